@@ -1,0 +1,61 @@
+"""Legends of label maps: from colours or codes to class indices, from class indices to proportions and labels."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+NO_LABEL = 255  # class index of a pixel without a label
+COLOUR_TOLERANCE = 15  # largest L1 distance, over red, green and blue, at which a pixel still has a legend colour
+
+
+@dataclass(frozen=True)
+class Legend:
+    """Ordered classes of a label map; a class is its index 0..K-1 in these tuples.
+
+    Attributes:
+        name: what the legend is called ("osm", "clc", or the label map's own name)
+        names: K class names
+        colors: K (red, green, blue), each 0..255
+        codes: K pixel values that stand for the classes where the map holds codes, or None where it holds colours only
+    """
+
+    name: str
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    codes: tuple[int, ...] | None = None
+
+    def __len__(self):
+        return len(self.names)
+
+
+def builtin_legends() -> dict[str, Legend]:
+    """The legends that come with the project: "osm" (13 classes) and "clc" (44 classes)."""
+    content = json.loads((Path(__file__).parent / "legends.json").read_text(encoding="utf8"))
+    return {name: _legend_from_json(name, legend["classes"]) for name, legend in content.items()}
+
+
+def _legend_from_json(name: str, classes: list[dict]) -> Legend:
+    codes = tuple(c["code"] for c in classes) if "code" in classes[0] else None
+    return Legend(name, tuple(c["name"] for c in classes), tuple(tuple(c["color"]) for c in classes), codes)
+
+
+def proportions(class_tiles: np.ndarray, classes: int) -> np.ndarray:
+    """Share of each class among a tile's labelled pixels.
+
+    Args:
+        class_tiles: (N, ...) uint8 class indices, NO_LABEL where there is none
+        classes: K
+    Returns:
+        (N, K) float32; a row sums to 1, or to 0 where the tile has no labelled pixel
+    """
+    flat = class_tiles.reshape(len(class_tiles), -1)  # (N, P)
+    offsets = np.arange(len(flat), dtype=np.int64)[:, None] * 256
+    counts = np.bincount((flat + offsets).ravel(), minlength=len(flat) * 256).reshape(-1, 256)[:, :classes]
+    return (counts / np.maximum(counts.sum(1, keepdims=True), 1)).astype(np.float32)
+
+
+def dominant(shares: np.ndarray) -> np.ndarray:
+    """Label of each tile: (N,) int64 argmax of its proportions (N, K); -1 for an unlabelled tile."""
+    return np.where(shares.sum(1) > 0, shares.argmax(1), -1)
