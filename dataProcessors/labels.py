@@ -33,10 +33,11 @@ class Legend:
 def builtin_legends() -> dict[str, Legend]:
     """The legends that come with the project: "osm" (13 classes) and "clc" (44 classes)."""
     content = json.loads((Path(__file__).parent / "legends.json").read_text(encoding="utf8"))
-    return {name: _legend_from_json(name, legend["classes"]) for name, legend in content.items()}
+    return {name: legend_from_json(name, legend["classes"]) for name, legend in content.items()}
 
 
-def _legend_from_json(name: str, classes: list[dict]) -> Legend:
+def legend_from_json(name: str, classes: list[dict]) -> Legend:
+    """A legend from a list of {"name": ..., "color": [r, g, b]} with a "code" each, or none at all."""
     codes = tuple(c["code"] for c in classes) if "code" in classes[0] else None
     return Legend(name, tuple(c["name"] for c in classes), tuple(tuple(c["color"]) for c in classes), codes)
 

@@ -1,0 +1,303 @@
+"""The typed config of a run: every key once, with type, range, unit, default and one line of help.
+
+A config file is JSON with `//` comments and trailing commas allowed; booleans may be written true, "True" or "False".
+"""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import json5
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+NETWORK_NAMES = Literal["resnext50", "transformer", "resnet10t", "test_resnet"]
+LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
+MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]
+MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
+NETWORK_PATCH = {"transformer": 8}  # networks that take only multiples of so many pixels
+
+
+class UserError(Exception):
+    """Something the user can mend: the message says what is wrong, where, and what to do next."""
+
+
+class ConfigError(UserError):
+    """One or more problems of a config."""
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a boolean is no number")
+    return value
+
+
+def _one_or_many(value: Any) -> Any:
+    if isinstance(value, str):
+        return [value] if value.strip("[] ") else []
+    return list(dict.fromkeys(value)) if isinstance(value, list) and all(isinstance(v, str) for v in value) else value
+
+
+Whole = Annotated[int, BeforeValidator(_no_bool)]
+Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
+Models = Annotated[tuple[MODEL_NAMES, ...], BeforeValidator(_one_or_many)]
+Mining = Annotated[tuple[MINING_NAMES, ...], BeforeValidator(_one_or_many)]
+LowerCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+
+
+def _key(help_line: str, default: Any = ..., **bounds):
+    return Field(default, description=help_line, **bounds)
+
+
+class Maps(BaseModel):
+    """Maps of one's own: what `"maps": {...}` may hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image: str = _key("path of the image GeoTIFF", min_length=1)
+    labels: dict[str, str] = _key("name of each label map and its path", min_length=1)
+    rect: tuple[Number, Number, Number, Number] | None = _key(
+        "west, south, east, north in EPSG:4326: the part that is used; null: the whole image", None
+    )
+    bands: tuple[Annotated[Whole, Field(ge=1)], ...] | None = _key("bands in use, counted from 1; null: all", None)
+    nodata: Number | None = _key("pixel value that stands for no data, where the file does not declare it", None)
+    legends: dict[str, str] = _key(
+        "label map's name -> its legend: osm, clc, or a JSON file of classes (name, color, code)", {}
+    )
+
+
+class Config(BaseModel):
+    """One run. Frozen; made by `load`, which reports all problems at once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    network: NETWORK_NAMES = _key("the network; resnet10t and test_resnet are small ones for machines without a GPU")
+    loss: LOSS_NAMES = _key("the loss")
+    alt_loss: bool = _key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
+    single_class_classifiers: Models = _key("models that predict a tile's dominant class", ("knn",))
+    multi_class_classifiers: Models = _key("models that predict a tile's class proportions (svc: SVR)", ("knn",))
+    image_size: Whole = _key("side of a tile in pixels", 96, ge=8, le=4096)
+    batch_size: Whole = _key("anchors per step; with magnetloss tiles per cluster", 24, ge=1, le=100_000)
+    mining: Mining = _key("hard mining, online (HARD_) and offline (RANDOM_HARD_), in any combination", ())
+    min_pos_dist: Number = _key("distance of a positive along each axis, at least, in tile sides", 1, ge=0)
+    max_pos_dist: Number = _key("distance of a positive along each axis, at most, in tile sides", 5, gt=0)
+    min_neg_dist: Number = _key("distance of a negative along each axis, at least, in tile sides", 10, gt=0)
+    max_neg_dist: Number = _key("distance of a negative along each axis, at most, in tile sides", 25, gt=0)
+    margin: Number = _key("margin of the loss", 0.5, ge=0)
+    validation_nb: Whole = _key("tiles the simple models are fitted on; a tenth of it is scored", 5000, ge=20)
+    validation_spacing: Whole = _key("a reserved cell every so many tile sides", 6, ge=4)
+    validation_map: Annotated[str, LowerCase] = _key(
+        "label map of the evaluation (and of supervised training): osm, clc, or a name given in maps.labels"
+    )
+    norm_output: bool = _key("scale every embedding to length 1", True)
+    supervised: bool = _key("tuples by label (true) or by map distance (false)", False)
+    output_size: Whole = _key("length of an embedding", 64, ge=1, le=100_000)
+    singleClassTreshold: Number = _key(  # the documented spelling
+        "single-class evaluation uses only tiles whose dominant class covers at least this share", 0.0, ge=0, le=1
+    )
+    valIteration: Whole = _key("evaluations on different draws; mean and spread are reported", 5, ge=1)
+    random_reset: Number = _key(
+        "chance that the next anchor is drawn anywhere (1.0: random, 0.0: cluster sampling, near the last anchor)",
+        1.0, ge=0, le=1,
+    )  # fmt: skip
+    name: str | None = _key("folder of the run under results/; null: loss-network", None, pattern=r"^[\w][\w.+-]*$")
+    maps: Literal["demo", "germany"] | Maps = _key(
+        'demo, germany, or {"image": path, "labels": {name: path}, "rect": [west, south, east, north], "bands": [..]}',
+        "germany",
+    )
+    max_nodata: Number = _key("largest share of a tile's pixels that may be without data", 0.1, ge=0, lt=1)
+    magnet_clusters: Whole = _key("clusters in a batch (magnetloss)", 12, ge=2)
+    magnet_clusters_per_class: Whole = _key("clusters that a class is split into (supervised magnetloss)", 3, ge=1)
+    epochs: Whole = _key("epochs", 1000, ge=1)
+    iterations: Whole = _key("steps per epoch", 250, ge=1)
+    evaluate_every: Whole = _key("evaluate after every so many epochs", 1, ge=1)
+    learning_rate: Number = _key("learning rate of Adam", 2e-4, gt=0)
+    seed: Whole = _key("seed of everything that is drawn", 0, ge=0, lt=2**31)
+    threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = _key("CPU cores this run may use", "auto")
+    precision: Literal["auto", "fp32", "bf16"] = _key("auto: bf16 where it is faster, measured at start", "auto")
+    device: str = _key("auto, cpu, cuda, cuda:N or mps", "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    cache: bool = _key("decode the maps once into data/cache; false: read windows from the GeoTIFFs", True)
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's folder under results/ (a number is added where it exists already)."""
+        return self.name or f"{self.loss}-{self.network}"
+
+    @property
+    def legend_hints(self) -> dict[str, str]:
+        """Label map's name -> legend, as far as the config says."""
+        return dict(self.maps.legends) if isinstance(self.maps, Maps) else {"osm": "osm", "clc": "clc"}
+
+    def to_json(self) -> str:
+        """The config as JSON that `load` reads back."""
+        return json.dumps(self.model_dump(), indent=4) + "\n"
+
+    def warnings(self) -> list[str]:
+        """Settings that are legal and surely not what was meant."""
+        found = []
+        if self.loss == "magnetloss" and (self.alt_loss or self.mining):
+            found.append("'alt_loss' and 'mining' have no meaning for magnetloss and are ignored.")
+        if not self.supervised and self.max_pos_dist > self.min_neg_dist:
+            found.append("'max_pos_dist' is over 'min_neg_dist': some tiles count as positive and negative at once.")
+        return found
+
+
+def _contradictions(config: Config) -> list[tuple[set[str], str]]:
+    """Pairs of keys that cannot both be meant: (keys concerned, message)."""
+    label_names = ["osm", "clc"] if isinstance(config.maps, str) else list(config.maps.labels)
+    patch = NETWORK_PATCH.get(config.network, 1)
+    checks = [
+        (config.min_pos_dist > config.max_pos_dist, {"min_pos_dist", "max_pos_dist"},
+         f"'min_pos_dist' ({config.min_pos_dist:g}) must not exceed 'max_pos_dist' ({config.max_pos_dist:g})."),
+        (config.min_neg_dist > config.max_neg_dist, {"min_neg_dist", "max_neg_dist"},
+         f"'min_neg_dist' ({config.min_neg_dist:g}) must not exceed 'max_neg_dist' ({config.max_neg_dist:g})."),
+        (config.image_size % patch != 0, {"network", "image_size"},
+         f"'image_size' must be divisible by {patch} for network {config.network}. Got {config.image_size}."),
+        (config.loss == "magnetloss" and config.batch_size < 2, {"loss", "batch_size"},
+         "'batch_size' (tiles per cluster) must be at least 2 for magnetloss. Got 1."),
+        (config.validation_map not in [name.lower() for name in label_names], {"validation_map", "maps"},
+         f"'validation_map' must be one of the label maps: {', '.join(label_names)}. Got '{config.validation_map}'."),
+    ]  # fmt: skip
+    if isinstance(config.maps, Maps):
+        checks += _map_contradictions(config.maps)
+    return [(keys, message) for wrong, keys, message in checks if wrong]
+
+
+def _map_contradictions(maps: Maps) -> list[tuple[bool, set[str], str]]:
+    west, south, east, north = maps.rect or (0, 0, 1, 1)
+    strangers = sorted(set(maps.legends) - set(maps.labels))
+    lower = [name.lower() for name in maps.labels]
+    return [
+        (not (west < east and south < north and west >= -180 and east <= 180 and south >= -90 and north <= 90),
+         {"maps"},
+         f"'maps.rect' must be west < east (-180..180), south < north (-90..90). Got {list(maps.rect or ())}."),
+        (bool(strangers), {"maps"}, f"'maps.legends' names no label map of 'maps.labels': {', '.join(strangers)}."),
+        (len(set(lower)) < len(lower), {"maps"}, "'maps.labels' has names that differ only in upper and lower case."),
+    ]  # fmt: skip
+
+
+def load(path: str | Path, overrides: list[str] = ()) -> Config:
+    """Read a config file, apply `key=value` overrides (nested keys with dots), and validate.
+
+    Raises:
+        ConfigError: all problems in one message
+    """
+    content = _parse(Path(path))
+    for override in overrides:
+        _override(content, override)
+    return validate(content, str(path))
+
+
+def _parse(path: Path) -> dict:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such config file. `python main.py train --help` lists the keys.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a config: {error}") from None
+    if not text.strip():
+        raise ConfigError(f"{path}: the file is empty. Copy config.json or one of configs/ and edit it.")
+    try:
+        content = json5.loads(text, allow_duplicate_keys=False)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid JSON: {str(error).removeprefix('<string>:')} (line:column)") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: a config is one JSON object, {{...}}. Got {type(content).__name__}.")
+    return content
+
+
+def _override(content: dict, override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"'{override}' must be written key=value, for example batch_size=12.")
+    try:
+        value = json5.loads(text, allow_duplicate_keys=False)
+    except ValueError:
+        value = text  # a plain word or a path needs no quotes
+    *parents, last = key.split(".")
+    for parent in parents:
+        if not isinstance(content.get(parent), dict):
+            content[parent] = {}
+        content = content[parent]
+    content[last] = value
+
+
+def validate(content: dict, source: str = "config") -> Config:
+    """A Config from plain values.
+
+    Raises:
+        ConfigError: all problems in one message: types, ranges, unknown keys, contradictions
+    """
+    try:
+        config, problems, wrong = Config(**content), [], set()
+    except ValidationError as error:
+        problems = list(dict.fromkeys(_sentence(content, problem) for problem in error.errors()))
+        wrong = {str(problem["loc"][0]) for problem in error.errors()}
+        config = _placeholder(content, wrong)
+    problems += [message for keys, message in _contradictions(config) if not keys & wrong]
+    if problems:
+        raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems))
+    return config
+
+
+def _placeholder(content: dict, wrong: set[str]) -> Config:
+    """A config in which every wrong key has some legal value, so that the others can still be checked against it."""
+    required = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm"}
+    return Config(**required | {key: value for key, value in content.items() if key not in wrong})
+
+
+def _sentence(content: dict, problem: dict) -> str:
+    """One problem found by pydantic as one sentence: which key, what it must be, what it is."""
+    key, *inner = (str(part) for part in problem["loc"])
+    model, name, shown = Config, key, key
+    if key == "maps" and isinstance(content.get("maps"), dict):
+        inner = [part for part in inner if part not in ("Maps", "literal['demo','germany']")] or ["image"]
+        model, name, shown = Maps, inner[0], f"maps.{inner[0]}"
+        content = content["maps"]
+    if name not in model.model_fields:
+        nearest = difflib.get_close_matches(name, model.model_fields, 1, cutoff=0.5)
+        hint = f" Did you mean '{shown.removesuffix(name)}{nearest[0]}'?" if nearest else " `python main.py train --help` lists the keys."
+        return f"'{shown}' is no key of the config.{hint}"
+    if name not in content:
+        return f"'{shown}' is missing: {_expected(model.model_fields[name])}."
+    return f"'{shown}' must be {_expected(model.model_fields[name])}. Got {_short(content[name])}."
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _expected(field) -> str:
+    bounds = {name: getattr(m, name) for m in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(m, name)}
+    words = {"ge": "at least", "gt": "over", "le": "at most", "lt": "under"}
+    limits = " and ".join(f"{words[name]} {bound:g}" for name, bound in bounds.items())
+    return " ".join(filter(None, [_kind(field.annotation, field.description), limits]))
+
+
+def _kind(annotation: Any, help_line: str) -> str:
+    options = [str(value) for part in (annotation, *get_args(annotation)) if get_origin(part) is Literal
+               for value in get_args(part)]  # fmt: skip
+    if annotation is bool:
+        return "true or false"
+    if annotation in (int, float):
+        return "a whole number" if annotation is int else "a number"
+    if get_origin(annotation) is tuple and options:
+        return f"a list of any of {', '.join(options)}"
+    if get_origin(annotation) is Literal:
+        return f"one of {', '.join(options)}"
+    if options == ["auto"]:
+        return "auto, or a whole number of at least 1"
+    return f"a text ({help_line})" if annotation in (str, str | None) else help_line
+
+
+def describe() -> str:
+    """Every config key with its meaning, range and default, as text for `train --help`."""
+    lines = []
+    for model, prefix in ((Config, ""), (Maps, "maps.")):
+        for name, field in model.model_fields.items():
+            default = "required" if field.is_required() else f"default {json.dumps(field.default)}"
+            expected = _expected(field)
+            expected = "" if field.description in expected else f" ({expected})"
+            lines.append(f"  {prefix}{name}: {field.description}{expected}; {default}")
+    return "\n".join(lines)

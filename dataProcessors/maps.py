@@ -1,0 +1,109 @@
+"""The maps of a run: which files they are, opened, prepared, and brought onto one grid."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from config import Config, Maps
+from dataProcessors.area import Area
+from dataProcessors.imageSampler import ImageSampler
+from dataProcessors.pool import Pool, pool_path, saved_pool, score_pool, training_pool
+from dataProcessors.sources import MapError
+from dataProcessors.tiffreader import GEOMAP, LabelReader, TiffReader
+
+log = logging.getLogger(__name__)
+DATA = Path("data")
+CACHE = DATA / "cache"
+POOL_FACTOR = 2  # tiles of a pool per tile of one evaluation's draw
+TRAINING_FACTOR = 4  # tiles of the supervised training pool per tile the simple models are fitted on
+ROLES = {"fit": 1, "score": 2, "train": 3}  # numbers that keep the pools' draws apart
+SOURCES = {
+    GEOMAP.SENTINEL.value: "a Sentinel-2 mosaic of Germany can be had from s2maps.eu",
+    GEOMAP.OSM.value: "OSM land use can be had from osmlanduse.org",
+    GEOMAP.CLC.value: "CORINE Land Cover can be had from land.copernicus.eu",
+}
+
+
+@dataclass(frozen=True)
+class OpenMaps:
+    """Image map and label map on one grid, and the area tiles are drawn from."""
+
+    image: TiffReader
+    labels: LabelReader
+    area: Area
+
+    def pools(self, config: Config) -> dict[str, Pool]:
+        """The fit and the score pool and, for supervised training, the training pool; saved in the cache and reused."""
+        sizes = {"fit": POOL_FACTOR * config.validation_nb, "score": max(POOL_FACTOR * config.validation_nb // 10, 2)}
+        if config.supervised:
+            sizes["train"] = TRAINING_FACTOR * config.validation_nb
+        return {role: self._pool(role, size, config) for role, size in sizes.items()}
+
+    def _pool(self, role: str, size: int, config: Config) -> Pool:
+        def make() -> Pool:
+            rng = np.random.default_rng([config.seed, ROLES[role]])
+            draw = score_pool if role == "score" else training_pool
+            return draw(self.area, self.labels.summary, lambda p: self.labels.proportions(p, self.area.size), size, rng)
+
+        identity = {
+            "image": self.image.key, "labels": self.labels.key, "size": config.image_size, "tiles": size,
+            "spacing": config.validation_spacing, "max_nodata": config.max_nodata, "seed": config.seed,
+            "window": list(self.image.window),
+        }  # fmt: skip
+        pool = saved_pool(pool_path(CACHE, role, **identity) if config.cache else None, make)
+        log.info("%s pool: %d tiles of %d classes", role, len(pool), len(set(pool.labels.tolist())))
+        return pool
+
+
+def map_files(config: Config) -> Maps:
+    """Paths of the run's maps; makes the demo map if that is what is asked for.
+
+    Raises:
+        MapError: a file is missing: which, where it can be had, and how to run without it
+    """
+    if config.maps == "demo":
+        from dataProcessors.demo import make_demo
+
+        paths = make_demo(DATA / "demo")
+        return Maps(image=str(paths.image), labels={"osm": str(paths.osm), "clc": str(paths.clc)})
+    if config.maps == "germany":
+        maps = Maps(
+            image=GEOMAP.SENTINEL.value,
+            labels={"osm": GEOMAP.OSM.value, "clc": GEOMAP.CLC.value},
+            rect=ImageSampler.rectangle,
+        )
+    else:
+        maps = config.maps
+    return _existing(maps, config.validation_map)
+
+
+def _existing(maps: Maps, label_map: str) -> Maps:
+    needed = [maps.image] + [path for name, path in maps.labels.items() if name.lower() == label_map]
+    missing = [path for path in needed if "://" not in path and not Path(path).exists()]
+    if not missing:
+        return maps
+    lines = [f"{path}: there is no such file" + (f"; {SOURCES[path]}." if path in SOURCES else ".") for path in missing]
+    advice = "Put the file there, name your own maps in 'maps', or try the demo map: python main.py maps=demo"
+    raise MapError("\n".join([*lines, advice]))
+
+
+def open_maps(config: Config, threads: int) -> OpenMaps:
+    """Open, and where `cache` says so prepare, the image map and the label map of the evaluation.
+
+    Raises:
+        UserError: a map is missing or cannot be used, or is too small for the tiles asked for
+    """
+    files = map_files(config)
+    cache = CACHE if config.cache else None
+    image = TiffReader(
+        files.image, bands=files.bands, nodata=files.nodata, rect=files.rect, cache=cache, threads=threads
+    )
+    name, path = next((n, p) for n, p in files.labels.items() if n.lower() == config.validation_map)
+    hint = files.legends.get(name) or config.legend_hints.get(name.lower())
+    labels = LabelReader(path, name, image, hint, cache, threads)
+    size = config.image_size
+    nodata_share = None if image.fill is None else lambda positions: image.nodata_share(positions, size)
+    area = Area(image.window, size, config.validation_spacing, image.summary, config.max_nodata, nodata_share)
+    return OpenMaps(image, labels, area)

@@ -1,0 +1,174 @@
+"""Class-balanced pools: the tiles on which simple models are fitted and scored, and supervised training draws from."""
+
+import hashlib
+import json
+import logging
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dataProcessors.area import Area, SamplingError
+from dataProcessors.labels import dominant
+from dataProcessors.prepared import BLOCK, Summary
+
+log = logging.getLogger(__name__)
+ROUNDS = 40  # of looking for tiles of the classes that are still short
+MOST_CANDIDATES = 50_000  # tiles of reserved cells whose labels are read; on larger maps those are chosen
+PER_CLASS = 2_000  # of them for each class: those in the blocks that hold most of it
+
+LabelShares = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> proportions (N, K)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Labelled tiles, each position once, in random order.
+
+    Attributes:
+        positions: (P, 2) int64
+        proportions: (P, K) float32, every row sums to 1
+    """
+
+    positions: np.ndarray
+    proportions: np.ndarray
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Dominant class of each tile: (P,) int64."""
+        return dominant(self.proportions)
+
+    def __len__(self):
+        return len(self.positions)
+
+    def take(self, indices: np.ndarray) -> "Pool":
+        """The pool of these tiles."""
+        return Pool(self.positions[indices], self.proportions[indices])
+
+    def save(self, path: Path) -> None:
+        """Write the pool to a .npz file, which appears whole."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.npz")
+        np.savez(temporary, positions=self.positions, proportions=self.proportions)
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Pool":
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as content:
+            return cls(content["positions"], content["proportions"])
+
+
+def saved_pool(path: Path | None, make: Callable[[], Pool]) -> Pool:
+    """The pool that lies at `path`, made and saved first if there is none; None: neither looked for nor saved."""
+    if path is not None and path.exists():
+        return Pool.load(path)
+    pool = make()
+    if path is not None:
+        pool.save(path)
+    return pool
+
+
+def pool_path(cache: Path, role: str, **identity) -> Path:
+    """Where a pool is kept: changes with everything that its content depends on."""
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+    return cache / "pools" / f"{role}-{digest[:16]}.npz"
+
+
+def training_pool(area: Area, summary: Summary, shares: LabelShares, size: int, rng: np.random.Generator) -> Pool:
+    """`size` labelled tiles of the training area, fewer where it holds fewer, class-balanced as far as the map allows.
+
+    Tiles are first drawn anywhere; for a class that is short then, around the blocks that hold pixels of it, in
+    proportion to how many: so a class that covers a ten-thousandth of the map is found too.
+
+    Args:
+        area: the training area
+        summary: counts of each class per block of the label map
+        shares: positions (N, 2) -> class proportions (N, K)
+        size: tiles wanted
+        rng: what the tiles are drawn with
+    """
+    present = np.flatnonzero(summary.counts.any((1, 2)))
+    quota = -(-size // max(len(present), 1))
+    found = _labelled(area.draw(size, rng), shares)
+    for _ in range(ROUNDS):
+        short = [(c, quota - n) for c, n in zip(present, _tally(found)[present]) if n < quota]
+        if not short:
+            break
+        proposed = [_around_class(summary.counts[c], summary, area, 4 * missing, rng) for c, missing in short]
+        grown = _without_repetition(found, _labelled(np.concatenate(proposed), shares), short)
+        if len(grown) == len(found):
+            break
+        found = grown
+    return balanced(found, size, rng)
+
+
+def score_pool(area: Area, summary: Summary, shares: LabelShares, size: int, rng: np.random.Generator) -> Pool:
+    """Up to `size` labelled tiles of the reserved cells, class-balanced as far as they allow; arguments as above."""
+    candidates = area.scored_tiles()
+    if len(candidates) > MOST_CANDIDATES:
+        candidates = candidates[_promising(candidates, area.size, summary, rng)]
+    return balanced(_labelled(candidates, shares), size, rng)
+
+
+def balanced(pool: Pool, size: int, rng: np.random.Generator) -> Pool:
+    """At most `size` tiles of a pool, in random order, every class as often as the others or with all it has."""
+    shuffled = pool.take(rng.permutation(len(pool)))
+    labels = shuffled.labels
+    order = np.argsort(labels, kind="stable")
+    first = np.searchsorted(labels[order], labels[order])
+    place = np.empty(len(labels), np.int64)
+    place[order] = np.arange(len(labels)) - first  # the how-manieth of its class a tile is
+    chosen = np.argsort(place, kind="stable")[:size]  # the first of every class, then the second of every class, ...
+    return shuffled.take(rng.permutation(chosen))
+
+
+def _labelled(positions: np.ndarray, shares: LabelShares) -> Pool:
+    pool = Pool(positions, shares(positions))
+    pool = pool.take(np.flatnonzero(pool.proportions.sum(1) > 0))
+    return pool.take(np.sort(np.unique(pool.positions, axis=0, return_index=True)[1]))
+
+
+def _tally(pool: Pool) -> np.ndarray:
+    return np.bincount(pool.labels, minlength=pool.proportions.shape[1])
+
+
+def _without_repetition(found: Pool, more: Pool, short: list[tuple[int, int]]) -> Pool:
+    """`found` and those tiles of `more` that are new and of a class that is short."""
+    more = more.take(np.flatnonzero(np.isin(more.labels, [c for c, _ in short])))
+    positions = np.concatenate([found.positions, more.positions])
+    both = Pool(positions, np.concatenate([found.proportions, more.proportions]))
+    return both.take(np.sort(np.unique(positions, axis=0, return_index=True)[1]))
+
+
+def _around_class(counts: np.ndarray, summary: Summary, area: Area, n: int, rng: np.random.Generator) -> np.ndarray:
+    """About n places of training tiles whose middle lies in a block with pixels of a class, (n', 2)."""
+    blocks = np.argwhere(counts > 0)[:, ::-1]  # (blocks, 2), column and row
+    weights = counts[counts > 0].astype(float)
+    chosen = blocks[rng.choice(len(blocks), n, p=weights / weights.sum())]
+    middles = np.array(summary.window[:2]) + chosen * BLOCK + rng.integers(0, BLOCK, (n, 2))
+    proposed = middles - area.size // 2
+    return proposed[area.accepts(proposed)]
+
+
+def _promising(candidates: np.ndarray, size: int, summary: Summary, rng: np.random.Generator) -> np.ndarray:
+    """Indices of a random part of the candidates and, for each class, of those in the blocks that hold most of it."""
+    columns, rows = ((candidates + size // 2 - summary.window[:2]) // BLOCK).T
+    chosen = [rng.choice(len(candidates), MOST_CANDIDATES, replace=False)]
+    for counts in summary.counts:
+        held = counts[rows, columns]
+        best = np.argsort(held, kind="stable")[-PER_CLASS:]
+        chosen.append(best[held[best] > 0])
+    return np.unique(np.concatenate(chosen))
+
+
+def require_classes(pool: Pool, needed: int, purpose: str) -> None:
+    """Raise SamplingError unless the pool's tiles have at least `needed` different labels."""
+    classes = len(np.unique(pool.labels))
+    if classes < needed:
+        raise SamplingError(
+            f"{purpose} needs tiles of at least {needed} classes; {classes} "
+            f"{'is' if classes == 1 else 'are'} found in this part of the map. Choose another label map or rectangle."
+        )

@@ -1,0 +1,234 @@
+"""Prepared maps: a map decoded once into a file of uncompressed blocks, from which any tile is a copy of memory.
+
+Blocks of 128 x 128 pixels, not rows, because where the map is larger than memory a tile then touches four places of the
+file instead of one per row.
+"""
+
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dataProcessors.grid import Window
+from dataProcessors.sources import ImageSource, LabelSource, MapError
+
+log = logging.getLogger(__name__)
+BLOCK = 128  # pixels
+FORMAT = 1  # of the prepared files; a change of their meaning needs another number
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What samplers know of a map: counts per block, block (0, 0) starting at `window`'s upper-left pixel.
+
+    Attributes:
+        window: the prepared part of the grid
+        counts: (K, rows, columns) uint16, pixels of each block: with data (K = 1, image) or of each class (label map)
+        exact: False where the counts come from a thinned-out reading
+    """
+
+    window: Window
+    counts: np.ndarray
+    exact: bool = True
+
+
+def block_shape(window: Window) -> tuple[int, int]:
+    """Rows and columns of blocks that cover a window."""
+    return -(-window.height // BLOCK), -(-window.width // BLOCK)
+
+
+def count_image(pixels: np.ndarray, fill, side: int = BLOCK) -> np.ndarray:
+    """Pixels with data of each block of side x side pixels: (C, h, w) whole blocks -> (1, rows, columns)."""
+    if fill is None:
+        return np.full((1, pixels.shape[1] // side, pixels.shape[2] // side), side * side, np.uint16)
+    return _blocked(~without_data(pixels, fill), side).sum(-1, dtype=np.uint16)[None]
+
+
+def without_data(pixels: np.ndarray, fill) -> np.ndarray:
+    """Where no data is: (..., C, h, w) -> (..., h, w) bool; all bands hold `fill`, or any is NaN."""
+    if fill is None:
+        return np.zeros(pixels.shape[:-3] + pixels.shape[-2:], bool)
+    return np.isnan(pixels).any(-3) if fill != fill else (pixels == fill).all(-3)
+
+
+def count_classes(classes: np.ndarray, number: int, side: int = BLOCK) -> np.ndarray:
+    """Pixels of each class in each block of side x side pixels: (1, h, w) whole blocks -> (K, rows, columns)."""
+    blocks = _blocked(classes[0], side)  # (rows, columns, pixels of a block)
+    rows, columns, _ = blocks.shape
+    key = blocks.reshape(rows * columns, -1) + np.arange(rows * columns, dtype=np.uint32)[:, None] * 256
+    counts = np.bincount(key.ravel(), minlength=rows * columns * 256).reshape(rows, columns, 256)
+    return counts[:, :, :number].transpose(2, 0, 1).astype(np.uint16)
+
+
+def _blocked(plane: np.ndarray, side: int) -> np.ndarray:
+    rows, columns = plane.shape[0] // side, plane.shape[1] // side
+    return plane.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(rows, columns, side * side)
+
+
+class PreparedMap:
+    """Blocks and summary of a prepared map, as they lie in its folder.
+
+    The pixels stay in the file, mapped into memory: private memory does not grow with the map.
+    """
+
+    def __init__(self, folder: Path):
+        about = json.loads((folder / "about.json").read_text(encoding="utf8"))
+        self.window = Window(*about["window"])
+        self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)
+        self.summary = Summary(self.window, np.load(folder / "counts.npy", allow_pickle=False))
+
+    def read(self, positions: np.ndarray, size: int, out: np.ndarray) -> np.ndarray:
+        """Copy the tiles at positions (N, 2), all inside the window, into out (N, C, size, size)."""
+        blocks = self.blocks
+        for tile, (x, y) in zip(out, (positions - self.window[:2]).tolist()):
+            row, top = divmod(y, BLOCK)
+            filled_rows = 0
+            while filled_rows < size:
+                height = min(BLOCK - top, size - filled_rows)
+                column, left = divmod(x, BLOCK)
+                filled = 0
+                while filled < size:
+                    width = min(BLOCK - left, size - filled)
+                    tile[:, filled_rows : filled_rows + height, filled : filled + width] = blocks[
+                        row, column, :, top : top + height, left : left + width
+                    ]
+                    filled, column, left = filled + width, column + 1, 0
+                filled_rows, row, top = filled_rows + height, row + 1, 0
+        return out
+
+
+def prepared(
+    source: ImageSource | LabelSource,
+    key: str,
+    window: Window,
+    count: Callable[[np.ndarray], np.ndarray],
+    cache: Path,
+    threads: int,
+) -> PreparedMap:
+    """The prepared map `key`, made first if it does not lie in `cache` yet.
+
+    It is made under a temporary name and renamed when whole, so a broken-off preparation leaves nothing that could be
+    taken for a map, and two runs that prepare the same map at the same time both end well.
+
+    Args:
+        source: the map to decode
+        key: name of the folder; changes with everything that changes the content
+        window: part of the grid to decode; its corner lies on a multiple of BLOCK
+        count: pixels (C, h, w) of whole blocks -> counts (K, rows, columns)
+        cache: folder of all prepared maps
+        threads: threads that decode
+    Raises:
+        MapError: the disk has no room for it, or the source is damaged
+    """
+    folder = cache / key
+    if not folder.exists():
+        temporary = cache / f".{key}.{uuid.uuid4().hex[:8]}.tmp"
+        try:
+            _prepare(source, window, count, temporary, threads)
+            _rename(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return PreparedMap(folder)
+
+
+def _rename(temporary: Path, folder: Path) -> None:
+    try:
+        os.rename(temporary, folder)
+    except OSError:
+        if not folder.exists():  # otherwise another run was faster with the same content
+            raise
+
+
+def _prepare(source, window: Window, count, folder: Path, threads: int) -> None:
+    rows, columns = block_shape(window)
+    shape = (rows, columns, len(source.bands), BLOCK, BLOCK)
+    _check_space(source.path, folder.parent, int(np.prod(shape)) * source.dtype.itemsize)
+    folder.mkdir(parents=True)
+    blocks = np.lib.format.open_memmap(folder / "blocks.npy", "w+", source.dtype, shape)
+    counts: dict[tuple[int, int], np.ndarray] = {}
+
+    def prepare_chunk(chunk: Window) -> int:
+        pixels = _whole_blocks(source, chunk)
+        height, width = pixels.shape[1] // BLOCK, pixels.shape[2] // BLOCK
+        row, column = (chunk.y - window.y) // BLOCK, (chunk.x - window.x) // BLOCK
+        blocks[row : row + height, column : column + width] = pixels.reshape(
+            len(pixels), height, BLOCK, width, BLOCK
+        ).transpose(1, 3, 0, 2, 4)
+        counts[row, column] = count(pixels)
+        return chunk.width * chunk.height
+
+    _run_chunks(prepare_chunk, list(_chunks(window, source.chunk)), source.path, window, threads)
+    blocks.flush()
+    _write_about(folder, source, window, _joined(counts, rows, columns))
+
+
+def _run_chunks(prepare_chunk, chunks: list[Window], path: Path, window: Window, threads: int) -> None:
+    pixels = window.width * window.height
+    bar = tqdm(total=pixels, unit="px", unit_scale=True, desc=f"preparing {path.name}", disable=None)
+    with ThreadPoolExecutor(threads) as pool, bar:
+        futures = [pool.submit(prepare_chunk, chunk) for chunk in chunks]
+        try:
+            for future in futures:
+                bar.update(future.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
+    """Parts of the window, each whole blocks of ours and, where possible, of the source, whose blocks start at 0, 0."""
+    height, width = (max(-(-side // BLOCK) * BLOCK, BLOCK) for side in chunk)
+    right, bottom = window.x + window.width, window.y + window.height
+    for y in range(window.y // height * height, bottom, height):
+        for x in range(window.x // width * width, right, width):
+            left, top = max(x, window.x), max(y, window.y)
+            yield Window(left, top, min(x + width, right) - left, min(y + height, bottom) - top)
+
+
+def _whole_blocks(source, chunk: Window) -> np.ndarray:
+    """The chunk's pixels, filled up to whole blocks at its right and lower edge."""
+    pixels = source.read_window(*chunk)
+    rows, columns = block_shape(chunk)
+    if pixels.shape[1:] == (rows * BLOCK, columns * BLOCK):
+        return pixels
+    return padded(pixels, rows * BLOCK, columns * BLOCK, source.fill)
+
+
+def padded(pixels: np.ndarray, height: int, width: int, fill) -> np.ndarray:
+    """Pixels (C, h, w) filled up at the right and below to (C, height, width), with 0 where there is no fill value."""
+    whole = np.full((len(pixels), height, width), 0 if fill is None else fill, pixels.dtype)
+    whole[:, : pixels.shape[1], : pixels.shape[2]] = pixels
+    return whole
+
+
+def _joined(counts: dict[tuple[int, int], np.ndarray], rows: int, columns: int) -> np.ndarray:
+    classes = len(next(iter(counts.values())))
+    joined = np.zeros((classes, rows, columns), np.uint16)
+    for (row, column), part in counts.items():
+        joined[:, row : row + part.shape[1], column : column + part.shape[2]] = part
+    return joined
+
+
+def _write_about(folder: Path, source, window: Window, counts: np.ndarray) -> None:
+    np.save(folder / "counts.npy", counts)
+    about = {"source": str(source.path), "window": list(window), "block": BLOCK, "format": FORMAT}
+    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf8")
+
+
+def _check_space(path: Path, cache: Path, needed: int) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(cache).free
+    log.info("%s is decoded once into %s: %.2f GB", path, cache, needed / 1e9)
+    if needed > free:
+        raise MapError(
+            f"{cache}: preparing {path} needs {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free. "
+            "Free some space, choose a smaller 'maps.rect', or set 'cache' to false."
+        )

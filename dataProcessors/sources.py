@@ -1,0 +1,233 @@
+"""GeoTIFFs as windows of the grid: an image in its own values, a label map as class indices.
+
+Both read any window from any thread (each thread opens its own handle, since a handle must not be shared), so that they
+serve the preparation of a map and reading without it alike.
+"""
+
+import threading
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterWindow
+
+from config import UserError
+from dataProcessors.grid import Grid, Window
+from dataProcessors.labels import NO_LABEL
+
+IMAGE_TYPES = ("uint8", "int16", "uint16", "float32")
+MOST_BANDS = 20
+
+
+class MapError(UserError):
+    """A map that cannot be used: which file, what is wrong with it, what to do."""
+
+
+class ImageSource:
+    """The image map: windows (C, h, w) in the file's own type.
+
+    A pixel without data holds `fill` in all bands: the declared nodata value, or what `nodata` says, or 0 where a mask
+    or an alpha band marks it; NaN in float images (also for infinite values). `fill` is None where every pixel has data.
+
+    Args:
+        path: a GeoTIFF with 1 to 20 bands of uint8, int16, uint16 or float32
+        bands: bands to read, counted from 1; None: all but alpha
+        nodata: value that stands for no data, where the file does not declare it
+    """
+
+    def __init__(self, path: str | Path, bands: tuple[int, ...] | None = None, nodata: float | None = None):
+        self.path = Path(path)
+        self._handles = _Handles(self.path)
+        file = self._handles.get()
+        self.grid = Grid(file.crs, file.transform, file.width, file.height)
+        self.bands = _choose_bands(self.path, file, bands)
+        self.dtype = _common_dtype(self.path, file, self.bands)
+        self.chunk = _chunk_shape(file)
+        self.nodata = nodata if nodata is not None else file.nodata
+        self.masked = any({MaskFlags.per_dataset, MaskFlags.alpha} & set(flags) for flags in file.mask_flag_enums)
+        self.fill = self._fill()
+
+    def _fill(self):
+        if self.dtype.kind == "f":
+            return float("nan")
+        if self.nodata is not None and self.nodata == np.dtype(self.dtype).type(self.nodata):
+            return int(self.nodata)
+        return 0 if self.masked else None
+
+    def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
+        """Pixels (C, height, width) of a window that lies inside the image."""
+        return self._read(Window(x, y, width, height), (height, width))
+
+    def read_thinned(self, window: Window, step: int) -> np.ndarray:
+        """About every step-th pixel of a window along both axes: (C, h / step, w / step), both rounded up."""
+        return self._read(window, _thinned_shape(window, step))
+
+    def _read(self, window: Window, shape: tuple[int, int]) -> np.ndarray:
+        file, where = self._handles.get(), RasterWindow(*window)
+        try:
+            pixels = file.read(self.bands, window=where, out_shape=(len(self.bands), *shape))  # (C, h, w)
+            mask = file.dataset_mask(window=where, out_shape=shape) == 0 if self.masked else None
+        except RasterioError as error:
+            raise _unreadable(self.path, window, error) from None
+        if self.dtype.kind == "f":
+            pixels[~np.isfinite(pixels)] = np.nan
+            if self.nodata is not None:
+                pixels[pixels == np.float32(self.nodata)] = np.nan
+        if mask is not None:
+            pixels[:, mask] = self.fill
+        return pixels
+
+
+class LabelSource:
+    """A label map on the image's grid: windows (1, h, w) of class indices, uint8, NO_LABEL where there is none.
+
+    Args:
+        path: a GeoTIFF of any CRS, resolution and extent
+        grid: the image map's grid
+        decode: raw pixels (B, h, w), validity (h, w) -> class indices (h, w); set once the legend is known
+    """
+
+    dtype = np.dtype(np.uint8)
+    fill = NO_LABEL
+
+    def __init__(self, path: str | Path, grid: Grid, decode=None):
+        self.path = Path(path)
+        self.grid = grid
+        self.decode = decode
+        self.bands = (1,)
+        self._handles = _Handles(self.path, grid)
+        self.native = _Handles(self.path).get()
+        self.chunk = (2048, 2048)
+
+    def read_raw(self, x: int, y: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+        """Unresampled values (B, height, width) on the grid and where they exist (height, width) bool."""
+        return self._read(Window(x, y, width, height), (height, width))
+
+    def _read(self, window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        file = self._handles.get()
+        try:
+            values = file.read(window=RasterWindow(*window), out_shape=(file.count, *shape))
+        except RasterioError as error:
+            raise _unreadable(self.path, window, error) from None
+        if file.colorinterp[-1] == ColorInterp.alpha:
+            return values[:-1], values[-1] > 0
+        return values, np.ones(values.shape[1:], bool)
+
+    def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
+        """Class indices (1, height, width) of a window of the grid."""
+        return self.decode(*self.read_raw(x, y, width, height))[None]
+
+    def read_thinned(self, window: Window, step: int) -> np.ndarray:
+        """Class indices (1, h / step, w / step), both rounded up, of about every step-th pixel along both axes."""
+        return self.decode(*self._read(window, _thinned_shape(window, step)))[None]
+
+
+def _thinned_shape(window: Window, step: int) -> tuple[int, int]:
+    return -(-window.height // step), -(-window.width // step)
+
+
+class _Handles(threading.local):
+    """One open file per thread; warped onto a grid if one is given, by nearest neighbour, with a band of validity."""
+
+    def __init__(self, path: Path, grid: Grid | None = None):
+        self.path, self.grid, self.file = path, grid, None
+
+    def get(self):
+        if self.file is None:
+            self.file = open_raster(self.path)
+            if self.grid is not None:
+                self.file = _onto_grid(self.path, self.file, self.grid)
+        return self.file
+
+
+def _onto_grid(path: Path, file, grid: Grid):
+    if file.crs is None or grid.crs is None:
+        if (file.width, file.height) == (grid.width, grid.height):
+            return file  # same size and no CRS to compare: taken as the same grid
+        raise MapError(
+            f"{path}: image and label map can only be aligned where both name a CRS, or where both have the same size. "
+            f"The image has {grid.width} x {grid.height} pixels, the label map {file.width} x {file.height}."
+        )
+    has_alpha = ColorInterp.alpha in file.colorinterp
+    try:
+        return WarpedVRT(
+            file, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height,
+            resampling=Resampling.nearest, add_alpha=not has_alpha,
+        )  # fmt: skip
+    except RasterioError as error:
+        raise MapError(f"{path}: cannot be brought from its CRS into the image's: {error}") from None
+
+
+def open_raster(path: Path):
+    """Open a raster file for reading.
+
+    Raises:
+        MapError: the file does not exist, or is none that can be read
+    """
+    if not Path(path).exists() and "://" not in str(path):
+        raise MapError(f"{path}: there is no such file. Give a GeoTIFF's path in 'maps', or set 'maps' to \"demo\".")
+    try:
+        return rasterio.open(path)
+    except RasterioError as error:
+        raise MapError(f"{path}: cannot be opened as a raster file: {error}") from None
+
+
+def category_names(path: Path) -> dict[int, str]:
+    """Pixel value -> class name from the file's side car (PATH.aux.xml): its category names or attribute table."""
+    sidecar = Path(f"{path}.aux.xml")
+    if not sidecar.exists():
+        return {}
+    band = ElementTree.parse(sidecar).getroot().find("PAMRasterBand")
+    if band is None:
+        return {}
+    names = {code: (item.text or "").strip() for code, item in enumerate(band.iterfind("CategoryNames/Category"))}
+    return {code: name for code, name in (names or _attribute_names(band)).items() if name}
+
+
+def _attribute_names(band: ElementTree.Element) -> dict[int, str]:
+    table = band.find("GDALRasterAttributeTable")
+    if table is None:
+        return {}
+    usages = [int(field.findtext("Usage", "0")) for field in table.iterfind("FieldDefn")]
+    values = next((i for i, usage in enumerate(usages) if usage == 5), None)  # 5: min and max, the pixel value
+    names = next((i for i, usage in enumerate(usages) if usage == 2), None)  # 2: name
+    if names is None:
+        return {}
+    rows = [[cell.text or "" for cell in row.iterfind("F")] for row in table.iterfind("Row")]
+    return {int(float(row[values])) if values is not None else i: row[names].strip() for i, row in enumerate(rows)}
+
+
+def _choose_bands(path: Path, file, bands) -> tuple[int, ...]:
+    if bands is None:
+        bands = tuple(i for i, meaning in zip(file.indexes, file.colorinterp) if meaning != ColorInterp.alpha)
+    missing = [band for band in bands if band not in file.indexes]
+    if missing:
+        raise MapError(f"{path}: 'maps.bands' asks for band {missing[0]}; the file has bands 1 to {file.count}.")
+    if not 1 <= len(bands) <= MOST_BANDS:
+        raise MapError(f"{path}: 1 to {MOST_BANDS} bands can be used, got {len(bands)}. Choose some with 'maps.bands'.")
+    return tuple(bands)
+
+
+def _common_dtype(path: Path, file, bands: tuple[int, ...]) -> np.dtype:
+    types = {file.dtypes[band - 1] for band in bands}
+    if len(types) > 1 or not types <= set(IMAGE_TYPES):
+        raise MapError(f"{path}: bands must be one of {', '.join(IMAGE_TYPES)}. Got {', '.join(sorted(types))}.")
+    return np.dtype(types.pop())
+
+
+def _chunk_shape(file) -> tuple[int, int]:
+    """Height and width to decode at once: whole blocks of the file, since a block is decoded as a whole."""
+    rows, columns = file.block_shapes[0]
+    return (512, file.width) if columns > 4096 else (max(2048 // rows, 1) * rows, max(2048 // columns, 1) * columns)
+
+
+def _unreadable(path: Path, window: Window, error: Exception) -> MapError:
+    x, y, width, height = window
+    return MapError(
+        f"{path}: columns {x} to {x + width}, rows {y} to {y + height} cannot be read ({error}). "
+        "The file is damaged there: get it again, or choose a rectangle without that part in 'maps.rect'."
+    )

@@ -1,0 +1,184 @@
+"""Maps as tiles: GEOMAP names the maps of Germany, TiffReader reads an image map, LabelReader a label map."""
+
+import hashlib
+import json
+import logging
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+
+from dataProcessors.decoding import choose_decoder
+from dataProcessors.grid import Window
+from dataProcessors.labels import proportions
+from dataProcessors.prepared import (
+    BLOCK,
+    FORMAT,
+    Summary,
+    block_shape,
+    count_classes,
+    count_image,
+    padded,
+    prepared,
+    without_data,
+)
+from dataProcessors.sources import ImageSource, LabelSource
+
+log = logging.getLogger(__name__)
+THINNED = 16  # without a prepared map, the summary comes from every 16th pixel along each axis
+
+
+class GEOMAP(Enum):
+    """The three maps of Germany, where `"maps": "germany"` expects them."""
+
+    SENTINEL = "data/s2-de.tif"
+    OSM = "data/osm_WGS84.tif"
+    CLC = "data/CLCBGR.tif"
+
+
+class TiffReader:
+    """Tiles of one image map.
+
+    Args:
+        path: a GeoTIFF with 1 to 20 bands of uint8, int16, uint16 or float32
+        bands: bands to read, counted from 1; None: all but alpha
+        nodata: value that stands for no data, where the file does not declare it
+        rect: west, south, east, north in EPSG:4326, the part in use; None: the whole image
+        cache: folder of prepared maps; None: read windows from the GeoTIFF
+        threads: threads that prepare the map
+    Raises:
+        MapError: the file is missing, damaged, or of a kind that cannot be used
+    """
+
+    def __init__(self, path, *, bands=None, nodata=None, rect=None, cache: Path | str | None = None, threads: int = 1):
+        source = ImageSource(path, bands, nodata)
+        self._open(source, source.grid.window_of(rect), cache, threads, {"bands": bands, "nodata": nodata})
+
+    def _open(self, source, window: Window, cache, threads: int, parts: dict) -> None:
+        self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
+        self.crs, self.transform = source.grid.crs, source.grid.transform
+        self.width, self.height = source.grid.width, source.grid.height
+        self.dtype, self.fill, self.bands = source.dtype, source.fill, source.bands
+        around = _on_blocks(window)
+        self.key = _key(source, around, parts)
+        self._prepared = None
+        if cache is not None:
+            self._prepared = prepared(source, self.key, around, self._count, Path(cache), threads)
+        self.summary = self._thinned_summary(around) if self._prepared is None else self._prepared.summary
+
+    def read(self, positions: np.ndarray, size: int) -> np.ndarray:
+        """Tiles (N, C, size, size) in the map's own type.
+
+        Args:
+            positions: (N, 2) int, column and row of each tile's upper-left pixel, from the map's upper-left pixel
+            size: side of the tiles in pixels
+        Raises:
+            ValueError: a tile reaches beyond the part of the map in use
+        """
+        positions = np.asarray(positions, np.int64).reshape(-1, 2)
+        self._check_inside(positions, size)
+        out = np.empty((len(positions), len(self.bands), size, size), self.dtype)
+        if self._prepared is not None:
+            return self._prepared.read(positions, size, out)
+        for tile, (x, y) in zip(out, positions.tolist()):
+            tile[:] = self.source.read_window(x, y, size, size)
+        return out
+
+    def nodata_share(self, positions: np.ndarray, size: int) -> np.ndarray:
+        """Share of each tile's pixels that have no data: (N,) float."""
+        return without_data(self.read(positions, size), self.fill).mean((-2, -1))
+
+    def fingerprint(self) -> dict:
+        """What identifies the file that was read: path, bytes, time of change, CRS, size, part in use."""
+        about = self.path.stat() if self.path.exists() else None
+        return {
+            "path": str(self.path),
+            "bytes": about.st_size if about else None,
+            "modified": about.st_mtime if about else None,
+            "crs": str(self.source.grid.crs),
+            "window": list(self.window),
+            "prepared_as": self.key,
+        }
+
+    def _check_inside(self, positions: np.ndarray, size: int) -> None:
+        low, high = np.array(self.window[:2]), np.array(self.window[:2]) + self.window[2:]
+        outside = ((positions < low) | (positions + size > high)).any(1)
+        if outside.any():
+            first = positions[outside][0].tolist()
+            raise ValueError(f"The tile of {size} px at {first} reaches beyond {self.window} of {self.path}, the part in use.")
+
+    def _count(self, pixels: np.ndarray, side: int = BLOCK) -> np.ndarray:
+        return count_image(pixels, self.fill, side)
+
+    def _thinned_summary(self, around: Window) -> Summary:
+        """Counts estimated from every 16th pixel, by way of the file's overviews where it has any."""
+        rows, columns = block_shape(around)
+        side = BLOCK // THINNED
+        pixels = padded(self.source.read_thinned(around, THINNED), rows * side, columns * side, self.fill)
+        return Summary(around, self._count(pixels, side) * np.uint16(THINNED**2), exact=False)
+
+
+class LabelReader(TiffReader):
+    """Tiles of one label map on the image's grid, as class indices.
+
+    Args:
+        path: a GeoTIFF of any CRS, resolution and extent, holding colours, a palette or class codes
+        name: what the user calls the map
+        image: the image map it is brought onto
+        hint: "osm", "clc", path of a legend file, or None: taken from the file
+        cache, threads: as for TiffReader
+    Raises:
+        MapError: the file is missing or damaged, lies elsewhere, or matches no legend
+    """
+
+    def __init__(self, path, name: str, image: TiffReader, hint: str | None = None, cache=None, threads: int = 1):
+        source = LabelSource(path, image.grid)
+        source.decode = choose_decoder(source, name, hint, image.window)
+        self.legend = source.decode.legend
+        about_image = {"crs": str(image.crs), "transform": list(image.transform)}
+        legend = {"legend": [self.legend.names, self.legend.colors, self.legend.codes, source.decode.how]}
+        self._open(source, image.window, cache, threads, about_image | legend)
+        self._report_share()
+
+    def proportions(self, positions: np.ndarray, size: int) -> np.ndarray:
+        """Class proportions (N, K) float32 of tiles; rows of zeros where a tile has no labelled pixel."""
+        parts = [proportions(self.read(part, size), len(self.legend)) for part in _in_parts(positions, size)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.legend)), np.float32)
+
+    def _count(self, classes: np.ndarray, side: int = BLOCK) -> np.ndarray:
+        return count_classes(classes, len(self.legend), side)
+
+    def _report_share(self) -> None:
+        share = min(float(self.summary.counts.sum(dtype=np.int64)) / (self.window.width * self.window.height), 1.0)
+        tell = log.warning if share < 0.9 else log.info
+        tell(f"{self.path}: {share:.1%} of the part in use is labelled; tiles without labels are not scored")
+
+
+def _in_parts(positions: np.ndarray, size: int):
+    """Positions in parts whose pixels stay under about 64 MB."""
+    step = max(1, 64_000_000 // (size * size))
+    return [positions[i : i + step] for i in range(0, len(positions), step)]
+
+
+def _on_blocks(window: Window) -> Window:
+    """The window with its corner moved up and left onto a multiple of BLOCK."""
+    x, y = window.x // BLOCK * BLOCK, window.y // BLOCK * BLOCK
+    return Window(x, y, window.x + window.width - x, window.y + window.height - y)
+
+
+def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
+    """Name of a prepared map: changes with the file, the part of it in use, and how its values are read."""
+    path = source.path.resolve()
+    about = path.stat() if path.exists() else None
+    identity = {
+        "path": str(source.path if about is None else path),
+        "bytes": about.st_size if about else None,
+        "modified": about.st_mtime_ns if about else None,
+        "window": list(window),
+        "format": FORMAT,
+        **parts,
+    }
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{path.stem}-{digest[:16]}"
+
+
