@@ -83,7 +83,7 @@ class Config(BaseModel):
     max_pos_dist: Number = _key("distance of a positive along each axis, at most, in tile sides", 5, gt=0)
     min_neg_dist: Number = _key("distance of a negative along each axis, at least, in tile sides", 10, gt=0)
     max_neg_dist: Number = _key("distance of a negative along each axis, at most, in tile sides", 25, gt=0)
-    margin: Number = _key("margin of the loss", 0.5, ge=0)
+    margin: Number = _key("margin of the loss", 0.5, gt=0)
     validation_nb: Whole = _key("tiles the simple models are fitted on; a tenth of it is scored", 5000, ge=20)
     validation_spacing: Whole = _key("a reserved cell every so many tile sides", 6, ge=4)
     validation_map: Annotated[str, LowerCase] = _key(

@@ -9,8 +9,10 @@ import numpy as np
 from config import Config, Maps
 from dataProcessors.area import Area
 from dataProcessors.imageSampler import ImageSampler
-from dataProcessors.pool import Pool, pool_path, saved_pool, score_pool, training_pool
+from dataProcessors.pool import Pool, pool_path, require_classes, saved_pool, score_pool, training_pool
+from dataProcessors.sampler import TileSampler
 from dataProcessors.sources import MapError
+from dataProcessors.supervisedSampler import SupervisedSampler
 from dataProcessors.tiffreader import GEOMAP, LabelReader, TiffReader
 
 log = logging.getLogger(__name__)
@@ -34,12 +36,35 @@ class OpenMaps:
     labels: LabelReader
     area: Area
 
+    def read(self, positions: np.ndarray) -> np.ndarray:
+        """Tiles (N, C, size, size) of the image map at positions (N, 2)."""
+        return self.image.read(positions, self.area.size)
+
+    def fingerprints(self) -> dict[str, dict]:
+        """What identifies the map files that are used."""
+        return {"image": self.image.fingerprint(), self.labels.legend.name: self.labels.fingerprint()}
+
+    def sampler(self, config: Config, pools: dict[str, Pool]) -> TileSampler:
+        """Where the tiles of training steps come from: by label or by distance."""
+        if config.supervised:
+            needed = 3 if config.loss == "quadrupletloss" else 2
+            require_classes(pools["train"], needed, f"Supervised training with {config.loss}")
+            return SupervisedSampler(pools["train"], config.random_reset, config.seed)
+        distances = config.min_pos_dist, config.max_pos_dist, config.min_neg_dist, config.max_neg_dist
+        return ImageSampler(self.area, *distances, config.random_reset, config.seed)
+
     def pools(self, config: Config) -> dict[str, Pool]:
         """The fit and the score pool and, for supervised training, the training pool; saved in the cache and reused."""
         sizes = {"fit": POOL_FACTOR * config.validation_nb, "score": max(POOL_FACTOR * config.validation_nb // 10, 2)}
         if config.supervised:
             sizes["train"] = TRAINING_FACTOR * config.validation_nb
-        return {role: self._pool(role, size, config) for role, size in sizes.items()}
+        pools = {role: self._pool(role, size, config) for role, size in sizes.items()}
+        for role, pool in pools.items():
+            require_classes(pool, 1, f"The {role} pool")
+        wanted = config.validation_nb // 10
+        if len(pools["score"]) < wanted:
+            log.info("%d tiles are scored instead of %d: the reserved cells hold no more", len(pools["score"]), wanted)
+        return pools
 
     def _pool(self, role: str, size: int, config: Config) -> Pool:
         def make() -> Pool:

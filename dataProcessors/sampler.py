@@ -22,14 +22,15 @@ class TileSampler(ABC):
         self.last_anchor = None
         self.rng = np.random.default_rng([seed])
 
-    def begin_step(self, step: int, last_anchor: np.ndarray | None = None) -> None:
+    def begin_step(self, step: int, last_anchor: np.ndarray | None = None, stream: int | None = None) -> None:
         """Make the draws that follow those of step `step`: equal whatever was drawn before.
 
         Args:
             step: number of the step
             last_anchor: where the walk stood at the end of the step before, (2,); None: at no place yet
+            stream: another series of draws of the same step than its main one
         """
-        self.rng = np.random.default_rng([self.seed, step])
+        self.rng = np.random.default_rng([self.seed, step] + ([] if stream is None else [stream]))
         self.last_anchor = last_anchor
 
     @abstractmethod

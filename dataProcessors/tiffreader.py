@@ -88,6 +88,11 @@ class TiffReader:
         """Share of each tile's pixels that have no data: (N,) float."""
         return without_data(self.read(positions, size), self.fill).mean((-2, -1))
 
+    def overview(self, side: int) -> tuple[np.ndarray, int]:
+        """The part in use as a small picture (C, h, w) of at most `side` pixels, and the step of its pixels."""
+        step = max(1, -(-max(self.window[2:]) // side))
+        return self.source.read_thinned(self.window, step), step
+
     def fingerprint(self) -> dict:
         """What identifies the file that was read: path, bytes, time of change, CRS, size, part in use."""
         about = self.path.stat() if self.path.exists() else None

@@ -1,0 +1,42 @@
+"""Statistics of pixel values: what normalises a network's input, and the plainest features of a tile."""
+
+import numpy as np
+
+from dataProcessors.prepared import without_data
+from dataProcessors.tiffreader import TiffReader
+
+SAMPLE_TILES = 256
+
+
+def sample_tiles(image: TiffReader, size: int, n: int = SAMPLE_TILES) -> np.ndarray:
+    """n tiles (n, C, size, size) from all over the part of the map in use, the same every time."""
+    size = min(size, image.window.width, image.window.height)
+    rng = np.random.default_rng(0)
+    high = np.array(image.window[2:]) - size + 1
+    return image.read(np.array(image.window[:2]) + rng.integers(0, high, (n, 2)), size)
+
+
+def normalisation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Offset (C,) and scale (C,) per band: (x - offset) * scale is what a network takes.
+
+    uint8 RGB becomes x / 127.5 - 1; any other map gets mean 0 and standard deviation 1 per band, by a sample of it.
+    """
+    bands = len(image.bands)
+    if image.dtype == np.uint8 and bands == 3:
+        return np.full(bands, 127.5), np.full(bands, 1 / 127.5)
+    pixels = sample_tiles(image, size)
+    with_data = pixels.swapaxes(0, 1)[:, ~without_data(pixels, image.fill)].astype(np.float64)  # (C, pixels)
+    if not with_data.size:
+        return np.zeros(bands), np.ones(bands)
+    deviation = with_data.std(1)
+    return with_data.mean(1), 1 / np.where(deviation > 0, deviation, 1)
+
+
+def band_statistics(tiles: np.ndarray, fill) -> np.ndarray:
+    """Mean and standard deviation of each band over a tile's pixels with data: (N, C, h, w) -> (N, 2 C) float32."""
+    valid = ~without_data(tiles, fill)[:, None]  # (N, 1, h, w)
+    number = np.maximum(valid.sum((2, 3)), 1)
+    values = np.where(valid, tiles, 0).astype(np.float64)
+    mean = values.sum((2, 3)) / number  # (N, C)
+    deviation = np.sqrt(np.where(valid, (values - mean[:, :, None, None]) ** 2, 0).sum((2, 3)) / number)
+    return np.concatenate([mean, deviation], 1).astype(np.float32)

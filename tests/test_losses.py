@@ -1,0 +1,287 @@
+"""Losses against slow loops, their gradients, and every degenerate case."""
+
+import math
+
+import pytest
+import torch
+
+from losses import LOSSES, MagNetLoss, QuadrupletLoss, TripletLoss
+from losses.distances import euclidean_distances, pairwise_squared_distances, squared_distances
+
+
+def normal(*shape, seed=0, dtype=torch.float64):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def squared(x, y):
+    return sum((float(a) - float(b)) ** 2 for a, b in zip(x, y))
+
+
+def ratio(near, far):
+    return 2 * (math.exp(near) / (math.exp(near) + math.exp(far))) ** 2
+
+
+def slow_triplet(a, p, n, margin, alt_loss):
+    if alt_loss:
+        return ratio(math.sqrt(squared(a, p)), math.sqrt(squared(a, n)))
+    return max(0.0, squared(a, p) - squared(a, n) + margin)
+
+
+def slow_quadruplet(a, p, n1, n2, margin, margin2, alt_loss):
+    near, far, between = squared(a, p), squared(a, n1), squared(n2, n1)
+    if alt_loss:
+        return ratio(math.sqrt(near), math.sqrt(far)) + ratio(math.sqrt(near), math.sqrt(between))
+    return max(0.0, near - far + margin) + max(0.0, near - between + margin2)
+
+
+def slow_magnet(embeddings, clusters, classes, margin, around_batch_mean=False):
+    """Terms of the magnet loss; `around_batch_mean` measures the variance around the wrong mean."""
+    n, dimensions = embeddings.shape
+    members = {}
+    for i in range(n):
+        members.setdefault(int(clusters[i]), []).append(i)
+    means = {m: [sum(float(embeddings[i, j]) for i in rows) / len(rows) for j in range(dimensions)]
+             for m, rows in members.items()}  # fmt: skip
+    batch_mean = [sum(float(embeddings[i, j]) for i in range(n)) / n for j in range(dimensions)]
+    spread = sum(squared(embeddings[i], batch_mean if around_batch_mean else means[int(clusters[i])]) for i in range(n))
+    variance = max(spread / max(n - 1, 1), 1e-12)
+    terms = []
+    for i in range(n):
+        own = int(clusters[i])
+        total = sum(math.exp(-squared(embeddings[i], means[m]) / (2 * variance))
+                    for m in means if classes[m] != classes[own])  # fmt: skip
+        value = squared(embeddings[i], means[own]) / (2 * variance) + margin + math.log(total) if total else 0.0
+        terms.append(max(0.0, value))
+    return terms
+
+
+def gradients(loss, *inputs):
+    """The loss's value and its gradients, all checked to be finite."""
+    leaves = [x.clone().requires_grad_() for x in inputs]
+    value = loss(*leaves)
+    value.backward()
+    assert value.isfinite()
+    assert all(leaf.grad is not None and leaf.grad.isfinite().all() for leaf in leaves)
+    return value.detach(), [leaf.grad for leaf in leaves]
+
+
+def magnet_gradient(loss, embeddings, clusters, classes=None):
+    value, (gradient,) = gradients(lambda x: loss(x, clusters, classes), embeddings)
+    return value, gradient
+
+
+@pytest.mark.parametrize("alt_loss", [False, True])
+def test_triplet_equals_a_slow_loop(alt_loss):
+    a, p, n = normal(3, 20, 5, seed=1) / 2
+    expected = [slow_triplet(*rows, 0.5, alt_loss) for rows in zip(a, p, n)]
+    loss = TripletLoss(0.5, alt_loss)
+    assert loss.terms(a, p, n).tolist() == pytest.approx(expected, abs=1e-10)
+    assert loss(a, p, n).item() == pytest.approx(sum(expected) / 20, abs=1e-10)
+    assert alt_loss or 0 < sum(value == 0 for value in expected) < 20  # both sides of the hinge were met
+
+
+@pytest.mark.parametrize("alt_loss", [False, True])
+@pytest.mark.parametrize("margin2", [None, 1.5])
+def test_quadruplet_equals_a_slow_loop(alt_loss, margin2):
+    a, p, n1, n2 = normal(4, 20, 5, seed=2) / 2
+    expected = [slow_quadruplet(*rows, 0.5, margin2 or 0.25, alt_loss) for rows in zip(a, p, n1, n2)]
+    loss = QuadrupletLoss(0.5, margin2, alt_loss)
+    assert loss.terms(a, p, n1, n2).tolist() == pytest.approx(expected, abs=1e-10)
+    assert loss(a, p, n1, n2).item() == pytest.approx(sum(expected) / 20, abs=1e-10)
+
+
+@pytest.mark.parametrize("classes", [None, [0, 1, 0, 2]])
+def test_magnet_equals_a_slow_loop(classes):
+    clusters = torch.tensor([0, 1, 2, 3] * 4 + [2, 0])
+    embeddings = normal(4, 3, seed=4)[clusters] + normal(18, 3, seed=3)
+    expected = slow_magnet(embeddings, clusters, classes or range(4), 0.5)
+    found = MagNetLoss(0.5).terms(embeddings, clusters, None if classes is None else torch.tensor(classes))
+    assert found.tolist() == pytest.approx(expected, abs=1e-10)
+    assert 0 < sum(value == 0 for value in expected) < 18
+
+
+def test_magnet_takes_unequal_clusters_and_ignores_those_without_a_tile():
+    embeddings, clusters = normal(7, 4, seed=5), torch.tensor([5, 0, 5, 5, 2, 0, 5])
+    expected = slow_magnet(embeddings, clusters, range(6), 1.0)
+    assert MagNetLoss(1.0).terms(embeddings, clusters).tolist() == pytest.approx(expected, abs=1e-10)
+    classes = torch.tensor([3, 7, 1, 9, 9, 1])  # clusters 1, 3 and 4, classes 7 and 9, have no tile
+    expected = slow_magnet(embeddings, clusters, classes.tolist(), 1.0)
+    assert MagNetLoss(1.0).terms(embeddings, clusters, classes).tolist() == pytest.approx(expected, abs=1e-10)
+
+
+def test_magnet_falls_to_zero_as_clusters_separate():
+    clusters = torch.arange(4).repeat_interleave(6)
+    centres, noise = normal(4, 8, seed=6), normal(24, 8, seed=7)
+    values, wrong = [], []
+    for spread in (1.0, 0.3, 0.1, 0.01):
+        embeddings = centres[clusters] + spread * noise
+        values.append(MagNetLoss(0.5)(embeddings, clusters).item())
+        wrong.append(sum(slow_magnet(embeddings, clusters, range(4), 0.5, around_batch_mean=True)) / 24)
+    assert values[0] > 0.1
+    assert values[-1] == 0
+    assert min(wrong) > 0.1  # which is why the variance is not taken around the batch's mean
+
+
+@pytest.mark.parametrize("alt_loss", [False, True])
+def test_gradients_of_tuples_equal_numerical_ones(alt_loss):
+    tuples = [x.clone().requires_grad_() for x in normal(4, 6, 3, seed=8)]
+    assert torch.autograd.gradcheck(TripletLoss(0.5, alt_loss), tuples[:3])
+    assert torch.autograd.gradcheck(QuadrupletLoss(0.5, None, alt_loss), tuples)
+
+
+@pytest.mark.parametrize("classes", [None, torch.tensor([0, 1, 0])])
+def test_gradients_of_magnet_equal_numerical_ones(classes):
+    embeddings, clusters = normal(9, 3, seed=9).requires_grad_(), torch.tensor([0, 1, 2] * 3)
+    loss = MagNetLoss(0.5)
+    assert (loss.terms(embeddings, clusters, classes) > 0.01).any()
+    assert torch.autograd.gradcheck(lambda x: loss(x, clusters, classes), [embeddings])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("alt_loss", [False, True])
+def test_tuples_of_identical_embeddings(alt_loss, dtype):
+    same = torch.ones(5, 4, dtype=dtype)
+    value, slopes = gradients(TripletLoss(0.3, alt_loss), same, same, same)
+    assert value.item() == pytest.approx(0.5 if alt_loss else 0.3)
+    assert all((slope == 0).all() for slope in slopes)
+    value, slopes = gradients(QuadrupletLoss(0.3, None, alt_loss), same, same, same, same)
+    assert value.item() == pytest.approx(1.0 if alt_loss else 0.45)
+    assert all((slope == 0).all() for slope in slopes)
+
+
+@pytest.mark.parametrize("alt_loss", [False, True])
+def test_one_zero_distance_leaves_the_other_distance_its_gradient(alt_loss):
+    a, n = normal(2, 5, 4, seed=10) / 10
+    _, (_, at_positive, at_negative) = gradients(TripletLoss(0.5, alt_loss), a, a, n)
+    assert (at_positive == 0).all()
+    assert (at_negative != 0).any(1).all()
+
+
+@pytest.mark.parametrize("alt_loss", [False, True])
+def test_tuples_of_huge_values(alt_loss):
+    tuples = 1e4 * normal(4, 8, 64, seed=11, dtype=torch.float32)
+    gradients(TripletLoss(0.5, alt_loss), *tuples[:3])
+    gradients(QuadrupletLoss(0.5, None, alt_loss), *tuples)
+
+
+@pytest.mark.parametrize("scale", [1e4, 1.0, 1e-4, 1e-8, 1e-20, 0.0])
+def test_magnet_at_any_scale(scale):
+    embeddings = scale * normal(12, 64, seed=12, dtype=torch.float32)
+    for classes in (None, torch.tensor([0, 0, 1, 2]), torch.zeros(4, dtype=torch.long)):
+        magnet_gradient(MagNetLoss(0.5), embeddings, torch.tensor([0, 1, 2, 3] * 3), classes)
+
+
+def test_magnet_of_identical_embeddings_counts_the_impostors():
+    value, gradient = magnet_gradient(MagNetLoss(0.5), torch.ones(12, 4), torch.tensor([0, 1, 2, 3] * 3))
+    assert value.item() == pytest.approx(0.5 + math.log(3))
+    assert (gradient == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("clusters", "classes"),
+    [
+        ([0] * 6, None),
+        ([3] * 6, None),
+        ([0, 1, 2, 0, 1, 2], [4, 4, 4]),
+        ([0, 0, 0, 2, 2, 2], [1, 0, 1]),
+    ],
+    ids=["one cluster", "one cluster, not the first", "one class", "other class has no tile"],
+)
+def test_magnet_without_another_class_is_zero(clusters, classes):
+    classes = None if classes is None else torch.tensor(classes)
+    value, gradient = magnet_gradient(MagNetLoss(0.5), normal(6, 4, seed=13), torch.tensor(clusters), classes)
+    assert value == 0
+    assert (gradient == 0).all()
+
+
+def test_magnet_of_one_tile_per_cluster_and_of_one_tile():
+    value, gradient = magnet_gradient(MagNetLoss(0.5), normal(3, 4, seed=14), torch.tensor([0, 1, 2]))
+    assert value == 0  # points without spread, far from each other
+    assert (gradient == 0).all()
+    value, _ = magnet_gradient(MagNetLoss(0.5), torch.zeros(3, 4), torch.tensor([0, 1, 2]))
+    assert value.item() == pytest.approx(0.5 + math.log(2))
+    value, _ = magnet_gradient(MagNetLoss(0.5), normal(1, 4), torch.tensor([0]))
+    assert value == 0
+
+
+def test_an_empty_batch_is_zero_and_has_a_gradient():
+    empty, no_clusters = torch.empty(0, 4), torch.empty(0, dtype=torch.long)
+    for alt_loss in (False, True):
+        assert gradients(TripletLoss(0.5, alt_loss), empty, empty, empty)[0] == 0
+        assert gradients(QuadrupletLoss(0.5, None, alt_loss), empty, empty, empty, empty)[0] == 0
+    assert magnet_gradient(MagNetLoss(0.5), empty, no_clusters)[0] == 0
+    assert magnet_gradient(MagNetLoss(0.5), empty, no_clusters, torch.tensor([0, 1]))[0] == 0
+
+
+def test_the_hinge_has_slope_zero_where_it_reaches_zero():
+    a, p, n = torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]], [[2.0, 0.0]]])  # 1 - 4 + 3 = 0
+    value, slopes = gradients(TripletLoss(3.0), a, p, n)
+    assert value == 0
+    assert all((slope == 0).all() for slope in slopes)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_widened_before_the_maths(dtype):
+    tuples, clusters = normal(4, 12, 64, seed=15).to(dtype), torch.arange(3).repeat(4)
+    for loss, inputs in [
+        (TripletLoss(0.5), tuples[:3]), (TripletLoss(0.5, True), tuples[:3]), (QuadrupletLoss(0.5), tuples),
+    ]:  # fmt: skip
+        assert torch.equal(loss.terms(*inputs), loss.terms(*inputs.float()))
+    assert torch.equal(MagNetLoss(9.0).terms(tuples[0], clusters), MagNetLoss(9.0).terms(tuples[0].float(), clusters))
+    assert QuadrupletLoss(0.5)(*tuples).dtype == torch.float32
+    magnet_gradient(MagNetLoss(0.5), tuples[0], clusters)
+
+
+def test_autocast_changes_nothing():
+    tuples, clusters = normal(4, 12, 64, seed=16, dtype=torch.float32), torch.arange(3).repeat(4)
+    losses = [TripletLoss(0.5), TripletLoss(0.5, True), QuadrupletLoss(0.5), QuadrupletLoss(0.5, None, True)]
+    inputs = [tuples[:3], tuples[:3], tuples, tuples]
+    plain = [loss.terms(*x) for loss, x in zip(losses, inputs)] + [MagNetLoss(9.0).terms(tuples[0], clusters)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = [loss.terms(*x) for loss, x in zip(losses, inputs)] + [MagNetLoss(9.0).terms(tuples[0], clusters)]
+    assert all(torch.equal(a, b) for a, b in zip(plain, cast))
+
+
+def test_float64_stays_float64():
+    tuples = normal(4, 6, 3, seed=17)
+    assert TripletLoss(0.5)(*tuples[:3]).dtype == torch.float64
+    assert QuadrupletLoss(0.5, None, True)(*tuples).dtype == torch.float64
+    assert MagNetLoss(0.5)(tuples[0], torch.arange(6) % 2).dtype == torch.float64
+
+
+def test_pairwise_distances_equal_a_slow_loop_and_are_exact_where_rows_are_equal():
+    x, y = normal(30, 6, seed=18), normal(9, 6, seed=19)
+    assert pairwise_squared_distances(x, y).flatten().tolist() == pytest.approx([squared(a, b) for a in x for b in y])
+    far = torch.cat([x, x]).float() + 1000  # many rows and large values: where the faster formula cancels
+    distances = pairwise_squared_distances(far)
+    assert torch.equal(distances[:30, 30:].diagonal(), torch.zeros(30))
+    assert torch.equal(distances[:, :30], distances[:, 30:])
+    assert torch.allclose(distances[0], squared_distances(far[:1], far), rtol=1e-5)
+    assert pairwise_squared_distances(x.bfloat16()).dtype == torch.float32
+    assert pairwise_squared_distances(torch.empty(0, 6)).shape == (0, 0)
+    assert torch.allclose(euclidean_distances(x, x.flip(0)).square(), squared_distances(x, x.flip(0)))
+
+
+def test_the_names_lead_to_the_losses():
+    assert list(LOSSES) == ["tripletloss", "quadrupletloss", "magnetloss"]
+    assert list(LOSSES.values()) == [TripletLoss, QuadrupletLoss, MagNetLoss]
+    assert QuadrupletLoss(0.8).margin2 == 0.4
+
+
+@pytest.mark.parametrize("margin", [-1, 0, math.nan, math.inf])
+def test_a_margin_that_is_not_positive_is_refused(margin):
+    for name, loss in (("TripletLoss", TripletLoss), ("QuadrupletLoss", QuadrupletLoss), ("MagNetLoss", MagNetLoss)):
+        with pytest.raises(ValueError, match=f"The 'margin' parameter of {name} must be > 0 .* Got {margin} instead"):
+            loss(margin)
+    with pytest.raises(ValueError, match="'margin2' parameter of QuadrupletLoss"):
+        QuadrupletLoss(1.0, margin)
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"one shape \(B, D\).*negative \(1, 4\)"):
+        TripletLoss(0.5)(torch.ones(3, 4), torch.ones(3, 4), torch.ones(1, 4))
+    with pytest.raises(ValueError, match=r"clusters \(n,\)"):
+        MagNetLoss(0.5)(torch.ones(3, 4), torch.zeros(2, dtype=torch.long))
+    for wrong in (-1, 2):
+        with pytest.raises(ValueError, match=r"must be in 0..M-1, .* for M = 2 instead"):
+            MagNetLoss(0.5)(torch.ones(2, 4), torch.tensor([0, wrong]), torch.tensor([0, 1]))

@@ -1,0 +1,102 @@
+"""Evaluation of a network: embeddings of the pools' tiles, and how well simple models read land cover from them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from config import Config
+from dataProcessors.pool import Pool
+from dataProcessors.statistics import band_statistics
+from dataProcessors.tiffreader import TiffReader
+from evaluation.scoring import Evaluation, Settings, draws, evaluate
+
+PIXELS_AT_ONCE = 2_500_000  # per band, in tiles that pass the network together
+BASELINES = ("untrained", "band_statistics")
+
+EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
+
+
+def in_parts(positions: np.ndarray, size: int) -> list[np.ndarray]:
+    """Positions (N, 2) in parts that a network takes at once."""
+    step = max(1, PIXELS_AT_ONCE // size**2)
+    return [positions[i : i + step] for i in range(0, len(positions), step)]
+
+
+@dataclass(frozen=True)
+class Features:
+    """One feature vector for each tile that any draw uses.
+
+    Attributes:
+        name: "trained", "untrained" or "band_statistics"
+        fit: (F, D) of the fit tiles
+        score: (S, D) of the scored tiles
+    """
+
+    name: str
+    fit: np.ndarray
+    score: np.ndarray
+
+
+class Evaluator:
+    """Scores feature sets on the same seeded draws of the same tiles.
+
+    Args:
+        config: of the run
+        image: reads the tiles' pixels, for the band statistics
+        fit: pool of the training area
+        score: pool of the reserved cells
+        jobs: CPU cores the simple models may use
+    """
+
+    def __init__(self, config: Config, image: TiffReader, fit: Pool, score: Pool, jobs: int):
+        self.image, self.size = image, config.image_size
+        drawn = draws(
+            len(fit), len(score), config.validation_nb, config.validation_nb // 10, config.valIteration, config.seed
+        )
+        self.fit, fit_draws = _used(fit, [fit_indices for fit_indices, _ in drawn])
+        self.score, score_draws = _used(score, [score_indices for _, score_indices in drawn])
+        self.draws = list(zip(fit_draws, score_draws))
+        self.settings = Settings(
+            config.single_class_classifiers, config.multi_class_classifiers, config.singleClassTreshold, jobs,
+            config.seed,
+        )  # fmt: skip
+
+    @property
+    def shown(self) -> Pool:
+        """The scored tiles of the first draw: the ones that figures show."""
+        return self.score.take(self.draws[0][1])
+
+    def embed(self, name: str, embed: EmbedPositions) -> Features:
+        """Features of all tiles, under a name."""
+        return Features(name, embed(self.fit.positions), embed(self.score.positions))
+
+    @cached_property
+    def band_statistics(self) -> Features:
+        """Mean and standard deviation of each band: the plainest features there are."""
+
+        def embed(positions: np.ndarray) -> np.ndarray:
+            parts = in_parts(positions, self.size)
+            return np.concatenate([band_statistics(self.image.read(p, self.size), self.image.fill) for p in parts])
+
+        return self.embed("band_statistics", embed)
+
+    def evaluate(self, features: Features) -> Evaluation:
+        """Mean and spread of every score over the draws."""
+        return evaluate(
+            features.name, features.fit, features.score, self.fit.proportions, self.score.proportions, self.draws,
+            self.settings,
+        )  # fmt: skip
+
+
+def renamed(evaluation: Evaluation, name: str) -> Evaluation:
+    """The same scores under another name of the features."""
+    scores = [score._replace(features=name) for score in evaluation.scores]
+    return replace(evaluation, features=name, scores=scores)
+
+
+def _used(pool: Pool, indices: list[np.ndarray]) -> tuple[Pool, list[np.ndarray]]:
+    """The tiles of a pool that any draw uses, and the draws as indices into those."""
+    used = np.unique(np.concatenate(indices))
+    return pool.take(used), [np.searchsorted(used, drawn) for drawn in indices]

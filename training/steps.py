@@ -1,0 +1,186 @@
+"""What a training step does with a batch: which tiles form the tuples or clusters, and the loss of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from config import Config
+from dataProcessors.batches import Batch, ClusterBatches, IndexBatches, Reader, TupleBatches
+from dataProcessors.pool import Pool
+from dataProcessors.sampler import TileSampler
+from losses import LOSSES
+from losses.distances import pairwise_squared_distances, squared_distances
+from mining import ClusterIndex, batch_hard, random_hard, second_negative
+
+ROLES = {
+    "tripletloss": ("anchor", "positive", "negative"),
+    "quadrupletloss": ("anchor", "positive", "negative", "negative2"),
+}
+
+Embed = Callable[[np.ndarray], Tensor]  # raw tiles (N, C, H, W) -> embeddings (N, D)
+
+
+@dataclass
+class Embedding:
+    """The ways a step may pass tiles through the network.
+
+    Attributes:
+        train: augmented, in training mode, with gradient
+        frozen: as for evaluation, without gradient
+        extra: in evaluation mode, with gradient: for a few tiles, of which no batch statistics should be taken
+    """
+
+    train: Embed
+    frozen: Embed
+    extra: Embed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Loss terms (n,) of a step, with gradient, and distances to log by name."""
+
+    terms: Tensor
+    distances: dict[str, Tensor]
+
+
+class Step(ABC):
+    """One way to train: makes its batches and turns each into loss terms."""
+
+    @abstractmethod
+    def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
+        """Loss terms of a batch."""
+
+    def begin_epoch(self, epoch: int, embed_positions: Callable[[np.ndarray], np.ndarray]) -> None:  # noqa: B027
+        """Called before an epoch's first batch is drawn; embed_positions: (N, 2) -> embeddings (N, D)."""
+
+    def finish(self, batch: Batch, terms: Tensor) -> None:  # noqa: B027
+        """Called after the optimizer's step with the loss terms (n,)."""
+
+
+class TupleStep(Step):
+    """Triplets and quadruplets, with offline and online hard mining in any combination; offline comes first."""
+
+    def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
+        self.loss = LOSSES[config.loss](config.margin, alt_loss=config.alt_loss)
+        offline = {"RANDOM_HARD_POSITIVE": "positive", "RANDOM_HARD_NEGATIVE": "negative"}
+        online = {"HARD_POSITIVE": "positive", "HARD_NEGATIVE": "negative"}
+        self.online = [role for mode, role in online.items() if mode in config.mining]
+        roles = ROLES[config.loss]
+        fresh = tuple(role for mode, role in offline.items() if mode in config.mining)
+        self.read = read
+        self.batches = TupleBatches(sampler, read, config.batch_size, roles, fresh)
+
+    def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
+        """Loss terms (B,), one per tuple."""
+        rows = [torch.from_numpy(indices) for indices in batch.roles.values()]  # a (B,) per role
+        replaced = self._mine_offline(batch, embed)
+        embeddings = embed.train(batch.tiles)  # (N, D)
+        distances = pairwise_squared_distances(embeddings.detach()).cpu()
+        negatives = torch.from_numpy(batch.negative)
+        drawn = rows[2]
+        rows = self._mine_online(rows, distances, torch.from_numpy(batch.positive), negatives)
+        replaced |= rows[2] != drawn
+        if len(rows) == 4 and replaced.any():
+            embeddings, rows[3] = self._second_negatives(batch, embed, embeddings, distances, negatives, rows, replaced)
+        chosen = [embeddings[row.to(embeddings.device)] for row in rows]
+        names = list(batch.roles)[1:3]
+        return Outcome(
+            self.loss.terms(*chosen),
+            {f"{name}_distance": squared_distances(chosen[0], e).detach() for name, e in zip(names, chosen[1:])},
+        )
+
+    def _mine_offline(self, batch: Batch, embed: Embedding) -> Tensor:
+        """Put the hardest of each role's fresh candidates into the batch; which negatives were replaced (B,)."""
+        replaced = torch.zeros(len(batch.roles["anchor"]), dtype=torch.bool)
+        if not batch.candidates:
+            return replaced
+        anchors = embed.frozen(batch.tiles[batch.roles["anchor"]])
+        for role, (positions, tiles) in batch.candidates.items():
+            candidates = embed.frozen(tiles.reshape(-1, *tiles.shape[2:])).reshape(*tiles.shape[:2], -1)  # (B, T, D)
+            hardest = random_hard(anchors, candidates, role).cpu().numpy()
+            own = np.arange(len(hardest))
+            before = batch.positions[batch.roles[role]]
+            batch.positions[batch.roles[role]] = positions[own, hardest]
+            batch.tiles[batch.roles[role]] = tiles[own, hardest]
+            if role == "negative":
+                replaced = torch.from_numpy((before != positions[own, hardest]).any(1))
+        batch.positive, batch.negative = self.batches.masks(batch.positions)
+        return replaced
+
+    def _mine_online(self, rows: list[Tensor], distances: Tensor, positives: Tensor, negatives: Tensor) -> list[Tensor]:
+        if not self.online:
+            return list(rows)
+        anchors = rows[0]
+        hardest = batch_hard(distances[anchors], positives[anchors], negatives[anchors])
+        found = {"positive": hardest.positive, "negative": hardest.negative}
+        mined = list(rows)
+        for index, role in enumerate(("positive", "negative"), 1):
+            if role in self.online:
+                mined[index] = torch.where(found[role] >= 0, found[role], rows[index])
+        return mined
+
+    def _second_negatives(self, batch, embed: Embedding, embeddings, distances, negatives, rows, replaced):
+        """Embeddings with those of tiles drawn anew appended, and the second negatives (B,) of all tuples."""
+        anchors, first, drawn = rows[0], rows[2], rows[3]
+        second = torch.where(replaced, second_negative(distances, negatives, anchors, first), drawn)
+        anew = (second < 0).nonzero()[:, 0]
+        if not len(anew):
+            return embeddings, second
+        places, found = self.batches.second_negatives(
+            batch.step, batch.positions[anchors[anew]], batch.positions[first[anew]]
+        )
+        second[anew] = drawn[anew]  # of those few for which the map has no such place
+        anew, places = anew[torch.from_numpy(found)], places[found]
+        if len(anew):
+            second[anew] = len(embeddings) + torch.arange(len(anew))
+            embeddings = torch.cat([embeddings, embed.extra(self.read(places))])
+        return embeddings, second
+
+
+class ClusterStep(Step):
+    """Magnet loss without labels: clusters around centres on the map, each a class of its own."""
+
+    def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
+        self.loss = LOSSES[config.loss](config.margin)
+        self.batches = ClusterBatches(sampler, read, config.magnet_clusters, config.batch_size)
+
+    def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
+        """Loss terms (n,), one per tile."""
+        embeddings = embed.train(batch.tiles)
+        given = (batch.clusters, batch.cluster_classes)
+        on_device = [None if ids is None else torch.from_numpy(ids).to(embeddings.device) for ids in given]
+        return Outcome(self.loss.terms(embeddings, *on_device), {})
+
+
+class ClassClusterStep(ClusterStep):
+    """Magnet loss with labels: each class is split into clusters by k-means on its embeddings, anew every epoch."""
+
+    def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
+        super().__init__(config, sampler, read, pools)
+        self.clusters_per_class, self.seed = config.magnet_clusters_per_class, config.seed
+        self.batches = IndexBatches(pools["train"], read, config.magnet_clusters, config.batch_size, config.seed)
+
+    def begin_epoch(self, epoch: int, embed_positions: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Cluster the training pool by its embeddings of now."""
+        pool, rng = self.batches.pool, np.random.default_rng([self.seed, epoch, 1])
+        embeddings = embed_positions(pool.positions)
+        self.batches.index = ClusterIndex.build(embeddings, pool.labels, self.clusters_per_class, rng)
+
+    def finish(self, batch: Batch, terms: Tensor) -> None:
+        """Tell the index of the clusters' losses: in proportion to them it draws the seeds of later batches."""
+        self.batches.index.update(batch.cluster_ids[batch.clusters], terms.detach().cpu().numpy())
+
+
+# (loss, supervised) -> how a step is made
+STEPS = {
+    ("tripletloss", False): TupleStep,
+    ("tripletloss", True): TupleStep,
+    ("quadrupletloss", False): TupleStep,
+    ("quadrupletloss", True): TupleStep,
+    ("magnetloss", False): ClusterStep,
+    ("magnetloss", True): ClassClusterStep,
+}
