@@ -16,6 +16,7 @@ from training.folder import save_weights
 
 BEST_METRIC = ("single_class", "MAP@R")  # needs no simple model, so every run has it
 FIGURES_SHARE = 0.1  # of the time since the last figures that those of a new best may cost
+EXPECTED_DRAWING = 20.0  # seconds, until it was measured
 MOST_SAMPLED = 20_000  # positions per role that are kept to be drawn on the map
 
 
@@ -76,7 +77,7 @@ class Scorer:
         self._best = -math.inf
         self._last: tuple[Snapshot, Evaluation] | None = None
         self._undrawn: tuple[Snapshot, Evaluation] | None = None  # the best, while it has no figures
-        self._drawn_at, self._drawing_took = time.monotonic(), 0.0
+        self._drawn_at, self._drawing_took = time.monotonic(), EXPECTED_DRAWING
 
     def baselines(self, snapshot: Snapshot) -> None:
         """Evaluate the untrained network, which is also the trained one at step 0, and the band statistics."""

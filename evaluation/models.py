@@ -1,0 +1,93 @@
+"""The simple models that show what an embedding knows: by name, factories (seed, jobs) -> scikit-learn pipeline.
+
+Their settings are those of 2021, so that figures stay comparable: 5 neighbours, C 0.5, 150 trees, 2500 iterations.
+"""
+
+import warnings
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+
+class FewerNeighbours:
+    """Mixin: as many neighbours as asked for, or as there are tiles to fit on."""
+
+    def fit(self, features: np.ndarray, targets: np.ndarray) -> "FewerNeighbours":
+        """Fit on features (F, D)."""
+        self.n_neighbors = min(self.n_neighbors, len(features))
+        return super().fit(features, targets)
+
+
+class NeighboursClassifier(FewerNeighbours, KNeighborsClassifier):
+    """k nearest neighbours that copes with few tiles."""
+
+
+class NeighboursRegressor(FewerNeighbours, KNeighborsRegressor):
+    """k nearest neighbours that copes with few tiles."""
+
+
+class AnyClasses(ClassifierMixin, BaseEstimator):
+    """A classifier that may be fitted on tiles of one class: then it predicts that class (SVC would refuse)."""
+
+    def __init__(self, model: BaseEstimator):
+        self.model = model
+
+    def fit(self, features: np.ndarray, labels: np.ndarray) -> "AnyClasses":
+        """Fit on features (F, D) and labels (F,)."""
+        several = len(np.unique(labels)) > 1
+        self.fitted_ = clone(self.model if several else DummyClassifier()).fit(features, labels)
+        self.classes_ = self.fitted_.classes_
+        return self
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Labels (S,) of features (S, D)."""
+        return self.fitted_.predict(features)
+
+
+def classifier(model: BaseEstimator) -> Pipeline:
+    """Classifier of any number of classes, behind a StandardScaler."""
+    return make_pipeline(StandardScaler(), AnyClasses(model))
+
+
+def regressor(model: BaseEstimator) -> Pipeline:
+    """Regressor of all proportions at once, behind a StandardScaler."""
+    return make_pipeline(StandardScaler(), model)
+
+
+CLASSIFIERS = {
+    "knn": lambda seed, jobs: classifier(NeighboursClassifier(5, n_jobs=jobs)),
+    "svc": lambda seed, jobs: classifier(SVC(C=0.5, random_state=seed)),
+    "rfc": lambda seed, jobs: classifier(RandomForestClassifier(150, random_state=seed, n_jobs=jobs)),
+    "mlp": lambda seed, jobs: classifier(MLPClassifier(max_iter=2500, random_state=seed)),
+    "dt": lambda seed, jobs: classifier(DecisionTreeClassifier(random_state=seed)),
+}
+
+REGRESSORS = {
+    "knn": lambda seed, jobs: regressor(NeighboursRegressor(5, n_jobs=jobs)),
+    "svc": lambda seed, jobs: regressor(MultiOutputRegressor(SVR(C=0.5), n_jobs=jobs)),
+    "rfc": lambda seed, jobs: regressor(RandomForestRegressor(150, random_state=seed, n_jobs=jobs)),
+    "mlp": lambda seed, jobs: regressor(MLPRegressor(max_iter=2500, random_state=seed)),
+    "dt": lambda seed, jobs: regressor(DecisionTreeRegressor(random_state=seed)),
+}
+
+
+def fit_predict(model: Pipeline, fit: np.ndarray, targets: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Fit the model on features (F, D) and targets (F,) or (F, K); its predictions (S,) or (S, K) for features (S, D).
+
+    Jobs are threads: the models let go of the interpreter while they work, and processes would each load scikit-learn.
+    """
+    with joblib.parallel_config(backend="threading"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 2500 iterations were chosen, all used or not
+        warnings.simplefilter("ignore", DataConversionWarning)  # a legend of one class makes a single column of targets
+        return model.fit(fit, targets).predict(score)

@@ -1,0 +1,67 @@
+"""Which classes are taken for which."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+from sklearn.metrics import ConfusionMatrixDisplay
+
+from dataProcessors.labels import Legend
+from reporting.figures.style import SWATCH, class_colours, class_names, new_figure
+
+MOST_WITH_VALUES = 20  # classes; with more of them the numbers would not fit into the cells
+
+
+def confusion_matrix(counts: np.ndarray, legend: Legend, title: str) -> Figure:
+    """Confusion matrix of the classes that occur, each row divided by its sum.
+
+    counts: (K, K) tiles, rows the true class, columns the predicted one.
+    """
+    occurring = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
+    if not len(occurring):
+        return _empty(title)
+    counts = counts[np.ix_(occurring, occurring)]
+    names = class_names(legend, width=30)
+    display = ConfusionMatrixDisplay(
+        counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), display_labels=[names[c] for c in occurring]
+    )
+    figure = _draw(display, title, crowded=len(occurring) > MOST_WITH_VALUES)
+    _swatches(display.ax_, class_colours(legend)[occurring] / 255)
+    return figure
+
+
+def _draw(display: ConfusionMatrixDisplay, title: str, crowded: bool) -> Figure:
+    side = max(4, 2.4 + len(display.confusion_matrix) * (0.28 if crowded else 0.5))
+    figure = new_figure(side + 1.2, side)
+    display.plot(
+        ax=figure.add_subplot(),
+        include_values=not crowded,
+        values_format=".2f",
+        cmap="Blues",
+        xticks_rotation="vertical",
+        colorbar=False,
+        im_kw={"vmin": 0, "vmax": 1},
+        text_kw={"fontsize": 9},
+    )
+    for text in [] if crowded else display.text_.ravel():
+        text.set_visible(text.get_text() != "0.00")  # where most cells are empty, the others are seen at once
+    display.ax_.tick_params(labelsize=9 if crowded else 10, length=0, pad=12)
+    display.ax_.set(title=title, xlabel="predicted class", ylabel="true class")
+    figure.colorbar(display.im_, ax=display.ax_, fraction=0.04, pad=0.02, label="share of the true class")
+    return figure
+
+
+def _swatches(axes: Axes, colours: np.ndarray):
+    """Put a square of the class's colour (k, 3) between each tick and its name."""
+    k, edge = np.arange(len(colours)), np.zeros(len(colours))
+    inch = axes.figure.dpi_scale_trans
+    left, down = ScaledTranslation(-0.09, 0, inch), ScaledTranslation(0, -0.09, inch)
+    axes.scatter(edge, k, c=colours, transform=axes.get_yaxis_transform() + left, **SWATCH)
+    axes.scatter(k, edge, c=colours, transform=axes.get_xaxis_transform() + down, **SWATCH)
+
+
+def _empty(title: str) -> Figure:
+    figure = new_figure(4, 3)
+    axes = figure.add_subplot(title=title, xticks=[], yticks=[])
+    axes.text(0.5, 0.5, "no tile was scored", ha="center", va="center")
+    return figure

@@ -1,0 +1,42 @@
+"""How well the share of each class is predicted."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dataProcessors.labels import Legend
+from reporting.figures.style import INK, SWATCH, class_colours, class_names, new_figure
+
+MOST_CLASSES = 16
+MOST_COLUMNS = 4
+
+
+def proportions(predicted: np.ndarray, truth: np.ndarray, legend: Legend, title: str) -> Figure:
+    """True against predicted share of each class, a small plot for each of the (at most 16) most frequent classes.
+
+    predicted, truth: (N, K), shares of a tile, 0..1; a row a tile.
+    """
+    share = truth.sum(axis=0)  # (K,)
+    shown = [c for c in np.argsort(-share, kind="stable")[:MOST_CLASSES] if share[c] > 0]
+    columns = max(1, min(MOST_COLUMNS, len(shown)))
+    rows = max(1, -(-len(shown) // columns))
+    figure = new_figure(0.4 + 2.2 * columns, 0.9 + 2.4 * rows)
+    names, colours = class_names(legend, width=26), class_colours(legend) / 255
+    for place, c in enumerate(shown, start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        _panel(axes, truth[:, c], predicted[:, c])
+        axes.set_title(names[c], fontsize=9, loc="left", x=0.1)
+        axes.scatter([0.04], [1.07], color=colours[c], transform=axes.transAxes, **SWATCH)
+    figure.suptitle(title)
+    figure.supxlabel("true share of the tile", fontsize=11)
+    figure.supylabel("predicted share of the tile", fontsize=11)
+    return figure
+
+
+def _panel(axes: Axes, truth: np.ndarray, predicted: np.ndarray):
+    axes.plot([0, 1], [0, 1], color="black", linewidth=0.8)
+    axes.scatter(truth, predicted, s=9, alpha=0.3, color=INK, linewidths=0)
+    error = np.abs(predicted - truth).mean()
+    axes.text(0.03, 0.97, f"mean error {error:.3f}", transform=axes.transAxes, va="top", fontsize=9)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    axes.tick_params(labelsize=9)

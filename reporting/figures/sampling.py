@@ -1,0 +1,87 @@
+"""Where on the map the tiles were taken."""
+
+from itertools import cycle
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from reporting.figures.style import ROLE_COLOURS, new_figure
+
+WIDTH = 9  # inches of the figure
+MOST_SQUARES = 5_000  # of one role; more are drawn as points
+SMALLEST_SQUARE = 3  # points (1/72 inch) of a tile's side on the figure; below it a square is a point
+CELL_TILES = 2  # sides of a reserved cell, in tiles
+
+
+class Overview(NamedTuple):
+    """A small picture of the map.
+
+    Attributes:
+        rgb: (h, w, 3) uint8
+        step: pixels of the map for each pixel of the picture
+        origin: (x, y), the map's pixel at the picture's upper-left corner
+    """
+
+    rgb: np.ndarray
+    step: float
+    origin: tuple[int, int]
+
+
+def sampling_map(
+    overview: Overview, size: int, roles: dict[str, np.ndarray], reserved: np.ndarray, title: str
+) -> Figure:
+    """The map, darkened, with tiles as squares in a colour for each role, and outlines of the reserved cells.
+
+    Args:
+        overview: the picture of the map
+        size: side of a tile, pixels of the map
+        roles: name -> positions (n, 2) of the tiles in this role
+        reserved: (M, 2) upper-left pixels of the reserved cells, each of 2 x 2 tiles
+        title: of the figure
+    """
+    height, width = (side * overview.step for side in overview.rgb.shape[:2])
+    x, y = overview.origin
+    figure = new_figure(WIDTH, float(np.clip(WIDTH * height / width, 3, 14)) + 1)
+    axes = figure.add_subplot(title=title, xlabel="column of the map (pixels)", ylabel="row of the map (pixels)")
+    axes.imshow(overview.rgb // 2, extent=(x, x + width, y + height, y))
+    axes.autoscale(False)
+    axes.ticklabel_format(style="plain", useOffset=False)
+    side = size / width * (WIDTH - 1) * 72  # of a tile on the figure, points
+    _squares(axes, reserved, CELL_TILES * size, "white", linewidth=min(0.8, side / 8))
+    for positions, colour in zip(roles.values(), cycle(ROLE_COLOURS)):
+        if side >= SMALLEST_SQUARE and len(positions) <= MOST_SQUARES:
+            _squares(axes, positions, size, colour, linewidth=1.2)
+        else:
+            _points(axes, positions, size, colour)
+    _names(figure, roles, reserved)
+    return figure
+
+
+def _squares(axes: Axes, positions: np.ndarray, side: float, colour: str, linewidth: float):
+    """Outlines of squares whose upper-left pixels are positions (n, 2)."""
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * side
+    polygons = positions.reshape(-1, 1, 2) + corners  # (n, 4, 2)
+    axes.add_collection(PolyCollection(polygons, facecolors="none", edgecolors=colour, linewidths=linewidth))
+
+
+def _points(axes: Axes, positions: np.ndarray, side: float, colour: str):
+    """A point in the middle of each tile at positions (n, 2), for more or smaller tiles than outlines can show."""
+    size = float(np.clip(120 / np.sqrt(max(1, len(positions))), 0.7, 2.5))  # points: all together cover about as much
+    axes.plot(*(positions + side / 2).T, "s", markersize=size, markeredgewidth=0, color=colour)
+
+
+def _names(figure: Figure, roles: dict[str, np.ndarray], reserved: np.ndarray):
+    """The meaning of the colours, below the map, on the dark ground that they are made for."""
+    entries = [("reserved cells", reserved, "white"), *zip(roles, roles.values(), cycle(ROLE_COLOURS))]
+    style = {"linestyle": "", "marker": "s", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 2}
+    handles = [
+        Line2D([], [], markeredgecolor=colour, label=f"{name} ({len(positions):,})", **style)
+        for name, positions, colour in entries
+    ]
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=5, labelcolor="white", facecolor="#303030", framealpha=1
+    )

@@ -1,0 +1,42 @@
+"""The scores of an evaluation as a table for the console."""
+
+from evaluation.scoring import Score
+from reporting.columns import COLUMNS, chance_apart, spread
+
+TITLES = {
+    "single_class": "single class (the label of a tile)",
+    "multi_class": "multi class (the proportions of a tile)",
+}
+LESS_IS_BETTER = {"sum_error"}
+
+
+def score_table(scores: list[Score]) -> str:
+    """The scores as text of at most 110 columns: a block per task, a row per metric and model.
+
+    Its columns are the feature sets trained, untrained and band statistics, and the metric's value at chance; mean and
+    standard deviation over the draws. "-" stands where there is no value.
+    """
+    apart = chance_apart(scores)
+    tasks = dict.fromkeys(score.task for score in apart)
+    return "\n\n".join(_block(task, [score for score in apart if score.task == task]) for task in tasks)
+
+
+def _block(task: str, scores: list[Score]) -> str:
+    cells = {(score.metric, score.model, score.features): spread(score) for score in scores}
+    # A chance value names a row only where the metric itself has one: dict keys keep the order of the scores.
+    rows = dict.fromkeys((score.metric, score.model) for score in scores if score.features != "chance")
+    header = [TITLES.get(task, task), "", *(column.replace("_", " ") for column in COLUMNS)]
+    table = [header] + [
+        [_metric(metric), "" if model == "-" else model] + [cells.get((metric, model, c), "-") for c in COLUMNS]
+        for metric, model in rows
+    ]
+    return "\n".join(_line(row) for row in table)
+
+
+def _metric(metric: str) -> str:
+    return f"  {metric} (less is better)" if metric in LESS_IS_BETTER else f"  {metric}"
+
+
+def _line(row: list[str]) -> str:
+    name, model, *cells = row
+    return f"{name:<40}{model:<4}" + "".join(f"{cell:>16}" for cell in cells)
