@@ -37,6 +37,24 @@ class NeighboursRegressor(FewerNeighbours, KNeighborsRegressor):
     """k nearest neighbours that copes with few tiles."""
 
 
+class OrderedVotes:
+    """Mixin: a forest grown by threads, whose trees' predictions are added in order: equal seeds, equal sums."""
+
+    def fit(self, features: np.ndarray, targets: np.ndarray) -> "OrderedVotes":
+        """Fit on features (F, D)."""
+        super().fit(features, targets)
+        self.n_jobs = 1  # with more, predict adds in the order in which threads end
+        return self
+
+
+class ForestClassifier(OrderedVotes, RandomForestClassifier):
+    """Random forest whose predictions do not depend on the number of threads."""
+
+
+class ForestRegressor(OrderedVotes, RandomForestRegressor):
+    """Random forest whose predictions do not depend on the number of threads."""
+
+
 class AnyClasses(ClassifierMixin, BaseEstimator):
     """A classifier that may be fitted on tiles of one class: then it predicts that class (SVC would refuse)."""
 
@@ -68,7 +86,7 @@ def regressor(model: BaseEstimator) -> Pipeline:
 CLASSIFIERS = {
     "knn": lambda seed, jobs: classifier(NeighboursClassifier(5, n_jobs=jobs)),
     "svc": lambda seed, jobs: classifier(SVC(C=0.5, random_state=seed)),
-    "rfc": lambda seed, jobs: classifier(RandomForestClassifier(150, random_state=seed, n_jobs=jobs)),
+    "rfc": lambda seed, jobs: classifier(ForestClassifier(150, random_state=seed, n_jobs=jobs)),
     "mlp": lambda seed, jobs: classifier(MLPClassifier(max_iter=2500, random_state=seed)),
     "dt": lambda seed, jobs: classifier(DecisionTreeClassifier(random_state=seed)),
 }
@@ -76,7 +94,7 @@ CLASSIFIERS = {
 REGRESSORS = {
     "knn": lambda seed, jobs: regressor(NeighboursRegressor(5, n_jobs=jobs)),
     "svc": lambda seed, jobs: regressor(MultiOutputRegressor(SVR(C=0.5), n_jobs=jobs)),
-    "rfc": lambda seed, jobs: regressor(RandomForestRegressor(150, random_state=seed, n_jobs=jobs)),
+    "rfc": lambda seed, jobs: regressor(ForestRegressor(150, random_state=seed, n_jobs=jobs)),
     "mlp": lambda seed, jobs: regressor(MLPRegressor(max_iter=2500, random_state=seed)),
     "dt": lambda seed, jobs: regressor(DecisionTreeRegressor(random_state=seed)),
 }

@@ -44,12 +44,16 @@ def silhouettes(means: np.ndarray) -> np.ndarray:
     b = means[:, *np.triu_indices(classes, 1)].min(axis=1, initial=np.inf)
     scored = np.isfinite(a) & np.isfinite(b) & (np.maximum(a, b) > 0)
     scores = np.where(np.isfinite(b), 0.0, np.nan)
-    scores[scored] = (b - a)[scored] / np.maximum(a, b)[scored]
+    a, b = a[scored], b[scored]
+    scores[scored] = (b - a) / np.maximum(a, b)
     return scores
 
 
 def total_weights(proportions: np.ndarray) -> np.ndarray:
-    """Sums over the other tiles of the weights of every pair of classes, for proportions (N, K): (N, K, K)."""
+    """Sums over the other tiles of the weights of every pair of classes, for proportions (N, K): (N, K, K).
+
+    Exactly 0 where no other tile has a part in the pair: the differences are then of equal floats.
+    """
     crossed = [capped_sums(column, proportions) - np.minimum(column[:, None], proportions) for column in proportions.T]
     weights = np.stack(crossed, axis=2)  # (N, K, K)
     weights += weights.transpose(0, 2, 1).copy()
@@ -57,10 +61,6 @@ def total_weights(proportions: np.ndarray) -> np.ndarray:
         overlap = np.minimum(proportions[:, r], proportions[:, s])  # (N,)
         both = np.flatnonzero(overlap)
         weights[both, r, s] -= capped_sums(overlap[both], overlap[both]) - overlap[both]
-    holds = proportions > 0
-    others_hold = holds.sum(axis=0) - holds > 0
-    possible = holds[:, :, None] & others_hold[:, None]
-    weights[~(possible | possible.transpose(0, 2, 1))] = 0  # exactly, where the differences above leave float noise
     return weights
 
 

@@ -11,9 +11,10 @@ from scipy import ndimage
 
 from dataProcessors import demo
 from dataProcessors.demo import files, make_demo
+from dataProcessors.demo.canvas import cells
 from dataProcessors.demo.covers import CHARACTERS, COVERS, INDEX, UNMAPPED
 from dataProcessors.demo.noise import SHEET, Sheets, hash32, smooth_noise, spline_weights, uniform
-from dataProcessors.demo.painting import PAINTERS, cells
+from dataProcessors.demo.painting import PAINTERS
 from dataProcessors.demo.plan import _nearest
 from dataProcessors.demo.scene import make_scene
 from dataProcessors.demo.terrain import _drainage, river_margin

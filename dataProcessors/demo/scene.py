@@ -1,0 +1,228 @@
+"""The demo landscape pixel by pixel, in blocks that are each a pure function of their place."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from .canvas import Pixels, cells
+from .covers import COVERS, CULTIVATED, INDEX, TALL, WATER
+from .noise import Sheets, hash32, spline_weights, uniform
+from .painting import PAINTERS
+from .plan import CELL, make_plan
+from .terrain import STEP, make_terrain, river_margin
+
+BLOCK = 448  # pixels a side
+HALO = 3  # pixels around a block that shadows and the point spread reach in from
+OTHER_CROP = np.full(256, INDEX["arable"], np.uint8)
+OTHER_CROP[INDEX["arable"]] = INDEX["pasture"]
+MARGIN = 64  # pixels of landscape around the image, so that the label maps reach beyond it
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image and what lies under it.
+
+    Attributes:
+        image: (size, size, 3) uint8
+        cover: (size + 2 MARGIN, size + 2 MARGIN) uint8, cover index
+        mapped: the same as a mapper drew it, UNMAPPED where nothing was drawn
+    """
+
+    image: np.ndarray
+    cover: np.ndarray
+    mapped: np.ndarray
+
+
+class Ground:
+    """All that blocks are made from; read only."""
+
+    def __init__(self, size: int, seed: int):
+        rng = np.random.default_rng([seed, 2718])
+        self.side = size + 2 * MARGIN
+        self.sheets = Sheets(rng)
+        self.terrain = make_terrain(rng, self.side)
+        self.plan = make_plan(rng, self.terrain, self.side)
+        self.river_margin = river_margin(self.terrain.rivers, self.side)
+
+
+def make_scene(size: int, seed: int, progress=None) -> Scene:
+    """A landscape whose image has `size` x `size` pixels; equal arguments give equal arrays.
+
+    Args:
+        progress: called with (blocks done, blocks in all) after each block, or None
+    """
+    with threadpool_limits(1, "blas"):  # many small products: more threads would only wait for one another
+        return _make_scene(Ground(size, seed), size, progress)
+
+
+def _make_scene(ground: Ground, size: int, progress) -> Scene:
+    """All blocks of the scene, by two threads."""
+    scene = Scene(np.zeros((size, size, 3), np.uint8), *np.zeros((2, ground.side, ground.side), np.uint8))
+    corners = [(x, y) for y in range(0, ground.side, BLOCK) for x in range(0, ground.side, BLOCK)]
+    with ThreadPoolExecutor(2) as pool:
+        for done, _ in enumerate(pool.map(partial(_fill_block, ground, scene), corners), 1):
+            if progress:
+                progress(done, len(corners))
+    return scene
+
+
+def _fill_block(ground: Ground, scene: Scene, corner: tuple[int, int]) -> None:
+    """Compute the block with this upper-left corner and put it into the scene."""
+    left, top = corner
+    right, bottom = min(left + BLOCK, ground.side), min(top + BLOCK, ground.side)
+    block = Block(ground, left - HALO, top - HALO, right - left + 2 * HALO, bottom - top + 2 * HALO)
+    inner = slice(HALO, -HALO), slice(HALO, -HALO)
+    scene.cover[top:bottom, left:right] = block.cover[inner]
+    scene.mapped[top:bottom, left:right] = block.mapped[inner]
+    limit = ground.side - MARGIN
+    rows = slice(max(top, MARGIN), min(bottom, limit))
+    columns = slice(max(left, MARGIN), min(right, limit))
+    if rows.start < rows.stop and columns.start < columns.stop:
+        scene.image[_shifted(rows, MARGIN), _shifted(columns, MARGIN)] = block.image()[
+            _shifted(rows, block.y0), _shifted(columns, block.x0)
+        ]
+
+
+def _shifted(part: slice, origin: int) -> slice:
+    """The same part counted from another origin."""
+    return slice(part.start - origin, part.stop - origin)
+
+
+class Block:
+    """Covers and colours of a rectangle of the landscape whose upper-left pixel is (x0, y0)."""
+
+    def __init__(self, ground: Ground, x0: int, y0: int, width: int, height: int):
+        self.ground, self.x0, self.y0, self.width, self.height = ground, x0, y0, width, height
+        self.x = np.arange(x0, x0 + width, dtype=np.float32)[None]
+        self.y = np.arange(y0, y0 + height, dtype=np.float32)[:, None]
+        plan = ground.plan
+        here = self._plan_cell(self.x + 5 * self.sheet("rough"), self.y + 5 * self.sheet("rough", 311))
+        self.patch = plan.patch.ravel()[here]
+        self._lay_out_parcels(plan.district.ravel()[here])
+        there = self._plan_cell(*self.parcel_centre)
+        draw = uniform(self.parcel, 1)
+        swapped, mistaken = draw < 0.06, draw > 0.97
+        self.coast = self.field(ground.terrain.coast) + 3 * self.sheet("w64") + 1.5 * self.sheet("rough", 97)
+        self.cover = _merge(plan.cover.ravel(), here, there, swapped)
+        self.mapped = _merge(plan.mapped.ravel(), here, there, swapped | mistaken)
+        self._flood()
+
+    def sheet(self, name: str, shift: int = 0) -> np.ndarray:
+        """A texture sheet over the block, (height, width); another shift gives another part of the sheet."""
+        return self.ground.sheets.window(name, self.x0 + shift, self.y0 + 3 * shift, self.width, self.height)
+
+    def field(self, field: np.ndarray) -> np.ndarray:
+        """A terrain field over the block, (height, width)."""
+        rows = slice(max(self.y0 // STEP - 1, 0), (self.y0 + self.height) // STEP + 4)
+        columns = slice(max(self.x0 // STEP - 1, 0), (self.x0 + self.width) // STEP + 4)
+        part = field[rows, columns]
+        down = spline_weights(self.y.ravel() / STEP - rows.start, part.shape[0])
+        across = spline_weights(self.x.ravel() / STEP - columns.start, part.shape[1])
+        return down @ part @ across.T
+
+    def _plan_cell(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Flat index of the plan's cell at x, y (pixels)."""
+        side = np.int32(len(self.ground.plan.cover))
+        row = np.clip((y * np.float32(1 / CELL)).astype(np.int32), 0, side - 1)
+        column = np.clip((x * np.float32(1 / CELL)).astype(np.int32), 0, side - 1)
+        return row * side + column
+
+    def _lay_out_parcels(self, district: np.ndarray) -> None:
+        """Coordinates along (u) and across (v) the district's field strips; each pixel's parcel, its centre and border.
+
+        A strip is cut into lengths, and a length into one to four parcels side by side.
+        """
+        plan = self.ground.plan
+        cos, sin, width = np.cos(plan.angle)[district], np.sin(plan.angle)[district], plan.width[district]
+        length = 1.9 * width
+        x, y = self.x + 2.5 * self.sheet("w128"), self.y + 2.5 * self.sheet("w128", 517)
+        self.u, self.v = x * cos + y * sin, y * cos - x * sin
+        piece = cells(self.u, self.v, length, width, district)
+        narrow = width / (1 + (piece.hash & np.uint32(3)).astype(np.float32))
+        part = np.floor(piece.across / narrow)
+        across = piece.across - part * narrow
+        self.parcel = hash32(piece.hash, part)
+        self.border = np.minimum(np.minimum(piece.along, length - piece.along), np.minimum(across, narrow - across))
+        du, dv = length / 2 - piece.along, narrow / 2 - across
+        self.parcel_centre = self.x + du * cos - dv * sin, self.y + du * sin + dv * cos
+
+    def _of_ground(self, whole: np.ndarray) -> np.ndarray:
+        """The block's part of a (side, side) array, which is continued beyond its borders."""
+        last = self.ground.side - 1
+        return whole[np.clip(self.y.astype(np.int32), 0, last), np.clip(self.x.astype(np.int32), 0, last)]
+
+    def _flood(self) -> None:
+        """Lay rivers, lakes, the sea and its shore over the covers; rivers are mapped a pixel narrower on each side."""
+        terrain, coast = self.ground.terrain, self.coast
+        river = self._of_ground(self.ground.river_margin)
+        lake = self.field(terrain.lake)
+        tidal = self.field(terrain.tidal) + 0.1 * self.sheet("rough", 150) + 0.04 * self.sheet("w32", 30) > 0
+        reach = coast + 14 * self.sheet("w128", 41) + 5 * self.sheet("w32", 5)  # shore belts of uneven width
+        shore = (
+            ("lake", lake + 0.25 * self.sheet("w32", 70) > 0),
+            ("dune", ~tidal & (reach < 50) & (coast < 60)),
+            ("salt marsh", tidal & (reach < 85)),
+            ("beach", ~tidal & (coast < 7)),
+            ("tidal flat", coast < 0),
+            ("sea", (coast < 0) & (~tidal | (reach < -150) | (river < -8))),
+        )
+        np.copyto(self.cover, INDEX["marsh"], where=(lake > -0.9) & CULTIVATED[self.cover])
+        for cover, bank in ((self.cover, 0), (self.mapped, -4)):
+            water = river < bank
+            for name, where in (("river", water), ("estuary", water & (coast < 140)), *shore):
+                np.copyto(cover, INDEX[name], where=where)
+
+    def image(self) -> np.ndarray:
+        """(height, width, 3) uint8 colours: painted covers, roads, shadows, light, haze, point spread, sensor noise."""
+        colour = np.zeros((self.height * self.width, 3), np.float32)
+        present = np.bincount(self.cover.ravel(), minlength=len(COVERS))
+        for index, name in enumerate(COVERS):
+            if present[index]:
+                at = np.flatnonzero(self.cover.ravel() == index)
+                colour[at] = PAINTERS[name](Pixels(self, at))
+        colour = colour.reshape(self.height, self.width, 3)
+        self._draw_roads(colour)
+        land = ~WATER[self.cover]
+        light = np.where(land, self.field(self.ground.terrain.shade) * (0.86 + 0.28 * uniform(self.patch, 7)), 1)
+        tall = TALL[self.cover].astype(np.float32)
+        shadow = np.zeros_like(tall)
+        shadow[:-1, :-1] = np.clip(tall[1:, 1:] - tall[:-1, :-1], 0, 1) * 0.3
+        colour *= (light * (1 - shadow))[..., None]
+        colour = _spread(colour)
+        for band, haze in enumerate((3.5, 4.5, 6.5)):
+            colour[..., band] += haze + 0.2 * haze * self.sheet("w128", 600) + 1.6 * self.sheet("white", 131 * band + 7)
+        return np.clip(colour, 0, 255).astype(np.uint8)
+
+    def _draw_roads(self, colour: np.ndarray) -> None:
+        """Roads over the land's colours, in place; bridges over rivers, none over other water."""
+        road = self._of_ground(self.ground.plan.roads)
+        open_water = WATER[self.cover] & (self.cover != INDEX["river"])
+        for kind, weight, tone in ((1, 0.6, (136, 130, 118)), (2, 0.95, (150, 146, 140))):
+            where = (road == kind) & ~open_water
+            colour[where] += weight * (np.float32(tone) - colour[where])
+
+
+def _merge(plan: np.ndarray, here: np.ndarray, there: np.ndarray, swapped: np.ndarray) -> np.ndarray:
+    """Covers from the plan: whole parcels where a pixel and its parcel's centre are both cultivated, else as they lie.
+
+    Args:
+        here, there: plan cell of each pixel and of its parcel's centre
+        swapped: cultivated parcels that are used otherwise than the land around them
+    """
+    cover, parcel = plan[here], plan[there]
+    farmed = CULTIVATED[cover]
+    np.copyto(cover, parcel, where=farmed & CULTIVATED[parcel])
+    np.copyto(cover, OTHER_CROP[cover], where=farmed & swapped)
+    return cover
+
+
+def _spread(colour: np.ndarray) -> np.ndarray:
+    """Point spread of the sensor: (height, width, bands) blurred by a small bell along both axes."""
+    for _ in range(2):
+        spread = np.float32(0.56) * colour
+        spread[1:-1] += np.float32(0.22) * (colour[2:] + colour[:-2])
+        colour = spread.swapaxes(0, 1)
+    return colour
