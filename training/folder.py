@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
@@ -38,16 +39,21 @@ def create_folder(name: str, results: Path = RESULTS) -> Path:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that it appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    temporary.write_text(text, encoding="utf8")
-    os.replace(temporary, path)
+    _write(path, lambda temporary: temporary.write_text(text, encoding="utf8"))
 
 
 def save_weights(path: Path, state: dict) -> None:
     """Write a network's state (tensors by name) so that the file appears whole; read it with weights_only=True."""
+    _write(path, lambda temporary: torch.save(state, temporary))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def describe_run(folder: Path, config: Config, maps: dict[str, dict]) -> None:

@@ -1,0 +1,243 @@
+"""Whole runs through main.py, on a small map made here."""
+
+import csv
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from rasterio.transform import from_origin
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import main
+from mining import MINING_MODES
+
+ROOT = Path(__file__).resolve().parents[1]
+SIDE, FIELD = 384, 48  # pixels: of the map, and of its square fields
+FIELDS = ((90, 60), (140, 40), (60, 25), (120, 90))  # brightness and texture of four classes
+
+
+def write_map(folder: Path, bands: int = 3) -> dict:
+    """An image of square fields of four kinds and a label map of class codes at half the resolution: the `maps` key."""
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, len(FIELDS), (SIDE // FIELD, SIDE // FIELD))
+    classes = kinds.repeat(FIELD, 0).repeat(FIELD, 1)
+    brightness, texture = np.array(FIELDS).T
+    pixels = brightness[classes] + texture[classes] * rng.standard_normal((bands, SIDE, SIDE)) / 3
+    profile = {"driver": "GTiff", "crs": "EPSG:32632", "width": SIDE, "height": SIDE}
+    with rasterio.open(
+        folder / "image.tif", "w", count=bands, dtype="uint8", transform=from_origin(5e5, 5.5e6, 10, 10), **profile
+    ) as file:
+        file.write(pixels.clip(1, 255).astype(np.uint8))
+    profile |= {"width": SIDE // 2, "height": SIDE // 2}
+    with rasterio.open(
+        folder / "labels.tif", "w", count=1, dtype="uint8", transform=from_origin(5e5, 5.5e6, 20, 20), **profile
+    ) as file:
+        file.write((classes[::2, ::2] + 1).astype(np.uint8), 1)
+    return {"image": "image.tif", "labels": {"fields": "labels.tif"}}
+
+
+def small_config(**changes) -> dict:
+    return {
+        "network": "test_resnet", "loss": "tripletloss", "image_size": 16, "batch_size": 4, "magnet_clusters": 3,
+        "validation_nb": 60, "validation_map": "fields", "valIteration": 2, "min_pos_dist": 0.5, "max_pos_dist": 2,
+        "min_neg_dist": 4, "max_neg_dist": 10, "epochs": 1, "iterations": 2, "precision": "fp32", "device": "cpu",
+        "threads": 1,
+        "single_class_classifiers": ["knn"], "multi_class_classifiers": ["knn"], "name": "run",
+    } | changes  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def map_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("maps")
+    write_map(folder)
+    return folder
+
+
+@pytest.fixture
+def workplace(map_folder, monkeypatch) -> Path:
+    """The folder in which runs are made; maps are prepared there once."""
+    monkeypatch.chdir(map_folder)
+    return map_folder
+
+
+@pytest.fixture
+def no_figures(monkeypatch) -> None:
+    """Runs without their figures, which take most of a short run's time and have tests of their own."""
+    monkeypatch.setattr("reporting.reporter.Reporter.figures", lambda *arguments: None)
+
+
+def run_in_process(name: str, **changes) -> Path:
+    """Train as `python main.py` does; gives the run's folder."""
+    config = small_config(name=name, maps={"image": "image.tif", "labels": {"fields": "labels.tif"}}, **changes)
+    Path(f"{name}.json").write_text(json.dumps(config))
+    before = set(Path("results").glob("*")) if Path("results").exists() else set()
+    assert main.main([f"{name}.json"]) == 0
+    (folder,) = set(Path("results").glob("*")) - before
+    return folder
+
+
+def rows_of(folder: Path) -> list[dict]:
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def losses_of(folder: Path) -> list[float]:
+    events = EventAccumulator(str(folder / "tensorboard" / "trained")).Reload()
+    return [event.value for event in events.Scalars("train/loss")]
+
+
+# every network, loss, supervised and random_reset; the four mining modes are switched on and off over them
+SETTINGS = list(
+    itertools.product(
+        ("resnext50", "transformer"), ("tripletloss", "quadrupletloss", "magnetloss"), (False, True), (0.0, 1.0)
+    )
+)
+MINING = [
+    tuple(int(switch) for switch in switches)
+    for switches in ("0000", "1100", "0111", "1010", "1001", "0101", "0010", "1111")
+]
+COMBINATIONS = [(*setting, *MINING[(3 * i + i // 8) % 8]) for i, setting in enumerate(SETTINGS)]
+
+
+def test_every_pair_of_settings_occurs_in_the_combinations():
+    for first, second in itertools.combinations(range(8), 2):
+        values = [sorted({combination[i] for combination in COMBINATIONS}) for i in (first, second)]
+        found = {(combination[first], combination[second]) for combination in COMBINATIONS}
+        assert found == set(itertools.product(*values)), (first, second)
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS, ids=lambda values: "-".join(map(str, values)))
+def test_combination_trains_for_two_steps(workplace, no_figures, combination):
+    network, loss, supervised, random_reset, *switches = combination
+    folder = run_in_process(
+        "combination", network=network, loss=loss, supervised=supervised, random_reset=random_reset,
+        mining=[mode for mode, on in zip(MINING_MODES, switches) if on],
+    )  # fmt: skip
+    losses = losses_of(folder)
+    assert len(losses) == 2
+    assert np.isfinite(losses).all()
+    assert {row["step"] for row in rows_of(folder)} == {"0", "2"}
+
+
+def test_results_hold_what_is_promised(workplace):
+    folder = run_in_process("promised", single_class_classifiers=["knn", "dt"])
+    config = json.loads((folder / "config.json").read_text())
+    assert config["precision"] == "fp32"
+    assert isinstance(config["threads"], int)
+    about = json.loads((folder / "run.json").read_text())
+    assert {"command", "packages", "git_revision", "maps"} <= set(about)
+    assert about["maps"]["image"]["bytes"] == os.path.getsize("image.tif")
+    rows = rows_of(folder)
+    assert list(rows[0]) == ["step", "features", "task", "model", "metric", "mean", "std"]
+    assert {row["features"] for row in rows} == {"trained", "untrained", "band_statistics"}
+    found = {(row["task"], row["model"], row["metric"]) for row in rows}
+    assert {("single_class", model, "accuracy") for model in ("knn", "dt")} <= found
+    assert {("multi_class", "knn", "sum_error"), ("single_class", "-", "MAP@R"), ("multi_class", "-", "gSil")} <= found
+    baselines = [row for row in rows if row["features"] != "trained"]
+    assert {row["step"] for row in baselines} == {"0"}, "baselines are scored once"
+    for weights in ("best.pt", "last.pt"):
+        state = torch.load(folder / weights, weights_only=True)
+        assert "head.weight" in state
+    events = EventAccumulator(str(folder / "tensorboard" / "trained")).Reload()
+    assert {"batch/tiles", "figures/umap", "figures/sampled_tiles", "figures/confusion_matrix/knn"} <= set(
+        events.Tags()["images"]
+    )
+    assert list((folder / "figures").glob("umap-*.png"))
+    assert not [path for path in folder.rglob(".*")], "no temporary file is left"
+
+
+def test_second_run_of_the_same_name_gets_a_number(workplace, no_figures):
+    first, second = (run_in_process("twice", iterations=1) for _ in range(2))
+    assert (first.name, second.name) == ("twice", "twice-2")
+
+
+def test_equal_seeds_give_equal_runs_and_other_seeds_others(workplace, no_figures):
+    changes = {"mining": ["HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"], "random_reset": 0.5, "iterations": 3}
+    first, second, other = (run_in_process("seed", seed=seed, **changes) for seed in (1, 1, 2))
+    assert losses_of(first) == losses_of(second)
+    assert rows_of(first) == rows_of(second)
+    assert losses_of(first) != losses_of(other)
+
+
+def test_maps_without_a_cache_give_the_same_run(workplace, no_figures):
+    prepared, direct = (run_in_process("cache", cache=cache, iterations=3) for cache in (True, False))
+    assert losses_of(prepared) == losses_of(direct)
+
+
+def test_losses_fall_on_an_easy_map(workplace, no_figures):
+    losses = losses_of(run_in_process("easy", supervised=True, iterations=60, learning_rate=1e-3, batch_size=16))
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
+
+
+def test_embeddings_of_four_and_one_band(tmp_path, monkeypatch, no_figures):
+    monkeypatch.chdir(tmp_path)
+    for bands in (1, 4):
+        write_map(tmp_path, bands)
+        folder = run_in_process(f"bands{bands}")
+        assert np.isfinite(losses_of(folder)).all()
+
+
+def main_py(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, ROOT / "main.py", *arguments], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_command_line_as_a_user_calls_it(tmp_path):
+    maps = write_map(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(small_config(maps=maps)))
+    done = main_py(tmp_path, "train", "name=first", "iterations=1", "maps.bands=[1,3]")
+    assert done.returncode == 0, done.stderr
+    assert "tensorboard --logdir results/first" in done.stdout
+    assert "epoch 1/1: loss" in done.stdout, "without a terminal a line per epoch"
+    assert "accuracy" in done.stdout
+    assert json.loads((tmp_path / "results/first/config.json").read_text())["maps"]["bands"] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["missing.json"], "missing.json"),
+        (["loss=nosuchloss"], "'loss' must be one of tripletloss"),
+        (["maps=germany", "validation_map=osm"], "osmlanduse.org"),
+        (["maps.image=nowhere.tif"], "nowhere.tif"),
+        (["image_size=200"], "image_size"),
+        (["min_neg_dist=30", "max_neg_dist=40"], "min_neg_dist"),
+        (["device=cuda:99"], "device"),
+        (["traing"], "traing"),
+        (["maps.labels.fields=image.tif"], "image.tif"),
+    ],
+)
+def test_user_errors_are_one_message_and_exit_code_2(workplace, capsys, arguments, told):
+    config = small_config(maps={"image": "image.tif", "labels": {"fields": "labels.tif"}})
+    Path("config.json").write_text(json.dumps(config))
+    before = list(Path("results").glob("*")) if Path("results").exists() else []
+    assert main.main(arguments) == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert "Traceback" not in message
+    assert (list(Path("results").glob("*")) if Path("results").exists() else []) == before, "no folder is left behind"
+
+
+def test_help_lists_verbs_and_every_config_key():
+    done = main_py(ROOT, "--help")
+    assert done.returncode == 0
+    assert "train" in done.stdout
+    told = main_py(ROOT, "train", "--help").stdout
+    for key in ("singleClassTreshold", "magnet_clusters_per_class", "maps.rect", "random_reset"):
+        assert key in told
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, main; main.parse(['train', 'x.json']); print(sorted(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout
+    assert "'main'" in modules
+    for heavy in ("torch", "sklearn", "rasterio", "matplotlib", "numpy"):
+        assert f"'{heavy}'" not in modules

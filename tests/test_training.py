@@ -1,0 +1,280 @@
+"""Training: which tiles a step forms tuples of, when evaluations are reported, the run's folder."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+import config as configuration
+from config import UserError
+from dataProcessors.area import Area
+from dataProcessors.batches import Batch
+from dataProcessors.grid import Window
+from dataProcessors.imageSampler import ImageSampler
+from evaluation.scoring import Evaluation, Score
+from training.evaluator import Features
+from training.execution import Execution, resolve_device
+from training.folder import create_folder, describe_run, save_weights
+from training.scorer import MOST_SAMPLED, Sampled, Scorer, Snapshot
+from training.steps import Embedding, TupleStep
+
+SIZE = 8
+
+
+def tuple_step(loss: str, mining: list[str], read=None) -> TupleStep:
+    values = {"network": "test_resnet", "loss": loss, "mining": mining, "validation_map": "osm", "batch_size": 5}
+    area = Area(Window(0, 0, 640, 640), SIZE, 6)
+    sampler = ImageSampler(area, 1, 3, 10, 25, seed=3)
+    return TupleStep(configuration.validate(values), sampler, read or place_as_pixels, {})
+
+
+def place_as_pixels(positions: np.ndarray) -> np.ndarray:
+    """Tiles (N, 2, 1, 1) whose two bands say where they lie."""
+    return np.asarray(positions, np.float32)[:, :, None, None]
+
+
+def embed_places(tiles: np.ndarray) -> torch.Tensor:
+    """A stand-in for a network: the distance of two tiles is that of their places on a bent map."""
+    places = torch.from_numpy(np.ascontiguousarray(tiles)).reshape(len(tiles), 2)
+    return torch.stack([places[:, 0] % 97, places[:, 1] % 89], 1).requires_grad_()
+
+
+def as_embedding(train=embed_places, frozen=embed_places, extra=embed_places) -> Embedding:
+    return Embedding(train, lambda tiles: frozen(tiles).detach(), extra)
+
+
+def squared(first: np.ndarray, second: np.ndarray) -> float:
+    bent = [np.array([place[0] % 97, place[1] % 89], float) for place in (first, second)]
+    return float(((bent[0] - bent[1]) ** 2).sum())
+
+
+def hinge(value: float) -> float:
+    return max(0.0, value)
+
+
+def test_without_mining_the_tuples_are_those_drawn():
+    step = tuple_step("tripletloss", [])
+    batch = step.batches.task(1)()
+    terms = step(batch, as_embedding()).terms.detach().numpy()
+    anchor, positive, negative = (batch.positions[batch.roles[role]] for role in ("anchor", "positive", "negative"))
+    expected = [hinge(squared(a, p) - squared(a, n) + 0.5) for a, p, n in zip(anchor, positive, negative)]
+    np.testing.assert_allclose(terms, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("mining", [["HARD_NEGATIVE"], ["HARD_POSITIVE"], ["HARD_NEGATIVE", "HARD_POSITIVE"]])
+def test_online_mining_takes_the_hardest_admissible_tile(mining):
+    step = tuple_step("tripletloss", mining)
+    batch = step.batches.task(2)()
+    terms = step(batch, as_embedding()).terms.detach().numpy()
+    for i, term in enumerate(terms):
+        near = [j for j in range(len(batch.positions)) if batch.positive[i, j]]
+        far = [j for j in range(len(batch.positions)) if batch.negative[i, j]]
+        distance = {j: squared(batch.positions[i], batch.positions[j]) for j in range(len(batch.positions))}
+        p = max((distance[j] for j in near), default=None) if "HARD_POSITIVE" in mining else None
+        n = min((distance[j] for j in far), default=None) if "HARD_NEGATIVE" in mining else None
+        p = distance[int(batch.roles["positive"][i])] if p is None else p
+        n = distance[int(batch.roles["negative"][i])] if n is None else n
+        assert term == pytest.approx(hinge(p - n + 0.5), rel=1e-5)
+
+
+def test_offline_mining_keeps_the_hardest_of_fresh_admissible_draws():
+    step = tuple_step("tripletloss", ["RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"])
+    batch = step.batches.task(3)()
+    candidates = {role: positions.copy() for role, (positions, _) in batch.candidates.items()}
+    step(batch, as_embedding())
+    anchors = batch.positions[batch.roles["anchor"]]
+    for role, hardest in (("negative", min), ("positive", max)):
+        assert candidates[role].shape == (5, 10, 2)
+        for anchor, chosen, drawn in zip(anchors, batch.positions[batch.roles[role]], candidates[role]):
+            assert squared(anchor, chosen) == hardest(squared(anchor, place) for place in drawn)
+    np.testing.assert_array_equal(batch.tiles, place_as_pixels(batch.positions))
+    positive, _ = step.batches.masks(batch.positions)
+    np.testing.assert_array_equal(batch.positive, positive)
+
+
+def test_offline_mining_embeds_without_gradient():
+    step, seen = tuple_step("tripletloss", ["RANDOM_HARD_NEGATIVE"]), []
+
+    def frozen(tiles):
+        seen.append(len(tiles))
+        return embed_places(tiles)
+
+    step(step.batches.task(1)(), as_embedding(frozen=frozen))
+    assert seen == [5, 50], "the anchors and ten draws for each"
+
+
+def test_second_negative_is_the_admissible_tile_closest_to_the_mined_first():
+    step = tuple_step("quadrupletloss", ["HARD_NEGATIVE"])
+    batch = step.batches.task(4)()
+    n = len(batch.positions)
+    distance = np.array([[squared(batch.positions[i], batch.positions[j]) for j in range(n)] for i in range(n)])
+    terms = step(batch, as_embedding()).terms.detach().numpy()
+    for i, term in enumerate(terms):
+        first = min((j for j in range(n) if batch.negative[i, j]), key=lambda j: (distance[i, j], j))
+        second = int(batch.roles["negative2"][i])
+        if first != batch.roles["negative"][i]:
+            both = [j for j in range(n) if batch.negative[i, j] and batch.negative[first, j]]
+            second = min(both, key=lambda j: (distance[first, j], j))
+        near = distance[i, int(batch.roles["positive"][i])]
+        expected = hinge(near - distance[i, first] + 0.5) + hinge(near - distance[second, first] + 0.25)
+        assert term == pytest.approx(expected, rel=1e-5)
+
+
+def test_second_negative_is_drawn_anew_where_the_batch_has_none():
+    step, extra = tuple_step("quadrupletloss", ["HARD_NEGATIVE"]), []
+    batch = step.batches.task(5)()
+    negative = np.zeros_like(batch.negative)
+    anchors, firsts = batch.roles["anchor"], np.roll(batch.roles["negative"], 1)
+    negative[anchors, firsts] = True  # one candidate for each anchor, none that is also a negative of that candidate
+    batch.negative = negative
+
+    def embed_extra(tiles):
+        extra.append(tiles)
+        return embed_places(tiles)
+
+    outcome = step(batch, as_embedding(extra=embed_extra))
+    places = np.concatenate(extra).reshape(-1, 2)
+    assert len(places) == len(anchors)
+    for place, anchor, first in zip(places, batch.positions[anchors], batch.positions[firsts]):
+        assert np.abs(place - anchor).max() >= 10 * SIZE
+        assert np.abs(place - first).max() >= 10 * SIZE
+    outcome.terms.sum().backward()
+
+
+def test_sampled_keeps_an_even_part_of_very_many_positions():
+    sampled = Sampled()
+    for i in range(0, 5 * MOST_SAMPLED, 100):
+        sampled.add("anchor", np.stack([np.arange(i, i + 100)] * 2, 1))
+    kept = sampled.copy()["anchor"][:, 0]
+    assert MOST_SAMPLED / 4 <= len(kept) <= MOST_SAMPLED
+    assert len(np.unique(np.diff(kept)[-100:])) == 1
+    assert kept[0] == 0
+    assert kept[-1] > 4.9 * MOST_SAMPLED
+
+
+class Recorder:
+    """A reporter that notes what it is told, and from which thread."""
+
+    def __init__(self):
+        self.told, self.drawn = [], []
+
+    def scores(self, step, evaluations):
+        self.told.append((step, evaluations[0].scores[0].mean, threading.current_thread() is threading.main_thread()))
+
+    def figures(self, step, *arguments):
+        self.drawn.append(step)
+
+
+class StubEvaluator:
+    """Scores a snapshot by its features' first value; waits for `go` before it answers."""
+
+    size, band_statistics, draws = 8, Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1))), [([0], [0])]
+
+    def __init__(self):
+        self.go = threading.Event()
+        self.go.set()
+
+    @property
+    def shown(self):
+        class Tiles:
+            positions, proportions = np.zeros((1, 2), int), np.ones((1, 1))
+
+        return Tiles
+
+    def evaluate(self, features):
+        assert self.go.wait(10)
+        score = Score(features.name, "single_class", "-", "MAP@R", float(features.fit[0, 0]), 0.0)
+        return Evaluation(features.name, [score], {}, {}, np.ones((1, 1)))
+
+
+def snapshot(step: int, value: float) -> Snapshot:
+    features = Features("trained", np.full((1, 1), value), np.zeros((1, 1)))
+    return Snapshot(step, features, {"weight": torch.full((1,), value)}, {})
+
+
+class NoImage:
+    def read(self, positions, size):
+        return np.zeros((len(positions), 1, size, size), np.uint8)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_scorer_reports_every_evaluation_in_order_and_keeps_the_best_weights(tmp_path, beside):
+    evaluator, recorder = StubEvaluator(), Recorder()
+    scorer = Scorer(evaluator, recorder, NoImage(), tmp_path, beside)
+    scorer.baselines(snapshot(0, 0.1))
+    for step, value in ((1, 0.5), (2, 0.9), (3, float("nan")), (4, 0.7)):
+        scorer.submit(snapshot(step, value))
+        scorer.poll()
+    scorer.finish()
+    assert [step for step, _, _ in recorder.told] == [0, 1, 2, 3, 4]
+    assert all(in_main for _, _, in_main in recorder.told), "TensorBoard is written from one thread only"
+    assert torch.load(tmp_path / "best.pt", weights_only=True)["weight"].item() == pytest.approx(0.9)
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["weight"].item() == pytest.approx(0.7)
+    assert recorder.drawn == [2, 4], "figures of the best and of the last"
+
+
+def test_beside_the_training_an_evaluation_does_not_hold_up_the_next_step(tmp_path):
+    evaluator, recorder = StubEvaluator(), Recorder()
+    scorer = Scorer(evaluator, recorder, NoImage(), tmp_path, beside=True)
+    evaluator.go.clear()
+    scorer.submit(snapshot(1, 0.5))
+    scorer.poll()
+    assert recorder.told == []
+    evaluator.go.set()
+    scorer.finish()
+    assert [step for step, _, _ in recorder.told] == [1]
+
+
+def test_folder_of_a_name_that_exists_gets_a_number(tmp_path):
+    names = [create_folder("run", tmp_path).name for _ in range(3)]
+    assert names == ["run", "run-2", "run-3"]
+
+
+def test_folder_that_cannot_be_made_is_a_user_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file"):
+        create_folder("run", tmp_path / "file")
+
+
+def test_description_of_a_run_loads_as_a_config(tmp_path):
+    values = {"network": "test_resnet", "loss": "magnetloss", "validation_map": "osm", "maps": "demo"}
+    config = configuration.validate(values)
+    describe_run(tmp_path, config, {"image": {"path": "x"}})
+    assert configuration.load(tmp_path / "config.json") == config
+    about = json.loads((tmp_path / "run.json").read_text())
+    assert about["maps"] == {"image": {"path": "x"}}
+    assert about["packages"]["torch"]
+
+
+def test_interrupted_saving_keeps_the_last_weights(tmp_path, monkeypatch):
+    path = tmp_path / "last.pt"
+    save_weights(path, {"weight": torch.ones(2)})
+
+    def fail(state, file):
+        file.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_weights(path, {"weight": torch.zeros(2)})
+    assert torch.load(path, weights_only=True)["weight"].tolist() == [1, 1]
+    assert list(tmp_path.iterdir()) == [path], "nothing half-written is left"
+
+
+def test_device_that_is_not_there_is_a_user_error():
+    assert resolve_device("cpu").type == "cpu"
+    with pytest.raises(UserError, match="cuda:99"):
+        resolve_device("cuda:99")
+
+
+def test_autocast_of_a_precision():
+    for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        with Execution(torch.device("cpu"), 1, precision).autocast():
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_roles_of_a_batch_cover_its_tiles_once():
+    batch: Batch = tuple_step("quadrupletloss", []).batches.task(1)()
+    np.testing.assert_array_equal(np.concatenate(list(batch.roles.values())), np.arange(len(batch.positions)))
