@@ -3,13 +3,14 @@
 A config file is JSON with `//` comments and trailing commas allowed; booleans may be written true, "True" or "False".
 """
 
-import difflib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import json5
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from configMessages import explain, explain_json, key_help
 
 NETWORK_NAMES = Literal["resnext50", "transformer", "resnet10t", "test_resnet"]
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
@@ -192,18 +193,24 @@ def _parse(path: Path) -> dict:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such config file. `python main.py train --help` lists the keys.") from None
+        raise ConfigError(
+            f"{path}: there is no such config file. `python main.py train --help` lists the keys of one."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a config: {error}") from None
     if not text.strip():
         raise ConfigError(f"{path}: the file is empty. Copy config.json or one of configs/ and edit it.")
     try:
-        content = json5.loads(text, allow_duplicate_keys=False)
+        content = _read_json(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid JSON: {str(error).removeprefix('<string>:')} (line:column)") from None
+        raise ConfigError(f"{path}: {explain_json(error)}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a config is one JSON object, {{...}}. Got {type(content).__name__}.")
     return content
+
+
+def _read_json(text: str) -> Any:
+    return json5.loads(text, allow_duplicate_keys=False)
 
 
 def _override(content: dict, override: str) -> None:
@@ -211,8 +218,8 @@ def _override(content: dict, override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"'{override}' must be written key=value, for example batch_size=12.")
     try:
-        value = json5.loads(text, allow_duplicate_keys=False)
-    except ValueError:
+        value = _read_json(text)
+    except (ValueError, RecursionError):
         value = text  # a plain word or a path needs no quotes
     *parents, last = key.split(".")
     for parent in parents:
@@ -231,7 +238,7 @@ def validate(content: dict, source: str = "config") -> Config:
     try:
         config, problems, wrong = Config(**content), [], set()
     except ValidationError as error:
-        problems = list(dict.fromkeys(_sentence(content, problem) for problem in error.errors()))
+        problems = list(dict.fromkeys(explain(problem, content, Config, Maps) for problem in error.errors()))
         wrong = {str(problem["loc"][0]) for problem in error.errors()}
         config = _placeholder(content, wrong)
     problems += [message for keys, message in _contradictions(config) if not keys & wrong]
@@ -246,58 +253,10 @@ def _placeholder(content: dict, wrong: set[str]) -> Config:
     return Config(**required | {key: value for key, value in content.items() if key not in wrong})
 
 
-def _sentence(content: dict, problem: dict) -> str:
-    """One problem found by pydantic as one sentence: which key, what it must be, what it is."""
-    key, *inner = (str(part) for part in problem["loc"])
-    model, name, shown = Config, key, key
-    if key == "maps" and isinstance(content.get("maps"), dict):
-        inner = [part for part in inner if part not in ("Maps", "literal['demo','germany']")] or ["image"]
-        model, name, shown = Maps, inner[0], f"maps.{inner[0]}"
-        content = content["maps"]
-    if name not in model.model_fields:
-        nearest = difflib.get_close_matches(name, model.model_fields, 1, cutoff=0.5)
-        hint = f" Did you mean '{shown.removesuffix(name)}{nearest[0]}'?" if nearest else " `python main.py train --help` lists the keys."
-        return f"'{shown}' is no key of the config.{hint}"
-    if name not in content:
-        return f"'{shown}' is missing: {_expected(model.model_fields[name])}."
-    return f"'{shown}' must be {_expected(model.model_fields[name])}. Got {_short(content[name])}."
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _expected(field) -> str:
-    bounds = {name: getattr(m, name) for m in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(m, name)}
-    words = {"ge": "at least", "gt": "over", "le": "at most", "lt": "under"}
-    limits = " and ".join(f"{words[name]} {bound:g}" for name, bound in bounds.items())
-    return " ".join(filter(None, [_kind(field.annotation, field.description), limits]))
-
-
-def _kind(annotation: Any, help_line: str) -> str:
-    options = [str(value) for part in (annotation, *get_args(annotation)) if get_origin(part) is Literal
-               for value in get_args(part)]  # fmt: skip
-    if annotation is bool:
-        return "true or false"
-    if annotation in (int, float):
-        return "a whole number" if annotation is int else "a number"
-    if get_origin(annotation) is tuple and options:
-        return f"a list of any of {', '.join(options)}"
-    if get_origin(annotation) is Literal:
-        return f"one of {', '.join(options)}"
-    if options == ["auto"]:
-        return "auto, or a whole number of at least 1"
-    return f"a text ({help_line})" if annotation in (str, str | None) else help_line
-
-
 def describe() -> str:
     """Every config key with its meaning, range and default, as text for `train --help`."""
-    lines = []
-    for model, prefix in ((Config, ""), (Maps, "maps.")):
-        for name, field in model.model_fields.items():
-            default = "required" if field.is_required() else f"default {json.dumps(field.default)}"
-            expected = _expected(field)
-            expected = "" if field.description in expected else f" ({expected})"
-            lines.append(f"  {prefix}{name}: {field.description}{expected}; {default}")
-    return "\n".join(lines)
+    return "\n".join(
+        f"  {prefix}{key_help(name, field)}"
+        for model, prefix in ((Config, ""), (Maps, "maps."))
+        for name, field in model.model_fields.items()
+    )

@@ -6,7 +6,7 @@ import numpy as np
 
 from config import UserError
 from dataProcessors.grid import Window
-from dataProcessors.prepared import BLOCK, Summary
+from dataProcessors.prepared import BLOCK, Summary, block_pixels, block_shape
 
 CELL = 2  # tile sides of a reserved cell
 ROUNDS = 200  # of drawing again what was not accepted, before a place is taken to be impossible
@@ -28,7 +28,8 @@ class Area:
         spacing: tile sides from one reserved cell to the next, at least 4
         summary: counts of pixels with data per block; None: every pixel has data
         max_nodata: largest share of a tile's pixels that may be without data
-        nodata_share: positions (N, 2) -> exact share of pixels without data (N,); asked where the counts leave it open
+        nodata_share: positions (N, 2) -> exact share of pixels without data (N,); asked where the counts leave it
+            open; None: tiles of which the counts leave it open are not accepted
     Raises:
         UserError: the window is too small for a training tile or for a reserved cell
     """
@@ -57,15 +58,21 @@ class Area:
 
     def _summarise(self, summary: Summary | None) -> None:
         if summary is None:
-            rows, columns = -(-self.window.height // BLOCK), -(-self.window.width // BLOCK)
-            summary = Summary(self.window, np.full((1, rows, columns), BLOCK * BLOCK, np.uint16))
+            summary = Summary(self.window, block_pixels(self.window)[None])
         with_data = summary.counts[0].astype(np.int64)
         self._block_origin = np.array(summary.window[:2], np.int64)
         self._with_data = _integral(with_data)
-        self._missing = _integral(_block_pixels(summary.window) - with_data)
-        self._exact = summary.exact or self.nodata_share is None
-        filled = np.argwhere(with_data > 0)[:, ::-1]  # (blocks, 2), column and row
-        self._corners = self._block_origin + filled * BLOCK
+        self._missing = _integral(block_pixels(summary.window) - with_data)
+        self._exact = summary.exact
+        self._corners = self._block_origin + self._blocks_near_data(summary.window) * BLOCK
+
+    def _blocks_near_data(self, window: Window) -> np.ndarray:
+        """Blocks (n, 2), column and row, in which the middle pixel of a tile with data can lie."""
+        shape = block_shape(window)
+        blocks = np.indices(shape).reshape(2, -1).T[:, ::-1]
+        reach = -(-self.size // (2 * BLOCK))
+        first, last = np.maximum(blocks - reach, 0), np.minimum(blocks + reach + 1, shape[::-1])
+        return blocks[_sums(self._with_data, first, last) > 0]
 
     def accepts(self, positions: np.ndarray) -> np.ndarray:
         """Which positions (N, 2) are those of training tiles: in the window, off the reserved cells, with data."""
@@ -86,12 +93,13 @@ class Area:
         """Which tiles, all inside the window, have at most the tolerated share of pixels without data: (N,) bool."""
         first = (positions - self._block_origin) // BLOCK
         last = (positions - self._block_origin + self.size - 1) // BLOCK + 1
-        nothing_missing = _sums(self._missing, first, last) == 0
-        some_data = _sums(self._with_data, first, last) > 0
-        accepted = nothing_missing & some_data
+        tolerated = self.max_nodata * self.size**2  # pixels
+        enough = _sums(self._missing, first, last) <= tolerated  # even if the tile had all that its blocks miss
+        too_few = _sums(self._with_data, first, last) < self.size**2 - tolerated  # even with all that its blocks have
         if self.nodata_share is None:
-            return some_data
-        unclear = some_data & ~nothing_missing if self._exact else np.ones(len(positions), bool)
+            return enough
+        unclear = ~enough & ~too_few if self._exact else np.ones(len(positions), bool)
+        accepted = enough & ~unclear
         if unclear.any():
             accepted[unclear] = self.nodata_share(positions[unclear]) <= self.max_nodata
         return accepted
@@ -113,7 +121,7 @@ class Area:
         )
 
     def _anywhere(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Positions with equal chance over the blocks that hold any data; some may not be acceptable."""
+        """Positions with equal chance over the blocks near data; some may not be acceptable."""
         if not len(self._corners):
             raise SamplingError("The part of the image in use has no pixel with data. Choose another 'maps.rect'.")
         middles = self._corners[rng.integers(0, len(self._corners), n)] + rng.integers(0, BLOCK, (n, 2))
@@ -132,15 +140,8 @@ class Area:
         return positions[self.has_data(positions)]
 
 
-def _block_pixels(window: Window) -> np.ndarray:
-    """Pixels of the window in each of its blocks: fewer at the right and lower edge."""
-    heights = np.minimum(window.height - np.arange(0, window.height, BLOCK), BLOCK)
-    widths = np.minimum(window.width - np.arange(0, window.width, BLOCK), BLOCK)
-    return heights[:, None] * widths
-
-
 def _integral(counts: np.ndarray) -> np.ndarray:
-    return np.pad(np.maximum(counts, 0).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    return np.pad(counts.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
 
 
 def _sums(integral: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """From the pixels of a label map to class indices: which legend the map follows, and how its values stand for classes.
 
 A label map holds colours (three bands), a palette (one band whose colour table holds the legend's colours) or class
-codes. Every way in which a map could be read is a candidate; the one that explains most of a sample of the map is taken.
+codes. Every way in which a map could be read is a candidate; the one that explains most of a sample of it is taken.
 """
 
 import colorsys
@@ -16,10 +16,13 @@ from rasterio.enums import ColorInterp
 
 from dataProcessors.grid import Window
 from dataProcessors.labels import COLOUR_TOLERANCE, NO_LABEL, Legend, builtin_legends, legend_from_json
-from dataProcessors.sources import LabelSource, MapError, category_names
+from dataProcessors.sidecar import category_names
+from dataProcessors.sources import LabelSource, MapError
 
 log = logging.getLogger(__name__)
 SAMPLE_WINDOWS, SAMPLE_SIZE = 200, 64
+PLACES = 40_000  # tried, to find where image and label map overlap
+EXPLAINED = 0.95  # share of sampled pixels that a palette must explain to be taken for that of a known legend
 FEWEST_MATCHED, FEW_MATCHED = 0.05, 0.8  # share of sampled pixels that must, and that should, match the legend
 NO_CLASS_NAMES = {"na", "no data", "nodata", "unclassified", "background", "unlabelled", "unlabeled"}
 
@@ -109,14 +112,25 @@ def choose_decoder(source: LabelSource, name: str, hint: str | None, window: Win
         )
     if values.dtype.kind not in "ui":
         raise MapError(f"{source.path}: a label map holds colours or whole-number codes. Got {values.dtype}.")
+    counted = valid & ~_white(source, values)
+    values = values[:, counted if counted.any() else valid][:, None]  # (B, 1, pixels)
     candidates = _colour_candidates if len(values) >= 3 else _code_candidates
-    return _best(source, name, candidates(source, values, hint), values, valid)
+    return _best(source, name, candidates(source, values, hint), values)
 
 
-def _best(source: LabelSource, name: str, candidates: list[Decoder], values, valid) -> Decoder:
-    white = (values >= 255).all(0) if len(values) >= 3 else np.zeros_like(valid)
-    counted = valid & ~white if (valid & ~white).any() else valid
-    matched = [float((decoder(values, valid)[counted] != NO_LABEL).mean()) for decoder in candidates]
+def _white(source: LabelSource, values: np.ndarray) -> np.ndarray:
+    """Where pixels are white, the legends' colour for no data: (B, h, w) -> (h, w) bool."""
+    if len(values) >= 3:
+        return (values[:3] >= 255).all(0)
+    return np.isin(values[0], [code for code, colour in _palette(source).items() if colour == (255, 255, 255)])
+
+
+def _matched(decoder: Decoder, values: np.ndarray) -> float:
+    return float((decoder.classes_of(values) != NO_LABEL).mean())
+
+
+def _best(source: LabelSource, name: str, candidates: list[Decoder], values: np.ndarray) -> Decoder:
+    matched = [_matched(decoder, values) for decoder in candidates]
     best = int(np.argmax(matched))
     decoder, share = candidates[best], matched[best]
     told = f"{source.path}: {share:.1%} of the pixels match the legend {decoder.legend.name} ({decoder.how})"
@@ -127,13 +141,36 @@ def _best(source: LabelSource, name: str, candidates: list[Decoder], values, val
 
 
 def _sample(source: LabelSource, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Raw values (B, h, n) and validity (h, n) of small windows spread over the map, the same every time."""
-    height, width = min(SAMPLE_SIZE, window.height), min(SAMPLE_SIZE, window.width)
+    """Raw values (B, h, n) and validity (h, n) of small windows where the maps overlap, the same every time."""
     rng = np.random.default_rng(0)
-    columns = window.x + rng.integers(0, window.width - width + 1, SAMPLE_WINDOWS)
-    rows = window.y + rng.integers(0, window.height - height + 1, SAMPLE_WINDOWS)
-    pieces = [source.read_raw(int(x), int(y), width, height) for x, y in zip(columns, rows)]
+    height, width = min(SAMPLE_SIZE, window.height), min(SAMPLE_SIZE, window.width)
+    places = rng.permutation(_overlap(source, window, rng))[:SAMPLE_WINDOWS]
+    corners = places.astype(np.int64) - (width // 2, height // 2)
+    last = np.array(window[:2]) + window[2:] - (width, height)
+    corners = np.concatenate([np.clip(corners, window[:2], last), [window[:2]]])  # one at least
+    pieces = [source.read_raw(x, y, width, height) for x, y in corners.tolist()]
     return np.concatenate([p[0] for p in pieces], 2), np.concatenate([p[1] for p in pieces], 1)
+
+
+def _overlap(source: LabelSource, window: Window, rng: np.random.Generator) -> np.ndarray:
+    """Places (n, 2) in pixels of the grid, in the window and on the label map: n is 0 where they do not overlap."""
+    grid, native = source.grid, source.native_grid
+    columns, rows = _anywhere(window, rng)
+    on_map = _holds(native.window, *native.pixels_of(grid.crs, *(grid.transform @ (columns, rows))))
+    if on_map.any():
+        return np.stack([columns, rows], 1)[on_map]
+    columns, rows = _anywhere(native.window, rng)  # a label map too small to be hit
+    columns, rows = grid.pixels_of(native.crs, *(native.transform @ (columns, rows)))
+    return np.stack([columns, rows], 1)[_holds(window, columns, rows)]
+
+
+def _anywhere(window: Window, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return window.x + window.width * rng.random(PLACES), window.y + window.height * rng.random(PLACES)
+
+
+def _holds(window: Window, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    x, y, width, height = window
+    return (columns >= x) & (columns < x + width) & (rows >= y) & (rows < y + height)
 
 
 def _hinted(hint: str | None) -> list[Legend]:
@@ -144,10 +181,10 @@ def _hinted(hint: str | None) -> list[Legend]:
         return [legends[hint]]
     try:
         return [legend_from_json(hint, json.loads(Path(hint).read_text(encoding="utf8"))["classes"])]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:  # a missing code is a KeyError
         raise MapError(
-            f"'{hint}' is no legend: osm, clc, or a JSON file {{\"classes\": [{{\"name\": ..., \"color\": [r, g, b], "
-            f"\"code\": ...}}, ...]}} ({type(error).__name__}: {error})."
+            f'\'{hint}\' is no legend: osm, clc, or a JSON file {{"classes": [{{"name": ..., "color": [r, g, b], '
+            f'"code": ...}}, ...]}} ({type(error).__name__}: {error}).'
         ) from None
 
 
@@ -163,7 +200,7 @@ def _code_candidates(source: LabelSource, values: np.ndarray, hint: str | None) 
     legends = _hinted(hint)
     candidates = [_palette_decoder(legend, palette, order) for legend in legends for order in ("RGB", "BGR") if palette]
     if hint is None:
-        explained = [c for c in candidates if (c.classes_of(values) != NO_LABEL).mean() > 0.95]
+        explained = [candidate for candidate in candidates if _matched(candidate, values) > EXPLAINED]
         return explained or [_own_codes(source, palette)]
     for legend in legends:
         numbered = tuple(range(1, len(legend) + 1))  # as the published CORINE raster has them

@@ -12,6 +12,7 @@ from config import UserError
 
 LONLAT = "EPSG:4326"
 EDGE_POINTS = 101  # points per edge of a lon/lat rectangle: its edges are curves in most other CRSs
+LATTICE = 51  # points along each axis of the grid, to find out what it covers
 
 
 class Window(NamedTuple):
@@ -53,32 +54,51 @@ class Grid:
             return self.window
         if self.crs is None:
             raise UserError("'maps.rect' cannot be used: the image names no CRS. Leave it out to use the whole image.")
-        columns, rows = self._pixels_of_edges(rect)
-        left, right = (int(np.clip(round(v), 0, self.width)) for v in (columns.min(), columns.max()))
-        top, bottom = (int(np.clip(round(v), 0, self.height)) for v in (rows.min(), rows.max()))
-        if left >= right or top >= bottom:
-            bounds = ", ".join(f"{v:.4f}" for v in self.lonlat_bounds())
-            raise UserError(f"The rectangle {list(rect)} lies outside the image. The image covers [{bounds}].")
+        bounds = self.lonlat_bounds()
+        window = self._window_of_edges(rect, bounds)
+        if min(window.width, window.height) < 1:
+            covered = ", ".join(f"{v:.4f}" for v in bounds)
+            raise UserError(f"The rectangle {list(rect)} lies outside the image. The image covers [{covered}].")
+        return window
+
+    def _window_of_edges(self, rect, bounds) -> Window:
+        # far outside of the image its CRS may fold or end, so only the part of the rectangle around it is transformed
+        margins = [(high - low) / (LATTICE - 1) for low, high in zip(bounds[:2], bounds[2:])]
+        west, south = (max(v, low - margin) for v, low, margin in zip(rect[:2], bounds[:2], margins))
+        east, north = (min(v, high + margin) for v, high, margin in zip(rect[2:], bounds[2:], margins))
+        if west >= east or south >= north:
+            return Window(0, 0, 0, 0)
+        columns, rows = self.pixels_of(LONLAT, *_edges(west, max(south, -90), east, min(north, 90)))
+        finite = np.isfinite(columns) & np.isfinite(rows)
+        left, right = _rounded(columns[finite], self.width)
+        top, bottom = _rounded(rows[finite], self.height)
         return Window(left, top, right - left, bottom - top)
 
-    def _pixels_of_edges(self, rect) -> tuple[np.ndarray, np.ndarray]:
-        west, south, east, north = rect
-        along_x, along_y = np.linspace(west, east, EDGE_POINTS), np.linspace(south, north, EDGE_POINTS)
-        lon = np.concatenate([along_x, along_x, np.full_like(along_y, west), np.full_like(along_y, east)])
-        lat = np.concatenate([np.full_like(along_x, south), np.full_like(along_x, north), along_y, along_y])
-        x, y = (np.asarray(v) for v in transform_points(LONLAT, self.crs, lon, lat))
-        finite = np.isfinite(x) & np.isfinite(y)
-        if not finite.any():
-            raise UserError(f"The rectangle {list(rect)} cannot be expressed in the image's CRS.")
-        return ~self.transform * (x[finite], y[finite])
+    def pixels_of(self, crs, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Columns and rows (fractions of pixels; inf where there is none) of points (N,), (N,) in any CRS.
 
-    def lonlat(self, columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Longitude and latitude (EPSG:4326) of pixel coordinates, each (N,)."""
-        x, y = self.transform * (np.asarray(columns, float), np.asarray(rows, float))
-        lon, lat = transform_points(self.crs, LONLAT, x, y)
-        return np.asarray(lon), np.asarray(lat)
+        Where grid or points have no CRS, they are taken to have the same one.
+        """
+        if self.crs is not None and crs is not None:
+            x, y = transform_points(crs, self.crs, x, y)
+        return ~self.transform @ (np.asarray(x, float), np.asarray(y, float))
 
     def lonlat_bounds(self) -> tuple[float, float, float, float]:
-        """West, south, east, north of the four corners in EPSG:4326."""
-        lon, lat = self.lonlat(np.array([0, self.width, 0, self.width]), np.array([0, 0, self.height, self.height]))
+        """West, south, east, north of the grid in EPSG:4326, from points all over it, since its edges are curves."""
+        columns, rows = np.meshgrid(np.linspace(0, self.width, LATTICE), np.linspace(0, self.height, LATTICE))
+        x, y = self.transform @ (columns.ravel(), rows.ravel())
+        lon, lat = (np.asarray(v)[np.isfinite(v)] for v in transform_points(self.crs, LONLAT, x, y))
         return lon.min(), lat.min(), lon.max(), lat.max()
+
+
+def _edges(west: float, south: float, east: float, north: float) -> tuple[np.ndarray, np.ndarray]:
+    along_x, along_y = np.linspace(west, east, EDGE_POINTS), np.linspace(south, north, EDGE_POINTS)
+    x = np.concatenate([along_x, along_x, np.full_like(along_y, west), np.full_like(along_y, east)])
+    y = np.concatenate([np.full_like(along_x, south), np.full_like(along_x, north), along_y, along_y])
+    return x, y
+
+
+def _rounded(values: np.ndarray, most: int) -> tuple[int, int]:
+    """The smallest and the largest of the values as whole pixels 0 .. most."""
+    low, high = (values.min(), values.max()) if len(values) else (0, 0)
+    return int(np.clip(round(low), 0, most)), int(np.clip(round(high), 0, most))

@@ -3,10 +3,11 @@
 import numpy as np
 
 from dataProcessors.area import Area, SamplingError
-from dataProcessors.sampler import RESTARTS, TileSampler
+from dataProcessors.sampler import TileSampler
 
 PROPOSALS = 16  # places proposed at once for a tile; the first acceptable one is taken
 ROUNDS = 16
+RESTARTS = 20  # of drawing clusters that got stuck, before they are taken to be impossible
 
 
 class ImageSampler(TileSampler):
@@ -79,7 +80,7 @@ class ImageSampler(TileSampler):
             shape = (len(missing), PROPOSALS, 2)
             offsets = self.rng.integers(low, high + 1, shape) * self.rng.choice([-1, 1], shape)
             proposed = anchors[missing, None] + offsets  # (missing, PROPOSALS, 2)
-            good = self.area.accepts(proposed.reshape(-1, 2)).reshape(shape[:2])
+            good = self.area.accepts(proposed.reshape(-1, 2)).reshape(shape[:2]) & offsets.any(-1)  # never itself
             if away_from is not None:
                 good &= chebyshev(proposed, away_from[missing, None]) >= self.min_neg
             some = good.any(1)
@@ -94,59 +95,62 @@ class ImageSampler(TileSampler):
             SamplingError: the map has no room for m centres so far apart, or for d tiles around one
         """
         for _ in range(RESTARTS):
-            centres = self._centres(m)
-            if centres is not None:
-                self.last_anchor = centres[-1]
-                return np.stack([self._around(centre, d) for centre in centres])
+            clusters = self._try_clusters(m, d)
+            if clusters is not None:
+                return clusters
         raise SamplingError(
             f"No {m} centres of clusters were found that lie {self.min_neg} pixels apart ('min_neg_dist') in the "
-            f"training area of {self.area.window.width} x {self.area.window.height} pixels. Choose fewer "
-            "'magnet_clusters' or a smaller 'min_neg_dist'."
+            f"training area of {self.area.window.width} x {self.area.window.height} pixels, each with {d} different "
+            "tiles around it ('batch_size'). Choose fewer 'magnet_clusters', a smaller 'batch_size' or "
+            "'min_neg_dist', or a larger 'max_pos_dist'."
         )
 
-    def _centres(self, m: int) -> np.ndarray | None:
-        centres = np.empty((0, 2), np.int64)
+    def _try_clusters(self, m: int, d: int) -> np.ndarray | None:
+        centres, clusters = np.empty((0, 2), np.int64), []
         last = self.last_anchor
-        while len(centres) < m:
-            last = self._next_centre(centres, last)
+        for _ in range(m):
+            last, tiles = self._next_cluster(centres, last, d)
             if last is None:
                 return None
             centres = np.concatenate([centres, last[None]])
-        return centres
+            clusters.append(tiles)
+        self.last_anchor = last
+        return np.stack(clusters)
 
-    def _next_centre(self, centres: np.ndarray, last: np.ndarray | None) -> np.ndarray | None:
-        """A centre away from all others: at a negative's distance from the last one or, by chance or need, anywhere."""
+    def _next_cluster(self, centres: np.ndarray, last: np.ndarray | None, d: int):
+        """A centre (2,) away from all others, and d tiles around it; None, None where none was found.
+
+        It lies at a negative's distance from the last one or, by chance or need, anywhere.
+        """
         walk = last is not None and self.rng.random() >= self.random_reset
         for _ in range(ROUNDS):
-            if walk:
-                proposed, found = self._near(np.repeat(last[None], PROPOSALS, 0), self.min_neg, self.max_neg)
-                proposed = proposed[found]
-            else:
-                proposed = self.area.draw(PROPOSALS, self.rng)
-            apart = (chebyshev(proposed[:, None], centres) >= self.min_neg).all(1)
-            if apart.any():
-                return proposed[apart.argmax()]
+            proposed = self._far_places(last) if walk else self.area.draw(PROPOSALS, self.rng)
+            apart = proposed[(chebyshev(proposed[:, None], centres) >= self.min_neg).all(1)]
+            tiles = self._around(apart[0], d) if len(apart) else None
+            if tiles is not None:
+                return apart[0], tiles
             walk = False
-        return None
+        return None, None
 
-    def _around(self, centre: np.ndarray, d: int) -> np.ndarray:
-        """d different tiles (d, 2), each drawn like a positive of the centre."""
+    def _far_places(self, tile: np.ndarray) -> np.ndarray:
+        proposed, found = self._near(np.repeat(tile[None], PROPOSALS, 0), self.min_neg, self.max_neg)
+        return proposed[found]
+
+    def _around(self, centre: np.ndarray, d: int) -> np.ndarray | None:
+        """d different tiles (d, 2), each drawn like a positive of the centre; None where there is no room for them."""
         tiles = np.empty((0, 2), np.int64)
         for _ in range(ROUNDS):
             drawn, found = self.try_positives(np.repeat(centre[None], d - len(tiles), 0))
             tiles = distinct(np.concatenate([tiles, drawn[found]]))
             if len(tiles) == d:
                 return tiles
-        raise SamplingError(
-            f"Only {len(tiles)} of {d} different tiles were found around the centre at {centre.tolist()}. "
-            "Choose a smaller 'batch_size' or a larger 'max_pos_dist'."
-        )
+        return None
 
     def masks(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which tiles (columns) may serve which (rows) as positive and as negative: two (N, N) bool, by distance."""
         apart = chebyshev(positions[:, None], positions[None])  # (N, N)
-        itself = np.eye(len(positions), dtype=bool)
-        return (apart >= self.min_pos) & (apart <= self.max_pos) & ~itself, (apart >= self.min_neg) & ~itself
+        another = apart > 0  # the same place in another row of the batch is the same tile
+        return (apart >= self.min_pos) & (apart <= self.max_pos) & another, (apart >= self.min_neg) & another
 
 
 def chebyshev(first: np.ndarray, second: np.ndarray) -> np.ndarray:

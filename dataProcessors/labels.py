@@ -1,6 +1,7 @@
 """Legends of label maps: from colours or codes to class indices, from class indices to proportions and labels."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +38,22 @@ def builtin_legends() -> dict[str, Legend]:
 
 
 def legend_from_json(name: str, classes: list[dict]) -> Legend:
-    """A legend from a list of {"name": ..., "color": [r, g, b]} with a "code" each, or none at all."""
+    """A legend from a list of {"name": ..., "color": [r, g, b]} with a "code" each, or none at all.
+
+    Raises:
+        ValueError: too few or too many classes, what is no colour or no code, a code given twice
+        KeyError, TypeError: something else than such a list
+    """
+    if not 1 <= len(classes) < NO_LABEL:
+        raise ValueError(f"a legend has 1 to {NO_LABEL - 1} classes, got {len(classes)}")
+    colors = tuple(tuple(c["color"]) for c in classes)
+    for color in colors:
+        if len(color) != 3 or not all(type(v) is int and 0 <= v <= 255 for v in color):
+            raise ValueError(f"a colour is three whole numbers from 0 to 255, got {list(color)}")
     codes = tuple(c["code"] for c in classes) if "code" in classes[0] else None
-    return Legend(name, tuple(c["name"] for c in classes), tuple(tuple(c["color"]) for c in classes), codes)
+    if codes and (not all(type(code) is int for code in codes) or len(set(codes)) < len(codes)):
+        raise ValueError(f"codes are whole numbers that differ from one another, got {list(codes)}")
+    return Legend(name, tuple(str(c["name"]) for c in classes), colors, codes)
 
 
 def proportions(class_tiles: np.ndarray, classes: int) -> np.ndarray:
@@ -51,7 +65,7 @@ def proportions(class_tiles: np.ndarray, classes: int) -> np.ndarray:
     Returns:
         (N, K) float32; a row sums to 1, or to 0 where the tile has no labelled pixel
     """
-    flat = class_tiles.reshape(len(class_tiles), -1)  # (N, P)
+    flat = class_tiles.reshape(len(class_tiles), math.prod(class_tiles.shape[1:]))  # (N, P)
     offsets = np.arange(len(flat), dtype=np.int64)[:, None] * 256
     counts = np.bincount((flat + offsets).ravel(), minlength=len(flat) * 256).reshape(-1, 256)[:, :classes]
     return (counts / np.maximum(counts.sum(1, keepdims=True), 1)).astype(np.float32)

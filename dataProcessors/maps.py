@@ -68,7 +68,7 @@ class OpenMaps:
 
     def _pool(self, role: str, size: int, config: Config) -> Pool:
         def make() -> Pool:
-            rng = np.random.default_rng([config.seed, ROLES[role]])
+            rng = np.random.default_rng([config.seed, ROLES[role], 4])
             draw = score_pool if role == "score" else training_pool
             return draw(self.area, self.labels.summary, lambda p: self.labels.proportions(p, self.area.size), size, rng)
 
@@ -126,8 +126,7 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
         files.image, bands=files.bands, nodata=files.nodata, rect=files.rect, cache=cache, threads=threads
     )
     name, path = next((n, p) for n, p in files.labels.items() if n.lower() == config.validation_map)
-    hint = files.legends.get(name) or config.legend_hints.get(name.lower())
-    labels = LabelReader(path, name, image, hint, cache, threads)
+    labels = LabelReader(path, name, image, config.legend_hints.get(name), cache, threads)
     size = config.image_size
     nodata_share = None if image.fill is None else lambda positions: image.nodata_share(positions, size)
     area = Area(image.window, size, config.validation_spacing, image.summary, config.max_nodata, nodata_share)

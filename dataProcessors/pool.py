@@ -17,6 +17,8 @@ from dataProcessors.prepared import BLOCK, Summary
 
 log = logging.getLogger(__name__)
 ROUNDS = 40  # of looking for tiles of the classes that are still short
+FEWEST_PROPOSED = 256  # places for a class in a round; twice as many after a round without a new tile of it ...
+PATIENCE = 4  # ... and after so many such rounds the map is taken to have no more
 MOST_CANDIDATES = 50_000  # tiles of reserved cells whose labels are read; on larger maps those are chosen
 PER_CLASS = 2_000  # of them for each class: those in the blocks that hold most of it
 
@@ -90,19 +92,26 @@ def training_pool(area: Area, summary: Summary, shares: LabelShares, size: int, 
         size: tiles wanted
         rng: what the tiles are drawn with
     """
-    present = np.flatnonzero(summary.counts.any((1, 2)))
-    quota = -(-size // max(len(present), 1))
+    fruitless = dict.fromkeys(np.flatnonzero(summary.counts.any((1, 2))).tolist(), 0)  # rounds, of each class present
     found = _labelled(area.draw(size, rng), shares)
     for _ in range(ROUNDS):
-        short = [(c, quota - n) for c, n in zip(present, _tally(found)[present]) if n < quota]
+        short = _missing(_tally(found), {c for c, rounds in fruitless.items() if rounds < PATIENCE}, size)
         if not short:
             break
-        proposed = [_around_class(summary.counts[c], summary, area, 4 * missing, rng) for c, missing in short]
-        grown = _without_repetition(found, _labelled(np.concatenate(proposed), shares), short)
-        if len(grown) == len(found):
-            break
+        places = {c: max(4 * missing, FEWEST_PROPOSED) * 2 ** fruitless[c] for c, missing in short.items()}
+        proposed = [_around_class(summary.counts[c], summary, area, n, rng) for c, n in places.items()]
+        grown = _without_repetition(found, _labelled(np.concatenate(proposed), shares), list(short))
+        gained = _tally(grown) - _tally(found)
+        fruitless |= {c: 0 if gained[c] else fruitless[c] + 1 for c in short}
         found = grown
     return balanced(found, size, rng)
+
+
+def _missing(tally: np.ndarray, growing: set[int], size: int) -> dict[int, int]:
+    """How many tiles each growing class is short of its part of the pool, which grows where others have no more."""
+    others = [n for c, n in enumerate(tally.tolist()) if c not in growing]
+    quota = -(-(size - sum(others)) // max(len(growing), 1))
+    return {c: int(quota - tally[c]) for c in sorted(growing) if tally[c] < quota}
 
 
 def score_pool(area: Area, summary: Summary, shares: LabelShares, size: int, rng: np.random.Generator) -> Pool:
@@ -135,16 +144,16 @@ def _tally(pool: Pool) -> np.ndarray:
     return np.bincount(pool.labels, minlength=pool.proportions.shape[1])
 
 
-def _without_repetition(found: Pool, more: Pool, short: list[tuple[int, int]]) -> Pool:
+def _without_repetition(found: Pool, more: Pool, short: list[int]) -> Pool:
     """`found` and those tiles of `more` that are new and of a class that is short."""
-    more = more.take(np.flatnonzero(np.isin(more.labels, [c for c, _ in short])))
+    more = more.take(np.flatnonzero(np.isin(more.labels, short)))
     positions = np.concatenate([found.positions, more.positions])
     both = Pool(positions, np.concatenate([found.proportions, more.proportions]))
     return both.take(np.sort(np.unique(positions, axis=0, return_index=True)[1]))
 
 
 def _around_class(counts: np.ndarray, summary: Summary, area: Area, n: int, rng: np.random.Generator) -> np.ndarray:
-    """About n places of training tiles whose middle lies in a block with pixels of a class, (n', 2)."""
+    """About n places (n', 2) of training tiles whose middle lies in a block with pixels of a class."""
     blocks = np.argwhere(counts > 0)[:, ::-1]  # (blocks, 2), column and row
     weights = counts[counts > 0].astype(float)
     chosen = blocks[rng.choice(len(blocks), n, p=weights / weights.sum())]

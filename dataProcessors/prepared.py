@@ -45,6 +45,13 @@ def block_shape(window: Window) -> tuple[int, int]:
     return -(-window.height // BLOCK), -(-window.width // BLOCK)
 
 
+def block_pixels(window: Window) -> np.ndarray:
+    """Pixels of a window in each of its blocks, (rows, columns): fewer in those at the right and lower edge."""
+    heights = np.minimum(window.height - np.arange(0, window.height, BLOCK), BLOCK)
+    widths = np.minimum(window.width - np.arange(0, window.width, BLOCK), BLOCK)
+    return heights[:, None] * widths
+
+
 def count_image(pixels: np.ndarray, fill, side: int = BLOCK) -> np.ndarray:
     """Pixels with data of each block of side x side pixels: (C, h, w) whole blocks -> (1, rows, columns)."""
     if fill is None:
@@ -63,8 +70,10 @@ def count_classes(classes: np.ndarray, number: int, side: int = BLOCK) -> np.nda
     """Pixels of each class in each block of side x side pixels: (1, h, w) whole blocks -> (K, rows, columns)."""
     blocks = _blocked(classes[0], side)  # (rows, columns, pixels of a block)
     rows, columns, _ = blocks.shape
-    key = blocks.reshape(rows * columns, -1) + np.arange(rows * columns, dtype=np.uint32)[:, None] * 256
-    counts = np.bincount(key.ravel(), minlength=rows * columns * 256).reshape(rows, columns, 256)
+    bins = number + 1  # the last for all that is no class
+    first = np.arange(rows * columns, dtype=np.uint32)[:, None] * bins
+    key = np.minimum(blocks.reshape(rows * columns, -1), number) + first
+    counts = np.bincount(key.ravel(), minlength=rows * columns * bins).reshape(rows, columns, bins)
     return counts[:, :, :number].transpose(2, 0, 1).astype(np.uint16)
 
 
@@ -165,14 +174,15 @@ def _prepare(source, window: Window, count, folder: Path, threads: int) -> None:
         counts[row, column] = count(pixels)
         return chunk.width * chunk.height
 
-    _run_chunks(prepare_chunk, list(_chunks(window, source.chunk)), source.path, window, threads)
+    _run_chunks(prepare_chunk, list(_chunks(window, source.chunk)), Path(source.path).name, window, threads)
     blocks.flush()
-    _write_about(folder, source, window, _joined(counts, rows, columns))
+    counted = np.minimum(_joined(counts, rows, columns), block_pixels(window).astype(np.uint16))  # not what fills up
+    _write_about(folder, source, window, counted)
 
 
-def _run_chunks(prepare_chunk, chunks: list[Window], path: Path, window: Window, threads: int) -> None:
+def _run_chunks(prepare_chunk, chunks: list[Window], name: str, window: Window, threads: int) -> None:
     pixels = window.width * window.height
-    bar = tqdm(total=pixels, unit="px", unit_scale=True, desc=f"preparing {path.name}", disable=None)
+    bar = tqdm(total=pixels, unit="px", unit_scale=True, desc=f"preparing {name}", disable=None)
     with ThreadPoolExecutor(threads) as pool, bar:
         futures = [pool.submit(prepare_chunk, chunk) for chunk in chunks]
         try:
@@ -219,11 +229,11 @@ def _joined(counts: dict[tuple[int, int], np.ndarray], rows: int, columns: int) 
 
 def _write_about(folder: Path, source, window: Window, counts: np.ndarray) -> None:
     np.save(folder / "counts.npy", counts)
-    about = {"source": str(source.path), "window": list(window), "block": BLOCK, "format": FORMAT}
+    about = {"source": source.path, "window": list(window), "block": BLOCK, "format": FORMAT}
     (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf8")
 
 
-def _check_space(path: Path, cache: Path, needed: int) -> None:
+def _check_space(path: str, cache: Path, needed: int) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(cache).free
     log.info("%s is decoded once into %s: %.2f GB", path, cache, needed / 1e9)

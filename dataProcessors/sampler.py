@@ -6,7 +6,8 @@ import numpy as np
 
 from dataProcessors.area import SamplingError
 
-RESTARTS = 20  # of drawing what got stuck, before it is taken to be impossible
+ANCHORS_TRIED = 100  # for each tuple that is wanted, before tuples are taken to be impossible
+STUCK = 0.1  # part of them after which the walk is taken to be where no tuple has room, and begins elsewhere
 
 
 class TileSampler(ABC):
@@ -97,12 +98,13 @@ class TileSampler(ABC):
         Raises:
             SamplingError: hardly any place on the map has room for the distances asked for
         """
-        complete = np.empty((0, 2 + negatives, 2), np.int64)
-        for _ in range(RESTARTS):
-            if len(complete) == n:
-                return complete
+        complete, tried = np.empty((0, 2 + negatives, 2), np.int64), 0
+        most = ANCHORS_TRIED * max(n, 10)
+        while len(complete) < n and tried < most:
+            if tried > STUCK * most:
+                self.last_anchor = None
             drawn, found = self._try_tuples(self.anchors(n - len(complete)), negatives)
-            complete = np.concatenate([complete, drawn[found]])
+            complete, tried = np.concatenate([complete, drawn[found]]), tried + len(drawn)
         if len(complete) == n:
             return complete
         raise SamplingError(

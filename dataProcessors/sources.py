@@ -4,8 +4,8 @@ Both read any window from any thread (each thread opens its own handle, since a 
 serve the preparation of a map and reading without it alike.
 """
 
+import logging
 import threading
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,10 @@ from config import UserError
 from dataProcessors.grid import Grid, Window
 from dataProcessors.labels import NO_LABEL
 
+log = logging.getLogger(__name__)
 IMAGE_TYPES = ("uint8", "int16", "uint16", "float32")
 MOST_BANDS = 20
+WARP_TOLERANCE = 0.001  # pixels of the label map; GDAL's own 0.125 gives 2 % of the pixels a neighbour's class
 
 
 class MapError(UserError):
@@ -31,30 +33,31 @@ class ImageSource:
     """The image map: windows (C, h, w) in the file's own type.
 
     A pixel without data holds `fill` in all bands: the declared nodata value, or what `nodata` says, or 0 where a mask
-    or an alpha band marks it; NaN in float images (also for infinite values). `fill` is None where every pixel has data.
+    or an alpha band marks it; NaN in float images (also for infinite values). `fill` is None where every pixel has
+    data.
 
     Args:
-        path: a GeoTIFF with 1 to 20 bands of uint8, int16, uint16 or float32
-        bands: bands to read, counted from 1; None: all but alpha
+        path: a GeoTIFF with 1 to 20 bands of uint8, int16, uint16 or float32, or the URL of one
+        bands: bands to read, counted from 1; None: all but alpha, which then marks where data is
         nodata: value that stands for no data, where the file does not declare it
     """
 
     def __init__(self, path: str | Path, bands: tuple[int, ...] | None = None, nodata: float | None = None):
-        self.path = Path(path)
+        self.path = str(path)  # no Path, which would make https:/ of https://
         self._handles = _Handles(self.path)
         file = self._handles.get()
         self.grid = Grid(file.crs, file.transform, file.width, file.height)
         self.bands = _choose_bands(self.path, file, bands)
         self.dtype = _common_dtype(self.path, file, self.bands)
         self.chunk = _chunk_shape(file)
-        self.nodata = nodata if nodata is not None else file.nodata
-        self.masked = any({MaskFlags.per_dataset, MaskFlags.alpha} & set(flags) for flags in file.mask_flag_enums)
+        self.nodata = _held(self.path, nodata, self.dtype) if nodata is not None else file.nodata
+        self.masked = _is_masked(file, self.bands)
         self.fill = self._fill()
 
     def _fill(self):
         if self.dtype.kind == "f":
             return float("nan")
-        if self.nodata is not None and self.nodata == np.dtype(self.dtype).type(self.nodata):
+        if self.nodata is not None and _can_hold(self.dtype, self.nodata):
             return int(self.nodata)
         return 0 if self.masked else None
 
@@ -95,12 +98,13 @@ class LabelSource:
     fill = NO_LABEL
 
     def __init__(self, path: str | Path, grid: Grid, decode=None):
-        self.path = Path(path)
+        self.path = str(path)
         self.grid = grid
         self.decode = decode
         self.bands = (1,)
         self._handles = _Handles(self.path, grid)
         self.native = _Handles(self.path).get()
+        self.native_grid = Grid(self.native.crs, self.native.transform, self.native.width, self.native.height)
         self.chunk = (2048, 2048)
 
     def read_raw(self, x: int, y: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,14 +112,14 @@ class LabelSource:
         return self._read(Window(x, y, width, height), (height, width))
 
     def _read(self, window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        file = self._handles.get()
+        file, where = self._handles.get(), RasterWindow(*window)
+        has_alpha = file.colorinterp[-1] == ColorInterp.alpha  # always so where the map is brought onto the grid
         try:
-            values = file.read(window=RasterWindow(*window), out_shape=(file.count, *shape))
+            values = file.read(window=where, out_shape=(file.count, *shape))
+            valid = values[-1] if has_alpha else file.dataset_mask(window=where, out_shape=shape)
         except RasterioError as error:
             raise _unreadable(self.path, window, error) from None
-        if file.colorinterp[-1] == ColorInterp.alpha:
-            return values[:-1], values[-1] > 0
-        return values, np.ones(values.shape[1:], bool)
+        return values[:-1] if has_alpha else values, valid > 0
 
     def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
         """Class indices (1, height, width) of a window of the grid."""
@@ -133,7 +137,7 @@ def _thinned_shape(window: Window, step: int) -> tuple[int, int]:
 class _Handles(threading.local):
     """One open file per thread; warped onto a grid if one is given, by nearest neighbour, with a band of validity."""
 
-    def __init__(self, path: Path, grid: Grid | None = None):
+    def __init__(self, path: str, grid: Grid | None = None):
         self.path, self.grid, self.file = path, grid, None
 
     def get(self):
@@ -144,7 +148,7 @@ class _Handles(threading.local):
         return self.file
 
 
-def _onto_grid(path: Path, file, grid: Grid):
+def _onto_grid(path: str, file, grid: Grid):
     if file.crs is None or grid.crs is None:
         if (file.width, file.height) == (grid.width, grid.height):
             return file  # same size and no CRS to compare: taken as the same grid
@@ -156,19 +160,19 @@ def _onto_grid(path: Path, file, grid: Grid):
     try:
         return WarpedVRT(
             file, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height,
-            resampling=Resampling.nearest, add_alpha=not has_alpha,
+            resampling=Resampling.nearest, add_alpha=not has_alpha, tolerance=WARP_TOLERANCE,
         )  # fmt: skip
     except RasterioError as error:
         raise MapError(f"{path}: cannot be brought from its CRS into the image's: {error}") from None
 
 
-def open_raster(path: Path):
+def open_raster(path: str):
     """Open a raster file for reading.
 
     Raises:
         MapError: the file does not exist, or is none that can be read
     """
-    if not Path(path).exists() and "://" not in str(path):
+    if not Path(path).exists() and "://" not in path:
         raise MapError(f"{path}: there is no such file. Give a GeoTIFF's path in 'maps', or set 'maps' to \"demo\".")
     try:
         return rasterio.open(path)
@@ -176,34 +180,14 @@ def open_raster(path: Path):
         raise MapError(f"{path}: cannot be opened as a raster file: {error}") from None
 
 
-def category_names(path: Path) -> dict[int, str]:
-    """Pixel value -> class name from the file's side car (PATH.aux.xml): its category names or attribute table."""
-    sidecar = Path(f"{path}.aux.xml")
-    if not sidecar.exists():
-        return {}
-    band = ElementTree.parse(sidecar).getroot().find("PAMRasterBand")
-    if band is None:
-        return {}
-    names = {code: (item.text or "").strip() for code, item in enumerate(band.iterfind("CategoryNames/Category"))}
-    return {code: name for code, name in (names or _attribute_names(band)).items() if name}
-
-
-def _attribute_names(band: ElementTree.Element) -> dict[int, str]:
-    table = band.find("GDALRasterAttributeTable")
-    if table is None:
-        return {}
-    usages = [int(field.findtext("Usage", "0")) for field in table.iterfind("FieldDefn")]
-    values = next((i for i, usage in enumerate(usages) if usage == 5), None)  # 5: min and max, the pixel value
-    names = next((i for i, usage in enumerate(usages) if usage == 2), None)  # 2: name
-    if names is None:
-        return {}
-    rows = [[cell.text or "" for cell in row.iterfind("F")] for row in table.iterfind("Row")]
-    return {int(float(row[values])) if values is not None else i: row[names].strip() for i, row in enumerate(rows)}
-
-
-def _choose_bands(path: Path, file, bands) -> tuple[int, ...]:
+def _choose_bands(path: str, file, bands) -> tuple[int, ...]:
     if bands is None:
-        bands = tuple(i for i, meaning in zip(file.indexes, file.colorinterp) if meaning != ColorInterp.alpha)
+        alpha = _alpha_bands(file)
+        bands = tuple(band for band in file.indexes if band not in alpha)
+        if alpha:  # many programs call the fourth of four bands alpha, near infrared too
+            log.warning(
+                "%s: band %d marks where data is, as alpha. If it is data, name it in 'maps.bands'", path, alpha[0]
+            )
     missing = [band for band in bands if band not in file.indexes]
     if missing:
         raise MapError(f"{path}: 'maps.bands' asks for band {missing[0]}; the file has bands 1 to {file.count}.")
@@ -212,11 +196,33 @@ def _choose_bands(path: Path, file, bands) -> tuple[int, ...]:
     return tuple(bands)
 
 
-def _common_dtype(path: Path, file, bands: tuple[int, ...]) -> np.dtype:
+def _alpha_bands(file) -> list[int]:
+    return [band for band, meaning in zip(file.indexes, file.colorinterp) if meaning == ColorInterp.alpha]
+
+
+def _is_masked(file, bands: tuple[int, ...]) -> bool:
+    """Whether a mask, or an alpha band that is not read as data, says where the file has data."""
+    marks = {MaskFlags.per_dataset, MaskFlags.alpha}
+    return not set(_alpha_bands(file)) & set(bands) and any(marks & set(flags) for flags in file.mask_flag_enums)
+
+
+def _common_dtype(path: str, file, bands: tuple[int, ...]) -> np.dtype:
     types = {file.dtypes[band - 1] for band in bands}
     if len(types) > 1 or not types <= set(IMAGE_TYPES):
         raise MapError(f"{path}: bands must be one of {', '.join(IMAGE_TYPES)}. Got {', '.join(sorted(types))}.")
     return np.dtype(types.pop())
+
+
+def _can_hold(dtype: np.dtype, value: float) -> bool:
+    limits = np.iinfo(dtype)
+    return float(value).is_integer() and limits.min <= value <= limits.max
+
+
+def _held(path: str, nodata: float, dtype: np.dtype) -> float:
+    """The value the user gave for no data, if pixels can have it."""
+    if dtype.kind != "f" and not _can_hold(dtype, nodata):
+        raise MapError(f"{path}: 'maps.nodata' is {nodata:g}, but the pixels are {dtype} and can never be that.")
+    return nodata
 
 
 def _chunk_shape(file) -> tuple[int, int]:
@@ -225,7 +231,7 @@ def _chunk_shape(file) -> tuple[int, int]:
     return (512, file.width) if columns > 4096 else (max(2048 // rows, 1) * rows, max(2048 // columns, 1) * columns)
 
 
-def _unreadable(path: Path, window: Window, error: Exception) -> MapError:
+def _unreadable(path: str, window: Window, error: Exception) -> MapError:
     x, y, width, height = window
     return MapError(
         f"{path}: columns {x} to {x + width}, rows {y} to {y + height} cannot be read ({error}). "

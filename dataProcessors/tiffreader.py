@@ -15,6 +15,7 @@ from dataProcessors.prepared import (
     BLOCK,
     FORMAT,
     Summary,
+    block_pixels,
     block_shape,
     count_classes,
     count_image,
@@ -95,9 +96,9 @@ class TiffReader:
 
     def fingerprint(self) -> dict:
         """What identifies the file that was read: path, bytes, time of change, CRS, size, part in use."""
-        about = self.path.stat() if self.path.exists() else None
+        about = _about_file(self.path)
         return {
-            "path": str(self.path),
+            "path": self.path,
             "bytes": about.st_size if about else None,
             "modified": about.st_mtime if about else None,
             "crs": str(self.source.grid.crs),
@@ -110,7 +111,7 @@ class TiffReader:
         outside = ((positions < low) | (positions + size > high)).any(1)
         if outside.any():
             first = positions[outside][0].tolist()
-            raise ValueError(f"The tile of {size} px at {first} reaches beyond {self.window} of {self.path}, the part in use.")
+            raise ValueError(f"{self.path}: the tile of {size} px at {first} is not inside {self.window}.")
 
     def _count(self, pixels: np.ndarray, side: int = BLOCK) -> np.ndarray:
         return count_image(pixels, self.fill, side)
@@ -120,7 +121,8 @@ class TiffReader:
         rows, columns = block_shape(around)
         side = BLOCK // THINNED
         pixels = padded(self.source.read_thinned(around, THINNED), rows * side, columns * side, self.fill)
-        return Summary(around, self._count(pixels, side) * np.uint16(THINNED**2), exact=False)
+        estimated = self._count(pixels, side) * np.uint16(THINNED**2)
+        return Summary(around, np.minimum(estimated, block_pixels(around).astype(np.uint16)), exact=False)
 
 
 class LabelReader(TiffReader):
@@ -154,7 +156,8 @@ class LabelReader(TiffReader):
         return count_classes(classes, len(self.legend), side)
 
     def _report_share(self) -> None:
-        share = min(float(self.summary.counts.sum(dtype=np.int64)) / (self.window.width * self.window.height), 1.0)
+        around = self.summary.window
+        share = float(self.summary.counts.sum(dtype=np.int64)) / (around.width * around.height)
         tell = log.warning if share < 0.9 else log.info
         tell(f"{self.path}: {share:.1%} of the part in use is labelled; tiles without labels are not scored")
 
@@ -173,10 +176,9 @@ def _on_blocks(window: Window) -> Window:
 
 def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
     """Name of a prepared map: changes with the file, the part of it in use, and how its values are read."""
-    path = source.path.resolve()
-    about = path.stat() if path.exists() else None
+    about = _about_file(source.path)
     identity = {
-        "path": str(source.path if about is None else path),
+        "path": source.path if about is None else str(Path(source.path).resolve()),
         "bytes": about.st_size if about else None,
         "modified": about.st_mtime_ns if about else None,
         "window": list(window),
@@ -184,6 +186,9 @@ def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
         **parts,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
-    return f"{path.stem}-{digest[:16]}"
+    return f"{Path(source.path).stem}-{digest[:16]}"
 
 
+def _about_file(path: str):
+    """Size and times of a file; None for one that is read from afar."""
+    return Path(path).stat() if Path(path).exists() else None

@@ -215,6 +215,15 @@ def test_scorer_reports_every_evaluation_in_order_and_keeps_the_best_weights(tmp
     assert recorder.drawn == [2, 4], "figures of the best and of the last"
 
 
+def test_figures_of_a_last_that_is_the_best_are_drawn_once(tmp_path):
+    recorder = Recorder()
+    scorer = Scorer(StubEvaluator(), recorder, NoImage(), tmp_path, beside=False)
+    scorer.baselines(snapshot(0, 0.1))
+    scorer.submit(snapshot(1, 0.5))
+    scorer.finish()
+    assert recorder.drawn == [1]
+
+
 def test_beside_the_training_an_evaluation_does_not_hold_up_the_next_step(tmp_path):
     evaluator, recorder = StubEvaluator(), Recorder()
     scorer = Scorer(evaluator, recorder, NoImage(), tmp_path, beside=True)

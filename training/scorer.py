@@ -77,6 +77,7 @@ class Scorer:
         self._best = -math.inf
         self._last: tuple[Snapshot, Evaluation] | None = None
         self._undrawn: tuple[Snapshot, Evaluation] | None = None  # the best, while it has no figures
+        self._drawn_step = -1
         self._drawn_at, self._drawing_took = time.monotonic(), EXPECTED_DRAWING
 
     def baselines(self, snapshot: Snapshot) -> None:
@@ -103,9 +104,9 @@ class Scorer:
     def finish(self) -> None:
         """Report what is pending, and draw the figures of the best, if they were not yet, and of the last."""
         self._collect()
-        if self._undrawn is not None and self._undrawn is not self._last:
-            self._draw(*self._undrawn)
-        self._draw(*self._last)
+        for snapshot, evaluation in filter(None, (self._undrawn, self._last)):
+            if snapshot.step != self._drawn_step:
+                self._draw(snapshot, evaluation)
         if self._worker is not None:
             self._worker.shutdown()
 
@@ -130,8 +131,7 @@ class Scorer:
             self._draw(*self._undrawn)
 
     def _draw(self, snapshot: Snapshot, evaluation: Evaluation) -> None:
-        if self._undrawn is not None and snapshot.step == self._undrawn[0].step:
-            self._undrawn = None
+        self._undrawn, self._drawn_step = None, snapshot.step
         started, shown = time.monotonic(), self.evaluator.shown
         self.reporter.figures(
             snapshot.step, evaluation, snapshot.features.score[self.evaluator.draws[0][1]], shown.proportions,

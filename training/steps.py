@@ -166,7 +166,7 @@ class ClassClusterStep(ClusterStep):
 
     def begin_epoch(self, epoch: int, embed_positions: Callable[[np.ndarray], np.ndarray]) -> None:
         """Cluster the training pool by its embeddings of now."""
-        pool, rng = self.batches.pool, np.random.default_rng([self.seed, epoch, 1])
+        pool, rng = self.batches.pool, np.random.default_rng([self.seed, epoch, 3])
         embeddings = embed_positions(pool.positions)
         self.batches.index = ClusterIndex.build(embeddings, pool.labels, self.clusters_per_class, rng)
 

@@ -1,0 +1,87 @@
+"""Sentences about config keys: what is wrong with a value, and what a key may be. Made from the keys' own types."""
+
+import difflib
+import json
+import re
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+LIMITS = {"ge": "of at least", "gt": "over", "le": "at most", "lt": "under"}
+LIST_OF_KEYS = "`python main.py train --help` lists the keys."
+
+
+def explain(problem: dict, content: dict, config: type[BaseModel], maps: type[BaseModel]) -> str:
+    """One problem found by pydantic as one sentence: which key, what it must be, what it is.
+
+    Args:
+        problem: one of `ValidationError.errors()`
+        content: the values that were validated
+        config: their model
+        maps: the model of the values under "maps"
+    """
+    name, *inner = (str(part) for part in problem["loc"])
+    model, prefix = config, ""
+    if name == "maps" and isinstance(content.get("maps"), dict):
+        inner = [part for part in inner if part not in ("Maps", "literal['demo','germany']")]
+        # without a further part it is the other way to write maps that complains: the first key stands for them all
+        model, prefix, name, content = maps, "maps.", (inner or ["image"])[0], content["maps"]
+    if name not in model.model_fields:
+        return f"'{prefix}{name}' is no key of the config. {_nearest(name, prefix, model)}"
+    expected = _expected(model.model_fields[name])
+    if name not in content:
+        return f"'{prefix}{name}' is missing: {expected}."
+    return f"'{prefix}{name}' must be {expected}. Got {_short(content[name])}."
+
+
+def explain_json(error: Exception) -> str:
+    """What the JSON reader found wrong, in the words of someone who looks for the place in an editor."""
+    doubled = re.fullmatch(r'Duplicate key "(.*)" found in object', str(error))
+    if doubled:
+        return f"'{doubled[1]}' is given twice. Keep one of the two."
+    place = re.fullmatch(r"<string>:(\d+) (.*) at column (\d+)", str(error), re.DOTALL)
+    if place:
+        return f"line {place[1]}, column {place[3]}: not valid JSON: {place[2]}."
+    reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+    return f"not valid JSON: {reason}."
+
+
+def key_help(name: str, field: FieldInfo) -> str:
+    """A key with its meaning, range and default, in one line."""
+    default = "required" if field.is_required() else f"default {json.dumps(field.default)}"
+    expected = _expected(field)
+    expected = "" if field.description in expected else f" ({expected})"
+    return f"{name}: {field.description}{expected}; {default}"
+
+
+def _nearest(name: str, prefix: str, model: type[BaseModel]) -> str:
+    nearest = difflib.get_close_matches(name, model.model_fields, 1, cutoff=0.5)
+    return f"Did you mean '{prefix}{nearest[0]}'?" if nearest else LIST_OF_KEYS
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _expected(field: FieldInfo) -> str:
+    bounds = {name: getattr(m, name) for m in field.metadata for name in LIMITS if hasattr(m, name)}
+    limits = " and ".join(f"{LIMITS[name]} {bound}" for name, bound in bounds.items())
+    return " ".join(filter(None, [_kind(field.annotation, field.description), limits]))
+
+
+def _kind(annotation: Any, help_line: str) -> str:
+    parts = (annotation, *get_args(annotation))
+    options = [str(value) for part in parts if get_origin(part) is Literal for value in get_args(part)]
+    if annotation is bool:
+        return "true or false"
+    if annotation in (int, float):
+        return "a whole number" if annotation is int else "a number"
+    if get_origin(annotation) is tuple and options:
+        return f"a list of any of {', '.join(options)}"
+    if get_origin(annotation) is Literal:
+        return f"one of {', '.join(options)}"
+    if options == ["auto"]:
+        return "auto, or a whole number of at least 1"
+    return f"{'a text' if annotation in (str, str | None) else 'of this form'} ({help_line})"

@@ -1,0 +1,36 @@
+"""Class names of a raster file from its side car, PATH.aux.xml, as GDAL and GIS programs write it."""
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from dataProcessors.sources import MapError
+
+PIXEL_VALUE, NAME = 5, 2  # GDAL's numbers for what a column of an attribute table holds
+
+
+def category_names(path: str) -> dict[int, str]:
+    """Pixel value -> class name from the file's side car (PATH.aux.xml): its category names or attribute table."""
+    sidecar = Path(f"{path}.aux.xml")
+    if not sidecar.exists():
+        return {}
+    try:
+        band = ElementTree.parse(sidecar).getroot().find("PAMRasterBand")
+    except ElementTree.ParseError as error:
+        raise MapError(f"{sidecar}: not valid XML ({error}). Get the file again, or remove it.") from None
+    if band is None:
+        return {}
+    names = {code: (item.text or "").strip() for code, item in enumerate(band.iterfind("CategoryNames/Category"))}
+    return {code: name for code, name in (names or _attribute_names(band)).items() if name}
+
+
+def _attribute_names(band: ElementTree.Element) -> dict[int, str]:
+    table = band.find("GDALRasterAttributeTable")
+    if table is None:
+        return {}
+    usages = [int(field.findtext("Usage", "0")) for field in table.iterfind("FieldDefn")]
+    values = next((i for i, usage in enumerate(usages) if usage == PIXEL_VALUE), None)
+    names = next((i for i, usage in enumerate(usages) if usage == NAME), None)
+    if names is None:
+        return {}
+    rows = [[cell.text or "" for cell in row.iterfind("F")] for row in table.iterfind("Row")]
+    return {int(float(row[values])) if values is not None else i: row[names].strip() for i, row in enumerate(rows)}

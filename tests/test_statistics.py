@@ -1,0 +1,60 @@
+"""Normalisation of maps and band statistics of tiles, against slow loops."""
+
+import numpy as np
+import pytest
+from maps_for_tests import noise, write_map
+
+from dataProcessors.statistics import band_statistics, normalisation, sample_tiles
+from dataProcessors.tiffreader import TiffReader
+
+
+def test_uint8_rgb_has_its_fixed_normalisation(tmp_path):
+    offset, scale = normalisation(TiffReader(write_map(tmp_path / "a.tif", noise((3, 100, 100)))), 32)
+    assert offset.tolist() == [127.5] * 3 and scale.tolist() == [1 / 127.5] * 3
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
+def test_other_maps_get_mean_0_and_deviation_1(tmp_path, dtype):
+    pixels = noise((4, 300, 300), dtype)
+    pixels[1] = 100  # a constant band
+    pixels[:, :60] = 7  # no data, which is no part of the statistics
+    reader = TiffReader(write_map(tmp_path / "a.tif", pixels, nodata=7, photometric="MINISBLACK"))
+    offset, scale = normalisation(reader, 50)
+    with_data = pixels[:, 60:].reshape(4, -1).astype(float)
+    deviation = with_data.std(1)
+    assert np.allclose((with_data.mean(1) - offset)[[0, 2, 3]] / deviation[[0, 2, 3]], 0, atol=0.02)
+    assert np.allclose((deviation * scale)[[0, 2, 3]], 1, atol=0.02)
+    assert (offset[1], scale[1]) == (100, 1)
+
+
+def test_a_map_without_any_data_and_a_map_smaller_than_a_tile(tmp_path):
+    reader = TiffReader(write_map(tmp_path / "a.tif", np.zeros((2, 60, 40), np.uint8), nodata=0))
+    offset, scale = normalisation(reader, 50)
+    assert offset.tolist() == [0, 0] and scale.tolist() == [1, 1]
+    tiles = sample_tiles(reader, 50, 9)
+    assert tiles.shape == (9, 2, 40, 40)
+
+
+def test_sampled_tiles_are_the_same_every_time_and_from_all_over(tmp_path):
+    x, y = np.meshgrid(np.arange(400), np.arange(300))
+    reader = TiffReader(write_map(tmp_path / "a.tif", np.stack([x, y]).astype(np.uint16)))
+    tiles = sample_tiles(reader, 30)
+    assert np.array_equal(tiles, sample_tiles(reader, 30))
+    corners = tiles[:, :, 0, 0].astype(int)
+    assert corners.min() < 10 and corners[:, 0].max() > 350 and corners[:, 1].max() > 250
+
+
+@pytest.mark.parametrize(("dtype", "fill"), [("uint8", None), ("uint8", 0), ("int16", -1), ("float32", np.nan)])
+def test_band_statistics_equal_a_slow_loop(dtype, fill):
+    tiles = noise((5, 3, 8, 9), dtype)
+    if fill is not None:
+        tiles[1, :, :4] = fill
+        tiles[2] = fill
+    features = band_statistics(tiles, fill)
+    assert features.shape == (5, 6) and features.dtype == np.float32
+    for tile, row in zip(tiles, features):
+        empty = np.zeros((8, 9), bool) if fill is None else (np.isnan(tile) if fill != fill else tile == fill).all(0)
+        for band in range(3):
+            values = tile[band][~empty].astype(float)
+            wanted = (values.mean(), values.std()) if len(values) else (0, 0)
+            assert np.allclose((row[band], row[3 + band]), wanted, rtol=1e-4)
