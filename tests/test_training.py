@@ -13,6 +13,7 @@ from dataProcessors.area import Area
 from dataProcessors.batches import Batch
 from dataProcessors.grid import Window
 from dataProcessors.imageSampler import ImageSampler
+from dataProcessors.pool import Pool
 from evaluation.scoring import Evaluation, Score
 from training.evaluator import Features
 from training.execution import Execution, resolve_device
@@ -170,18 +171,12 @@ class Recorder:
 class StubEvaluator:
     """Scores a snapshot by its features' first value; waits for `go` before it answers."""
 
-    size, band_statistics, draws = 8, Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1))), [([0], [0])]
+    size, band_statistics = 8, Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1)))
+    score = Pool(np.zeros((1, 2), int), np.ones((1, 1)))
 
     def __init__(self):
         self.go = threading.Event()
         self.go.set()
-
-    @property
-    def shown(self):
-        class Tiles:
-            positions, proportions = np.zeros((1, 2), int), np.ones((1, 1))
-
-        return Tiles
 
     def evaluate(self, features):
         assert self.go.wait(10)

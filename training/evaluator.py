@@ -46,7 +46,7 @@ class Evaluator:
         config: of the run
         image: reads the tiles' pixels, for the band statistics
         fit: pool of the training area
-        score: pool of the reserved cells
+        score: pool of the reserved cells; of both only tiles that a draw uses are kept
         jobs: CPU cores the simple models may use
     """
 
@@ -62,11 +62,6 @@ class Evaluator:
             config.single_class_classifiers, config.multi_class_classifiers, config.singleClassTreshold, jobs,
             config.seed,
         )  # fmt: skip
-
-    @property
-    def shown(self) -> Pool:
-        """The scored tiles of the first draw: the ones that figures show."""
-        return self.score.take(self.draws[0][1])
 
     def embed(self, name: str, embed: EmbedPositions) -> Features:
         """Features of all tiles, under a name."""

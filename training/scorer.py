@@ -17,7 +17,7 @@ from training.folder import save_weights
 BEST_METRIC = ("single_class", "MAP@R")  # needs no simple model, so every run has it
 FIGURES_SHARE = 0.1  # of the time since the last figures that those of a new best may cost
 EXPECTED_DRAWING = 20.0  # seconds, until it was measured
-MOST_SAMPLED = 20_000  # positions per role that are kept to be drawn on the map
+MOST_SAMPLED = 1_500  # positions per role that are kept to be drawn on the map
 
 
 class Sampled:
@@ -132,10 +132,11 @@ class Scorer:
 
     def _draw(self, snapshot: Snapshot, evaluation: Evaluation) -> None:
         self._undrawn, self._drawn_step = None, snapshot.step
-        started, shown = time.monotonic(), self.evaluator.shown
+        started, scored = time.monotonic(), self.evaluator.score
+        tiles = self.image.read(scored.positions, self.evaluator.size)
         self.reporter.figures(
-            snapshot.step, evaluation, snapshot.features.score[self.evaluator.draws[0][1]], shown.proportions,
-            shown.positions, self.image.read(shown.positions, self.evaluator.size), snapshot.sampled,
+            snapshot.step, evaluation, snapshot.features.score, scored.proportions, scored.positions, tiles,
+            snapshot.sampled,
         )  # fmt: skip
         self._drawn_at = time.monotonic()
         self._drawing_took = self._drawn_at - started
