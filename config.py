@@ -138,9 +138,17 @@ class Config(BaseModel):
         found = []
         if self.loss == "magnetloss" and (self.alt_loss or self.mining):
             found.append("'alt_loss' and 'mining' have no meaning for magnetloss and are ignored.")
+        fields = type(self).model_fields
+        idle = [key for key in self._without_meaning() if getattr(self, key) != fields[key].default]
+        if idle:
+            found.append(f"{', '.join(map(repr, idle))}: no meaning in supervised training with {self.loss}; ignored.")
         if not self.supervised and self.max_pos_dist > self.min_neg_dist:
             found.append("'max_pos_dist' is over 'min_neg_dist': some tiles count as positive and negative at once.")
         return found
+
+    def _without_meaning(self) -> list[str]:
+        distances = ["min_pos_dist", "max_pos_dist", "min_neg_dist", "max_neg_dist"] if self.supervised else []
+        return distances + (["random_reset"] if self.supervised and self.loss == "magnetloss" else [])
 
 
 def _contradictions(config: Config) -> list[tuple[set[str], str]]:
@@ -238,7 +246,9 @@ def validate(content: dict, source: str = "config") -> Config:
     try:
         config, problems, wrong = Config(**content), [], set()
     except ValidationError as error:
-        problems = list(dict.fromkeys(explain(problem, content, Config, Maps) for problem in error.errors()))
+        as_maps = isinstance(content.get("maps"), dict)  # then that it is no name of maps is beside the point
+        found = [p for p in error.errors() if not (as_maps and str(p["loc"][1:2]).startswith("(\"literal"))]
+        problems = list(dict.fromkeys(explain(problem, content, Config, Maps) for problem in found))
         wrong = {str(problem["loc"][0]) for problem in error.errors()}
         config = _placeholder(content, wrong)
     problems += [message for keys, message in _contradictions(config) if not keys & wrong]

@@ -24,9 +24,7 @@ def explain(problem: dict, content: dict, config: type[BaseModel], maps: type[Ba
     name, *inner = (str(part) for part in problem["loc"])
     model, prefix = config, ""
     if name == "maps" and isinstance(content.get("maps"), dict):
-        inner = [part for part in inner if part not in ("Maps", "literal['demo','germany']")]
-        # without a further part it is the other way to write maps that complains: the first key stands for them all
-        model, prefix, name, content = maps, "maps.", (inner or ["image"])[0], content["maps"]
+        model, prefix, name, content = maps, "maps.", inner[1], content["maps"]  # inner[0] names the model of "maps"
     if name not in model.model_fields:
         return f"'{prefix}{name}' is no key of the config. {_nearest(name, prefix, model)}"
     expected = _expected(model.model_fields[name])

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 import config as configuration
 
-OVERVIEW_SIDE = 1500  # pixels, of the picture of the map on which the sampled tiles are drawn
-
 
 def train(arguments: argparse.Namespace) -> None:
     """Train a network on the maps and with the settings of a config, and show how good its embeddings are."""
@@ -22,12 +20,13 @@ def train(arguments: argparse.Namespace) -> None:
         logging.warning("%s: %s", arguments.config, warning)
     from dataProcessors.maps import open_maps
     from training.evaluator import Evaluator
-    from training.execution import TRIAL_TILES, resolve, resolve_threads
+    from training.execution import TRIAL_TILES, resolve, resolve_device, resolve_threads
     from training.folder import create_folder, describe_run
     from training.scorer import Scorer
     from training.steps import STEPS
     from training.trainer import Trainer
 
+    resolve_device(config.device)  # before anything that takes long
     threads = resolve_threads(config)
     maps = open_maps(config, threads)
     pools = maps.pools(config)
@@ -65,10 +64,11 @@ def make_reporter(config: configuration.Config, maps, folder: Path):
     from reporting.reporter import Reporter
 
     display = Display.of(sample_tiles(maps.image, config.image_size), maps.image.fill)
-    pixels, step = maps.image.overview(OVERVIEW_SIDE)
-    overview = Overview(display.rgb(pixels[None])[0], step, maps.image.window[:2])
+    pixels, step, corner = maps.image.overview()
+    overview = Overview(display.rgb(pixels[None])[0], step, corner)
+    note = "synthetic map" if maps.image.source.synthetic else ""
     reporter = Reporter(
-        folder, maps.labels.legend, display, overview, config.image_size, maps.area.cells(), config.seed
+        folder, maps.labels.legend, display, overview, config.image_size, maps.area.cells(), config.seed, note
     )
     reporter.config(config.to_json())
     return reporter

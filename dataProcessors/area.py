@@ -76,9 +76,13 @@ class Area:
 
     def accepts(self, positions: np.ndarray) -> np.ndarray:
         """Which positions (N, 2) are those of training tiles: in the window, off the reserved cells, with data."""
-        accepted = self.inside(positions) & ~self.touches_reserved(positions)
+        accepted = self.fits(positions)
         accepted[accepted] = self.has_data(positions[accepted])
         return accepted
+
+    def fits(self, positions: np.ndarray) -> np.ndarray:
+        """Which positions (N, 2) lie in the window and off the reserved cells: what can be told without any pixel."""
+        return self.inside(positions) & ~self.touches_reserved(positions)
 
     def inside(self, positions: np.ndarray) -> np.ndarray:
         """Which tiles lie wholly in the window: (N,) bool."""
@@ -111,7 +115,8 @@ class Area:
             if len(found) >= n:
                 return found[:n]
             proposed = self._anywhere(2 * (n - len(found)) + 16, rng)
-            found = np.concatenate([found, proposed[self.accepts(proposed)]])
+            fitting = proposed[self.fits(proposed)][: n - len(found)]  # no more than needed: data may have to be read
+            found = np.concatenate([found, fitting[self.has_data(fitting)]])
         if len(found) >= n:
             return found[:n]
         raise SamplingError(

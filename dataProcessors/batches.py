@@ -1,7 +1,7 @@
 """Batches of a training step: positions drawn, pixels read, ahead of the step that uses them.
 
-A batch depends on the step's number and on what is handed in when it is asked for, never on when it is made: reading
-ahead changes nothing, and any step can be made again.
+A batch depends on the step's number and on what is known when it is asked for, never on when a thread gets to make it:
+reading ahead changes nothing. (Clusters chosen by their losses know those of the steps up to AHEAD + 1 before.)
 """
 
 import copy
@@ -107,7 +107,7 @@ class TupleBatches:
 
 
 class ClusterBatches:
-    """Batches of clusters around centres on the map, or of one label each: M clusters of D tiles."""
+    """Batches of clusters around centres on the map: M clusters of D tiles, each a class of its own."""
 
     def __init__(self, sampler: TileSampler, read: Reader, clusters: int, tiles: int):
         self.sampler, self.read, self.clusters, self.tiles = sampler, read, clusters, tiles

@@ -80,12 +80,14 @@ class ImageSampler(TileSampler):
             shape = (len(missing), PROPOSALS, 2)
             offsets = self.rng.integers(low, high + 1, shape) * self.rng.choice([-1, 1], shape)
             proposed = anchors[missing, None] + offsets  # (missing, PROPOSALS, 2)
-            good = self.area.accepts(proposed.reshape(-1, 2)).reshape(shape[:2]) & offsets.any(-1)  # never itself
+            good = self.area.fits(proposed.reshape(-1, 2)).reshape(shape[:2]) & offsets.any(-1)  # never itself
             if away_from is not None:
                 good &= chebyshev(proposed, away_from[missing, None]) >= self.min_neg
             some = good.any(1)
-            positions[missing[some]] = proposed[some, good[some].argmax(1)]
-            found[missing[some]] = True
+            chosen, rows = proposed[some, good[some].argmax(1)], missing[some]
+            with_data = self.area.has_data(chosen)  # asked for the chosen alone: pixels may have to be read for it
+            positions[rows[with_data]] = chosen[with_data]
+            found[rows[with_data]] = True
         return positions, found
 
     def clusters(self, m: int, d: int) -> np.ndarray:

@@ -22,7 +22,8 @@ from dataProcessors.sources import ImageSource, LabelSource, MapError
 
 log = logging.getLogger(__name__)
 BLOCK = 128  # pixels
-FORMAT = 1  # of the prepared files; a change of their meaning needs another number
+OVERVIEW_SIDE = 1500  # pixels; the picture of a map on which sampled tiles are drawn is hardly larger
+FORMAT = 2  # of the prepared files; a change of their meaning needs another number
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,14 @@ class Summary:
     window: Window
     counts: np.ndarray
     exact: bool = True
+
+
+def overview_step(window: Window) -> int:
+    """Every how-manieth pixel of a window its overview holds: a power of two, so that blocks hold whole steps."""
+    step = 1
+    while step < BLOCK and max(window.width, window.height) / step > OVERVIEW_SIDE:
+        step *= 2
+    return step
 
 
 def block_shape(window: Window) -> tuple[int, int]:
@@ -93,6 +102,7 @@ class PreparedMap:
         self.window = Window(*about["window"])
         self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)
         self.summary = Summary(self.window, np.load(folder / "counts.npy", allow_pickle=False))
+        self.overview = np.load(folder / "overview.npy", mmap_mode="r", allow_pickle=False)
 
     def read(self, positions: np.ndarray, size: int, out: np.ndarray) -> np.ndarray:
         """Copy the tiles at positions (N, 2), all inside the window, into out (N, C, size, size)."""
@@ -163,6 +173,8 @@ def _prepare(source, window: Window, count, folder: Path, threads: int) -> None:
     folder.mkdir(parents=True)
     blocks = np.lib.format.open_memmap(folder / "blocks.npy", "w+", source.dtype, shape)
     counts: dict[tuple[int, int], np.ndarray] = {}
+    step = overview_step(window)
+    overview = np.zeros((len(source.bands), rows * BLOCK // step, columns * BLOCK // step), source.dtype)
 
     def prepare_chunk(chunk: Window) -> int:
         pixels = _whole_blocks(source, chunk)
@@ -172,11 +184,15 @@ def _prepare(source, window: Window, count, folder: Path, threads: int) -> None:
             len(pixels), height, BLOCK, width, BLOCK
         ).transpose(1, 3, 0, 2, 4)
         counts[row, column] = count(pixels)
+        thinned = pixels[:, ::step, ::step]
+        top, left = row * BLOCK // step, column * BLOCK // step
+        overview[:, top : top + thinned.shape[1], left : left + thinned.shape[2]] = thinned
         return chunk.width * chunk.height
 
     _run_chunks(prepare_chunk, list(_chunks(window, source.chunk)), Path(source.path).name, window, threads)
     blocks.flush()
     counted = np.minimum(_joined(counts, rows, columns), block_pixels(window).astype(np.uint16))  # not what fills up
+    np.save(folder / "overview.npy", overview[:, : -(-window.height // step), : -(-window.width // step)])
     _write_about(folder, source, window, counted)
 
 

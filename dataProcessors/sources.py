@@ -29,6 +29,11 @@ class MapError(UserError):
     """A map that cannot be used: which file, what is wrong with it, what to do."""
 
 
+def is_synthetic(file) -> bool:
+    """Whether a map says of itself that it shows no real place, as the demo map does."""
+    return file.tags().get("SYNTHETIC") == "YES"
+
+
 class ImageSource:
     """The image map: windows (C, h, w) in the file's own type.
 
@@ -50,6 +55,7 @@ class ImageSource:
         self.bands = _choose_bands(self.path, file, bands)
         self.dtype = _common_dtype(self.path, file, self.bands)
         self.chunk = _chunk_shape(file)
+        self.synthetic = is_synthetic(file)
         self.nodata = _held(self.path, nodata, self.dtype) if nodata is not None else file.nodata
         self.masked = _is_masked(file, self.bands)
         self.fill = self._fill()
@@ -104,6 +110,7 @@ class LabelSource:
         self.bands = (1,)
         self._handles = _Handles(self.path, grid)
         self.native = _Handles(self.path).get()
+        self.synthetic = is_synthetic(self.native)
         self.native_grid = Grid(self.native.crs, self.native.transform, self.native.width, self.native.height)
         self.chunk = (2048, 2048)
 

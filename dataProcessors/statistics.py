@@ -32,11 +32,14 @@ def normalisation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]
     return with_data.mean(1), 1 / np.where(deviation > 0, deviation, 1)
 
 
-def band_statistics(tiles: np.ndarray, fill) -> np.ndarray:
-    """Mean and standard deviation of each band over a tile's pixels with data: (N, C, h, w) -> (N, 2 C) float32."""
+def band_statistics(tiles: np.ndarray, fill, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation of each band over a tile's pixels with data: (N, C, h, w) -> (N, 2 C) float32.
+
+    offset, scale (C,): of the map's normalisation, so that every band counts alike in distances.
+    """
     valid = ~without_data(tiles, fill)[:, None]  # (N, 1, h, w)
     number = np.maximum(valid.sum((2, 3)), 1)
     values = np.where(valid, tiles, 0).astype(np.float64)
     mean = values.sum((2, 3)) / number  # (N, C)
     deviation = np.sqrt(np.where(valid, (values - mean[:, :, None, None]) ** 2, 0).sum((2, 3)) / number)
-    return np.concatenate([mean, deviation], 1).astype(np.float32)
+    return np.concatenate([(mean - offset) * scale, deviation * scale], 1).astype(np.float32)

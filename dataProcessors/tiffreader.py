@@ -19,6 +19,7 @@ from dataProcessors.prepared import (
     block_shape,
     count_classes,
     count_image,
+    overview_step,
     padded,
     prepared,
     without_data,
@@ -89,10 +90,12 @@ class TiffReader:
         """Share of each tile's pixels that have no data: (N,) float."""
         return without_data(self.read(positions, size), self.fill).mean((-2, -1))
 
-    def overview(self, side: int) -> tuple[np.ndarray, int]:
-        """The part in use as a small picture (C, h, w) of at most `side` pixels, and the step of its pixels."""
-        step = max(1, -(-max(self.window[2:]) // side))
-        return self.source.read_thinned(self.window, step), step
+    def overview(self) -> tuple[np.ndarray, int, tuple[int, int]]:
+        """The part in use as a small picture (C, h, w), every how-manieth pixel it holds, and its corner's position."""
+        around = self.summary.window
+        step = overview_step(around)
+        pixels = self.source.read_thinned(around, step) if self._prepared is None else self._prepared.overview
+        return np.asarray(pixels), step, around[:2]
 
     def fingerprint(self) -> dict:
         """What identifies the file that was read: path, bytes, time of change, CRS, size, part in use."""
@@ -103,6 +106,7 @@ class TiffReader:
             "modified": about.st_mtime if about else None,
             "crs": str(self.source.grid.crs),
             "window": list(self.window),
+            "synthetic": self.source.synthetic,
             "prepared_as": self.key,
         }
 
@@ -163,8 +167,8 @@ class LabelReader(TiffReader):
 
 
 def _in_parts(positions: np.ndarray, size: int):
-    """Positions in parts whose pixels stay under about 64 MB."""
-    step = max(1, 64_000_000 // (size * size))
+    """Positions in parts whose pixels, counted with 8 bytes each, stay under about 64 MB."""
+    step = max(1, 8_000_000 // (size * size))
     return [positions[i : i + step] for i in range(0, len(positions), step)]
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 NEWEST_WEIGHT = 0.2  # of a batch's mean loss in a cluster's running mean: about the last five batches count
 
@@ -129,7 +130,8 @@ class ClusterIndex:
 def _clusters(embeddings: np.ndarray, number: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Cluster of each row (n,), 0..k-1, and the clusters' centres (k, D), with k <= number and no cluster empty."""
     number = min(number, len(np.unique(embeddings, axis=0)))
-    kmeans = KMeans(number, n_init=1, random_state=int(rng.integers(2**31))).fit(embeddings)
+    with threadpool_limits(1, user_api="openmp"):  # threads would add up their parts in the order they end
+        kmeans = KMeans(number, n_init=1, random_state=int(rng.integers(2**31))).fit(embeddings)
     found, own = np.unique(kmeans.labels_, return_inverse=True)
     return own, kmeans.cluster_centers_[found]
 

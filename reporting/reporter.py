@@ -28,6 +28,7 @@ class Reporter:
         size: side of a tile, pixels
         reserved: (M, 2) upper-left pixels of the reserved cells
         seed: of the UMAP
+        note: ends every title: what must not be forgotten about the map, such as that it is synthetic
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Reporter:
         size: int,
         reserved: np.ndarray,
         seed: int,
+        note: str = "",
     ):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.legend, self.display = folder, legend, display
         self.overview, self.size, self.reserved, self.seed = overview, size, reserved, seed
+        self.note = f" ({note})" if note else ""
         self.board = Board(folder / "tensorboard")
         self.metrics = MetricsFile(folder / "metrics.csv")
         self._baselines: list[Score] = []
@@ -66,8 +69,10 @@ class Reporter:
         self._baselines += [score for score in new if score.features != "trained"]
         shown = [score for score in new if score.features == "trained"] + self._baselines
         self.board.scores(step, shown)
+        table = f"Scores at step {step:,}{self.note}\n\n{score_table(shown)}\n"
+        self.board.text("scores", f"```\n{table}```", step)  # with the spreads, which curves cannot show
         self.board.flush()
-        tqdm.write(f"\nScores at step {step:,}\n\n{score_table(shown)}\n")  # a bar that is running stays whole
+        tqdm.write(f"\n{table}")  # a bar that is running stays whole
 
     def figures(
         self,
@@ -92,16 +97,16 @@ class Reporter:
         """
         labels = dominant(proportions)
         for model, counts in evaluation.confusion.items():
-            title = f"Confusion matrix of {model}, step {step:,}"
+            title = f"Confusion matrix of {model}, step {step:,}{self.note}"
             self._figure(step, f"confusion_matrix/{model}", figures.confusion_matrix(counts, self.legend, title))
         for model, predicted in evaluation.predicted.items():
-            title = f"Proportions by {model}, step {step:,}"
+            title = f"Proportions by {model}, step {step:,}{self.note}"
             self._figure(
                 step, f"proportions/{model}", figures.proportions(predicted, evaluation.truth, self.legend, title)
             )
-        title = f"UMAP of the embeddings of {len(labels):,} tiles, step {step:,}"
+        title = f"UMAP of the embeddings of {len(labels):,} tiles, step {step:,}{self.note}"
         self._figure(step, "umap", figures.umap(embeddings, labels, self.legend, self.seed, title))
-        title = f"Tiles sampled until step {step:,}"
+        title = f"Tiles sampled until step {step:,}{self.note}"
         self._figure(
             step, "sampled_tiles", figures.sampling_map(self.overview, self.size, sampled, self.reserved, title)
         )

@@ -51,9 +51,9 @@ class Board:
         """An image (H, W, 3) uint8."""
         self._writer(MAIN).add_image(tag, image, step, dataformats="HWC")
 
-    def text(self, tag: str, text: str):
+    def text(self, tag: str, text: str, step: int = 0):
         """A text in Markdown."""
-        self._writer(MAIN).add_text(tag, text)
+        self._writer(MAIN).add_text(tag, text, step)
 
     def projector(
         self,

@@ -223,7 +223,17 @@ def test_what_is_legal_and_surely_not_meant_is_warned_of():
     assert len(ignored) == 1 and "no meaning for magnetloss" in ignored[0]
     both = {"max_pos_dist": 12, "min_neg_dist": 10}
     assert "positive and negative at once" in validate(LEAST | both).warnings()[0]
-    assert validate(LEAST | both | {"supervised": True}).warnings() == []
+    (idle,) = validate(LEAST | both | {"supervised": True}).warnings()
+    assert idle == "'max_pos_dist': no meaning in supervised training with tripletloss; ignored."
+    (idle,) = validate(LEAST | {"loss": "magnetloss", "supervised": True, "random_reset": 0.5}).warnings()
+    assert "'random_reset'" in idle
+
+
+@pytest.mark.parametrize("wrong", [{"rect": [1, 2]}, {"band": [1]}, {"image": ""}, {"nodata": "x"}])
+def test_a_problem_of_ones_own_maps_is_told_once(wrong):
+    with pytest.raises(ConfigError) as told:
+        validate(own_maps(**wrong))
+    assert len(str(told.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("content", [LEAST, own_maps(rect=[6, 47, 7, 48], bands=[2, 1], nodata=0.5) | {"threads": 2}])

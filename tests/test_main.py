@@ -176,6 +176,16 @@ def test_losses_fall_on_an_easy_map(workplace, no_figures):
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
 
 
+def test_diverging_training_stops_with_one_message(workplace, no_figures, capsys):
+    maps = {"image": "image.tif", "labels": {"fields": "labels.tif"}}
+    Path("diverge.json").write_text(json.dumps(small_config(maps=maps, iterations=40, norm_output=False)))
+    assert main.main(["diverge.json", "learning_rate=1e9", "name=diverge"]) == 2
+    message = capsys.readouterr().err
+    assert "not finite" in message
+    assert "learning_rate" in message
+    assert torch.load("results/diverge/last.pt", weights_only=True)["head.weight"].isfinite().all()
+
+
 def test_embeddings_of_four_and_one_band(tmp_path, monkeypatch, no_figures):
     monkeypatch.chdir(tmp_path)
     for bands in (1, 4):

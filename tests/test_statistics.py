@@ -50,11 +50,13 @@ def test_band_statistics_equal_a_slow_loop(dtype, fill):
     if fill is not None:
         tiles[1, :, :4] = fill
         tiles[2] = fill
-    features = band_statistics(tiles, fill)
+    offset, scale = np.array([1.0, 2, 3]), np.array([0.5, 2, 4])
+    features = band_statistics(tiles, fill, offset, scale)
     assert features.shape == (5, 6) and features.dtype == np.float32
     for tile, row in zip(tiles, features):
         empty = np.zeros((8, 9), bool) if fill is None else (np.isnan(tile) if fill != fill else tile == fill).all(0)
         for band in range(3):
             values = tile[band][~empty].astype(float)
             wanted = (values.mean(), values.std()) if len(values) else (0, 0)
+            wanted = ((wanted[0] - offset[band]) * scale[band], wanted[1] * scale[band])
             assert np.allclose((row[band], row[3 + band]), wanted, rtol=1e-4)

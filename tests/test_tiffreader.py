@@ -356,9 +356,13 @@ def test_many_threads_read_one_map(tmp_path):
 
 
 def test_overview_and_no_tiles(tmp_path):
-    path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
+    pixels = noise((3, 300, 3100))
+    path = write_map(tmp_path / "a.tif", pixels)
     reader = TiffReader(path, cache=tmp_path / "cache")
-    picture, step = reader.overview(100)
-    assert (picture.shape, step) == ((3, 75, 100), 4)
+    picture, step, corner = reader.overview()
+    assert (step, tuple(corner)) == (4, (0, 0))
+    assert np.array_equal(picture, pixels[:, ::4, ::4])
+    direct, *same = TiffReader(path).overview()
+    assert direct.shape == picture.shape and same == [4, corner]
     assert reader.read(np.empty((0, 2), int), 30).shape == (0, 3, 30, 30)
     assert isinstance(MapError("x"), UserError)

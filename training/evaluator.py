@@ -8,12 +8,11 @@ import numpy as np
 
 from config import Config
 from dataProcessors.pool import Pool
-from dataProcessors.statistics import band_statistics
+from dataProcessors.statistics import band_statistics, normalisation
 from dataProcessors.tiffreader import TiffReader
 from evaluation.scoring import Evaluation, Settings, draws, evaluate
 
 PIXELS_AT_ONCE = 2_500_000  # per band, in tiles that pass the network together
-BASELINES = ("untrained", "band_statistics")
 
 EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
 
@@ -71,9 +70,11 @@ class Evaluator:
     def band_statistics(self) -> Features:
         """Mean and standard deviation of each band: the plainest features there are."""
 
+        offset, scale = normalisation(self.image, self.size)
+
         def embed(positions: np.ndarray) -> np.ndarray:
-            parts = in_parts(positions, self.size)
-            return np.concatenate([band_statistics(self.image.read(p, self.size), self.image.fill) for p in parts])
+            tiles = (self.image.read(part, self.size) for part in in_parts(positions, self.size))
+            return np.concatenate([band_statistics(part, self.image.fill, offset, scale) for part in tiles])
 
         return self.embed("band_statistics", embed)
 

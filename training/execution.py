@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from config import Config, UserError
@@ -56,9 +57,10 @@ def usable_cores() -> int:
 
 
 def resolve_threads(config: Config) -> int:
-    """The number of threads of the run; torch is told of it here, once."""
+    """The number of threads of the run; torch, and what numpy and scikit-learn compute with, are told of it here."""
     threads = usable_cores() if config.threads == "auto" else config.threads
     torch.set_num_threads(threads)
+    threadpool_limits(threads)
     return threads
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,10 @@ class Sampled:
         """Note positions (n, 2) of tiles that were trained on in a role."""
         stride, seen = self._stride.setdefault(role, 1), self._seen.get(role, 0)
         self._seen[role] = seen + len(positions)
-        self._parts.setdefault(role, []).append(positions[(np.arange(seen, seen + len(positions)) % stride) == 0])
+        kept = positions[np.arange(seen, seen + len(positions)) % stride == 0]
+        if not len(kept):
+            return
+        self._parts.setdefault(role, []).append(kept)
         if sum(map(len, self._parts[role])) > MOST_SAMPLED:
             self._parts[role] = [np.concatenate(self._parts[role])[::2]]
             self._stride[role] = 2 * stride
@@ -82,19 +86,24 @@ class Scorer:
 
     def baselines(self, snapshot: Snapshot) -> None:
         """Evaluate the untrained network, which is also the trained one at step 0, and the band statistics."""
-        untrained = self.evaluator.evaluate(snapshot.features)
-        trained = renamed(untrained, "trained")
-        statistics = self.evaluator.evaluate(self.evaluator.band_statistics)
-        self.reporter.scores(snapshot.step, [trained, untrained, statistics])
-        self._keep(snapshot, trained)
+
+        def evaluate() -> list[Evaluation]:
+            untrained = self.evaluator.evaluate(snapshot.features)
+            statistics = self.evaluator.evaluate(self.evaluator.band_statistics)
+            return [renamed(untrained, "trained"), untrained, statistics]
+
+        self._start(snapshot, evaluate)
 
     def submit(self, snapshot: Snapshot) -> None:
         """Evaluate a snapshot: at once, or beside the training; an evaluation still pending is waited for first."""
+        self._start(snapshot, lambda: [self.evaluator.evaluate(snapshot.features)])
+
+    def _start(self, snapshot: Snapshot, evaluate: Callable[[], list[Evaluation]]) -> None:
         self._collect()
         if self._worker is None:
-            self._report(snapshot, self.evaluator.evaluate(snapshot.features))
+            self._report(snapshot, evaluate())
         else:
-            self._pending = snapshot, self._worker.submit(self.evaluator.evaluate, snapshot.features)
+            self._pending = snapshot, self._worker.submit(evaluate)
 
     def poll(self) -> None:
         """Report the pending evaluation if it is ready."""
@@ -115,15 +124,15 @@ class Scorer:
             (snapshot, future), self._pending = self._pending, None
             self._report(snapshot, future.result())
 
-    def _report(self, snapshot: Snapshot, evaluation: Evaluation) -> None:
-        self.reporter.scores(snapshot.step, [evaluation])
-        self._keep(snapshot, evaluation)
+    def _report(self, snapshot: Snapshot, evaluations: list[Evaluation]) -> None:
+        self.reporter.scores(snapshot.step, evaluations)
+        self._keep(snapshot, evaluations[0])
 
     def _keep(self, snapshot: Snapshot, evaluation: Evaluation) -> None:
         """Keep the weights, and draw the figures of a new best unless that would cost too much of the time."""
+        value, is_first = best_value(evaluation), self._last is None
         self._last = snapshot, evaluation
-        value = best_value(evaluation)
-        if value > self._best:
+        if value > self._best or is_first:
             self._best, self._undrawn = value, self._last
             save_weights(self.folder / "best.pt", snapshot.state)
         save_weights(self.folder / "last.pt", snapshot.state)

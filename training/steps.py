@@ -12,7 +12,7 @@ from config import Config
 from dataProcessors.batches import Batch, ClusterBatches, IndexBatches, Reader, TupleBatches
 from dataProcessors.pool import Pool
 from dataProcessors.sampler import TileSampler
-from losses import LOSSES
+from losses import LOSSES, Loss
 from losses.distances import pairwise_squared_distances, squared_distances
 from mining import ClusterIndex, batch_hard, random_hard, second_negative
 
@@ -48,7 +48,15 @@ class Outcome:
 
 
 class Step(ABC):
-    """One way to train: makes its batches and turns each into loss terms."""
+    """One way to train: makes its batches and turns each into loss terms.
+
+    Attributes:
+        loss: reduces the terms
+        batches: `.task(step)` makes a step's batch
+    """
+
+    loss: Loss
+    batches: TupleBatches | ClusterBatches | IndexBatches
 
     @abstractmethod
     def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
@@ -86,6 +94,7 @@ class TupleStep(Step):
         replaced |= rows[2] != drawn
         if len(rows) == 4 and replaced.any():
             embeddings, rows[3] = self._second_negatives(batch, embed, embeddings, distances, negatives, rows, replaced)
+            rows = [row[rows[3] >= 0] for row in rows]  # a tuple that has no second negative anywhere is left out
         chosen = [embeddings[row.to(embeddings.device)] for row in rows]
         names = list(batch.roles)[1:3]
         return Outcome(
@@ -124,7 +133,7 @@ class TupleStep(Step):
         return mined
 
     def _second_negatives(self, batch, embed: Embedding, embeddings, distances, negatives, rows, replaced):
-        """Embeddings with those of tiles drawn anew appended, and the second negatives (B,) of all tuples."""
+        """Embeddings, those of tiles drawn anew appended; the second negatives (B,), -1 where the map has none."""
         anchors, first, drawn = rows[0], rows[2], rows[3]
         second = torch.where(replaced, second_negative(distances, negatives, anchors, first), drawn)
         anew = (second < 0).nonzero()[:, 0]
@@ -133,7 +142,6 @@ class TupleStep(Step):
         places, found = self.batches.second_negatives(
             batch.step, batch.positions[anchors[anew]], batch.positions[first[anew]]
         )
-        second[anew] = drawn[anew]  # of those few for which the map has no such place
         anew, places = anew[torch.from_numpy(found)], places[found]
         if len(anew):
             second[anew] = len(embeddings) + torch.arange(len(anew))
@@ -160,7 +168,7 @@ class ClassClusterStep(ClusterStep):
     """Magnet loss with labels: each class is split into clusters by k-means on its embeddings, anew every epoch."""
 
     def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
-        super().__init__(config, sampler, read, pools)
+        self.loss = LOSSES[config.loss](config.margin)
         self.clusters_per_class, self.seed = config.magnet_clusters_per_class, config.seed
         self.batches = IndexBatches(pools["train"], read, config.magnet_clusters, config.batch_size, config.seed)
 

@@ -1,5 +1,6 @@
 """The training loop."""
 
+import math
 import time
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from config import Config
+from config import Config, UserError
 from dataProcessors.batches import Batch, read_ahead
 from dataProcessors.maps import OpenMaps
 from networks import estimate_batchnorm_statistics, random_dihedral
@@ -89,6 +90,8 @@ class Trainer:
             self.sampled.add(role, batch.positions[indices])
         values = self._values(loss, outcome)
         values["tiles_per_second"] = len(batch.tiles) / (time.perf_counter() - started)
+        if not math.isfinite(values["loss"]):
+            raise self._diverged(batch.step)
         self.reporter.step(batch.step, values)
         self.scorer.poll()
         return values["loss"]
@@ -113,7 +116,16 @@ class Trainer:
     def _forward(self, tiles: Tensor, training: bool) -> Tensor:
         self.network.train(training)
         with self.execution.autocast():
-            return self.network(tiles)
+            embeddings = self.network(tiles)
+        if not embeddings.isfinite().all():
+            raise self._diverged(self.steps_done + 1)
+        return embeddings
+
+    def _diverged(self, step: int) -> UserError:
+        return UserError(
+            f"At step {step:,} the loss or an embedding is not finite: the training has diverged. Choose a smaller "
+            f"'learning_rate' than {self.config.learning_rate:g}; the weights of the last evaluation are kept."
+        )
 
     def embed_positions(self, positions: np.ndarray) -> np.ndarray:
         """Embeddings (N, D) float32 of tiles at positions (N, 2), as the network is now."""
