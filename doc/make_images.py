@@ -16,7 +16,7 @@ import config as configuration
 from dataProcessors.maps import open_maps
 from reporting.figures.style import save
 
-CORNER, SIDE = np.array([3300, 300]), 1500  # pixels of the demo map: a piece with most kinds of land
+CORNER, SIDE = np.array([2300, 3600]), 1700  # pixels of the demo map: a piece with most kinds of land
 WIDTH, HEIGHT = 15, 5.2  # inches
 
 

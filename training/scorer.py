@@ -18,7 +18,7 @@ from training.folder import save_weights
 BEST_METRIC = ("single_class", "MAP@R")  # needs no simple model, so every run has it
 FIGURES_SHARE = 0.1  # of the time since the last figures that those of a new best may cost
 EXPECTED_DRAWING = 20.0  # seconds, until it was measured
-MOST_SAMPLED = 1_500  # positions per role that are kept to be drawn on the map
+MOST_SAMPLED = 400  # positions per role that are kept to be drawn on the map
 
 
 class Sampled:
