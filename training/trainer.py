@@ -67,11 +67,12 @@ class Trainer:
         losses, started = [], time.monotonic()
         told = f"epoch {epoch}/{self.config.epochs}"
         with tqdm(total=len(steps), desc=told, unit="step", disable=None) as bar:
+            without_terminal = bar.disable  # asked now: a closed bar is always disabled
             for batch in read_ahead(self.step.batches.task(step) for step in steps):
                 losses.append(self._train_step(batch))
                 bar.update()
                 bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
-        if bar.disable:
+        if without_terminal:
             seconds = time.monotonic() - started
             print(f"{told}: loss {np.mean(losses):.4f}, {len(steps) / seconds:.2f} steps/s", flush=True)
         return batch
