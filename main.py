@@ -19,6 +19,7 @@ def train(arguments: argparse.Namespace) -> None:
     for warning in config.warnings():
         logging.warning("%s: %s", arguments.config, warning)
     from dataProcessors.maps import open_maps
+    from dataProcessors.statistics import normalisation
     from training.evaluator import Evaluator
     from training.execution import TRIAL_TILES, resolve, resolve_device, resolve_threads
     from training.folder import create_folder, describe_run
@@ -31,28 +32,27 @@ def train(arguments: argparse.Namespace) -> None:
     maps = open_maps(config, threads)
     pools = maps.pools(config)
     step = STEPS[config.loss, config.supervised](config, maps.sampler(config, pools), maps.read, pools)
-    network = make_network(config, maps)
+    scaling = normalisation(maps.image, config.image_size)
+    network = make_network(config, maps, scaling)
     execution = resolve(config, network, maps.read(pools["fit"].positions[:TRIAL_TILES]))
     config = config.model_copy(update=execution.resolved())
     folder = create_folder(config.run_name)
     describe_run(folder, config, maps.fingerprints())
     reporter = make_reporter(config, maps, folder)
-    evaluator = Evaluator(config, maps.image, pools["fit"], pools["score"], threads)
+    evaluator = Evaluator(config, maps.image, scaling, pools["fit"], pools["score"], threads)
     scorer = Scorer(evaluator, reporter, maps.image, folder, beside=execution.device.type != "cpu")
     Trainer(config, network, step, scorer, execution, maps, reporter).run()
     reporter.close()
     print(f"\nThe results are in {folder}. Look at them with: tensorboard --logdir {folder}")
 
 
-def make_network(config: configuration.Config, maps):
+def make_network(config: configuration.Config, maps, scaling):
     """The network with its initial weights, which takes the map's own pixel values."""
-    from dataProcessors.statistics import normalisation
     from networks import Normalise, build
 
-    offset, scale = normalisation(maps.image, config.image_size)
     return build(
         config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
-        Normalise(offset, scale, maps.image.fill), config.seed,
+        Normalise(*scaling, maps.image.fill), config.seed,
     )  # fmt: skip
 
 

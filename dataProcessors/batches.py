@@ -142,7 +142,6 @@ class IndexBatches:
     def __init__(self, pool: Pool, read: Reader, clusters: int, tiles: int, seed: int):
         self.pool, self.read, self.clusters, self.tiles, self.seed = pool, read, clusters, tiles, seed
         self.index = None
-        self.last_anchor = None
 
     def task(self, step: int) -> Callable[[], Batch]:
         """What reads the batch of a step when called; which tiles they are is drawn now, by the index as it is now."""

@@ -20,7 +20,7 @@ DATA = Path("data")
 CACHE = DATA / "cache"
 POOL_FACTOR = 2  # tiles of a pool per tile of one evaluation's draw
 TRAINING_FACTOR = 4  # tiles of the supervised training pool per tile the simple models are fitted on
-ROLES = {"fit": 1, "score": 2, "train": 3}  # numbers that keep the pools' draws apart
+POOL_SEEDS = {"fit": 1, "score": 2, "train": 3}  # keep the draws of the pools apart
 SOURCES = {
     GEOMAP.SENTINEL.value: "a Sentinel-2 mosaic of Germany can be had from s2maps.eu",
     GEOMAP.OSM.value: "OSM land use can be had from osmlanduse.org",
@@ -68,7 +68,7 @@ class OpenMaps:
 
     def _pool(self, role: str, size: int, config: Config) -> Pool:
         def make() -> Pool:
-            rng = np.random.default_rng([config.seed, ROLES[role], 4])
+            rng = np.random.default_rng([config.seed, POOL_SEEDS[role], 4])
             draw = score_pool if role == "score" else training_pool
             return draw(self.area, self.labels.summary, lambda p: self.labels.proportions(p, self.area.size), size, rng)
 

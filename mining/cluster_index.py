@@ -1,6 +1,6 @@
 """Which clusters form a batch of the supervised magnet loss (Rippel et al. 2015, arXiv:1511.05939, sec. 3.2)."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -116,15 +116,6 @@ class ClusterIndex:
         order = np.lexsort((distances, single))
         others = order[self.classes[order] != self.classes[seed]]
         return np.append(seed, others[: m - 1])
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """The four arrays, for a checkpoint; `load` makes an equal index of them."""
-        return asdict(self)
-
-    @classmethod
-    def load(cls, state: dict[str, np.ndarray]) -> "ClusterIndex":
-        """An index from what `state_dict` gave; the arrays are copied."""
-        return cls(**{name: np.array(values) for name, values in state.items()})
 
 
 def _clusters(embeddings: np.ndarray, number: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -136,21 +136,6 @@ def test_update_moves_the_running_mean_of_the_clusters_seen():
     assert index.losses.tolist() == pytest.approx([0.8, 6.0, 1.4])
 
 
-def test_a_loaded_index_draws_the_same():
-    embeddings, labels = tiles_of(CLASS_SIZES)
-    index = ClusterIndex.build(embeddings, labels, 3, rng())
-    index.update(np.arange(9), np.arange(9.0))
-    state = index.state_dict()
-    loaded = ClusterIndex.load(state)
-    for a, b in zip(index.draw(4, 6, rng(9)), loaded.draw(4, 6, rng(9))):
-        assert (a == b).all()
-    before = state["losses"].copy()
-    loaded.update(np.arange(9), np.ones(9))
-    index.update(np.arange(9), np.ones(9))
-    assert (state["losses"] == before).all()  # a checkpoint does not change with the training that goes on
-    assert all(isinstance(values, np.ndarray) for values in state.values())
-
-
 def test_what_is_refused():
     embeddings, labels = tiles_of(CLASS_SIZES)
     with pytest.raises(ValueError, match=r"labels \(P,\) of at least one tile"):

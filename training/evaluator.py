@@ -8,12 +8,13 @@ import numpy as np
 
 from config import Config
 from dataProcessors.pool import Pool
-from dataProcessors.statistics import band_statistics, normalisation
+from dataProcessors.statistics import band_statistics
 from dataProcessors.tiffreader import TiffReader
 from evaluation.scoring import Evaluation, Settings, draws, evaluate
 
 PIXELS_AT_ONCE = 2_500_000  # per band, in tiles that pass the network together
 
+Scaling = tuple[np.ndarray, np.ndarray]  # offset (C,) and scale (C,)
 EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
 
 
@@ -44,13 +45,14 @@ class Evaluator:
     Args:
         config: of the run
         image: reads the tiles' pixels, for the band statistics
+        scaling: offset and scale per band of the map's normalisation, for the same
         fit: pool of the training area
         score: pool of the reserved cells; of both only tiles that a draw uses are kept
         jobs: CPU cores the simple models may use
     """
 
-    def __init__(self, config: Config, image: TiffReader, fit: Pool, score: Pool, jobs: int):
-        self.image, self.size = image, config.image_size
+    def __init__(self, config: Config, image: TiffReader, scaling: Scaling, fit: Pool, score: Pool, jobs: int):
+        self.image, self.scaling, self.size = image, scaling, config.image_size
         drawn = draws(
             len(fit), len(score), config.validation_nb, config.validation_nb // 10, config.valIteration, config.seed
         )
@@ -70,11 +72,10 @@ class Evaluator:
     def band_statistics(self) -> Features:
         """Mean and standard deviation of each band: the plainest features there are."""
 
-        offset, scale = normalisation(self.image, self.size)
 
         def embed(positions: np.ndarray) -> np.ndarray:
             tiles = (self.image.read(part, self.size) for part in in_parts(positions, self.size))
-            return np.concatenate([band_statistics(part, self.image.fill, offset, scale) for part in tiles])
+            return np.concatenate([band_statistics(part, self.image.fill, *self.scaling) for part in tiles])
 
         return self.embed("band_statistics", embed)
 

@@ -79,7 +79,6 @@ class TupleStep(Step):
         self.online = [role for mode, role in online.items() if mode in config.mining]
         roles = ROLES[config.loss]
         fresh = tuple(role for mode, role in offline.items() if mode in config.mining)
-        self.read = read
         self.batches = TupleBatches(sampler, read, config.batch_size, roles, fresh)
 
     def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
@@ -145,7 +144,7 @@ class TupleStep(Step):
         anew, places = anew[torch.from_numpy(found)], places[found]
         if len(anew):
             second[anew] = len(embeddings) + torch.arange(len(anew))
-            embeddings = torch.cat([embeddings, embed.extra(self.read(places))])
+            embeddings = torch.cat([embeddings, embed.extra(self.batches.read(places))])
         return embeddings, second
 
 
