@@ -1,0 +1,94 @@
+"""Run benchmarks, print their tables, and put them into a page of the documentation if asked.
+
+python -m benchmarks                              all of them, some 30 minutes, and about 8 GB of maps at first
+python -m benchmarks gsil tiles                   some of them
+python -m benchmarks --write doc/performance.md   and replace their sections of the page
+"""
+
+import argparse
+import multiprocessing
+import os
+import platform
+import re
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.measure import Row, Setting
+
+# in the order of a run: what reads maps, what trains, what scores, the whole
+BENCHMARKS = (
+    "tiles", "tiles_cold", "batches", "preparing", "without_cache", "pool", "offline_mining", "training_step",
+    "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "evaluation", "start", "memory",
+)  # fmt: skip
+PACKAGES = ("torch", "rasterio", "numpy", "scikit-learn", "torchgeo", "pytorch-metric-learning")
+
+
+def run(name: str, setting: Setting) -> tuple[str, list[Row]]:
+    """What a benchmark says of itself, and its rows; called in a process of its own."""
+    os.chdir(Path(__file__).parents[1])
+    module = import_module(f"benchmarks.{name}")
+    return module.__doc__, module.measure(setting)
+
+
+def section(name: str, about: str, rows: list[Row]) -> str:
+    """A benchmark as Markdown: what it is, its command, its table."""
+    title, _, text = about.strip().partition("\n")
+    lines = ["| what | measured | claim | holds |", "|---|---|---|---|"]
+    told = {True: "yes", False: "**no**", None: ""}
+    lines += [f"| {row.what} | {row.measured} | {row.claim} | {told[row.holds]} |" for row in rows]
+    command = f"`python -m benchmarks {name}` on {time.strftime('%Y-%m-%d')}:"
+    return "\n\n".join([f"## {title}", text.strip(), command, "\n".join(lines)]) + "\n"
+
+
+def machine() -> str:
+    """The processor, the cores this process may use, the memory, and the versions of what was measured."""
+    info = Path("/proc/cpuinfo").read_text(encoding="utf8") if Path("/proc/cpuinfo").exists() else ""
+    name = re.search(r"model name\s*: (.*)", info)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = len(os.sched_getaffinity(0))
+    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return f"{name[1] if name else platform.processor()}, {cores} cores, {memory:.0f} GiB; {packages}."
+
+
+def put(page: Path, heading: str, text: str) -> None:
+    """Replace the section of a page that has this heading, up to the next heading, or add it at the end."""
+    content = page.read_text(encoding="utf8") if page.exists() else "# Performance\n"
+    pattern = re.compile(rf"^{re.escape(heading)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    found = pattern.search(content)
+    parts = (content[: found.start()], content[found.end() :]) if found else (content + "\n", "")
+    page.write_text(f"{parts[0]}{text}{chr(10) if parts[1] else ''}{parts[1]}", encoding="utf8")
+
+
+def main() -> int:
+    """Run what the command line asks for. Gives 1 if a claim does not hold."""
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; none: all")
+    parser.add_argument("--tiny", action="store_true", help="only see that the scripts work; the figures mean nothing")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (default: 5)")
+    parser.add_argument("--folder", type=Path, default=Path("data/benchmarks"), help="where the benchmarks' maps lie")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="replace the benchmarks' sections of a Markdown page")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - set(BENCHMARKS))
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    setting = Setting(arguments.folder.resolve(), arguments.tiny, arguments.rounds)
+    if arguments.write:
+        put(arguments.write, "## The machine", f"## The machine\n\n{machine()}\n")
+    hold = True
+    for name in arguments.names or BENCHMARKS:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:  # nothing is left of the one before
+            about, rows = process.submit(run, name, setting).result()
+        text = section(name, about, rows)
+        print(f"{text}", flush=True)
+        if arguments.write:
+            put(arguments.write, text.partition("\n")[0], text)
+        hold &= all(row.holds is not False for row in rows)
+    return 0 if hold or arguments.tiny else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
