@@ -65,12 +65,14 @@ def put(page: Path, heading: str, text: str) -> None:
 
 def main() -> int:
     """Run what the command line asks for. Gives 1 if a claim does not hold."""
-    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; none: all")
     parser.add_argument("--tiny", action="store_true", help="only see that the scripts work; the figures mean nothing")
     parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (default: 5)")
     parser.add_argument("--folder", type=Path, default=Path("data/benchmarks"), help="where the benchmarks' maps lie")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="replace the benchmarks' sections of a Markdown page")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="replace their sections of a Markdown page")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(BENCHMARKS))
     if unknown:
@@ -80,7 +82,8 @@ def main() -> int:
         put(arguments.write, "## The machine", f"## The machine\n\n{machine()}\n")
     hold = True
     for name in arguments.names or BENCHMARKS:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:  # nothing is left of the one before
+        # in a process of its own, so that nothing is left of the one before
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
             about, rows = process.submit(run, name, setting).result()
         text = section(name, about, rows)
         print(f"{text}", flush=True)

@@ -85,7 +85,10 @@ class Ratio(NamedTuple):
 
 
 def in_turn(
-    ways: dict[str, Callable[[], int | None]], rounds: int, before: Callable[[], object] | None = None, warm: bool = True
+    ways: dict[str, Callable[[], int | None]],
+    rounds: int,
+    before: Callable[[], object] | None = None,
+    warm: bool = True,
 ) -> dict[str, Timing]:
     """Measure several ways of doing the same, each once per round, in the same order every round.
 
@@ -151,5 +154,4 @@ def drop_from_page_cache(paths: Sequence[Path]) -> None:
 def private_memory() -> int:
     """Bytes of this process that are its own: anonymous memory, without the pages of mapped files."""
     with open("/proc/self/smaps_rollup", encoding="ascii") as lines:
-        sizes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest}
-    return 1024 * sizes["Anonymous"]
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))
