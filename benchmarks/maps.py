@@ -1,8 +1,8 @@
 """The maps that the benchmarks read: an image map and a label map, drawn at random, of a country's size.
 
 The image has a texture of several scales and a sensor's noise: deflate leaves three quarters of it. The labels are
-patches in the colours of the OSM legend on a grid of their own in EPSG:4326, so that bringing them onto the image's grid
-is the work it is with real maps; what they say has nothing to do with the image.
+patches in the colours of the OSM legend on a grid of their own in EPSG:4326, so that bringing them onto the grid of the
+image is the work it is with real maps; what they say has nothing to do with the image.
 """
 
 import os
