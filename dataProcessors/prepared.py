@@ -1,7 +1,8 @@
 """Prepared maps: a map decoded once into a file of uncompressed blocks, from which any tile is a copy of memory.
 
 Blocks of 128 x 128 pixels, not rows, because where the map is larger than memory a tile then touches four places of the
-file instead of one per row.
+file instead of one per row. The bands of a pixel lie side by side, as a network in channels_last layout takes them:
+a row of a tile is then one piece of memory to copy instead of one per band.
 """
 
 import json
@@ -23,7 +24,7 @@ from dataProcessors.sources import ImageSource, LabelSource, MapError
 log = logging.getLogger(__name__)
 BLOCK = 128  # pixels
 OVERVIEW_SIDE = 1500  # pixels; the picture of a map on which sampled tiles are drawn is hardly larger
-FORMAT = 2  # of the prepared files; a change of their meaning needs another number
+FORMAT = 3  # of the prepared files; a change of their meaning needs another number
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,13 @@ def without_data(pixels: np.ndarray, fill) -> np.ndarray:
 
 def count_classes(classes: np.ndarray, number: int, side: int = BLOCK) -> np.ndarray:
     """Pixels of each class in each block of side x side pixels: (1, h, w) whole blocks -> (K, rows, columns)."""
-    blocks = _blocked(classes[0], side)  # (rows, columns, pixels of a block)
-    rows, columns, _ = blocks.shape
-    bins = number + 1  # the last for all that is no class
-    first = np.arange(rows * columns, dtype=np.uint32)[:, None] * bins
-    key = np.minimum(blocks.reshape(rows * columns, -1), number) + first
-    counts = np.bincount(key.ravel(), minlength=rows * columns * bins).reshape(rows, columns, bins)
-    return counts[:, :, :number].transpose(2, 0, 1).astype(np.uint16)
+    rows, columns = classes.shape[1] // side, classes.shape[2] // side
+    counts = np.empty((number, rows, columns), np.uint16)
+    for row, stripe in enumerate(np.split(classes[0], rows)):  # small enough for the processor's own memory
+        for index in range(number):
+            of_columns = np.add.reduce((stripe == index).view(np.uint8), 0, dtype=np.uint8)  # side is below 256
+            counts[index, row] = of_columns.reshape(columns, side).sum(1, dtype=np.uint16)
+    return counts
 
 
 def _blocked(plane: np.ndarray, side: int) -> np.ndarray:
@@ -100,24 +101,27 @@ class PreparedMap:
     def __init__(self, folder: Path):
         about = json.loads((folder / "about.json").read_text(encoding="utf8"))
         self.window = Window(*about["window"])
-        self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)
+        self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)  # (rows, columns, y, x, C)
+        self._lines = np.asarray(self.blocks).reshape(*self.blocks.shape[:3], -1)  # plain arrays are cut up faster
         self.summary = Summary(self.window, np.load(folder / "counts.npy", allow_pickle=False))
         self.overview = np.load(folder / "overview.npy", mmap_mode="r", allow_pickle=False)
 
     def read(self, positions: np.ndarray, size: int, out: np.ndarray) -> np.ndarray:
-        """Copy the tiles at positions (N, 2), all inside the window, into out (N, C, size, size)."""
-        blocks = self.blocks
-        for tile, (x, y) in zip(out, (positions - self.window[:2]).tolist()):
+        """Copy the tiles at positions (N, 2), all inside the window, into out (N, size, size, C)."""
+        bands = out.shape[-1]
+        blocks, tiles = self._lines, out.reshape(len(out), size, size * bands)
+        corners = positions - self.window[:2]
+        for tile, (x, y) in zip(tiles, corners.tolist()):
             row, top = divmod(y, BLOCK)
             filled_rows = 0
             while filled_rows < size:
                 height = min(BLOCK - top, size - filled_rows)
-                column, left = divmod(x, BLOCK)
+                column, left = divmod(x * bands, BLOCK * bands)
                 filled = 0
-                while filled < size:
-                    width = min(BLOCK - left, size - filled)
-                    tile[:, filled_rows : filled_rows + height, filled : filled + width] = blocks[
-                        row, column, :, top : top + height, left : left + width
+                while filled < size * bands:
+                    width = min(BLOCK * bands - left, size * bands - filled)
+                    tile[filled_rows : filled_rows + height, filled : filled + width] = blocks[
+                        row, column, top : top + height, left : left + width
                     ]
                     filled, column, left = filled + width, column + 1, 0
                 filled_rows, row, top = filled_rows + height, row + 1, 0
@@ -168,10 +172,10 @@ def _rename(temporary: Path, folder: Path) -> None:
 
 def _prepare(source, window: Window, count, folder: Path, threads: int) -> None:
     rows, columns = block_shape(window)
-    shape = (rows, columns, len(source.bands), BLOCK, BLOCK)
+    shape = (rows, columns, BLOCK, BLOCK, len(source.bands))
     _check_space(source.path, folder.parent, int(np.prod(shape)) * source.dtype.itemsize)
     folder.mkdir(parents=True)
-    blocks = np.lib.format.open_memmap(folder / "blocks.npy", "w+", source.dtype, shape)
+    blocks = _BlockFile(folder / "blocks.npy", source.dtype, shape)
     counts: dict[tuple[int, int], np.ndarray] = {}
     step = overview_step(window)
     overview = np.zeros((len(source.bands), rows * BLOCK // step, columns * BLOCK // step), source.dtype)
@@ -180,25 +184,53 @@ def _prepare(source, window: Window, count, folder: Path, threads: int) -> None:
         pixels = _whole_blocks(source, chunk)
         height, width = pixels.shape[1] // BLOCK, pixels.shape[2] // BLOCK
         row, column = (chunk.y - window.y) // BLOCK, (chunk.x - window.x) // BLOCK
-        blocks[row : row + height, column : column + width] = pixels.reshape(
-            len(pixels), height, BLOCK, width, BLOCK
-        ).transpose(1, 3, 0, 2, 4)
+        part = np.empty((height, width, BLOCK, BLOCK, len(pixels)), pixels.dtype)
+        for band, plane in enumerate(pixels):
+            part[..., band] = plane.reshape(height, BLOCK, width, BLOCK).swapaxes(1, 2)
+        blocks.write(row, column, part)
         counts[row, column] = count(pixels)
         thinned = pixels[:, ::step, ::step]
         top, left = row * BLOCK // step, column * BLOCK // step
         overview[:, top : top + thinned.shape[1], left : left + thinned.shape[2]] = thinned
         return chunk.width * chunk.height
 
-    _run_chunks(prepare_chunk, list(_chunks(window, source.chunk)), Path(source.path).name, window, threads)
-    blocks.flush()
+    _run_chunks(prepare_chunk, list(_chunks(window, source.chunk)), source.path, window, threads)
+    blocks.sync()
     counted = np.minimum(_joined(counts, rows, columns), block_pixels(window).astype(np.uint16))  # not what fills up
     np.save(folder / "overview.npy", overview[:, : -(-window.height // step), : -(-window.width // step)])
     _write_about(folder, source, window, counted)
 
 
-def _run_chunks(prepare_chunk, chunks: list[Window], name: str, window: Window, threads: int) -> None:
+class _BlockFile:
+    """A .npy file of blocks, written part by part from any thread; its place on the disk is taken beforehand.
+
+    Written, not mapped: twice as fast, and a full or broken disk is an error then and no end of the process.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]):
+        self.path, self.columns = path, shape[1]
+        blocks = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        self.offset, size = blocks.offset, blocks.nbytes
+        if hasattr(os, "posix_fallocate"):
+            with open(path, "rb+") as file:
+                os.posix_fallocate(file.fileno(), 0, self.offset + size)
+
+    def write(self, row: int, column: int, part: np.ndarray) -> None:
+        """Write blocks (rows, columns, y, x, C), the first of them at this row and column."""
+        with open(self.path, "rb+", buffering=0) as file:
+            for each, blocks in enumerate(part, row):
+                file.seek(self.offset + (each * self.columns + column) * blocks[0].nbytes)
+                file.write(blocks)
+
+    def sync(self) -> None:
+        """Wait until all of it lies on the disk."""
+        with open(self.path, "rb+") as file:
+            os.fsync(file.fileno())
+
+
+def _run_chunks(prepare_chunk, chunks: list[Window], path: str, window: Window, threads: int) -> None:
     pixels = window.width * window.height
-    bar = tqdm(total=pixels, unit="px", unit_scale=True, desc=f"preparing {name}", disable=None)
+    bar = tqdm(total=pixels, unit="px", unit_scale=True, desc=f"preparing {Path(path).name}", disable=None)
     with ThreadPoolExecutor(threads) as pool, bar:
         futures = [pool.submit(prepare_chunk, chunk) for chunk in chunks]
         try:

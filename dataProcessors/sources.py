@@ -235,7 +235,7 @@ def _held(path: str, nodata: float, dtype: np.dtype) -> float:
 def _chunk_shape(file) -> tuple[int, int]:
     """Height and width to decode at once: whole blocks of the file, since a block is decoded as a whole."""
     rows, columns = file.block_shapes[0]
-    return (512, file.width) if columns > 4096 else (max(2048 // rows, 1) * rows, max(2048 // columns, 1) * columns)
+    return (512, file.width) if columns > 4096 else (max(512 // rows, 1) * rows, max(512 // columns, 1) * columns)
 
 
 def _unreadable(path: str, window: Window, error: Exception) -> MapError:

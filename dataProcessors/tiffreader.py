@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class TiffReader:
         nodata: value that stands for no data, where the file does not declare it
         rect: west, south, east, north in EPSG:4326, the part in use; None: the whole image
         cache: folder of prepared maps; None: read windows from the GeoTIFF
-        threads: threads that prepare the map
+        threads: threads that prepare the map, or read windows
     Raises:
         MapError: the file is missing, damaged, or of a kind that cannot be used
     """
@@ -66,10 +67,11 @@ class TiffReader:
         self._prepared = None
         if cache is not None:
             self._prepared = prepared(source, self.key, around, self._count, Path(cache), threads)
+        self._windows = ThreadPoolExecutor(threads, "windows")  # starts none where a prepared map is read
         self.summary = self._thinned_summary(around) if self._prepared is None else self._prepared.summary
 
     def read(self, positions: np.ndarray, size: int) -> np.ndarray:
-        """Tiles (N, C, size, size) in the map's own type.
+        """Tiles (N, C, size, size) in the map's own type, in memory the bands of a pixel side by side (channels_last).
 
         Args:
             positions: (N, 2) int, column and row of each tile's upper-left pixel, from the map's upper-left pixel
@@ -79,12 +81,16 @@ class TiffReader:
         """
         positions = np.asarray(positions, np.int64).reshape(-1, 2)
         self._check_inside(positions, size)
-        out = np.empty((len(positions), len(self.bands), size, size), self.dtype)
+        out = np.empty((len(positions), size, size, len(self.bands)), self.dtype)
+        tiles = out.transpose(0, 3, 1, 2)
         if self._prepared is not None:
-            return self._prepared.read(positions, size, out)
-        for tile, (x, y) in zip(out, positions.tolist()):
-            tile[:] = self.source.read_window(x, y, size, size)
-        return out
+            self._prepared.read(positions, size, out)
+        else:
+            list(self._windows.map(self._read_window, tiles, positions.tolist()))
+        return tiles
+
+    def _read_window(self, tile: np.ndarray, position: list[int]) -> None:
+        tile[:] = self.source.read_window(*position, *tile.shape[:0:-1])
 
     def nodata_share(self, positions: np.ndarray, size: int) -> np.ndarray:
         """Share of each tile's pixels that have no data: (N,) float."""

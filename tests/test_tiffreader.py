@@ -342,7 +342,7 @@ def test_a_prepared_map_is_mapped_not_loaded(tmp_path):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
     reader = TiffReader(path, cache=tmp_path / "cache")
     prepared = PreparedMap(tmp_path / "cache" / reader.key)
-    assert isinstance(prepared.blocks, np.memmap) and prepared.blocks.shape == (3, 4, 3, 128, 128)
+    assert isinstance(prepared.blocks, np.memmap) and prepared.blocks.shape == (3, 4, 128, 128, 3)
     assert prepared.window == Window(0, 0, 400, 300)
 
 

@@ -45,7 +45,7 @@ class Execution:
 
     def to_device(self, tiles: np.ndarray) -> torch.Tensor:
         """Tiles (N, C, H, W) on the device, in the map's own type; copied while the device works where it can."""
-        tensor = torch.from_numpy(np.ascontiguousarray(tiles))
+        tensor = torch.from_numpy(tiles)
         if self.device.type != "cuda":
             return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
