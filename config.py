@@ -116,6 +116,10 @@ class Config(BaseModel):
     seed: Whole = _key("seed of everything that is drawn", 0, ge=0, lt=2**31)
     threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = _key("CPU cores this run may use", "auto")
     precision: Literal["auto", "fp32", "bf16"] = _key("auto: bf16 where it is faster, measured at start", "auto")
+    channels_last: bool | Literal["auto"] = _key(
+        "bands of a pixel side by side in memory; auto: where a step is faster so, measured at start", "auto"
+    )
+    compile: bool = _key("compile the network with torch.compile: a minute or more at start, seldom faster", False)
     device: str = _key("auto, cpu, cuda, cuda:N or mps", "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     cache: bool = _key("decode the maps once into data/cache; false: read windows from the GeoTIFFs", True)
 

@@ -81,5 +81,5 @@ def _kind(annotation: Any, help_line: str) -> str:
     if get_origin(annotation) is Literal:
         return f"one of {', '.join(options)}"
     if options == ["auto"]:
-        return "auto, or a whole number of at least 1"
+        return "auto, true or false" if bool in parts else "auto, or a whole number of at least 1"
     return f"{'a text' if annotation in (str, str | None) else 'of this form'} ({help_line})"

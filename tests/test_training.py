@@ -16,7 +16,6 @@ from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.pool import Pool
 from evaluation.scoring import Evaluation, Score
 from training.evaluator import Features
-from training.execution import Execution, resolve_device
 from training.folder import create_folder, describe_run, save_weights
 from training.scorer import MOST_SAMPLED, Sampled, Scorer, Snapshot
 from training.steps import Embedding, TupleStep
@@ -265,18 +264,6 @@ def test_interrupted_saving_keeps_the_last_weights(tmp_path, monkeypatch):
         save_weights(path, {"weight": torch.zeros(2)})
     assert torch.load(path, weights_only=True)["weight"].tolist() == [1, 1]
     assert list(tmp_path.iterdir()) == [path], "nothing half-written is left"
-
-
-def test_device_that_is_not_there_is_a_user_error():
-    assert resolve_device("cpu").type == "cpu"
-    with pytest.raises(UserError, match="cuda:99"):
-        resolve_device("cuda:99")
-
-
-def test_autocast_of_a_precision():
-    for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        with Execution(torch.device("cpu"), 1, precision).autocast():
-            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
 def test_roles_of_a_batch_cover_its_tiles_once():

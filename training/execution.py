@@ -1,9 +1,10 @@
-"""On what a run executes: device, threads, number format."""
+"""On what and how a run executes: device, threads, number format, memory layout, compiled or not."""
 
 import logging
 import os
 import statistics
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -15,27 +16,43 @@ from torch import nn
 from config import Config, UserError
 
 log = logging.getLogger(__name__)
-TRIAL_STEPS, TRIAL_TILES, TRIAL_SECONDS = 3, 24, 1.0
+TRIAL_STEPS, TRIAL_TILES, TRIAL_SECONDS = 3, 8, 0.3
 LEAST_GAIN = 1.1  # of bf16 over fp32, below which the wider format is kept
+
+Forward = Callable[[torch.Tensor], torch.Tensor]  # tiles (N, C, H, W) -> embeddings (N, D)
 
 
 @dataclass(frozen=True)
 class Execution:
-    """Device, threads and number format of a run, resolved.
+    """How a run executes, resolved.
 
     Attributes:
         device: where the network is
         threads: CPU cores this run may use
         precision: "fp32" or "bf16" (autocast)
+        channels_last: whether the bands of a pixel lie side by side in memory; else each band is a plane
+        compile: whether the network is compiled
     """
 
     device: torch.device
     threads: int
     precision: str
+    channels_last: bool = True
+    compile: bool = False
 
     def resolved(self) -> dict:
         """The config's keys that may be "auto", as what they came to."""
-        return {"device": str(self.device), "threads": self.threads, "precision": self.precision}
+        return {
+            "device": str(self.device),
+            "threads": self.threads,
+            "precision": self.precision,
+            "channels_last": self.channels_last,
+        }
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """Of tiles and weights in memory."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def autocast(self) -> AbstractContextManager:
         """The context in which the network runs."""
@@ -45,10 +62,14 @@ class Execution:
 
     def to_device(self, tiles: np.ndarray) -> torch.Tensor:
         """Tiles (N, C, H, W) on the device, in the map's own type; copied while the device works where it can."""
-        tensor = torch.from_numpy(tiles)
+        tensor = torch.from_numpy(tiles).contiguous(memory_format=self.layout)
         if self.device.type != "cuda":
             return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
+
+    def forward_of(self, network: nn.Module) -> Forward:
+        """What calls the network: itself, or what it is compiled to when it is first called."""
+        return torch.compile(network) if self.compile else network
 
 
 def usable_cores() -> int:
@@ -81,36 +102,66 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve(config: Config, network: nn.Module, tiles: np.ndarray) -> Execution:
-    """Move the network to its device and choose the number format.
+    """Move the network to its device and choose number format and layout: those asked for, else the fastest.
 
     Args:
         config: of the run
         network: on the CPU; moved in place; its weights stay as they are
         tiles: (N, C, H, W), a batch to measure with
+    Raises:
+        UserError: `compile` is asked for, and nothing can be compiled on this machine
     """
-    device = resolve_device(config.device)
-    network.to(device, memory_format=torch.channels_last)
-    precision = config.precision if config.precision != "auto" else _faster_precision(device, network, tiles)
-    return Execution(device, torch.get_num_threads(), precision)
+    device, threads = resolve_device(config.device), torch.get_num_threads()
+    if config.compile:
+        _check_compiler(device)
+    network.to(device)
+    precisions = _precisions(device) if config.precision == "auto" else [config.precision]
+    layouts = _layouts(device) if config.channels_last == "auto" else [config.channels_last]
+    ways = [Execution(device, threads, p, layout, config.compile) for p in precisions for layout in layouts]
+    execution = ways[0] if len(ways) == 1 else _fastest(ways, network, tiles)
+    network.to(memory_format=execution.layout)
+    return execution
 
 
-def _faster_precision(device: torch.device, network: nn.Module, tiles: np.ndarray) -> str:
-    """bf16 where a training step is faster with it on this machine, measured."""
+def _precisions(device: torch.device) -> list[str]:
+    """Number formats among which the faster is to be found, the widest first."""
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    if device.type == "mps":
-        return "fp32"
+        return ["bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"]
+    return ["fp32", "bf16"] if device.type == "cpu" else ["fp32"]
+
+
+def _layouts(device: torch.device) -> list[bool]:
+    """Whether to try channels_last; on a GPU it is known to be what convolutions take."""
+    return [False, True] if device.type == "cpu" else [True]
+
+
+def _check_compiler(device: torch.device) -> None:
+    try:
+        torch.compile(lambda x: x + 1)(torch.ones(2, device=device))
+    except Exception as error:  # torch's own errors here have no class in common
+        raise UserError(f"'compile' is true, but torch cannot compile here: {error}. Set it to false.") from None
+
+
+def _fastest(ways: list[Execution], network: nn.Module, tiles: np.ndarray) -> Execution:
+    """The way in which a training step is fastest on this machine, measured; bf16 only where it gains enough."""
     state = {name: value.clone() for name, value in network.state_dict().items()}
-    seconds = {name: _step_seconds(Execution(device, 0, name), network, tiles) for name in ("fp32", "bf16")}
+    seconds = {way: _step_seconds(way, network, tiles) for way in ways}
     network.load_state_dict(state)  # batch norm counted the trial's tiles
-    chosen = "bf16" if seconds["fp32"] > LEAST_GAIN * seconds["bf16"] else "fp32"
-    log.info("precision %s: a step takes %.3f s in fp32, %.3f s in bf16", chosen, seconds["fp32"], seconds["bf16"])
+    best = min((way for way in ways if way.precision == ways[0].precision), key=seconds.get)
+    fastest = min(ways, key=seconds.get)
+    chosen = fastest if seconds[best] > LEAST_GAIN * seconds[fastest] else best
+    told = ", ".join(f"{_name(way)} {taken:.3f} s" for way, taken in seconds.items())
+    log.info("%s is used: a step of %d tiles takes in %s", _name(chosen), len(tiles), told)
     return chosen
 
 
+def _name(way: Execution) -> str:
+    return way.precision + (" channels_last" if way.channels_last else "")
+
+
 def _step_seconds(execution: Execution, network: nn.Module, tiles: np.ndarray) -> float:
-    """Median time of a forward and backward pass, after one to warm up; fewer passes where they take long."""
-    network.train()
+    """Median time of a forward and backward pass, not compiled, after one to warm up; fewer where they take long."""
+    network.train().to(memory_format=execution.layout)
     batch, seconds = execution.to_device(tiles), []
     while len(seconds) < 2 or (len(seconds) <= TRIAL_STEPS and sum(seconds) < TRIAL_SECONDS):
         start = time.perf_counter()

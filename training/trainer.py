@@ -45,6 +45,7 @@ class Trainer:
     ):
         self.config, self.network, self.step, self.scorer = config, network, step, scorer
         self.execution, self.maps, self.reporter = execution, maps, reporter
+        self.forward = execution.forward_of(network)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
         self.steps_done = 0
         self.sampled = Sampled()
@@ -117,7 +118,7 @@ class Trainer:
     def _forward(self, tiles: Tensor, training: bool) -> Tensor:
         self.network.train(training)
         with self.execution.autocast():
-            embeddings = self.network(tiles)
+            embeddings = self.forward(tiles)
         if not embeddings.isfinite().all():
             raise self._diverged(self.steps_done + 1)
         return embeddings
