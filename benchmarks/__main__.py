@@ -13,11 +13,10 @@ import re
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.measure import Row, Setting
+from benchmarks.measure import Row, Setting, run
 
 # in the order of a run: what reads maps, what trains, what scores, the whole
 BENCHMARKS = (
@@ -25,13 +24,6 @@ BENCHMARKS = (
     "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "evaluation", "start", "memory",
 )  # fmt: skip
 PACKAGES = ("torch", "rasterio", "numpy", "scikit-learn", "torchgeo", "pytorch-metric-learning")
-
-
-def run(name: str, setting: Setting) -> tuple[str, list[Row]]:
-    """What a benchmark says of itself, and its rows; called in a process of its own."""
-    os.chdir(Path(__file__).parents[1])
-    module = import_module(f"benchmarks.{name}")
-    return module.__doc__, module.measure(setting)
 
 
 def section(name: str, about: str, rows: list[Row]) -> str:

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,6 +83,13 @@ class Ratio(NamedTuple):
 
     def __str__(self):
         return f"{figure(self.median)} x ({figure(min(self.values))} to {figure(max(self.values))})"
+
+
+def run(name: str, setting: Setting) -> tuple[str, list[Row]]:
+    """What a benchmark says of itself, and its rows; called in a process of its own."""
+    os.chdir(Path(__file__).parents[1])
+    module = import_module(f"benchmarks.{name}")
+    return module.__doc__, module.measure(setting)
 
 
 def in_turn(

@@ -117,7 +117,7 @@ def test_no_compiler_is_told_before_anything_else(monkeypatch):
         raise RuntimeError("no C++ compiler")
 
     monkeypatch.setattr(torch, "compile", fail)
-    with pytest.raises(UserError, match="'compile' is true.*no C\\+\\+ compiler.*false"):
+    with pytest.raises(UserError, match=r"'compile' is true.*no C\+\+ compiler.*false"):
         resolve(validate(CONFIG | {"compile": True}), network(), tiles())
 
 

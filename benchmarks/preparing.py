@@ -1,0 +1,83 @@
+"""Preparing a map costs little more than decoding it, and is done once
+
+A map is prepared when it is first used: decoded, brought onto the grid, its classes counted block by block, written to
+the disk and waited for until it lies there. The image is compared with what rasterio alone needs to decode all blocks
+into memory that is then thrown away, with as many threads; the label map with what a WarpedVRT of the same settings
+needs to give all windows (its tolerance is a thousandth of a pixel, since with GDAL's own eighth of a pixel 2 % of the
+pixels get a neighbour's class; that rate stands beside it). Only our side writes anything.
+"""
+
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import rasterio
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from benchmarks.maps import benchmark_maps
+from benchmarks.measure import Row, Setting, faster, in_turn
+from dataProcessors.sources import WARP_TOLERANCE
+from dataProcessors.tiffreader import LabelReader, TiffReader
+
+THREADS = 2
+GDAL_TOLERANCE = 0.125  # pixels, its default
+
+
+def measure(setting: Setting) -> list[Row]:
+    """Image and label map, prepared from nothing in every round."""
+    maps = benchmark_maps(setting.folder, setting.number(20_000, 2_000))
+    cache = setting.folder / "prepared"
+    grid = TiffReader(maps.image)
+
+    def prepare_image() -> None:
+        shutil.rmtree(cache, ignore_errors=True)
+        TiffReader(maps.image, cache=cache, threads=THREADS)
+
+    def prepare_labels() -> None:
+        shutil.rmtree(cache, ignore_errors=True)
+        LabelReader(maps.labels, "osm", grid, "osm", cache, THREADS)
+
+    ways = {
+        "image prepared": prepare_image,
+        "image decoded by rasterio alone": lambda: decode(lambda: rasterio.open(maps.image), 512),
+        "labels prepared": prepare_labels,
+        "labels warped by WarpedVRT alone": lambda: decode(lambda: warped(maps.labels, grid, WARP_TOLERANCE), 2048),
+        "labels warped with GDAL's tolerance": lambda: decode(lambda: warped(maps.labels, grid, GDAL_TOLERANCE), 2048),
+    }
+    taken = in_turn(ways, setting.rounds)
+    shutil.rmtree(cache, ignore_errors=True)
+    (image, decoded), (labels, same, coarse) = list(taken.values())[:2], list(taken.values())[2:]
+    return [
+        *(Row(f"{what}, s per map", timing.duration()) for what, timing in taken.items()),
+        faster("image: rate of preparing over that of decoding", image.times(decoded), 0.6),
+        faster("labels: rate of preparing over that of warping", labels.times(same), 0.6),
+        Row("labels: the same over that of warping with GDAL's tolerance", str(labels.times(coarse))),
+    ]
+
+
+def warped(path: Path, grid: TiffReader, tolerance: float) -> WarpedVRT:
+    """A label map on the image's grid."""
+    return WarpedVRT(
+        rasterio.open(path), crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height,
+        add_alpha=True, tolerance=tolerance,
+    )  # fmt: skip
+
+
+def decode(open_file: Callable, side: int) -> None:
+    """Read all windows of side x side pixels by threads, each with a handle of its own."""
+    handles = threading.local()
+
+    def read(window: Window) -> None:
+        if not hasattr(handles, "file"):
+            handles.file = open_file()
+        handles.file.read(window=window)
+
+    with open_file() as file:
+        width, height = file.width, file.height
+    corners = [(x, y) for y in range(0, height, side) for x in range(0, width, side)]
+    windows = [Window(x, y, min(side, width - x), min(side, height - y)) for x, y in corners]
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(read, windows))

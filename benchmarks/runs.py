@@ -1,0 +1,26 @@
+"""A run's maps, as `python main.py` opens them, over the benchmark's maps and with everything written beside these."""
+
+import logging
+
+from benchmarks.maps import BenchmarkMaps
+from benchmarks.measure import Setting
+from config import Config, validate
+from dataProcessors import maps as map_module
+from dataProcessors.maps import OpenMaps, open_maps
+
+THREADS = 2
+
+
+def run_config(paths: BenchmarkMaps, **keys) -> Config:
+    """The config of a run on two CPU cores; keys: those that are to differ."""
+    maps = {"image": str(paths.image), "labels": {"osm": str(paths.labels)}, "legends": {"osm": "osm"}}
+    plain = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm", "maps": maps, "device": "cpu"}
+    return validate(plain | {"threads": THREADS} | keys)
+
+
+def open_run(setting: Setting, paths: BenchmarkMaps, **keys) -> tuple[Config, OpenMaps]:
+    """The config and the open maps of a run; what is prepared lies in the benchmark's folder."""
+    logging.disable(logging.INFO)
+    map_module.CACHE = setting.folder / "cache"
+    config = run_config(paths, **keys)
+    return config, open_maps(config, THREADS)
