@@ -22,7 +22,7 @@ from dataProcessors.labels import NO_LABEL
 
 # MB of decoded blocks that GDAL keeps. Its own choice, a twentieth of the machine's memory, would fill up for nothing:
 # maps are read through once, block by block
-os.environ.setdefault("GDAL_CACHEMAX", "128")
+os.environ.setdefault("GDAL_CACHEMAX", "32")
 
 log = logging.getLogger(__name__)
 IMAGE_TYPES = ("uint8", "int16", "uint16", "float32")
