@@ -1,0 +1,95 @@
+"""A run's training, as `python main.py` wires it, with nothing that is shown or scored."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from benchmarks.maps import benchmark_maps
+from benchmarks.measure import Setting
+from benchmarks.runs import open_run
+from dataProcessors.batches import Batch, read_ahead
+from dataProcessors.statistics import normalisation
+from main import make_network
+from training.execution import TRIAL_TILES, Execution, resolve, resolve_threads
+from training.steps import STEPS
+from training.trainer import Trainer
+
+
+class Silent:
+    """Stands in for what shows and what scores a run."""
+
+    def step(self, number: int, values: dict) -> None:
+        """Shows nothing."""
+
+    def poll(self) -> None:
+        """Has nothing to wait for."""
+
+
+class Run:
+    """Network, maps and trainer of a run on the benchmark's maps: resnext50 at 96 px, 24 triplets, unless keys differ.
+
+    Attributes:
+        seconds: what was timed -> seconds so far; see `timed`
+    """
+
+    def __init__(self, setting: Setting, **keys):
+        small = {"network": "test_resnet", "image_size": 32, "validation_nb": 100} if setting.tiny else {}
+        paths = benchmark_maps(setting.folder, setting.number(20_000, 2_500))
+        self.config, self.maps = open_run(setting, paths, **small | keys)
+        resolve_threads(self.config)
+        pools = self.maps.pools(self.config)
+        step = STEPS[self.config.loss, self.config.supervised](
+            self.config, self.maps.sampler(self.config, pools), self.maps.read, pools
+        )
+        self.network = make_network(self.config, self.maps, normalisation(self.maps.image, self.config.image_size))
+        self.execution = resolve(self.config, self.network, self.maps.read(pools["fit"].positions[:TRIAL_TILES]))
+        self.trainer = Trainer(self.config, self.network, step, Silent(), self.execution, self.maps, Silent())
+        self.batches = self._batches()
+        self.seconds: dict[str, float] = {}
+
+    def _batches(self) -> Iterator[Batch]:
+        return read_ahead(self.trainer.step.batches.task(step) for step in range(1, 10**9))
+
+    def step(self) -> None:
+        """One training step, its batch waited for."""
+        batch = self.timed("waiting", next)(self.batches)
+        self.trainer._train_step(batch)
+
+    def timed(self, name: str, function: Callable) -> Callable:
+        """The function, its time added to `seconds[name]`."""
+
+        def call(*arguments, **keywords):
+            started = time.perf_counter()
+            result = function(*arguments, **keywords)
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+            return result
+
+        return call
+
+
+class Bare:
+    """Forward, backward and optimizer of a network like the run's, on one batch of its tiles kept in memory."""
+
+    def __init__(self, run: Run):
+        self.network = copy.deepcopy(run.network)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=run.config.learning_rate)
+        self.execution: Execution = run.execution
+        self.tiles = run.execution.to_device(next(run.batches).tiles)
+        self.loss = run.trainer.step.loss
+
+    def step(self) -> None:
+        """One step; the batch's thirds are the anchors, positives and negatives."""
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.execution.autocast():
+            embeddings = self.network(self.tiles)
+        self.loss(*embeddings.chunk(3)).backward()
+        self.optimizer.step()
+
+
+def random_tiles(run: Run, number: int) -> np.ndarray:
+    """So many tiles of the training area."""
+    return run.maps.read(run.maps.area.draw(number, np.random.default_rng(0)))
