@@ -21,7 +21,13 @@ from tqdm import tqdm
 from dataProcessors.grid import Window
 from dataProcessors.sources import ImageSource, LabelSource, MapError
 
+try:
+    import resource
+except ImportError:  # not on every system
+    resource = None
+
 log = logging.getLogger(__name__)
+CAN_ANNOUNCE = hasattr(os, "posix_fadvise") and hasattr(resource, "RUSAGE_THREAD")
 BLOCK = 128  # pixels
 OVERVIEW_SIDE = 1500  # pixels; the picture of a map on which sampled tiles are drawn is hardly larger
 FORMAT = 3  # of the prepared files; a change of their meaning needs another number
@@ -102,6 +108,8 @@ class PreparedMap:
         about = json.loads((folder / "about.json").read_text(encoding="utf8"))
         self.window = Window(*about["window"])
         self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)  # (rows, columns, y, x, C)
+        # while batches still come from the disk their blocks are announced; in memory that would only cost time
+        self._file, self._from_disk = open(folder / "blocks.npy", "rb"), CAN_ANNOUNCE  # noqa: SIM115
         self._lines = np.asarray(self.blocks).reshape(*self.blocks.shape[:3], -1)  # plain arrays are cut up faster
         self.summary = Summary(self.window, np.load(folder / "counts.npy", allow_pickle=False))
         self.overview = np.load(folder / "overview.npy", mmap_mode="r", allow_pickle=False)
@@ -111,6 +119,9 @@ class PreparedMap:
         bands = out.shape[-1]
         blocks, tiles = self._lines, out.reshape(len(out), size, size * bands)
         corners = positions - self.window[:2]
+        read_before = _read_from_disk()
+        if self._from_disk:
+            self._announce(corners, size)
         for tile, (x, y) in zip(tiles, corners.tolist()):
             row, top = divmod(y, BLOCK)
             filled_rows = 0
@@ -125,7 +136,23 @@ class PreparedMap:
                     ]
                     filled, column, left = filled + width, column + 1, 0
                 filled_rows, row, top = filled_rows + height, row + 1, 0
+        self._from_disk = _read_from_disk() > read_before
         return out
+
+    def _announce(self, corners: np.ndarray, size: int) -> None:
+        """Have the system read the blocks of all tiles at once: several times faster than when copying comes to them."""
+        columns, block_bytes = self.blocks.shape[1], self.blocks[0, 0].nbytes
+        first, last = corners // BLOCK, (corners + size - 1) // BLOCK
+        for column, row, to_column, to_row in np.concatenate([first, last], 1).tolist():
+            length = (to_column + 1 - column) * block_bytes
+            for each in range(row, to_row + 1):
+                start = self.blocks.offset + (each * columns + column) * block_bytes
+                os.posix_fadvise(self._file.fileno(), start, length, os.POSIX_FADV_WILLNEED)
+
+
+def _read_from_disk() -> int:
+    """What this thread has read from disks so far, in units of the system; 0 on systems that do not tell."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock if CAN_ANNOUNCE else 0
 
 
 def prepared(
