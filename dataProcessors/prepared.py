@@ -140,7 +140,7 @@ class PreparedMap:
         return out
 
     def _announce(self, corners: np.ndarray, size: int) -> None:
-        """Have the system read the blocks of all tiles at once: several times faster than when copying comes to them."""
+        """Have the system read the blocks of all tiles at once: much faster than one by one, when they are copied."""
         columns, block_bytes = self.blocks.shape[1], self.blocks[0, 0].nbytes
         first, last = corners // BLOCK, (corners + size - 1) // BLOCK
         for column, row, to_column, to_row in np.concatenate([first, last], 1).tolist():

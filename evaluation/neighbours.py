@@ -1,10 +1,11 @@
 """Which tiles lie nearest: exact, in a stated order, a few rows of the distance table at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-TABLE_ELEMENTS = 4_000_000  # of one table held at a time: 32 MB in float64
+TABLE_ELEMENTS = 1_000_000  # of one table that a thread holds at a time: 8 MB in float64
+FARTHEST = np.finfo(np.float64).max
 
 
 def chunks(rows: np.ndarray, width: int) -> Iterator[np.ndarray]:
@@ -12,6 +13,22 @@ def chunks(rows: np.ndarray, width: int) -> Iterator[np.ndarray]:
     step = max(1, TABLE_ELEMENTS // max(1, width))
     for start in range(0, len(rows), step):
         yield rows[start : start + step]
+
+
+def by_chunks(function: Callable[[np.ndarray], object], rows: np.ndarray, width: int) -> list:
+    """What a function gives for each chunk of rows (N,), in order.
+
+    By as many threads as `joblib.parallel_config(n_jobs=...)` says around the call, by one if nothing is said.
+    """
+    import joblib  # here, because `main.py --help` should not wait for it
+    from threadpoolctl import threadpool_limits
+
+    parts = list(chunks(rows, width))
+    threads = min(joblib.effective_n_jobs(None), len(parts))
+    if threads < 2:
+        return [function(part) for part in parts]
+    with threadpool_limits(1, "blas"):  # whose own threads would wait for these
+        return joblib.Parallel(threads, require="sharedmem")(joblib.delayed(function)(part) for part in parts)
 
 
 def checked(embeddings: np.ndarray) -> np.ndarray:
@@ -41,8 +58,40 @@ def squared_distances(embeddings: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def nearest(embeddings: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
     """Indices (n, k) of the k nearest other tiles of each of rows (n,), in the order (squared distance, index).
 
-    embeddings: (N, D), finite. k: 1 to N - 1.
+    embeddings: (N, D), finite. k: 1 to N - 1. What the quick search cannot tell apart is searched by exact distances.
     """
+    indices, clear = quick_nearest(embeddings, rows, k)
+    if not clear.all():
+        indices[~clear] = exact_nearest(embeddings, rows[~clear], k)
+    return indices
+
+
+def quick_nearest(embeddings: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (n, k) as `nearest` gives them, and the mask (n,) bool of the rows for which their order is certain.
+
+    Distances come from a product of matrices, and each holds its tile's index in its last bits, so that one number is
+    selected and sorted. Certain is a row whose k + 1 nearest lie farther apart than both together may be wrong.
+    """
+    squares = np.einsum("nd,nd->n", embeddings, embeddings)
+    distances = embeddings[rows] @ (-2 * embeddings.T)  # (n, N)
+    distances += squares
+    distances += squares[rows, None]
+    np.maximum(distances, 0, out=distances)  # only of floats without a sign do the bits have the order of the values
+    distances[np.arange(len(rows)), rows] = FARTHEST  # self is left out by index, never by rank
+    bits = (len(embeddings) - 1).bit_length()
+    keys = distances.view(np.int64)
+    keys &= -(1 << bits)
+    keys |= np.arange(len(embeddings))
+    keys.partition(k, axis=1)
+    keys = np.sort(keys[:, : k + 1], axis=1)
+    limits = np.finfo(np.float64)
+    wrong = limits.eps * (2**bits + 8 * embeddings.shape[1]) * 2 * (squares[rows] + squares.max()) + limits.tiny
+    clear = (np.diff(keys.view(np.float64), axis=1) > wrong[:, None]).all(axis=1)
+    return keys[:, :k] & ((1 << bits) - 1), clear
+
+
+def exact_nearest(embeddings: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """Indices (n, k) as `nearest` gives them, by direct differences, whatever is equal."""
     distances = squared_distances(embeddings, rows)  # (n, N)
     distances[np.arange(len(rows)), rows] = np.inf  # self is left out by index, never by rank
     farthest = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]  # (n, 1), of the k nearest

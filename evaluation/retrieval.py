@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from evaluation.neighbours import checked, chunks, nearest
+from evaluation.neighbours import by_chunks, checked, chunks, nearest
 from evaluation.proportions import labelled, shared, similarity
 
 
@@ -25,12 +25,12 @@ def map_at_r(embeddings: np.ndarray, labels: np.ndarray) -> float:
     depth = others_alike(labels)
     queries = np.argsort(depth, kind="stable")  # by R: tiles of one chunk look equally far
     queries = queries[depth[queries] > 0]
-    precision = [
-        weighted_precision(labels[nearest(embeddings, rows, depth[rows].max())] == labels[rows, None], depth[rows])
-        / depth[rows]
-        for rows in chunks(queries, len(labels))
-    ]
-    return mean(precision)
+
+    def average_precision(rows: np.ndarray) -> np.ndarray:
+        correct = labels[nearest(embeddings, rows, depth[rows].max())] == labels[rows, None]
+        return weighted_precision(correct, depth[rows]) / depth[rows]
+
+    return mean(by_chunks(average_precision, queries, len(labels)))
 
 
 def multilabel_map(embeddings: np.ndarray, proportions: np.ndarray, k: int) -> float:
@@ -46,11 +46,12 @@ def multilabel_map(embeddings: np.ndarray, proportions: np.ndarray, k: int) -> f
     k = min(k, count - 1)
     if k < 1 or classes < 2:
         return float("nan")
-    scores = []
-    for rows in chunks(np.arange(count), max(count, k * classes)):
+
+    def similarities(rows: np.ndarray) -> np.ndarray:
         neighbours = proportions[nearest(embeddings, rows, k)]  # (n, k, C)
-        scores.append(similarity(proportions[rows, None], neighbours).mean(axis=1))
-    return mean(scores)
+        return similarity(proportions[rows, None], neighbours).mean(axis=1)
+
+    return mean(by_chunks(similarities, np.arange(count), max(count, k * classes)))
 
 
 def graded_map_at_r(embeddings: np.ndarray, proportions: np.ndarray) -> float:

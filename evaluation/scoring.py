@@ -1,9 +1,11 @@
 """All scores of one set of features: simple models, retrieval and silhouettes, over several draws of tiles."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import joblib
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score, silhouette_score
 
@@ -35,7 +37,7 @@ class Settings:
     single_class_models: tuple[str, ...]  # names of CLASSIFIERS
     multi_class_models: tuple[str, ...]  # names of REGRESSORS
     threshold: float = 0.0  # single class: only tiles whose dominant class covers at least this share, 0 to 1
-    jobs: int = 1  # threads of one model
+    jobs: int = 1  # threads of one model, or one metric
     seed: int = 0
 
 
@@ -79,6 +81,22 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
     return recall_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
 
 
+def once(function: Callable[[np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], float]:
+    """Make a metric (features, truth) of a function of the truth alone, which is called once for every truth.
+
+    All feature sets, in all epochs, are scored on the same draws.
+    """
+    known: dict[tuple, float] = {}
+
+    def metric(features: np.ndarray, truth: np.ndarray) -> float:
+        key = truth.shape, truth.dtype.str, hashlib.sha256(truth.tobytes()).digest()
+        if key not in known:
+            known[key] = function(truth)
+        return known[key]
+
+    return metric
+
+
 SINGLE_CLASS = Task(
     "single_class",
     CLASSIFIERS,
@@ -89,7 +107,7 @@ SINGLE_CLASS = Task(
     },
     {
         "MAP@R": map_at_r,
-        "MAP@R_chance": lambda features, labels: chance_map_at_r(labels),
+        "MAP@R_chance": once(chance_map_at_r),
         "silhouette": silhouette,
     },
 )
@@ -102,9 +120,9 @@ MULTI_CLASS = Task(
         "MAP@1": lambda features, proportions: multilabel_map(features, proportions, 1),
         "MAP@5": lambda features, proportions: multilabel_map(features, proportions, 5),
         "MAP@10": lambda features, proportions: multilabel_map(features, proportions, 10),
-        "MAP_chance": lambda features, proportions: chance_multilabel_map(proportions),
+        "MAP_chance": once(chance_multilabel_map),
         "graded_MAP@R": graded_map_at_r,
-        "graded_MAP@R_chance": lambda features, proportions: chance_graded_map_at_r(proportions),
+        "graded_MAP@R_chance": once(chance_graded_map_at_r),
         "gSil": gsil,
     },
 )
@@ -139,12 +157,14 @@ def evaluate(
     crisp = [dominant(tiles, settings.threshold) for tiles in mixed]
     classes = [predict(SINGLE_CLASS, settings.single_class_models, tiles, settings) for tiles in crisp]
     shares = [predict(MULTI_CLASS, settings.multi_class_models, tiles, settings) for tiles in mixed]
-    return Evaluation(
-        features,
-        scores=[
+    with joblib.parallel_config(backend="threading", n_jobs=settings.jobs):
+        scores = [
             *task_scores(features, SINGLE_CLASS, settings.single_class_models, crisp, classes),
             *task_scores(features, MULTI_CLASS, settings.multi_class_models, mixed, shares),
-        ],
+        ]
+    return Evaluation(
+        features,
+        scores,
         confusion=confusions(settings.single_class_models, crisp, classes, pools.truth.shape[1]),
         predicted={model: normalised(predicted) for model, predicted in shares[0].items()},
         truth=mixed[0].truth,

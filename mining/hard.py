@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from losses.distances import full_precision, squared_distances
 
@@ -45,7 +44,7 @@ def batch_hard(distances: Tensor, positives: Tensor, negatives: Tensor) -> Harde
         )
     others = ~torch.eye(*distances.shape, dtype=torch.bool, device=distances.device)
     positive = _farthest(distances, positives & others)
-    negative = _farthest(-distances, negatives & others)
+    negative = _closest(distances, negatives & others)
     return Hardest(positive, negative, (positive >= 0) & (negative >= 0))
 
 
@@ -66,7 +65,7 @@ def second_negative(distances: Tensor, negatives: Tensor, anchors: Tensor, first
     first = first_negatives.clamp(min=0)
     tiles = torch.arange(len(distances), device=distances.device)
     taken = (tiles == anchors[:, None]) | (tiles == first[:, None]) | (first_negatives < 0)[:, None]  # (B, N)
-    return _farthest(-distances[first], negatives[anchors] & negatives[first] & ~taken)
+    return _closest(distances[first], negatives[anchors] & negatives[first] & ~taken)
 
 
 @torch.no_grad()
@@ -85,17 +84,28 @@ def random_hard(anchor: Tensor, candidates: Tensor, hardest: str) -> Tensor:
     if hardest not in ("negative", "positive"):
         raise ValueError(f"The 'hardest' parameter of random_hard must be 'negative' or 'positive'. Got {hardest!r}.")
     distances = squared_distances(anchor[:, None], candidates)  # (B, T)
-    sign = 1 if hardest == "positive" else -1
-    return _farthest(sign * distances, torch.ones_like(distances, dtype=torch.bool))
+    find = _farthest if hardest == "positive" else _closest
+    return find(distances, torch.ones_like(distances, dtype=torch.bool))
 
 
 def _farthest(distances: Tensor, candidates: Tensor) -> Tensor:
     """Column of each row's largest distance (A, N) among its candidates (A, N) bool; -1 where it has none: (A,)."""
+    return _column(torch.max, distances, candidates, -torch.inf)
+
+
+def _closest(distances: Tensor, candidates: Tensor) -> Tensor:
+    """Column of each row's smallest distance (A, N) among its candidates (A, N) bool; -1 where it has none: (A,)."""
+    return _column(torch.min, distances, candidates, torch.inf)
+
+
+def _column(find, distances: Tensor, candidates: Tensor, otherwise: float) -> Tensor:
+    """Column of what torch.max or torch.min finds: of equals the first; `otherwise` stands where no candidate is."""
     distances = full_precision(distances)
-    if (distances.isnan() & candidates).any():
+    if not len(distances):
+        return torch.empty(0, dtype=torch.int64, device=distances.device)
+    limits = torch.finfo(distances.dtype)
+    # clamped, so that even an infinite distance of a candidate is found before all that are none
+    values, columns = find(torch.where(candidates, distances.clamp(limits.min, limits.max), otherwise), 1)
+    if values.isnan().any():
         raise ValueError("Mining met a distance that is NaN: the embeddings have diverged. Lower the learning rate.")
-    limit = torch.finfo(distances.dtype).max
-    # clamped, so that even an infinite distance of a candidate stays ahead of all that are none
-    scores = distances.clamp(-limit, limit).masked_fill(~candidates, -torch.inf)
-    # a column in front stands for "none": argmax takes the first of equals, so it wins only where no candidate is
-    return pad(scores, (1, 0), value=-torch.inf).argmax(1) - 1
+    return columns.masked_fill_(values.isinf(), -1)

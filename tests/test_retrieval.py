@@ -18,6 +18,7 @@ from evaluation import (
     multilabel_map,
     neighbours,
 )
+from evaluation.neighbours import exact_nearest, nearest, quick_nearest
 from evaluation.proportions import similarity
 from evaluation.retrieval import graded_rows
 
@@ -284,3 +285,16 @@ def test_import_does_not_load_scikit_learn():
         subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(evaluation.__file__).parents[1]).returncode
         == 0
     )
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("doubled", [False, True])
+def test_the_quick_search_gives_way_where_it_cannot_tell_tiles_apart(offset, doubled):
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(60, 5)) + offset
+    if doubled:
+        embeddings[30:] = embeddings[:30]
+    rows = np.arange(60)
+    for k in (1, 7, 59):
+        assert np.array_equal(nearest(embeddings, rows, k), exact_nearest(embeddings, rows, k))
+    assert not (doubled and quick_nearest(embeddings, rows, 7)[1].any())

@@ -220,3 +220,12 @@ def test_spread_of_what_is_finite():
     assert spread([1.0, np.nan, 3.0]) == (2.0, 1.0)
     assert np.isnan(spread([np.nan])).all()
     assert np.isnan(spread([])).all()
+
+
+def test_what_depends_on_the_truth_alone_is_computed_once():
+    calls = []
+    metric = scoring.once(lambda truth: calls.append(1) or float(truth.sum()))
+    truth = np.eye(3)
+    assert [metric(features, truth) for features in (np.zeros((3, 2)), np.ones((3, 2)))] == [3.0, 3.0]
+    assert metric(np.zeros((3, 2)), truth.copy()) == 3.0 and len(calls) == 1
+    assert metric(np.zeros((3, 2)), 2 * truth) == 6.0 and len(calls) == 2

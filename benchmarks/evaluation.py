@@ -1,0 +1,114 @@
+"""At most a tenth of an evaluation is neither the network's forward passes nor scikit-learn
+
+An evaluation as a run makes it, on a CPU: 5,000 tiles of 96 pixels to fit on and 500 to score are read from the
+prepared map and embedded by a resnext50, knn and rfc are fitted in both tasks, and every metric is computed; one draw,
+no figures. A stopwatch around every call takes the time inside the network, and inside scikit-learn's fit and predict;
+all else is the rest: reading tiles, bringing them to the network, metrics. Maps and pools are made before.
+
+Every round draws its tiles anew, so that what depends on the draw alone (the scores at chance) is computed in every
+round, as in the first evaluation of a run; later ones know it. There are three rounds at most: each takes minutes.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+import config as configuration
+from benchmarks.maps import benchmark_maps
+from benchmarks.measure import Row, Setting, Timing, at_most, figure
+from config import Config
+from dataProcessors import maps as run_maps
+from dataProcessors.maps import open_maps
+from dataProcessors.pool import Pool
+from dataProcessors.statistics import normalisation
+from evaluation import scoring
+from main import make_network
+from training.evaluator import Evaluator, Scaling
+from training.execution import TRIAL_TILES, resolve, resolve_threads
+from training.trainer import Trainer
+
+MOST_ROUNDS = 3
+WHOLE, FORWARD, MODELS = "evaluation", "of it forward passes", "of it scikit-learn's fit and predict"
+READING, SCORING = "of it reading tiles", "of it metrics, and all else that is done with embeddings"
+
+
+class Stopwatch:
+    """Seconds spent in the functions that it watches, by name."""
+
+    def __init__(self):
+        self.seconds: Counter[str] = Counter()
+
+    def watch(self, name: str, function: Callable) -> Callable:
+        """The function, whose calls count under a name."""
+
+        def watched(*arguments):
+            started = time.perf_counter()
+            try:
+                return function(*arguments)
+            finally:
+                self.seconds[name] += time.perf_counter() - started
+
+        return watched
+
+
+class Run(NamedTuple):
+    """What evaluations of a run need."""
+
+    config: Config
+    trainer: Trainer
+    scaling: Scaling
+    pools: dict[str, Pool]
+    threads: int
+
+    def evaluator(self, seed: int) -> Evaluator:
+        """Scores features of the tiles that a seed draws."""
+        config, image = self.config.model_copy(update={"seed": seed}), self.trainer.maps.image
+        return Evaluator(config, image, self.scaling, self.pools["fit"], self.pools["score"], self.threads)
+
+
+def measure(setting: Setting) -> list[Row]:
+    """Seconds of an evaluation and of its parts, and the share of the rest."""
+    run = prepare(setting)
+    run.trainer.embed_positions(run.pools["fit"].positions[:TRIAL_TILES])  # the first pass is slower than any other
+    rounds = timed_rounds(run, min(setting.rounds, MOST_ROUNDS))
+    rows = [Row(part, Timing(tuple(seconds[part] for seconds in rounds)).duration()) for part in rounds[0]]
+    rest = Timing(tuple(100 * (1 - (seconds[FORWARD] + seconds[MODELS]) / seconds[WHOLE]) for seconds in rounds))
+    measured = f"{figure(rest.median)} % ({figure(min(rest.seconds))} to {figure(max(rest.seconds))})"
+    return [*rows, at_most("share of neither the network nor scikit-learn", measured, rest.median, 10, "%")]
+
+
+def prepare(setting: Setting) -> Run:
+    """Everything that a run makes before its first evaluation."""
+    maps = benchmark_maps(setting.folder, setting.number(20_000, 2_000))
+    run_maps.CACHE = setting.folder / "cache"
+    config = configuration.validate({
+        "network": "test_resnet" if setting.tiny else "resnext50", "loss": "tripletloss", "device": "cpu",
+        "single_class_classifiers": ["knn", "rfc"], "multi_class_classifiers": ["knn", "rfc"], "valIteration": 1,
+        "validation_nb": setting.number(5_000, 60), "validation_map": "osm",
+        "maps": {"image": str(maps.image), "labels": {"osm": str(maps.labels)}, "legends": {"osm": "osm"}},
+    })  # fmt: skip
+    threads = resolve_threads(config)
+    opened = open_maps(config, threads)
+    pools, scaling = opened.pools(config), normalisation(opened.image, config.image_size)
+    network = make_network(config, opened, scaling)
+    execution = resolve(config, network, opened.read(pools["fit"].positions[:TRIAL_TILES]))
+    return Run(config, Trainer(config, network, None, None, execution, opened, None), scaling, pools, threads)
+
+
+def timed_rounds(run: Run, rounds: int) -> list[dict[str, float]]:
+    """Seconds of an evaluation and of its parts, for each round."""
+    watch, network, image = Stopwatch(), run.trainer.network, run.trainer.maps.image
+    network.forward = watch.watch(FORWARD, network.forward)
+    image.read = watch.watch(READING, image.read)
+    scoring.fit_predict = watch.watch(MODELS, scoring.fit_predict)
+    made = []
+    for seed in range(rounds):
+        watch.seconds.clear()
+        evaluator = run.evaluator(seed)
+        features = watch.watch(WHOLE, evaluator.embed)("trained", run.trainer.embed_positions)
+        watch.watch(SCORING, watch.watch(WHOLE, evaluator.evaluate))(features)
+        seconds = watch.seconds
+        made.append({part: seconds[part] for part in (WHOLE, FORWARD, MODELS, READING)})
+        made[-1][SCORING] = seconds[SCORING] - seconds[MODELS]
+    return made
