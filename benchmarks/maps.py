@@ -29,7 +29,8 @@ COMPRESSIONS = {"deflate": {"compress": "deflate", "blockxsize": BLOCK, "blockys
                 "zstd": {"compress": "zstd", "blockxsize": 128, "blockysize": 128}}  # fmt: skip
 NOISE_SIDE = 2048
 PATCH = 40  # pixels of the labels' coarse grid are so many pixels of the label map
-RARE_SHARE = 1e-4  # of the map, covered by the legend's last class
+RARE_SHARE = 1e-4  # of the map, covered by the legend's last class ...
+RARE_PATCH = 3  # ... in squares of so many pixels of the coarse grid: large enough to be most of a tile
 
 
 class BenchmarkMaps(NamedTuple):
@@ -110,9 +111,9 @@ def _patches(side: int) -> np.ndarray:
     classes = rng.integers(0, others, len(points))
     grid = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"), -1).reshape(-1, 2)
     patches = classes[cKDTree(points).query(grid)[1]].reshape(side, side)
-    rare = max(round(RARE_SHARE * side * side), 1)  # cells, away from the edge that the image does not reach
-    places = rng.integers(side // 4, side - side // 4, (rare, 2))
-    patches[places[:, 0], places[:, 1]] = others
+    rare = max(round(RARE_SHARE * side * side / RARE_PATCH**2), 1)
+    for row, column in rng.integers(side // 4, side - side // 4, (rare, 2)):  # not at the edge, beyond the image
+        patches[row : row + RARE_PATCH, column : column + RARE_PATCH] = others
     return patches.astype(np.uint8)
 
 

@@ -35,7 +35,9 @@ def measure(setting: Setting) -> list[Row]:
     second = in_turn({"second": draw}, setting.rounds)["second"]
     pool = made["pool"]
     tally = np.bincount(pool.labels, minlength=len(maps.labels.legend))
+    share = maps.labels.summary.counts[-1].sum() / maps.labels.summary.counts.sum()
     return [
+        Row("share of the map that the rarest class covers", f"{share:.4%}"),
         at_most(f"{len(pool):,} tiles drawn the first time", first.duration(), first.median, 60, "s"),
         at_most("the second time", second.duration(), second.median, 1, "s"),
         Row("tiles of the most frequent and of the rarest class in the pool", f"{tally.max():,} and {tally.min():,}"),

@@ -20,7 +20,7 @@ from dataProcessors.sidecar import category_names
 from dataProcessors.sources import LabelSource, MapError
 
 log = logging.getLogger(__name__)
-SAMPLE_WINDOWS, SAMPLE_SIZE = 200, 64
+SAMPLE_WINDOWS, SAMPLE_SIZE = 64, 64
 PLACES = 40_000  # tried, to find where image and label map overlap
 EXPLAINED = 0.95  # share of sampled pixels that a palette must explain to be taken for that of a known legend
 FEWEST_MATCHED, FEW_MATCHED = 0.05, 0.8  # share of sampled pixels that must, and that should, match the legend
