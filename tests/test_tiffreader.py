@@ -366,3 +366,18 @@ def test_overview_and_no_tiles(tmp_path):
     assert direct.shape == picture.shape and same == [4, corner]
     assert reader.read(np.empty((0, 2), int), 30).shape == (0, 3, 30, 30)
     assert isinstance(MapError("x"), UserError)
+
+
+@pytest.mark.skipif(not preparation.CAN_ANNOUNCE, reason="this system does not tell what was read from disks")
+def test_blocks_are_announced_only_while_tiles_come_from_the_disk(tmp_path, monkeypatch):
+    path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
+    plain = TiffReader(path)
+    reader = TiffReader(path, cache=tmp_path / "cache")
+    announced, read = [], iter([0, 5, 5, 5, 5, 5, 5, 9])  # units read from disks before and after each batch
+    monkeypatch.setattr(preparation, "_read_from_disk", lambda: next(read))
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, start, length, advice: announced.append((start, length)))
+    positions, calls = np.array([[0, 0], [100, 100]]), []
+    for _ in range(4):
+        np.testing.assert_array_equal(reader.read(positions, 64), plain.read(positions, 64))
+        calls.append(len(announced))
+    assert calls == [3, 6, 6, 6], "one place for the first tile, two for the second; then memory has it all"
