@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from rasterio.env import get_gdal_config, set_gdal_config
+from rasterio.env import set_gdal_config
 from torch.utils.data import DataLoader
 from torchgeo.datasets import GeoDataset, RasterDataset, stack_samples
 from torchgeo.samplers import RandomGeoSampler, Units
@@ -50,11 +50,6 @@ def image_with_labels(image: Path, labels: Path) -> GeoDataset:
 def limit_gdal_cache(size: int = GDAL_CACHE) -> None:
     """Set how many bytes of decoded blocks GDAL keeps in this process and in those that it forks."""
     set_gdal_config("GDAL_CACHEMAX", size)
-
-
-def gdal_cache() -> int:
-    """How many bytes of decoded blocks GDAL keeps in this process."""
-    return int(get_gdal_config("GDAL_CACHEMAX"))
 
 
 def epochs(dataset: GeoDataset, tiles: int, workers: int, cache: int = GDAL_CACHE) -> Callable[[], int]:

@@ -4,9 +4,8 @@
 without a cache, batches of 72 random tiles of 96 x 96 pixels, as many threads as there are cores. torchgeo reads the
 same file with RasterDataset, RandomGeoSampler and a DataLoader (batches of 72, stack_samples), once without workers and
 once with two that were started before; the claims are against the faster. Both read 20,000 x 20,000 pixels of 3 uint8
-bands from the page cache. GDAL keeps 64 MB of decoded blocks in each of torchgeo's processes, a twentieth of the map as
-above, and what the project itself lets it keep in ours, which is less. On a map that fits into GDAL's default cache
-torchgeo is faster than here; the tiles above show by how much.
+bands from the page cache. GDAL keeps 64 MB of decoded blocks in each process, two of torchgeo's and one of ours: a
+twentieth of the map, as above. On a map that fits into GDAL's default cache both are faster.
 
 Most of the time goes into decoding blocks of which a tile needs little. The second claim is of a copy of the map in
 ZSTD and blocks of 128 x 128 pixels, which `gdal_translate` makes and which is as large, against torchgeo on the deflate
@@ -26,7 +25,6 @@ from benchmarks.with_torchgeo import (
     BATCH,
     check_image,
     fastest,
-    gdal_cache,
     image_epochs,
     limit_gdal_cache,
     random_positions,
@@ -59,13 +57,12 @@ def measure(setting: Setting) -> list[Row]:
 
 def windows(path: Path, side: int, tiles: int) -> Callable[[], int]:
     """What reads random tiles of a GeoTIFF without a prepared map when called."""
-    cache = gdal_cache()  # as users of the reader get it
     reader = TiffReader(path, cache=None, threads=len(os.sched_getaffinity(0)))
     rng = np.random.default_rng(0)
     check_image(path, reader, random_positions(rng, side, BATCH)[0])
 
     def epoch() -> int:
-        limit_gdal_cache(cache)
+        limit_gdal_cache()
         return read_batches(reader, random_positions(rng, side, tiles))
 
     return epoch

@@ -1,6 +1,7 @@
 """The maps of a run: which files they are, opened, prepared, and brought onto one grid."""
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dataProcessors.tiffreader import GEOMAP, LabelReader, TiffReader
 log = logging.getLogger(__name__)
 DATA = Path("data")
 CACHE = DATA / "cache"
+GDAL_CACHE = 32  # MB of decoded blocks; by itself GDAL would keep as much as a twentieth of the machine's memory
 POOL_FACTOR = 2  # tiles of a pool per tile of one evaluation's draw
 TRAINING_FACTOR = 4  # tiles of the supervised training pool per tile the simple models are fitted on
 POOL_SEEDS = {"fit": 1, "score": 2, "train": 3}  # keep the draws of the pools apart
@@ -122,6 +124,8 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
     """
     files = map_files(config)
     cache = CACHE if config.cache else None
+    if config.cache:  # maps are read through once then, and GDAL's own choice would fill memory for nothing
+        os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE))
     image = TiffReader(
         files.image, bands=files.bands, nodata=files.nodata, rect=files.rect, cache=cache, threads=threads
     )

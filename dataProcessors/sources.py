@@ -5,7 +5,6 @@ serve the preparation of a map and reading without it alike.
 """
 
 import logging
-import os
 import threading
 from pathlib import Path
 
@@ -19,10 +18,6 @@ from rasterio.windows import Window as RasterWindow
 from config import UserError
 from dataProcessors.grid import Grid, Window
 from dataProcessors.labels import NO_LABEL
-
-# MB of decoded blocks that GDAL keeps. Its own choice, a twentieth of the machine's memory, would fill up for nothing:
-# maps are read through once, block by block
-os.environ.setdefault("GDAL_CACHEMAX", "32")
 
 log = logging.getLogger(__name__)
 IMAGE_TYPES = ("uint8", "int16", "uint16", "float32")
