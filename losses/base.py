@@ -20,7 +20,7 @@ class Loss(nn.Module, ABC):
     @staticmethod
     def mean(terms: Tensor) -> Tensor:
         """Scalar mean of the terms; of no term it is 0, through which gradients still flow."""
-        return terms.sum() / max(len(terms), 1)
+        return terms.mean() if len(terms) else terms.sum()
 
     def forward(self, *inputs: Tensor | None) -> Tensor:
         """Scalar loss of the inputs that `terms` describes."""
@@ -36,7 +36,7 @@ def positive_parameter(owner: str, name: str, value: float) -> float:
 
 def check_tuples(owner: str, **embeddings: Tensor) -> None:
     """Raise ValueError unless all embeddings have one shape (B, D): broadcasting would hide a wrong batch."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in embeddings.items()}
-    if len(set(shapes.values())) > 1 or any(len(shape) != 2 for shape in shapes.values()):
-        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+    first, *others = (tensor.shape for tensor in embeddings.values())
+    if len(first) != 2 or any(shape != first for shape in others):
+        found = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in embeddings.items())
         raise ValueError(f"{owner} needs embeddings of one shape (B, D), a row for each tuple. Got {found} instead.")

@@ -5,12 +5,11 @@ The squared Euclidean distance is SUMMED over the D dimensions, so it is in [0, 
 
 import torch
 from torch import Tensor
-from torch.nn.functional import threshold
 
 
 def full_precision(x: Tensor) -> Tensor:
     """The tensor in float32, or as it is where its type is wider: half precision ties distances that differ."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -39,13 +38,12 @@ def pairwise_squared_distances(x: Tensor, y: Tensor | None = None) -> Tensor:
 
 
 def _by_products(x: Tensor) -> Tensor:
-    """Squared distances (N, N) of float32 rows (N, D) as |x|^2 + |y|^2 - 2xy, in float64, which has digits to spare.
+    """Squared distances (N, N) of float32 rows (N, D) as |x|^2 + |y|^2 - 2xy in float64: that has the digits for it.
 
-    On a CPU nine times as fast as by differences, for 512 rows of 64.
+    On a CPU many times as fast as by differences, and as exact as the rows are.
     """
     wide = x.double()
     squares = wide.square().sum(1)
-    distances = torch.addmm(squares, wide, wide.T, alpha=-2).add_(squares[:, None])
-    # the most that D products and their sum can be off by rounding
-    error = 2 * (x.shape[1] + 2) * torch.finfo(torch.float64).eps * max(squares.tolist(), default=0.0)
-    return threshold(distances, error, 0.0, inplace=True).float()
+    # less than they are, by the most that rounding can add: equal rows come to 0 or below
+    less = 1 - 2 * (x.shape[1] + 4) * torch.finfo(torch.float64).eps
+    return torch.addmm(squares, wide, wide.T, beta=less, alpha=-2).add_(squares[:, None]).clamp_(min=0).float()

@@ -42,10 +42,10 @@ def batch_hard(distances: Tensor, positives: Tensor, negatives: Tensor) -> Harde
             "batch_hard needs distances, positives and negatives of one shape (A, N). "
             f"Got {tuple(distances.shape)}, {tuple(positives.shape)} and {tuple(negatives.shape)} instead."
         )
-    others = ~torch.eye(*distances.shape, dtype=torch.bool, device=distances.device)
-    positive = _farthest(distances, positives & others)
-    negative = _closest(distances, negatives & others)
-    return Hardest(positive, negative, (positive >= 0) & (negative >= 0))
+    candidates = torch.stack([positives, negatives])  # (2, A, N)
+    candidates.diagonal(dim1=1, dim2=2).fill_(False)
+    hardest = _farthest(torch.stack([distances, -distances]), candidates)  # (2, A)
+    return Hardest(*hardest, (hardest >= 0).all(0))
 
 
 @torch.no_grad()
@@ -65,7 +65,7 @@ def second_negative(distances: Tensor, negatives: Tensor, anchors: Tensor, first
     first = first_negatives.clamp(min=0)
     tiles = torch.arange(len(distances), device=distances.device)
     taken = (tiles == anchors[:, None]) | (tiles == first[:, None]) | (first_negatives < 0)[:, None]  # (B, N)
-    return _closest(distances[first], negatives[anchors] & negatives[first] & ~taken)
+    return _farthest(-distances[first], negatives[anchors] & negatives[first] & ~taken)
 
 
 @torch.no_grad()
@@ -84,28 +84,22 @@ def random_hard(anchor: Tensor, candidates: Tensor, hardest: str) -> Tensor:
     if hardest not in ("negative", "positive"):
         raise ValueError(f"The 'hardest' parameter of random_hard must be 'negative' or 'positive'. Got {hardest!r}.")
     distances = squared_distances(anchor[:, None], candidates)  # (B, T)
-    find = _farthest if hardest == "positive" else _closest
-    return find(distances, torch.ones_like(distances, dtype=torch.bool))
+    signed = distances if hardest == "positive" else -distances
+    return _farthest(signed, torch.ones_like(signed, dtype=torch.bool))
 
 
 def _farthest(distances: Tensor, candidates: Tensor) -> Tensor:
-    """Column of each row's largest distance (A, N) among its candidates (A, N) bool; -1 where it has none: (A,)."""
-    return _column(torch.max, distances, candidates, -torch.inf)
+    """Column (...,) of each row's largest distance (..., N) among its candidates (..., N) bool; -1 where it has none.
 
-
-def _closest(distances: Tensor, candidates: Tensor) -> Tensor:
-    """Column of each row's smallest distance (A, N) among its candidates (A, N) bool; -1 where it has none: (A,)."""
-    return _column(torch.min, distances, candidates, torch.inf)
-
-
-def _column(find, distances: Tensor, candidates: Tensor, otherwise: float) -> Tensor:
-    """Column of what torch.max or torch.min finds: of equals the first; `otherwise` stands where no candidate is."""
+    The closest is the farthest by the distances' negatives.
+    """
     distances = full_precision(distances)
-    if not len(distances):
-        return torch.empty(0, dtype=torch.int64, device=distances.device)
+    if not distances.numel():
+        return torch.full(distances.shape[:-1], -1, device=distances.device)
     limits = torch.finfo(distances.dtype)
     # clamped, so that even an infinite distance of a candidate is found before all that are none
-    values, columns = find(torch.where(candidates, distances.clamp(limits.min, limits.max), otherwise), 1)
-    if values.isnan().any():
+    clamped = distances.clamp(limits.min, limits.max)
+    farthest, columns = torch.where(candidates, clamped, -torch.inf).max(-1)  # of equals the first
+    if farthest.isnan().any():
         raise ValueError("Mining met a distance that is NaN: the embeddings have diverged. Lower the learning rate.")
-    return columns.masked_fill_(values.isinf(), -1)
+    return columns.masked_fill_(farthest == -torch.inf, -1)
