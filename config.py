@@ -10,13 +10,20 @@ from typing import Annotated, Any, Literal
 import json5
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from configContradictions import contradictions
 from configMessages import explain, explain_json, key_help
 
 NETWORK_NAMES = Literal["resnext50", "transformer", "resnet10t", "test_resnet"]
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
 MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]
 MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
-NETWORK_PATCH = {"transformer": 8}  # networks that take only multiples of so many pixels
+CHANGEABLE = ("epochs", "evaluate_every", "checkpoint_minutes", "device")  # when a run is resumed
+# what a run is scored by: task -> metrics of each of its models, and of the embeddings themselves
+MODEL_METRICS = {"single_class": ("accuracy", "balanced_accuracy", "weighted_F1"), "multi_class": ("sum_error",)}
+EMBEDDING_METRICS = {
+    "single_class": ("MAP@R", "silhouette"),
+    "multi_class": ("MAP@1", "MAP@5", "MAP@10", "graded_MAP@R", "gSil"),
+}
 
 
 class UserError(Exception):
@@ -112,6 +119,13 @@ class Config(BaseModel):
     epochs: Whole = _key("epochs", 1000, ge=1)
     iterations: Whole = _key("steps per epoch", 250, ge=1)
     evaluate_every: Whole = _key("evaluate after every so many epochs", 1, ge=1)
+    best_metric: str = _key(
+        "score by which best.pt is chosen, named as in TensorBoard: single_class/MAP@R, multi_class/sum_error/knn, ...",
+        "single_class/MAP@R",
+    )
+    checkpoint_minutes: Number = _key(
+        "a checkpoint is written at least every so many minutes, and after every epoch", 10, gt=0
+    )
     learning_rate: Number = _key("learning rate of Adam", 2e-4, gt=0)
     seed: Whole = _key("seed of everything that is drawn", 0, ge=0, lt=2**31)
     threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = _key("CPU cores this run may use", "auto")
@@ -127,6 +141,15 @@ class Config(BaseModel):
     def run_name(self) -> str:
         """Name of the run's folder under results/ (a number is added where it exists already)."""
         return self.name or f"{self.loss}-{self.network}"
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the scores of the network, as TensorBoard shows them."""
+        models = {"single_class": self.single_class_classifiers, "multi_class": self.multi_class_classifiers}
+        of_models = [
+            f"{task}/{m}/{model}" for task, names in MODEL_METRICS.items() for m in names for model in models[task]
+        ]
+        return [f"{task}/{metric}" for task, names in EMBEDDING_METRICS.items() for metric in names] + of_models
 
     @property
     def legend_hints(self) -> dict[str, str]:
@@ -153,40 +176,6 @@ class Config(BaseModel):
     def _without_meaning(self) -> list[str]:
         distances = ["min_pos_dist", "max_pos_dist", "min_neg_dist", "max_neg_dist"] if self.supervised else []
         return distances + (["random_reset"] if self.supervised and self.loss == "magnetloss" else [])
-
-
-def _contradictions(config: Config) -> list[tuple[set[str], str]]:
-    """Pairs of keys that cannot both be meant: (keys concerned, message)."""
-    label_names = ["osm", "clc"] if isinstance(config.maps, str) else list(config.maps.labels)
-    patch = NETWORK_PATCH.get(config.network, 1)
-    checks = [
-        (config.min_pos_dist > config.max_pos_dist, {"min_pos_dist", "max_pos_dist"},
-         f"'min_pos_dist' ({config.min_pos_dist:g}) must not exceed 'max_pos_dist' ({config.max_pos_dist:g})."),
-        (config.min_neg_dist > config.max_neg_dist, {"min_neg_dist", "max_neg_dist"},
-         f"'min_neg_dist' ({config.min_neg_dist:g}) must not exceed 'max_neg_dist' ({config.max_neg_dist:g})."),
-        (config.image_size % patch != 0, {"network", "image_size"},
-         f"'image_size' must be divisible by {patch} for network {config.network}. Got {config.image_size}."),
-        (config.loss == "magnetloss" and config.batch_size < 2, {"loss", "batch_size"},
-         "'batch_size' (tiles per cluster) must be at least 2 for magnetloss. Got 1."),
-        (config.validation_map not in [name.lower() for name in label_names], {"validation_map", "maps"},
-         f"'validation_map' must be one of the label maps: {', '.join(label_names)}. Got '{config.validation_map}'."),
-    ]  # fmt: skip
-    if isinstance(config.maps, Maps):
-        checks += _map_contradictions(config.maps)
-    return [(keys, message) for wrong, keys, message in checks if wrong]
-
-
-def _map_contradictions(maps: Maps) -> list[tuple[bool, set[str], str]]:
-    west, south, east, north = maps.rect or (0, 0, 1, 1)
-    strangers = sorted(set(maps.legends) - set(maps.labels))
-    lower = [name.lower() for name in maps.labels]
-    return [
-        (not (west < east and south < north and west >= -180 and east <= 180 and south >= -90 and north <= 90),
-         {"maps"},
-         f"'maps.rect' must be west < east (-180..180), south < north (-90..90). Got {list(maps.rect or ())}."),
-        (bool(strangers), {"maps"}, f"'maps.legends' names no label map of 'maps.labels': {', '.join(strangers)}."),
-        (len(set(lower)) < len(lower), {"maps"}, "'maps.labels' has names that differ only in upper and lower case."),
-    ]  # fmt: skip
 
 
 def load(path: str | Path, overrides: list[str] = ()) -> Config:
@@ -251,11 +240,11 @@ def validate(content: dict, source: str = "config") -> Config:
         config, problems, wrong = Config(**content), [], set()
     except ValidationError as error:
         as_maps = isinstance(content.get("maps"), dict)  # then that it is no name of maps is beside the point
-        found = [p for p in error.errors() if not (as_maps and str(p["loc"][1:2]).startswith("(\"literal"))]
+        found = [p for p in error.errors() if not (as_maps and str(p["loc"][1:2]).startswith('("literal'))]
         problems = list(dict.fromkeys(explain(problem, content, Config, Maps) for problem in found))
         wrong = {str(problem["loc"][0]) for problem in error.errors()}
         config = _placeholder(content, wrong)
-    problems += [message for keys, message in _contradictions(config) if not keys & wrong]
+    problems += [message for keys, message in contradictions(config) if not keys & wrong]
     if problems:
         raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems))
     return config

@@ -1,49 +1,71 @@
-"""Command line: python main.py [VERB] [CONFIG] [key=value ...].
+"""Command line: python main.py [VERB] [CONFIG or RUN] [key=value ...].
 
 What a verb needs is imported when it runs: torch alone takes seconds.
 """
 
 import argparse
 import logging
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import config as configuration
+from training.interruption import Interrupted, Interruption
 
 
-def train(arguments: argparse.Namespace) -> None:
+def train(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Train a network on the maps and with the settings of a config, and show how good its embeddings are."""
-    config = configuration.load(arguments.config, arguments.overrides)
+    config = configuration.load(arguments.target, arguments.overrides)
     for warning in config.warnings():
-        logging.warning("%s: %s", arguments.config, warning)
+        logging.warning("%s: %s", arguments.target, warning)
+    make_run(config, interruption)
+
+
+def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
+    """Go on with a run from the last checkpoint in its folder, results/NAME."""
+    from training.resuming import open_run
+
+    with open_run(arguments.target, arguments.overrides) as run:
+        make_run(run.config, interruption, run)
+
+
+def make_run(config: configuration.Config, interruption: Interruption, opened=None) -> None:
+    """Train and evaluate, in a new folder or, where a run is `opened` (training.resuming.Run), go on in its own."""
     from dataProcessors.maps import open_maps
     from dataProcessors.statistics import normalisation
+    from storage import check_writable
+    from training.checkpoint import check_maps
     from training.evaluator import Evaluator
     from training.execution import TRIAL_TILES, resolve, resolve_device, resolve_threads
-    from training.folder import create_folder, describe_run
+    from training.folder import RESULTS
+    from training.resuming import start_run
     from training.scorer import Scorer
     from training.steps import STEPS
     from training.trainer import Trainer
 
-    resolve_device(config.device)  # before anything that takes long
+    resolve_device(config.device)  # this and whether results can be written: before anything that takes long
+    check_writable(RESULTS)
     threads = resolve_threads(config)
     maps = open_maps(config, threads)
+    if opened and opened.checkpoint:
+        check_maps(opened.folder, maps.fingerprints(), opened.checkpoint)
     pools = maps.pools(config)
     step = STEPS[config.loss, config.supervised](config, maps.sampler(config, pools), maps.read, pools)
     scaling = normalisation(maps.image, config.image_size)
     network = make_network(config, maps, scaling)
     execution = resolve(config, network, maps.read(pools["fit"].positions[:TRIAL_TILES]))
     config = config.model_copy(update=execution.resolved())
-    folder = create_folder(config.run_name)
-    describe_run(folder, config, maps.fingerprints())
-    reporter = make_reporter(config, maps, folder)
-    evaluator = Evaluator(config, maps.image, scaling, pools["fit"], pools["score"], threads)
-    scorer = Scorer(evaluator, reporter, maps.image, folder, beside=execution.device.type != "cpu")
-    Trainer(config, network, step, scorer, execution, maps, reporter).run()
-    reporter.close()
-    print(f"\nThe results are in {folder}. Look at them with: tensorboard --logdir {folder}")
+    with opened or start_run(config, maps.fingerprints()) as run:
+        reporter = make_reporter(config, maps, run)
+        evaluator = Evaluator(config, maps.image, scaling, pools["fit"], pools["score"], threads)
+        scorer = Scorer(evaluator, reporter, maps.image, config.best_metric, beside=execution.device.type != "cpu")
+        trainer = Trainer(config, network, step, scorer, execution, maps, reporter, run.folder, interruption)
+        trainer.run(run.checkpoint)
+        reporter.close()
+    print(f"\nThe results are in {run.folder}. Look at them with: tensorboard --logdir {run.folder}")
 
 
 def make_network(config: configuration.Config, maps, scaling):
@@ -56,8 +78,8 @@ def make_network(config: configuration.Config, maps, scaling):
     )  # fmt: skip
 
 
-def make_reporter(config: configuration.Config, maps, folder: Path):
-    """What shows the run: console, metrics.csv, TensorBoard, figures."""
+def make_reporter(config: configuration.Config, maps, run):
+    """What shows the run: console, metrics.csv, TensorBoard, figures; it goes on after what is shown already."""
     from dataProcessors.statistics import sample_tiles
     from reporting.display import Display
     from reporting.figures import Overview
@@ -68,24 +90,34 @@ def make_reporter(config: configuration.Config, maps, folder: Path):
     overview = Overview(display.rgb(pixels[None])[0], step, corner)
     note = "synthetic map" if maps.image.source.synthetic else ""
     reporter = Reporter(
-        folder, maps.labels.legend, display, overview, config.image_size, maps.area.cells(), config.seed, note
+        run.folder, maps.labels.legend, display, overview, config.image_size, maps.area.cells(), config.seed, note
     )
-    reporter.config(config.to_json())
+    if not run.is_new:
+        reporter.go_on(run.step, run.scored_step)
+    if run.checkpoint is None:
+        reporter.config(config.to_json())
     return reporter
 
 
 class Verb(NamedTuple):
     """What the first word of the command line may be."""
 
-    run: Callable[[argparse.Namespace], None]
-    epilog: Callable[[], str]
+    run: Callable[[argparse.Namespace, Interruption], None]
+    target: str
+    default: str | None
+    epilog: Callable[[], str] = lambda: ""
 
 
-VERBS = {"train": Verb(train, lambda: "config keys:\n" + configuration.describe())}
+VERBS = {
+    "train": Verb(train, "CONFIG", "config.json", lambda: "config keys:\n" + configuration.describe()),
+    "resume": Verb(
+        resume, "results/NAME", None, lambda: f"keys that may change: {', '.join(configuration.CHANGEABLE)}"
+    ),
+}
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """The verb (train, if none is named), the config file and the overrides."""
+    """The verb (train, if none is named), what it works on, and the overrides."""
     parser = argparse.ArgumentParser(
         prog="main.py",
         description="Metric embeddings for satellite image classification. Without a verb: train.",
@@ -95,34 +127,57 @@ def parse(argv: list[str]) -> argparse.Namespace:
     for name, verb in VERBS.items():
         about = {"help": verb.run.__doc__, "description": verb.run.__doc__, "epilog": verb.epilog()}
         added = verbs.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **about)
-        added.add_argument("items", nargs="*", metavar="CONFIG or key=value", help=ITEMS_HELP)
+        told = f"{verb.target}{f' ({verb.default} if none is named)' if verb.default else ''}; {ITEMS_HELP}"
+        added.add_argument("items", nargs="*", metavar=f"{verb.target} or key=value", help=told)
     is_verb = argv and (argv[0] in VERBS or argv[0] in ("-h", "--help"))
     arguments = parser.parse_args(argv if is_verb else ["train", *argv])
-    files = [item for item in arguments.items if "=" not in item]
-    if len(files) > 1:
-        parser.error(f"'{files[0]}' is no verb, or there is more than one config file: {' '.join(files)}")
-    arguments.config = Path(files[0] if files else "config.json")
+    verb = VERBS[arguments.verb]
+    targets = [item for item in arguments.items if "=" not in item] or [verb.default]
+    if len(targets) > 1 or targets[0] is None:
+        given = " ".join(arguments.items) or "nothing"
+        parser.error(f"{arguments.verb} takes one {verb.target}. Got {given}. Verbs are {', '.join(VERBS)}.")
+    arguments.target = Path(targets[0])
     arguments.overrides = [item for item in arguments.items if "=" in item]
     return arguments
 
 
 ITEMS_HELP = (
-    "a config file, config.json if none is named; and any key of the config with the value it is to have instead, "
-    "nested keys with dots: batch_size=12 maps.image=my.tif"
+    "and any key of the config with the value it is to have instead, nested keys with dots: "
+    "batch_size=12 maps.image=my.tif"
 )
 
 
 def main(argv: list[str]) -> int:
-    """Run a verb. Gives the exit code: 2 after one message about what the user can mend."""
+    """Run a verb. Gives the exit code: 2 after one message about what the user can mend, 130 or 143 after a signal."""
     arguments = parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    threading.excepthook = _thread_ended
     try:
-        VERBS[arguments.verb].run(arguments)
+        with Interruption() as interruption:
+            VERBS[arguments.verb].run(arguments, interruption)
     except configuration.UserError as error:
-        print(error, file=sys.stderr)
+        print("\n".join([str(error), *_notes(error)]), file=sys.stderr)
         return 2
+    except Interrupted as interrupted:
+        print("\n".join(["\nInterrupted.", *_notes(interrupted)]), file=sys.stderr)
+        return 128 + interrupted.number
     return 0
 
 
+def _notes(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    """A full disk ends the thread that writes TensorBoard's files; who hands it the next event meets the error."""
+    if not isinstance(ended.exc_value, OSError):
+        threading.__excepthook__(ended)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    if code > 128:  # an evaluation may be computing in a thread of its own; nothing of it is needed
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -93,7 +93,8 @@ def prepare(setting: Setting) -> Run:
     pools, scaling = opened.pools(config), normalisation(opened.image, config.image_size)
     network = make_network(config, opened, scaling)
     execution = resolve(config, network, opened.read(pools["fit"].positions[:TRIAL_TILES]))
-    return Run(config, Trainer(config, network, None, None, execution, opened, None), scaling, pools, threads)
+    trainer = Trainer(config, network, None, None, execution, opened, None, setting.folder, None)
+    return Run(config, trainer, scaling, pools, threads)
 
 
 def timed_rounds(run: Run, rounds: int) -> list[dict[str, float]]:

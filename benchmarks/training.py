@@ -46,7 +46,9 @@ class Run:
         )
         self.network = make_network(self.config, self.maps, normalisation(self.maps.image, self.config.image_size))
         self.execution = resolve(self.config, self.network, self.maps.read(pools["fit"].positions[:TRIAL_TILES]))
-        self.trainer = Trainer(self.config, self.network, step, Silent(), self.execution, self.maps, Silent())
+        self.trainer = Trainer(
+            self.config, self.network, step, Silent(), self.execution, self.maps, Silent(), setting.folder, None
+        )
         self.batches = self._batches()
         self.seconds: dict[str, float] = {}
 

@@ -137,15 +137,20 @@ class IndexBatches:
         clusters: M, tiles: D of a batch
         seed: of the draws
         index: set, and set anew, by the training; its `draw(M, D, rng)` chooses
+
+    Attributes:
+        drawn: step -> what the index chose for it, of steps that are not done yet
     """
 
     def __init__(self, pool: Pool, read: Reader, clusters: int, tiles: int, seed: int):
         self.pool, self.read, self.clusters, self.tiles, self.seed = pool, read, clusters, tiles, seed
-        self.index = None
+        self.index, self.drawn, self.last_anchor = None, {}, None
 
     def task(self, step: int) -> Callable[[], Batch]:
-        """What reads the batch of a step when called; which tiles they are is drawn now, by the index as it is now."""
-        drawn = self.index.draw(self.clusters, self.tiles, np.random.default_rng([self.seed, step]))
+        """What reads the batch of a step when called; its tiles are drawn now, by the index as it is, if not before."""
+        if step not in self.drawn:
+            self.drawn[step] = self.index.draw(self.clusters, self.tiles, np.random.default_rng([self.seed, step]))
+        drawn = self.drawn[step]
         positions = self.pool.positions[drawn.tiles]
         return lambda: Batch(
             step, positions, self.read(positions), cluster_roles(drawn.clusters), clusters=drawn.clusters,

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import logging
-import os
-import uuid
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from dataProcessors.area import Area, SamplingError
 from dataProcessors.labels import dominant
 from dataProcessors.prepared import BLOCK, Summary
+from storage import whole_file
 
 log = logging.getLogger(__name__)
 ROUNDS = 40  # of looking for tiles of the classes that are still short
@@ -51,22 +52,30 @@ class Pool:
 
     def save(self, path: Path) -> None:
         """Write the pool to a .npz file, which appears whole."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.npz")
-        np.savez(temporary, positions=self.positions, proportions=self.proportions)
-        os.replace(temporary, path)
+        with whole_file(path) as temporary:
+            np.savez(temporary, positions=self.positions, proportions=self.proportions)
 
     @classmethod
     def load(cls, path: Path) -> "Pool":
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as content:
-            return cls(content["positions"], content["proportions"])
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: the file is damaged
+        """
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                return cls(content["positions"], content["proportions"])
+        except (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"{path} is damaged: {error}") from None
 
 
 def saved_pool(path: Path | None, make: Callable[[], Pool]) -> Pool:
-    """The pool that lies at `path`, made and saved first if there is none; None: neither looked for nor saved."""
+    """The pool that lies at `path`, made and saved if there is no whole one; None: neither looked for nor saved."""
     if path is not None and path.exists():
-        return Pool.load(path)
+        try:
+            return Pool.load(path)
+        except ValueError as error:
+            log.warning("%s. It is made again", error)
     pool = make()
     if path is not None:
         pool.save(path)

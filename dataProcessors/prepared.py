@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from dataProcessors.grid import Window
 from dataProcessors.sources import ImageSource, LabelSource, MapError
+from storage import rename_folder, temporary_folder, writing
 
 try:
     import resource
@@ -102,17 +102,28 @@ class PreparedMap:
     """Blocks and summary of a prepared map, as they lie in its folder.
 
     The pixels stay in the file, mapped into memory: private memory does not grow with the map.
+
+    Args:
+        folder: of the prepared map
+        window, dtype, bands: what it must hold
+    Raises:
+        OSError, ValueError, KeyError, EOFError: a file is missing, cut off, or holds something else
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, window: Window, dtype: np.dtype, bands: int):
         about = json.loads((folder / "about.json").read_text(encoding="utf8"))
-        self.window = Window(*about["window"])
+        self.window = window
         self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)  # (rows, columns, y, x, C)
+        self.summary = Summary(window, np.load(folder / "counts.npy", allow_pickle=False))
+        self.overview = np.load(folder / "overview.npy", mmap_mode="r", allow_pickle=False)
+        found = about["window"], self.blocks.shape, self.blocks.dtype, self.summary.counts.shape[1:], len(self.overview)
+        rows_columns = block_shape(window)
+        expected = list(window), (*rows_columns, BLOCK, BLOCK, bands), dtype, rows_columns, bands
+        if found != expected:
+            raise ValueError(f"holds {found} instead of {expected}")
         # while batches still come from the disk their blocks are announced; in memory that would only cost time
         self._file, self._from_disk = open(folder / "blocks.npy", "rb"), CAN_ANNOUNCE  # noqa: SIM115
         self._lines = np.asarray(self.blocks).reshape(*self.blocks.shape[:3], -1)  # plain arrays are cut up faster
-        self.summary = Summary(self.window, np.load(folder / "counts.npy", allow_pickle=False))
-        self.overview = np.load(folder / "overview.npy", mmap_mode="r", allow_pickle=False)
 
     def read(self, positions: np.ndarray, size: int, out: np.ndarray) -> np.ndarray:
         """Copy the tiles at positions (N, 2), all inside the window, into out (N, size, size, C)."""
@@ -163,7 +174,7 @@ def prepared(
     cache: Path,
     threads: int,
 ) -> PreparedMap:
-    """The prepared map `key`, made first if it does not lie in `cache` yet.
+    """The prepared map `key`, made first if it does not lie in `cache` yet, and anew if what lies there is damaged.
 
     It is made under a temporary name and renamed when whole, so a broken-off preparation leaves nothing that could be
     taken for a map, and two runs that prepare the same map at the same time both end well.
@@ -177,31 +188,26 @@ def prepared(
         threads: threads that decode
     Raises:
         MapError: the disk has no room for it, or the source is damaged
+        StorageError: the disk refuses it
     """
     folder = cache / key
-    if not folder.exists():
-        temporary = cache / f".{key}.{uuid.uuid4().hex[:8]}.tmp"
+    content = window, source.dtype, len(source.bands)
+    if folder.exists():
         try:
-            _prepare(source, window, count, temporary, threads)
-            _rename(temporary, folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return PreparedMap(folder)
-
-
-def _rename(temporary: Path, folder: Path) -> None:
-    try:
-        os.rename(temporary, folder)
-    except OSError:
-        if not folder.exists():  # otherwise another run was faster with the same content
-            raise
+            return PreparedMap(folder, *content)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            log.warning("%s is damaged, and made again: %s", folder, error)
+            shutil.rmtree(folder, ignore_errors=True)
+    with writing(folder), temporary_folder(cache) as temporary:
+        _prepare(source, window, count, temporary, threads)
+        rename_folder(temporary, folder)  # unless another run was faster with the same content
+    return PreparedMap(folder, *content)
 
 
 def _prepare(source, window: Window, count, folder: Path, threads: int) -> None:
     rows, columns = block_shape(window)
     shape = (rows, columns, BLOCK, BLOCK, len(source.bands))
     _check_space(source.path, folder.parent, int(np.prod(shape)) * source.dtype.itemsize)
-    folder.mkdir(parents=True)
     blocks = _BlockFile(folder / "blocks.npy", source.dtype, shape)
     counts: dict[tuple[int, int], np.ndarray] = {}
     step = overview_step(window)
@@ -222,7 +228,6 @@ def _prepare(source, window: Window, count, folder: Path, threads: int) -> None:
         return chunk.width * chunk.height
 
     _run_chunks(prepare_chunk, list(_chunks(window, source.chunk)), source.path, window, threads)
-    blocks.sync()
     counted = np.minimum(_joined(counts, rows, columns), block_pixels(window).astype(np.uint16))  # not what fills up
     np.save(folder / "overview.npy", overview[:, : -(-window.height // step), : -(-window.width // step)])
     _write_about(folder, source, window, counted)
@@ -248,11 +253,6 @@ class _BlockFile:
             for each, blocks in enumerate(part, row):
                 file.seek(self.offset + (each * self.columns + column) * blocks[0].nbytes)
                 file.write(blocks)
-
-    def sync(self) -> None:
-        """Wait until all of it lies on the disk."""
-        with open(self.path, "rb+") as file:
-            os.fsync(file.fileno())
 
 
 def _run_chunks(prepare_chunk, chunks: list[Window], path: str, window: Window, threads: int) -> None:
@@ -309,7 +309,6 @@ def _write_about(folder: Path, source, window: Window, counts: np.ndarray) -> No
 
 
 def _check_space(path: str, cache: Path, needed: int) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(cache).free
     log.info("%s is decoded once into %s: %.2f GB", path, cache, needed / 1e9)
     if needed > free:

@@ -29,6 +29,11 @@ class Score(NamedTuple):
     mean: float
     std: float
 
+    @property
+    def tag(self) -> str:
+        """Its name among the scores of the same features: task/metric, or task/metric/model."""
+        return "/".join(part for part in (self.task, self.metric, self.model) if part != "-")
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evaluation.scoring import Score
+from storage import whole_file, writing
 
 HEADER = ("step", *Score._fields)
 
@@ -36,10 +37,23 @@ class MetricsFile:
         """Add the scores of one evaluation, six significant digits each; they are on the disk when this returns."""
         self._append([step, *score[:-2], f"{score.mean:.6g}", f"{score.std:.6g}"] for score in scores)
 
+    def keep_until(self, step: int) -> list[Score]:
+        """Drop the scores of later steps, and what a killed process left unfinished. Gives the scores that are kept."""
+        with self.path.open(encoding="utf8", newline="") as file:
+            rows = [row for row in list(csv.reader(file))[1:] if len(row) == len(HEADER)]
+        kept = [row for row in rows if int(row[0]) <= step]
+        with whole_file(self.path) as temporary:
+            temporary.write_text(_as_text([HEADER, *kept]), encoding="utf8", newline="")
+        return [Score(*row[1:-2], float(row[-2]), float(row[-1])) for row in kept]
+
     def _append(self, rows: Iterable[Iterable]):
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        with self.path.open("a", encoding="utf8", newline="") as file:
-            file.write(text.getvalue())  # all at once, so no reader sees half an evaluation
+        with writing(self.path), self.path.open("a", encoding="utf8", newline="") as file:
+            file.write(_as_text(rows))  # all at once, so no reader sees half an evaluation
             file.flush()
             os.fsync(file.fileno())
+
+
+def _as_text(rows: Iterable[Iterable]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

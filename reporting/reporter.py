@@ -50,6 +50,17 @@ class Reporter:
         self.metrics = MetricsFile(folder / "metrics.csv")
         self._baselines: list[Score] = []
 
+    def go_on(self, step: int, scored_step: int):
+        """Go on after what an earlier process showed, without anything of later steps.
+
+        Args:
+            step: the last that is trained, -1 if there is none
+            scored_step: the last whose scores are shown, -1 if there is none
+        """
+        kept = self.metrics.keep_until(scored_step)
+        self._baselines = [score for score in kept if score.features != "trained"]
+        self.board.keep_until(step, scored_step)
+
     def config(self, text: str):
         """Show the resolved config, JSON, as it is."""
         self.board.text("config", f"```json\n{text}\n```")
@@ -111,6 +122,10 @@ class Reporter:
             step, "sampled_tiles", figures.sampling_map(self.overview, self.size, sampled, self.reserved, title)
         )
         self.board.projector(step, embeddings, labels, positions, self.display.rgb(tiles), self.legend)
+        self.board.flush()
+
+    def flush(self):
+        """Have everything that was shown so far on the disk."""
         self.board.flush()
 
     def close(self):

@@ -156,13 +156,15 @@ def test_a_batch_of_an_index():
     task = batches.task(0)
     batches.index = Index(np.arange(50, 60))  # of the next epoch: what was drawn before stays
     batch = task()
+    assert_equal(batch, batches.task(0)())
     assert (batch.positions[:, None] == pool.positions[:10]).all(-1).any(1).all()
     assert np.array_equal(batch.tiles, read(batch.positions))
     assert batch.cluster_classes.tolist() == [0, 1, 0] and batch.cluster_ids.tolist() == [40, 41, 42]
-    later = batches.task(0)()
+    later = batches.task(1)()
     assert (later.positions[:, None] == pool.positions[50:60]).all(-1).any(1).all()
-    assert_equal(later, batches.task(0)())
-    assert not np.array_equal(later.positions, batches.task(1)().positions)
+    assert not np.array_equal(later.positions, batches.task(2)().positions)
+    batches.drawn.clear()
+    assert_equal(later, batches.task(1)())
 
 
 def test_cluster_roles_of_clusters_of_any_size():

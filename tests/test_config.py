@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 import config as configuration
 from config import Config, ConfigError, Maps, describe, load, validate
+from configContradictions import NETWORK_PATCH
 
 ROOT = Path(configuration.__file__).parent
 LEAST = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm"}
@@ -275,4 +276,4 @@ def test_names_are_those_of_the_rooms():
     assert set(get_args(configuration.LOSS_NAMES)) == set(LOSSES)
     assert set(get_args(configuration.MINING_NAMES)) == set(MINING_MODES)
     assert set(get_args(configuration.MODEL_NAMES)) == set(CLASSIFIERS)
-    assert configuration.NETWORK_PATCH == {"transformer": PATCH_SIZE}
+    assert NETWORK_PATCH == {"transformer": PATCH_SIZE}

@@ -1,6 +1,5 @@
 """Whole runs through main.py, on a small map made here."""
 
-import csv
 import itertools
 import json
 import os
@@ -10,88 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 import torch
-from rasterio.transform import from_origin
+from runs_for_tests import MAPS, ROOT, losses_of, main_py, rows_of, run_in_process, small_config, write_fields
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
 from mining import MINING_MODES
-
-ROOT = Path(__file__).resolve().parents[1]
-SIDE, FIELD = 384, 48  # pixels: of the map, and of its square fields
-FIELDS = ((90, 60), (140, 40), (60, 25), (120, 90))  # brightness and texture of four classes
-
-
-def write_map(folder: Path, bands: int = 3) -> dict:
-    """An image of square fields of four kinds and a label map of class codes at half the resolution: the `maps` key."""
-    rng = np.random.default_rng(0)
-    kinds = rng.integers(0, len(FIELDS), (SIDE // FIELD, SIDE // FIELD))
-    classes = kinds.repeat(FIELD, 0).repeat(FIELD, 1)
-    brightness, texture = np.array(FIELDS).T
-    pixels = brightness[classes] + texture[classes] * rng.standard_normal((bands, SIDE, SIDE)) / 3
-    profile = {"driver": "GTiff", "crs": "EPSG:32632", "width": SIDE, "height": SIDE}
-    with rasterio.open(
-        folder / "image.tif", "w", count=bands, dtype="uint8", transform=from_origin(5e5, 5.5e6, 10, 10), **profile
-    ) as file:
-        file.write(pixels.clip(1, 255).astype(np.uint8))
-    profile |= {"width": SIDE // 2, "height": SIDE // 2}
-    with rasterio.open(
-        folder / "labels.tif", "w", count=1, dtype="uint8", transform=from_origin(5e5, 5.5e6, 20, 20), **profile
-    ) as file:
-        file.write((classes[::2, ::2] + 1).astype(np.uint8), 1)
-    return {"image": "image.tif", "labels": {"fields": "labels.tif"}}
-
-
-def small_config(**changes) -> dict:
-    return {
-        "network": "test_resnet", "loss": "tripletloss", "image_size": 16, "batch_size": 4, "magnet_clusters": 3,
-        "validation_nb": 60, "validation_map": "fields", "valIteration": 2, "min_pos_dist": 0.5, "max_pos_dist": 2,
-        "min_neg_dist": 4, "max_neg_dist": 10, "epochs": 1, "iterations": 2, "precision": "fp32", "device": "cpu",
-        "threads": 1,
-        "single_class_classifiers": ["knn"], "multi_class_classifiers": ["knn"], "name": "run",
-    } | changes  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def map_folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("maps")
-    write_map(folder)
-    return folder
-
-
-@pytest.fixture
-def workplace(map_folder, monkeypatch) -> Path:
-    """The folder in which runs are made; maps are prepared there once."""
-    monkeypatch.chdir(map_folder)
-    return map_folder
-
-
-@pytest.fixture
-def no_figures(monkeypatch) -> None:
-    """Runs without their figures, which take most of a short run's time and have tests of their own."""
-    monkeypatch.setattr("reporting.reporter.Reporter.figures", lambda *arguments: None)
-
-
-def run_in_process(name: str, **changes) -> Path:
-    """Train as `python main.py` does; gives the run's folder."""
-    config = small_config(name=name, maps={"image": "image.tif", "labels": {"fields": "labels.tif"}}, **changes)
-    Path(f"{name}.json").write_text(json.dumps(config))
-    before = set(Path("results").glob("*")) if Path("results").exists() else set()
-    assert main.main([f"{name}.json"]) == 0
-    (folder,) = set(Path("results").glob("*")) - before
-    return folder
-
-
-def rows_of(folder: Path) -> list[dict]:
-    with (folder / "metrics.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def losses_of(folder: Path) -> list[float]:
-    events = EventAccumulator(str(folder / "tensorboard" / "trained")).Reload()
-    return [event.value for event in events.Scalars("train/loss")]
-
 
 # every network, loss, supervised and random_reset; the four mining modes are switched on and off over them
 SETTINGS = list(
@@ -144,7 +67,7 @@ def test_results_hold_what_is_promised(workplace):
     assert {row["step"] for row in baselines} == {"0"}, "baselines are scored once"
     for weights in ("best.pt", "last.pt"):
         state = torch.load(folder / weights, weights_only=True)
-        assert "head.weight" in state
+        assert "head.weight" in state["network"]
     events = EventAccumulator(str(folder / "tensorboard" / "trained")).Reload()
     assert {"batch/tiles", "figures/umap", "figures/sampled_tiles", "figures/confusion_matrix/knn"} <= set(
         events.Tags()["images"]
@@ -177,31 +100,33 @@ def test_losses_fall_on_an_easy_map(workplace, no_figures):
 
 
 def test_diverging_training_stops_with_one_message(workplace, no_figures, capsys):
-    maps = {"image": "image.tif", "labels": {"fields": "labels.tif"}}
+    maps = MAPS
     Path("diverge.json").write_text(json.dumps(small_config(maps=maps, iterations=40, norm_output=False)))
     assert main.main(["diverge.json", "learning_rate=1e9", "name=diverge"]) == 2
     message = capsys.readouterr().err
     assert "not finite" in message
     assert "learning_rate" in message
-    assert torch.load("results/diverge/last.pt", weights_only=True)["head.weight"].isfinite().all()
+    last = torch.load("results/diverge/last.pt", weights_only=True)
+    assert all(value.isfinite().all() for value in last["network"].values())
+    (saved,) = Path("results/diverge").glob("not_finite-*.npz")
+    assert str(saved) in message
+    with np.load(saved, allow_pickle=False) as batch:
+        assert batch["tiles"].shape == (12, 3, 16, 16)
+        assert str(tuple(batch["positions"][0].tolist())) in message
+        assert f"step {int(saved.stem.split('-')[1]):,}" in message
+    assert last["step"] < int(saved.stem.split("-")[1])
 
 
 def test_embeddings_of_four_and_one_band(tmp_path, monkeypatch, no_figures):
     monkeypatch.chdir(tmp_path)
     for bands in (1, 4):
-        write_map(tmp_path, bands)
+        write_fields(tmp_path, bands)
         folder = run_in_process(f"bands{bands}")
         assert np.isfinite(losses_of(folder)).all()
 
 
-def main_py(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, ROOT / "main.py", *arguments], cwd=folder, capture_output=True, text=True, timeout=120
-    )
-
-
 def test_command_line_as_a_user_calls_it(tmp_path):
-    maps = write_map(tmp_path)
+    maps = write_fields(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(small_config(maps=maps)))
     done = main_py(tmp_path, "train", "name=first", "iterations=1", "maps.bands=[1,3]")
     assert done.returncode == 0, done.stderr
@@ -226,7 +151,7 @@ def test_command_line_as_a_user_calls_it(tmp_path):
     ],
 )
 def test_user_errors_are_one_message_and_exit_code_2(workplace, capsys, arguments, told):
-    config = small_config(maps={"image": "image.tif", "labels": {"fields": "labels.tif"}})
+    config = small_config(maps=MAPS)
     Path("config.json").write_text(json.dumps(config))
     before = list(Path("results").glob("*")) if Path("results").exists() else []
     assert main.main(arguments) == 2

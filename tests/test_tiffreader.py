@@ -317,8 +317,8 @@ def test_a_damaged_source_is_found_in_the_preparation(tmp_path):
 
 def test_two_that_prepare_the_same_map_both_end_well(tmp_path, monkeypatch):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
-    together, renamed = threading.Barrier(2, timeout=20), preparation._rename
-    monkeypatch.setattr(preparation, "_rename", lambda *a: (together.wait(), renamed(*a)))  # both come to the end
+    together, renamed = threading.Barrier(2, timeout=20), preparation.rename_folder
+    monkeypatch.setattr(preparation, "rename_folder", lambda *a: together.wait() + renamed(*a))  # both come to the end
 
     def prepare(_):
         return TiffReader(path, cache=tmp_path / "cache").read(np.array([[200, 150]]), 96)
@@ -341,7 +341,7 @@ def test_a_full_disk_is_told_before_it_is_written(tmp_path, monkeypatch):
 def test_a_prepared_map_is_mapped_not_loaded(tmp_path):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
     reader = TiffReader(path, cache=tmp_path / "cache")
-    prepared = PreparedMap(tmp_path / "cache" / reader.key)
+    prepared = PreparedMap(tmp_path / "cache" / reader.key, Window(0, 0, 400, 300), reader.dtype, 3)
     assert isinstance(prepared.blocks, np.memmap) and prepared.blocks.shape == (3, 4, 128, 128, 3)
     assert prepared.window == Window(0, 0, 400, 300)
 

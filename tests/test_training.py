@@ -16,8 +16,8 @@ from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.pool import Pool
 from evaluation.scoring import Evaluation, Score
 from training.evaluator import Features
-from training.folder import create_folder, describe_run, save_weights
-from training.scorer import MOST_SAMPLED, Sampled, Scorer, Snapshot
+from training.folder import create_folder, lock_folder
+from training.scorer import MOST_SAMPLED, Sampled, Scorer, Snapshot, metric_value
 from training.steps import Embedding, TupleStep
 
 SIZE = 8
@@ -184,8 +184,7 @@ class StubEvaluator:
 
 
 def snapshot(step: int, value: float) -> Snapshot:
-    features = Features("trained", np.full((1, 1), value), np.zeros((1, 1)))
-    return Snapshot(step, features, {"weight": torch.full((1,), value)}, {})
+    return Snapshot(step, Features("trained", np.full((1, 1), value), np.zeros((1, 1))), {})
 
 
 class NoImage:
@@ -193,77 +192,126 @@ class NoImage:
         return np.zeros((len(positions), 1, size, size), np.uint8)
 
 
+class Evaluated:
+    """Notes which networks were the best so far."""
+
+    def __init__(self):
+        self.told = []
+
+    def __call__(self, best: bool) -> None:
+        self.told.append(best)
+
+
+def scorer_of(evaluator, recorder, beside=False) -> Scorer:
+    return Scorer(evaluator, recorder, NoImage(), "single_class/MAP@R", beside)
+
+
+def no_checkpoint(name: str):
+    raise AssertionError(f"{name} was asked for, though all is known")
+
+
 @pytest.mark.parametrize("beside", [False, True])
-def test_scorer_reports_every_evaluation_in_order_and_keeps_the_best_weights(tmp_path, beside):
-    evaluator, recorder = StubEvaluator(), Recorder()
-    scorer = Scorer(evaluator, recorder, NoImage(), tmp_path, beside)
-    scorer.baselines(snapshot(0, 0.1))
-    for step, value in ((1, 0.5), (2, 0.9), (3, float("nan")), (4, 0.7)):
-        scorer.submit(snapshot(step, value))
+def test_scorer_reports_every_evaluation_in_order_and_tells_the_best(beside):
+    evaluator, recorder, evaluated = StubEvaluator(), Recorder(), Evaluated()
+    scorer = scorer_of(evaluator, recorder, beside)
+    for step, value in ((0, 0.1), (1, 0.5), (2, 0.9), (3, float("nan")), (4, 0.7)):
+        scorer.submit(snapshot(step, value), evaluated)
         scorer.poll()
-    scorer.finish()
+    scorer.finish(no_checkpoint)
     assert [step for step, _, _ in recorder.told] == [0, 1, 2, 3, 4]
     assert all(in_main for _, _, in_main in recorder.told), "TensorBoard is written from one thread only"
-    assert torch.load(tmp_path / "best.pt", weights_only=True)["weight"].item() == pytest.approx(0.9)
-    assert torch.load(tmp_path / "last.pt", weights_only=True)["weight"].item() == pytest.approx(0.7)
+    assert evaluated.told == [True, True, True, False, False]
     assert recorder.drawn == [2, 4], "figures of the best and of the last"
 
 
-def test_figures_of_a_last_that_is_the_best_are_drawn_once(tmp_path):
+def test_untrained_network_is_scored_beside_band_statistics():
     recorder = Recorder()
-    scorer = Scorer(StubEvaluator(), recorder, NoImage(), tmp_path, beside=False)
-    scorer.baselines(snapshot(0, 0.1))
-    scorer.submit(snapshot(1, 0.5))
-    scorer.finish()
+    scorer = scorer_of(StubEvaluator(), recorder)
+    recorder.scores = lambda step, evaluations: recorder.told.append([e.features for e in evaluations])
+    for step in (0, 1):
+        scorer.submit(snapshot(step, 0.5), lambda best: None)
+    assert recorder.told == [["trained", "trained", "band_statistics"], ["trained"]]
+
+
+def test_figures_of_a_last_that_is_the_best_are_drawn_once():
+    recorder = Recorder()
+    scorer = scorer_of(StubEvaluator(), recorder)
+    for step, value in ((0, 0.1), (1, 0.5)):
+        scorer.submit(snapshot(step, value), lambda best: None)
+    scorer.finish(no_checkpoint)
     assert recorder.drawn == [1]
 
 
-def test_beside_the_training_an_evaluation_does_not_hold_up_the_next_step(tmp_path):
+def test_scorer_that_goes_on_draws_figures_of_a_best_that_an_earlier_process_found():
+    first, second = (scorer_of(StubEvaluator(), Recorder()) for _ in range(2))
+    for step, value in ((0, 0.1), (1, 0.9), (2, 0.5)):
+        first.submit(snapshot(step, value), lambda best: None)
+    second.load_state_dict(first.state_dict())
+    evaluated = Evaluated()
+    second.submit(snapshot(3, 0.8), evaluated)
+    asked = []
+    second.finish(lambda name: asked.append(name) or snapshot(1, 0.9))
+    assert evaluated.told == [False], "the best of the earlier process is better"
+    assert asked == ["best.pt"]
+    assert second.reporter.drawn == [1, 3]
+
+
+def test_beside_the_training_an_evaluation_does_not_hold_up_the_next_step():
     evaluator, recorder = StubEvaluator(), Recorder()
-    scorer = Scorer(evaluator, recorder, NoImage(), tmp_path, beside=True)
+    scorer = scorer_of(evaluator, recorder, beside=True)
     evaluator.go.clear()
-    scorer.submit(snapshot(1, 0.5))
+    scorer.submit(snapshot(1, 0.5), lambda best: None)
     scorer.poll()
     assert recorder.told == []
     evaluator.go.set()
-    scorer.finish()
+    scorer.finish(no_checkpoint)
     assert [step for step, _, _ in recorder.told] == [1]
 
 
+def test_metric_by_which_the_best_is_told():
+    scores = [
+        Score("trained", "single_class", "knn", "accuracy", 0.7, 0.0),
+        Score("trained", "multi_class", "knn", "sum_error", 0.4, 0.0),
+        Score("trained", "multi_class", "-", "gSil", float("nan"), 0.0),
+    ]
+    evaluation = Evaluation("trained", scores, {}, {}, np.ones((1, 1)))
+    values = [metric_value(evaluation, score.tag) for score in scores]
+    assert values == [0.7, -0.4, -np.inf], "a smaller error is better, and nothing is better than no value"
+    assert metric_value(evaluation, "single_class/accuracy/rfc") == -np.inf
+
+
+CONFIG = {"network": "test_resnet", "loss": "magnetloss", "validation_map": "osm", "maps": "demo"}
+
+
 def test_folder_of_a_name_that_exists_gets_a_number(tmp_path):
-    names = [create_folder("run", tmp_path).name for _ in range(3)]
-    assert names == ["run", "run-2", "run-3"]
+    config = configuration.validate(CONFIG)
+    (tmp_path / "run-2").write_text("a file, not a folder")
+    names = [create_folder("run", config, {}, tmp_path).name for _ in range(3)]
+    assert names == ["run", "run-3", "run-4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run-2", "run-3", "run-4"]
 
 
 def test_folder_that_cannot_be_made_is_a_user_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
-        create_folder("run", tmp_path / "file")
+        create_folder("run", configuration.validate(CONFIG), {}, tmp_path / "file")
 
 
 def test_description_of_a_run_loads_as_a_config(tmp_path):
-    values = {"network": "test_resnet", "loss": "magnetloss", "validation_map": "osm", "maps": "demo"}
-    config = configuration.validate(values)
-    describe_run(tmp_path, config, {"image": {"path": "x"}})
-    assert configuration.load(tmp_path / "config.json") == config
-    about = json.loads((tmp_path / "run.json").read_text())
+    config = configuration.validate(CONFIG)
+    folder = create_folder("run", config, {"image": {"path": "x"}}, tmp_path)
+    assert configuration.load(folder / "config.json") == config
+    about = json.loads((folder / "run.json").read_text())
     assert about["maps"] == {"image": {"path": "x"}}
     assert about["packages"]["torch"]
 
 
-def test_interrupted_saving_keeps_the_last_weights(tmp_path, monkeypatch):
-    path = tmp_path / "last.pt"
-    save_weights(path, {"weight": torch.ones(2)})
-
-    def fail(state, file):
-        file.write_bytes(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
-        save_weights(path, {"weight": torch.zeros(2)})
-    assert torch.load(path, weights_only=True)["weight"].tolist() == [1, 1]
-    assert list(tmp_path.iterdir()) == [path], "nothing half-written is left"
+def test_only_one_process_makes_a_run(tmp_path):
+    lock = lock_folder(tmp_path)
+    with pytest.raises(UserError, match="another process"):
+        lock_folder(tmp_path)
+    lock.release()
+    lock_folder(tmp_path).release()
 
 
 def test_roles_of_a_batch_cover_its_tiles_once():

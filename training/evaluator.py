@@ -72,7 +72,6 @@ class Evaluator:
     def band_statistics(self) -> Features:
         """Mean and standard deviation of each band: the plainest features there are."""
 
-
         def embed(positions: np.ndarray) -> np.ndarray:
             tiles = (self.image.read(part, self.size) for part in in_parts(positions, self.size))
             return np.concatenate([band_statistics(part, self.image.fill, *self.scaling) for part in tiles])

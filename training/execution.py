@@ -97,7 +97,7 @@ def resolve_device(name: str) -> torch.device:
     device = torch.device(name)
     absent = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if absent or (device.type == "mps" and not has_mps):
-        raise UserError(f"'device' is {name}, which this machine does not have. Use \"auto\" or \"cpu\".")
+        raise UserError(f'\'device\' is {name}, which this machine does not have. Use "auto" or "cpu".')
     return device
 
 

@@ -6,61 +6,62 @@ import platform
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
 
-import torch
-
 from config import Config, UserError
+from storage import Lock, remove_parts, rename_folder, temporary_folder, write_text, writing
 
 RESULTS = Path("results")
 PACKAGES = ("torch", "torchvision", "timm", "rasterio", "numpy", "scikit-learn", "umap-learn", "tensorboard")
 
 
-def create_folder(name: str, results: Path = RESULTS) -> Path:
-    """A new folder results/NAME, or NAME-2, NAME-3, ... where that exists.
+def create_folder(name: str, config: Config, maps: dict[str, dict], results: Path = RESULTS) -> Path:
+    """A new folder results/NAME, or NAME-2, NAME-3, ... where that exists, which appears with what describes the run.
+
+    It holds config.json (resolved) and run.json: command line, versions, git revision, what the maps were.
 
     Raises:
-        UserError: nothing can be written there
+        StorageError: nothing can be written there
     """
-    for number in count(1):
-        folder = results / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UserError(f"{folder}: the run's folder cannot be made: {error}. Run where you may write.") from None
+    with writing(results / name), temporary_folder(results) as temporary:
+        write_text(temporary / "config.json", config.to_json())
+        write_text(temporary / "run.json", json.dumps(_about(maps), indent=1) + "\n")
+        for number in count(1):
+            folder = results / (name if number == 1 else f"{name}-{number}")
+            if not folder.exists() and rename_folder(temporary, folder):
+                return folder
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that it appears whole or not at all."""
-    _write(path, lambda temporary: temporary.write_text(text, encoding="utf8"))
+def lock_folder(folder: Path) -> Lock:
+    """The lock of a run's folder, which is held while the run is made; half-written files in it are removed.
+
+    Raises:
+        UserError: another process is making this run
+    """
+    lock = Lock.on(folder)
+    if lock is None:
+        raise UserError(f"{folder}: this run is being made by another process. Wait for it, or stop it first.")
+    remove_parts(folder)
+    return lock
 
 
-def save_weights(path: Path, state: dict) -> None:
-    """Write a network's state (tensors by name) so that the file appears whole; read it with weights_only=True."""
-    _write(path, lambda temporary: torch.save(state, temporary))
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+def note_resumption(folder: Path, config: Config, step: int) -> None:
+    """Add to run.json that the run goes on from a step, and write the config, of which a few keys may have changed."""
     try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        about = json.loads((folder / "run.json").read_text(encoding="utf8"))
+    except (OSError, ValueError):  # removed or edited: the run does not need it
+        about = {}
+    resumed = {"at": _now(), "step": step, "command": sys.argv}
+    about["resumed"] = [*about.get("resumed", []), resumed]
+    write_text(folder / "run.json", json.dumps(about, indent=1) + "\n")
+    write_text(folder / "config.json", config.to_json())
 
 
-def describe_run(folder: Path, config: Config, maps: dict[str, dict]) -> None:
-    """Write config.json (resolved) and run.json: command line, versions, git revision, what the maps were."""
-    write_whole(folder / "config.json", config.to_json())
-    about = {
-        "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+def _about(maps: dict[str, dict]) -> dict:
+    return {
+        "started": _now(),
         "command": sys.argv,
         "python": platform.python_version(),
         "machine": f"{platform.platform()}, {os.cpu_count()} cores",
@@ -68,7 +69,10 @@ def describe_run(folder: Path, config: Config, maps: dict[str, dict]) -> None:
         "git_revision": _git_revision(),
         "maps": maps,
     }
-    write_whole(folder / "run.json", json.dumps(about, indent=1) + "\n")
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def _version(package: str) -> str | None:

@@ -1,24 +1,24 @@
-"""When evaluations are computed and shown, and which weights and figures are kept."""
+"""When evaluations are computed and shown, which network is kept as the best, and whose figures are drawn."""
 
 import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from dataProcessors.tiffreader import TiffReader
 from evaluation.scoring import Evaluation
+from training.checkpoint import BEST, LAST, to_arrays, to_tensors
 from training.evaluator import Evaluator, Features, renamed
-from training.folder import save_weights
 
-BEST_METRIC = ("single_class", "MAP@R")  # needs no simple model, so every run has it
 FIGURES_SHARE = 0.1  # of the time since the last figures that those of a new best may cost
 EXPECTED_DRAWING = 20.0  # seconds, until it was measured
 MOST_SAMPLED = 400  # positions per role that are kept to be drawn on the map
+LESS_IS_BETTER = {"sum_error"}
+
+OnEvaluated = Callable[[bool], None]
 
 
 class Sampled:
@@ -45,6 +45,15 @@ class Sampled:
         """Role -> positions (n, 2)."""
         return {role: np.concatenate(parts) for role, parts in self._parts.items()}
 
+    def state_dict(self) -> dict:
+        """What a checkpoint keeps."""
+        return {"positions": to_tensors(self.copy()), "stride": dict(self._stride), "seen": dict(self._seen)}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` gave."""
+        self._parts = {role: [positions] for role, positions in to_arrays(state["positions"]).items()}
+        self._stride, self._seen = dict(state["stride"]), dict(state["seen"])
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -53,105 +62,133 @@ class Snapshot:
     Attributes:
         step: steps trained
         features: embeddings of the pools' tiles
-        state: the network's weights, on the CPU
         sampled: role -> positions (n, 2) trained on so far
     """
 
     step: int
     features: Features
-    state: dict[str, Tensor]
     sampled: dict[str, np.ndarray]
 
 
 class Scorer:
-    """Evaluates snapshots, one at a time; keeps the weights of the best and the last; has figures drawn of these.
+    """Evaluates snapshots, one at a time; tells which is the best so far; has figures drawn of the best and the last.
 
     Args:
         evaluator: scores features
         reporter: takes what is to be shown; see reporting.reporter.Reporter
         image: reads the tiles that figures show
-        folder: of the run, for the weights
+        best_metric: by which the best network is told, as TensorBoard names it: task/metric, or task/metric/model
         beside: evaluate in a thread of its own while the training goes on (for a GPU; on a CPU both would slow down)
+
+    Attributes:
+        scored_step: the last step whose scores are shown, -1 before any
     """
 
-    def __init__(self, evaluator: Evaluator, reporter, image: TiffReader, folder: Path, beside: bool):
-        self.evaluator, self.reporter, self.image, self.folder = evaluator, reporter, image, folder
+    def __init__(self, evaluator: Evaluator, reporter, image: TiffReader, best_metric: str, beside: bool):
+        self.evaluator, self.reporter, self.image, self.best_metric = evaluator, reporter, image, best_metric
         self._worker = ThreadPoolExecutor(1, "evaluation") if beside else None
-        self._pending: tuple[Snapshot, Future] | None = None
-        self._best = -math.inf
-        self._last: tuple[Snapshot, Evaluation] | None = None
-        self._undrawn: tuple[Snapshot, Evaluation] | None = None  # the best, while it has no figures
-        self._drawn_step = -1
+        self._pending: tuple[Snapshot, OnEvaluated, Future] | None = None
+        self.scored_step, self._best, self._best_step = -1, -math.inf, -1
+        self._drawn: dict[str, int] = {BEST: -1, LAST: -1}  # step of the network whose figures were drawn, by file
+        self._evaluated: dict[str, tuple[Snapshot, Evaluation]] = {}  # of the best and the last, by file
         self._drawn_at, self._drawing_took = time.monotonic(), EXPECTED_DRAWING
 
-    def baselines(self, snapshot: Snapshot) -> None:
-        """Evaluate the untrained network, which is also the trained one at step 0, and the band statistics."""
+    def state_dict(self) -> dict:
+        """What a checkpoint keeps; an evaluation that is pending is not part of it."""
+        return {
+            "scored_step": self.scored_step, "best": self._best, "best_step": self._best_step,
+            "drawn": dict(self._drawn),
+        }  # fmt: skip
 
-        def evaluate() -> list[Evaluation]:
-            untrained = self.evaluator.evaluate(snapshot.features)
-            statistics = self.evaluator.evaluate(self.evaluator.band_statistics)
-            return [renamed(untrained, "trained"), untrained, statistics]
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` gave."""
+        self.scored_step, self._best, self._best_step = state["scored_step"], state["best"], state["best_step"]
+        self._drawn = dict(state["drawn"])
 
-        self._start(snapshot, evaluate)
+    def submit(self, snapshot: Snapshot, on_evaluated: OnEvaluated) -> None:
+        """Evaluate a snapshot: at once, or beside the training; an evaluation still pending is waited for first.
 
-    def submit(self, snapshot: Snapshot) -> None:
-        """Evaluate a snapshot: at once, or beside the training; an evaluation still pending is waited for first."""
-        self._start(snapshot, lambda: [self.evaluator.evaluate(snapshot.features)])
+        One of step 0 is the untrained network, which is the first trained one too; band statistics come with it.
 
-    def _start(self, snapshot: Snapshot, evaluate: Callable[[], list[Evaluation]]) -> None:
-        self._collect()
+        Args:
+            snapshot: of the network
+            on_evaluated: called with whether this is the best network so far, before its scores are shown
+        """
+        self.wait()
         if self._worker is None:
-            self._report(snapshot, evaluate())
+            self._report(snapshot, on_evaluated, self._evaluate(snapshot))
         else:
-            self._pending = snapshot, self._worker.submit(evaluate)
+            self._pending = snapshot, on_evaluated, self._worker.submit(self._evaluate, snapshot)
+
+    def _evaluate(self, snapshot: Snapshot) -> list[Evaluation]:
+        evaluation = self.evaluator.evaluate(snapshot.features)
+        if snapshot.step > 0:
+            return [evaluation]
+        statistics = self.evaluator.evaluate(self.evaluator.band_statistics)
+        return [renamed(evaluation, "trained"), evaluation, statistics]
 
     def poll(self) -> None:
         """Report the pending evaluation if it is ready."""
-        if self._pending is not None and self._pending[1].done():
-            self._collect()
+        if self._pending is not None and self._pending[-1].done():
+            self.wait()
 
-    def finish(self) -> None:
-        """Report what is pending, and draw the figures of the best, if they were not yet, and of the last."""
-        self._collect()
-        for snapshot, evaluation in filter(None, (self._undrawn, self._last)):
-            if snapshot.step != self._drawn_step:
-                self._draw(snapshot, evaluation)
+    def wait(self) -> None:
+        """Report the pending evaluation, if there is one, as soon as it is ready."""
+        if self._pending is not None:
+            (snapshot, on_evaluated, future), self._pending = self._pending, None
+            self._report(snapshot, on_evaluated, future.result())
+
+    def finish(self, snapshot_of: Callable[[str], Snapshot]) -> None:
+        """Report what is pending, and draw the figures of the best and of the last network that have none yet.
+
+        Args:
+            snapshot_of: gives the snapshot of a checkpoint's network, by file name; for one of an earlier process
+        """
+        self.wait()
+        for name, step in ((BEST, self._best_step), (LAST, self.scored_step)):
+            if step >= 0 and step not in self._drawn.values():
+                if name not in self._evaluated:
+                    snapshot = snapshot_of(name)
+                    self._evaluated[name] = snapshot, self._evaluate(snapshot)[0]
+                self._draw(name)
         if self._worker is not None:
             self._worker.shutdown()
 
-    def _collect(self) -> None:
-        if self._pending is not None:
-            (snapshot, future), self._pending = self._pending, None
-            self._report(snapshot, future.result())
+    def abandon(self) -> None:
+        """Forget what is pending; a computation that has begun cannot be stopped, but nobody waits for it."""
+        if self._worker is not None:
+            self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def _report(self, snapshot: Snapshot, evaluations: list[Evaluation]) -> None:
+    def _report(self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation]) -> None:
+        value = metric_value(evaluations[0], self.best_metric)
+        is_best = value > self._best or self._best_step < 0
+        on_evaluated(is_best)
         self.reporter.scores(snapshot.step, evaluations)
-        self._keep(snapshot, evaluations[0])
+        self.scored_step = snapshot.step
+        self._evaluated[LAST] = snapshot, evaluations[0]
+        if is_best:
+            self._best, self._best_step, self._evaluated[BEST] = value, snapshot.step, self._evaluated[LAST]
+        is_drawn = self._drawn[BEST] == self._best_step or BEST not in self._evaluated
+        if not is_drawn and self._drawing_took < FIGURES_SHARE * (time.monotonic() - self._drawn_at):
+            self._draw(BEST)
 
-    def _keep(self, snapshot: Snapshot, evaluation: Evaluation) -> None:
-        """Keep the weights, and draw the figures of a new best unless that would cost too much of the time."""
-        value, is_first = best_value(evaluation), self._last is None
-        self._last = snapshot, evaluation
-        if value > self._best or is_first:
-            self._best, self._undrawn = value, self._last
-            save_weights(self.folder / "best.pt", snapshot.state)
-        save_weights(self.folder / "last.pt", snapshot.state)
-        if self._undrawn and self._drawing_took < FIGURES_SHARE * (time.monotonic() - self._drawn_at):
-            self._draw(*self._undrawn)
-
-    def _draw(self, snapshot: Snapshot, evaluation: Evaluation) -> None:
-        self._undrawn, self._drawn_step = None, snapshot.step
+    def _draw(self, name: str) -> None:
+        snapshot, evaluation = self._evaluated[name]
         started, scored = time.monotonic(), self.evaluator.score
         tiles = self.image.read(scored.positions, self.evaluator.size)
         self.reporter.figures(
             snapshot.step, evaluation, snapshot.features.score, scored.proportions, scored.positions, tiles,
             snapshot.sampled,
         )  # fmt: skip
+        self._drawn[name] = snapshot.step
         self._drawn_at = time.monotonic()
         self._drawing_took = self._drawn_at - started
 
 
-def best_value(evaluation: Evaluation) -> float:
-    """The figure by which the best weights are chosen; -inf where it could not be computed."""
-    values = [score.mean for score in evaluation.scores if (score.task, score.metric) == BEST_METRIC]
-    return values[0] if values and not math.isnan(values[0]) else -math.inf
+def metric_value(evaluation: Evaluation, name: str) -> float:
+    """The mean of a metric, task/metric or task/metric/model, turned so that more is better; -inf where it has none."""
+    for score in evaluation.scores:
+        if score.tag == name:
+            value = -score.mean if score.metric in LESS_IS_BETTER else score.mean
+            return -math.inf if math.isnan(value) else value
+    return -math.inf

@@ -14,7 +14,8 @@ from dataProcessors.pool import Pool
 from dataProcessors.sampler import TileSampler
 from losses import LOSSES, Loss
 from losses.distances import pairwise_squared_distances, squared_distances
-from mining import ClusterIndex, batch_hard, random_hard, second_negative
+from mining import ClusterBatch, ClusterIndex, batch_hard, random_hard, second_negative
+from training.checkpoint import to_arrays, to_tensors
 
 ROLES = {
     "tripletloss": ("anchor", "positive", "negative"),
@@ -41,9 +42,10 @@ class Embedding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Loss terms (n,) of a step, with gradient, and distances to log by name."""
+    """Loss terms (n,) of a step, with gradient, the embeddings (N, D) of its batch, and distances to log by name."""
 
     terms: Tensor
+    embeddings: Tensor
     distances: dict[str, Tensor]
 
 
@@ -67,6 +69,13 @@ class Step(ABC):
 
     def finish(self, batch: Batch, terms: Tensor) -> None:  # noqa: B027
         """Called after the optimizer's step with the loss terms (n,)."""
+
+    def state_dict(self) -> dict:
+        """What a checkpoint must keep beside the sampler's place: plain values and tensors."""
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:  # noqa: B027
+        """Go on from what `state_dict` gave."""
 
 
 class TupleStep(Step):
@@ -98,6 +107,7 @@ class TupleStep(Step):
         names = list(batch.roles)[1:3]
         return Outcome(
             self.loss.terms(*chosen),
+            embeddings,
             {f"{name}_distance": squared_distances(chosen[0], e).detach() for name, e in zip(names, chosen[1:])},
         )
 
@@ -160,7 +170,7 @@ class ClusterStep(Step):
         embeddings = embed.train(batch.tiles)
         given = (batch.clusters, batch.cluster_classes)
         on_device = [None if ids is None else torch.from_numpy(ids).to(embeddings.device) for ids in given]
-        return Outcome(self.loss.terms(embeddings, *on_device), {})
+        return Outcome(self.loss.terms(embeddings, *on_device), embeddings, {})
 
 
 class ClassClusterStep(ClusterStep):
@@ -180,6 +190,20 @@ class ClassClusterStep(ClusterStep):
     def finish(self, batch: Batch, terms: Tensor) -> None:
         """Tell the index of the clusters' losses: in proportion to them it draws the seeds of later batches."""
         self.batches.index.update(batch.cluster_ids[batch.clusters], terms.detach().cpu().numpy())
+        self.batches.drawn.pop(batch.step, None)
+
+    def state_dict(self) -> dict:
+        """The cluster index, and the tiles drawn by it for steps to come, which knew the losses of their moment."""
+        if self.batches.index is None:
+            return {}
+        drawn = {step: to_tensors(batch._asdict()) for step, batch in self.batches.drawn.items()}
+        return {"index": to_tensors(vars(self.batches.index)), "drawn": drawn}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` gave."""
+        if state:
+            self.batches.index = ClusterIndex(**to_arrays(state["index"]))
+            self.batches.drawn = {step: ClusterBatch(**to_arrays(batch)) for step, batch in state["drawn"].items()}
 
 
 # (loss, supervised) -> how a step is made

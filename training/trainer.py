@@ -1,7 +1,9 @@
 """The training loop."""
 
+import logging
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,12 +14,27 @@ from config import Config, UserError
 from dataProcessors.batches import Batch, read_ahead
 from dataProcessors.maps import OpenMaps
 from networks import estimate_batchnorm_statistics, random_dihedral
+from storage import whole_file
+from training import checkpoint as checkpoints
+from training.checkpoint import EVALUATING, Checkpoints
 from training.evaluator import in_parts
 from training.execution import Execution
+from training.interruption import Interrupted, Interruption
 from training.scorer import Sampled, Scorer, Snapshot
 from training.steps import Embedding, Outcome, Step
 
+log = logging.getLogger(__name__)
 STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # from which the untrained network's batch-norm statistics come
+COLLAPSED = 1e-3  # spread of a batch's embeddings under which, all through an epoch, they count as one point
+SHOWN_POSITIONS = 3  # of a batch, in a message
+
+
+class NotFinite(Exception):
+    """The network gave embeddings that are not finite."""
+
+
+class OutOfMemory(UserError):
+    """There is too little memory for a batch."""
 
 
 class Trainer:
@@ -31,6 +48,8 @@ class Trainer:
         execution: device and number format
         maps: tiles of the image map, and the training area
         reporter: takes what is to be shown; see reporting.reporter.Reporter
+        folder: of the run, for its checkpoints
+        interruption: keeps signals away from what must not be broken off
     """
 
     def __init__(
@@ -42,65 +61,168 @@ class Trainer:
         execution: Execution,
         maps: OpenMaps,
         reporter,
+        folder: Path,
+        interruption: Interruption,
     ):
         self.config, self.network, self.step, self.scorer = config, network, step, scorer
         self.execution, self.maps, self.reporter = execution, maps, reporter
+        self.folder, self.interruption = folder, interruption
+        self.checkpoints = Checkpoints(folder, config.checkpoint_minutes)
         self.forward = execution.forward_of(network)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-        self.steps_done = 0
+        self.steps_done, self.steps_kept, self.evaluating = 0, 0, None
+        self.last_anchor: np.ndarray | None = None
         self.sampled = Sampled()
+        self._spreads: list[float] = []
 
-    def run(self) -> None:
-        """All epochs, with the evaluations."""
-        self._evaluate_untrained()
-        for epoch in range(1, self.config.epochs + 1):
-            batch = self._train_epoch(epoch)
-            if epoch % self.config.evaluate_every == 0 or epoch == self.config.epochs:
-                self.reporter.batch(batch.step, batch.tiles, list(batch.roles.items()))
-                self.scorer.submit(self._snapshot("trained"))
-        self.scorer.finish()
+    def run(self, checkpoint: dict | None = None) -> None:
+        """All steps that are left, with the evaluations.
 
-    def _train_epoch(self, epoch: int) -> Batch:
-        """The steps of an epoch; gives its last batch."""
-        first = (epoch - 1) * self.config.iterations + 1
-        steps = range(first, first + self.config.iterations)
-        self.step.begin_epoch(epoch, self.embed_positions)
+        Args:
+            checkpoint: what to go on from; None: from the beginning
+        Raises:
+            Interrupted: after the step that was being made, which a checkpoint then holds
+            UserError: the training cannot go on: it diverged, or memory or disk are full
+        """
+        try:
+            self._begin(checkpoint)
+            while self.steps_done < self.config.epochs * self.config.iterations:
+                self._train_epoch()
+                self._evaluate_if_due()
+            self.scorer.finish(self._snapshot_of)
+            with self.interruption.deferred():
+                self._keep()  # that it is complete
+        except (Interrupted, OutOfMemory):
+            self.scorer.abandon()
+            if self.steps_done > self.steps_kept:
+                self._keep()
+            raise
+
+    def _begin(self, checkpoint: dict | None) -> None:
+        if checkpoint is not None:
+            self.load_state_dict(checkpoint)
+        if self.scorer.scored_step < 0 and self.steps_done == 0:
+            self._estimate_statistics()
+            self._evaluate()
+        elif self.evaluating is None:
+            self._evaluate_if_due()
+        elif self.evaluating == self.steps_done:
+            self._evaluate()
+        else:
+            self._evaluate_earlier()
+
+    def state_dict(self) -> dict:
+        """Everything that a checkpoint holds; see training.checkpoint."""
+        return {
+            "config": checkpoints.plain_config(self.config),
+            "maps": self.maps.fingerprints(),
+            "step": self.steps_done,
+            "epoch": self.steps_done // self.config.iterations,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": checkpoints.random_state(),
+            "place": checkpoints.to_tensors({"last_anchor": self.last_anchor}),
+            "batches": self.step.state_dict(),
+            "sampled": self.sampled.state_dict(),
+            "scorer": self.scorer.state_dict(),
+            "evaluating": self.evaluating,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            UserError: it is of another network
+        """
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{self.folder}: the checkpoint is of another network ({reason}).") from None
+        checkpoints.set_random_state(state["random"])
+        self.steps_done = self.steps_kept = state["step"]
+        self.evaluating = state["evaluating"]
+        self.last_anchor = self.step.batches.last_anchor = checkpoints.to_arrays(state["place"])["last_anchor"]
+        self.step.load_state_dict(state["batches"])
+        self.sampled.load_state_dict(state["sampled"])
+        self.scorer.load_state_dict(state["scorer"])
+
+    def _keep(self) -> None:
+        """Write a checkpoint, unless the weights are such that nothing can go on from them."""
+        finite = torch.stack([parameter.detach().isfinite().all() for parameter in self.network.parameters()])
+        if not finite.all():
+            raise self._diverged(self.steps_done, "a weight is not finite")
+        self.reporter.flush()  # first: what is shown must not be behind the checkpoint
+        self.checkpoints.write(self.state_dict())
+        self.steps_kept = self.steps_done
+
+    def _train_epoch(self) -> None:
+        """The steps of an epoch that are left."""
+        done = self.steps_done % self.config.iterations
+        epoch = self.steps_done // self.config.iterations + 1
+        if not done:
+            self.step.begin_epoch(epoch, self.embed_positions)
+        steps = range(self.steps_done + 1, epoch * self.config.iterations + 1)
         losses, started = [], time.monotonic()
+        self._spreads = []
         told = f"epoch {epoch}/{self.config.epochs}"
-        with tqdm(total=len(steps), desc=told, unit="step", disable=None) as bar:
+        with tqdm(total=self.config.iterations, initial=done, desc=told, unit="step", disable=None) as bar:
             without_terminal = bar.disable  # asked now: a closed bar is always disabled
             for batch in read_ahead(self.step.batches.task(step) for step in steps):
-                losses.append(self._train_step(batch))
-                bar.update()
-                bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
+                with self.interruption.deferred():
+                    losses.append(self._train_step(batch))
+                    bar.update()
+                    bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
+                    if self.checkpoints.is_due() and batch.step < steps[-1]:  # else it comes with the epoch's end
+                        self._keep()
         if without_terminal:
             seconds = time.monotonic() - started
             print(f"{told}: loss {np.mean(losses):.4f}, {len(steps) / seconds:.2f} steps/s", flush=True)
-        return batch
+        self._warn_of_collapse(epoch)
 
     def _train_step(self, batch: Batch) -> float:
         started = time.perf_counter()
-        self.network.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        outcome = self.step(batch, self._embedding(batch.step))
-        loss = self.step.loss.mean(outcome.terms)
-        loss.backward()
+        loss, outcome = self._gradients(batch)
         self.optimizer.step()
         self.step.finish(batch, outcome.terms)
-        self.steps_done = batch.step
-        for role, indices in batch.roles.items():
-            self.sampled.add(role, batch.positions[indices])
         values = self._values(loss, outcome)
         values["tiles_per_second"] = len(batch.tiles) / (time.perf_counter() - started)
         if not math.isfinite(values["loss"]):
-            raise self._diverged(batch.step)
+            raise self._diverged(batch.step, f"the loss is {values['loss']}", batch)
+        self.steps_done, self.last_anchor = batch.step, batch.last_anchor
+        self._spreads.append(values["embedding_spread"])
+        for role, indices in batch.roles.items():
+            self.sampled.add(role, batch.positions[indices])
         self.reporter.step(batch.step, values)
+        if self._is_evaluated(batch.step):
+            self.reporter.batch(batch.step, batch.tiles, list(batch.roles.items()))
         self.scorer.poll()
         return values["loss"]
 
+    def _gradients(self, batch: Batch) -> tuple[Tensor, Outcome]:
+        """Forward and backward: the loss, and what it is made of."""
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        try:
+            outcome = self.step(batch, self._embedding(batch.step))
+            loss = self.step.loss.mean(outcome.terms)
+            loss.backward()
+        except NotFinite:
+            raise self._diverged(batch.step, "an embedding is not finite", batch) from None
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise self._out_of_memory(batch) from None
+        return loss.detach(), outcome
+
     def _values(self, loss: Tensor, outcome: Outcome) -> dict[str, float]:
         """What is logged of a step, as numbers."""
-        tensors = {"loss": loss.detach(), "active_share": (outcome.terms.detach() > 0).float().mean()}
+        tensors = {
+            "loss": loss,
+            "active_share": (outcome.terms.detach() > 0).float().mean(),
+            "embedding_spread": spread(outcome.embeddings.detach()),
+        }
         tensors |= {name: distances.mean() for name, distances in outcome.distances.items()}
         numbers = torch.stack([tensor.float() for tensor in tensors.values()]).tolist()  # one wait for the device
         return dict(zip(tensors, numbers)) | {"learning_rate": self.config.learning_rate}
@@ -110,9 +232,7 @@ class Trainer:
         return Embedding(
             train=lambda tiles: self._forward(random_dihedral(self.execution.to_device(tiles), rng), training=True),
             frozen=torch.no_grad()(lambda tiles: self._forward(self.execution.to_device(tiles), training=False)),
-            extra=lambda tiles: self._forward(
-                random_dihedral(self.execution.to_device(tiles), rng), training=False
-            ),
+            extra=lambda tiles: self._forward(random_dihedral(self.execution.to_device(tiles), rng), training=False),
         )
 
     def _forward(self, tiles: Tensor, training: bool) -> Tensor:
@@ -120,37 +240,126 @@ class Trainer:
         with self.execution.autocast():
             embeddings = self.forward(tiles)
         if not embeddings.isfinite().all():
-            raise self._diverged(self.steps_done + 1)
+            raise NotFinite
         return embeddings
 
-    def _diverged(self, step: int) -> UserError:
-        return UserError(
-            f"At step {step:,} the loss or an embedding is not finite: the training has diverged. Choose a smaller "
-            f"'learning_rate' than {self.config.learning_rate:g}; the weights of the last evaluation are kept."
+    def _warn_of_collapse(self, epoch: int) -> None:
+        if self._spreads and max(self._spreads) < COLLAPSED:
+            log.warning(
+                "epoch %d: the embeddings have collapsed into one point (spread %.1e at most, of 1): the network tells "
+                "no tiles apart. Choose a smaller 'learning_rate', or less or other 'mining'",
+                epoch, max(self._spreads),
+            )  # fmt: skip
+
+    def _diverged(self, step: int, what: str, batch: Batch | None = None) -> UserError:
+        """What to tell of a training that diverged; the batch is saved for inspection."""
+        told = f"At step {step:,}, with learning rate {self.config.learning_rate:g}, {what}: the training has diverged."
+        if batch is not None:
+            path = self.folder / f"not_finite-{step:06d}.npz"
+            with whole_file(path) as temporary:
+                np.savez(temporary, positions=batch.positions, tiles=batch.tiles, **batch.roles)
+            shown = ", ".join(str(tuple(position)) for position in batch.positions[:SHOWN_POSITIONS].tolist())
+            told += f" The batch, {len(batch.tiles)} tiles at {shown}, ..., is in {path}."
+        return UserError(f"{told} The checkpoints of before are kept. Choose a smaller 'learning_rate'.")
+
+    def _out_of_memory(self, batch: Batch) -> OutOfMemory:
+        """What to tell where a batch needs more memory than there is."""
+        tiles, config = f"a batch of {len(batch.tiles)} tiles", self.config
+        if config.loss == "magnetloss":
+            tiles += f" ('magnet_clusters' {config.magnet_clusters} x 'batch_size' {config.batch_size})"
+        else:
+            tiles += f" ({len(batch.roles)} x 'batch_size' {config.batch_size})"
+        if batch.candidates:
+            tiles += f" and {sum(drawn.shape[0] * drawn.shape[1] for drawn, _ in batch.candidates.values())} draws of "
+            tiles += "offline mining"
+        return OutOfMemory(
+            f"At step {batch.step:,} the memory of {self.execution.device} is too small for {tiles} of "
+            f"{config.image_size} pixels. Choose a smaller 'batch_size' or 'image_size', or free memory that other "
+            "programs use."
         )
 
     def embed_positions(self, positions: np.ndarray) -> np.ndarray:
         """Embeddings (N, D) float32 of tiles at positions (N, 2), as the network is now."""
         parts = []
-        with torch.no_grad(), tqdm(
-            total=len(positions), desc="embedding", unit="tile", leave=False, disable=None, delay=1
-        ) as bar:
+        with (
+            torch.no_grad(),
+            tqdm(total=len(positions), desc="embedding", unit="tile", leave=False, disable=None, delay=1) as bar,
+        ):
             for part in in_parts(positions, self.config.image_size):
                 tiles = self.execution.to_device(self.maps.read(part))
-                parts.append(self._forward(tiles, training=False).cpu().numpy())
+                try:
+                    parts.append(self._forward(tiles, training=False).cpu().numpy())
+                except NotFinite:
+                    raise self._diverged(self.steps_done, "an embedding of an evaluated tile is not finite") from None
                 bar.update(len(part))
         return np.concatenate(parts)
 
-    def _evaluate_untrained(self) -> None:
-        """Score the baselines; training goes on from the batch-norm statistics estimated for the untrained network."""
+    def _estimate_statistics(self) -> None:
+        """Training goes on from the batch-norm statistics estimated for the untrained network."""
         rng = np.random.default_rng([self.config.seed, 0])
         places = [self.maps.area.draw(STATISTICS_TILES, rng) for _ in range(STATISTICS_BATCHES)]
         batches = (self.execution.to_device(self.maps.read(place)) for place in places)
         estimate_batchnorm_statistics(self.network, batches)
-        self.scorer.baselines(self._snapshot("untrained"))
 
-    def _snapshot(self, name: str) -> Snapshot:
+    def _is_evaluated(self, step: int) -> bool:
+        """Whether a step ends an epoch after which the network is evaluated; the last one always is."""
+        epoch, beyond = divmod(step, self.config.iterations)
+        return not beyond and step > 0 and (epoch % self.config.evaluate_every == 0 or epoch == self.config.epochs)
+
+    def _evaluate_if_due(self) -> None:
+        if self._is_evaluated(self.steps_done) and self.scorer.scored_step < self.steps_done:
+            self._evaluate()
+        elif self.steps_done > self.steps_kept:
+            with self.interruption.deferred():
+                self._keep()
+
+    def _evaluate(self) -> None:
+        """Keep the network, then have it evaluated: what is lost if the process ends meanwhile is the evaluation."""
+        self.scorer.wait()
+        with self.interruption.deferred():
+            self.evaluating = self.steps_done
+            self._keep()
+            self.checkpoints.keep_for_evaluation()
+        self.scorer.submit(self._snapshot(), self._evaluated)
+
+    def _evaluate_earlier(self) -> None:
+        """Evaluate the network whose evaluation was pending, beside the training, when the run ended."""
+        try:
+            snapshot = self._snapshot_of(EVALUATING)
+        except UserError as error:
+            log.warning("The evaluation of step %d is left out: %s", self.evaluating, error)
+            self.evaluating = None
+        else:
+            self.scorer.submit(snapshot, self._evaluated)
+
+    def _evaluated(self, best: bool) -> None:
+        self.evaluating = None
+        self.checkpoints.evaluated(best)
+
+    def _snapshot(self) -> Snapshot:
         """All that is to be evaluated of the network as it is now."""
+        name = "trained" if self.steps_done else "untrained"
         features = self.scorer.evaluator.embed(name, self.embed_positions)
-        state = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
-        return Snapshot(self.steps_done, features, state, self.sampled.copy())
+        return Snapshot(self.steps_done, features, self.sampled.copy())
+
+    def _snapshot_of(self, name: str) -> Snapshot:
+        """The same of the network that a checkpoint of this run holds, by file name."""
+        kept, now = checkpoints.load(self.folder / name), checkpoints.copied(self.network.state_dict())
+        sampled = Sampled()
+        sampled.load_state_dict(kept["sampled"])
+        self.network.load_state_dict(kept["network"])
+        features = self.scorer.evaluator.embed("trained" if kept["step"] else "untrained", self.embed_positions)
+        self.network.load_state_dict(now)
+        return Snapshot(kept["step"], features, sampled.copy())
+
+
+def spread(embeddings: Tensor) -> Tensor:
+    """Mean squared distance of embeddings (N, D) from their mean, over their mean squared length: 0 is one point."""
+    wide = embeddings.float()
+    away = (wide - wide.mean(0)).square().sum(1).mean()
+    return away / wide.square().sum(1).mean().clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device, or the machine, had no memory left."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)

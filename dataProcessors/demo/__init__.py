@@ -1,10 +1,11 @@
 """The demo map: a synthetic landscape to try the system on before one has maps of one's own."""
 
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+
+from storage import sync, temporary_folder, writing
 
 VERSION = "1"  # raised when the same size and seed give another landscape
 README = """SYNTHETIC DATA
@@ -50,14 +51,13 @@ def make_demo(folder: Path, size: int = 6144, seed: int = 0, progress=None) -> D
     if _is_whole(paths, tags):
         return paths
     print(f"Making the demo map, a SYNTHETIC landscape of {size} x {size} pixels, in {folder}", flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as workshop:
-        made = DemoPaths(*(Path(workshop) / path.name for path in paths))
+    with writing(folder), temporary_folder(folder) as workshop:
+        made = DemoPaths(*(workshop / path.name for path in paths))
         _write(made, size, seed, tags, progress)
-        (Path(workshop) / "README.txt").write_text(README, encoding="utf8")
-        os.replace(Path(workshop) / "README.txt", folder / "README.txt")
-        for source, target in ((made.osm, paths.osm), (made.clc, paths.clc), (made.image, paths.image)):
-            os.replace(source, target)
+        (workshop / "README.txt").write_text(README, encoding="utf8")
+        for name in ("README.txt", paths.osm.name, paths.clc.name, paths.image.name):
+            sync(workshop / name)
+            os.replace(workshop / name, folder / name)
     return paths
 
 
@@ -67,8 +67,11 @@ def _is_whole(paths: DemoPaths, tags: dict[str, str]) -> bool:
 
     if not all(path.exists() for path in paths):
         return False
-    with rasterio.open(paths.image) as image:
-        return tags.items() <= image.tags().items()
+    try:
+        with rasterio.open(paths.image) as image:
+            return tags.items() <= image.tags().items()
+    except rasterio.errors.RasterioError:  # damaged since
+        return False
 
 
 def _write(paths: DemoPaths, size: int, seed: int, tags: dict[str, str], progress) -> None:

@@ -1,7 +1,6 @@
 """What all figures share: colours, names of classes, and the way to an array or a file."""
 
 import io
-import os
 import textwrap
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dataProcessors.labels import Legend
+from storage import whole_file
 
 DPI = 100
 NO_LABEL, NO_LABEL_COLOUR = "no label", (127, 127, 127)  # of the label -1, so both stand last among the classes
@@ -44,8 +44,6 @@ def image_of(figure: Figure) -> np.ndarray:
 
 
 def save(figure: Figure, path: Path):
-    """Write the figure, without empty margins, under a temporary name first, so that there is never half a picture."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    figure.savefig(temporary, format=path.suffix[1:], bbox_inches="tight")
-    os.replace(temporary, path)
+    """Write the figure, without empty margins; it appears whole."""
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], bbox_inches="tight")

@@ -1,0 +1,49 @@
+"""What TensorBoard reads of a run that was broken off: its files, without what goes beyond the last checkpoint."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from google.protobuf import text_format
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from storage import whole_file, write_text
+
+PROJECTIONS = "projector_config.pbtxt"
+
+
+def keep_events(folder: Path, keep: Callable[[Event, str], bool]) -> None:
+    """Rewrite the event files of a folder with only the values that are to be kept, and without an unfinished end.
+
+    Args:
+        folder: of one curve
+        keep: (event, tag of its value) -> whether it stays; what holds no value always does
+    """
+    for path in folder.glob("events.out.tfevents.*"):
+        with whole_file(path) as temporary, temporary.open("wb") as file:
+            writer = RecordWriter(file)
+            for record in RawEventFileLoader(str(path)).Load():
+                event = Event.FromString(record)
+                if all(keep(event, value.tag) for value in event.summary.value):
+                    writer.write(record)
+
+
+def projections(folder: Path) -> ProjectorConfig:
+    """The list of the embeddings in a folder that the projector shows; an empty one if there is none."""
+    try:
+        return text_format.Parse((folder / PROJECTIONS).read_text(encoding="utf8"), ProjectorConfig())
+    except (FileNotFoundError, text_format.ParseError):  # none was written yet, or not to its end
+        return ProjectorConfig()
+
+
+def keep_projections(folder: Path, step: int) -> None:
+    """Drop embeddings of later steps, from the list and from the disk."""
+    for path in folder.iterdir():  # torch's writer names the folder of an embedding by its step
+        if path.is_dir() and path.name.isdecimal() and int(path.name) > step:
+            shutil.rmtree(path, ignore_errors=True)
+    if (folder / PROJECTIONS).exists():
+        kept = [each for each in projections(folder).embeddings if int(each.tensor_path.split("/")[0]) <= step]
+        write_text(folder / PROJECTIONS, text_format.MessageToString(ProjectorConfig(embeddings=kept)))

@@ -1,0 +1,88 @@
+"""A small map of fields, configs for it, runs on it, and what they left."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.transform import from_origin
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import main
+
+ROOT = Path(__file__).resolve().parents[1]
+SIDE, FIELD = 384, 48  # pixels: of the map, and of its square fields
+FIELDS = ((90, 60), (140, 40), (60, 25), (120, 90))  # brightness and texture of four classes
+MAPS = {"image": "image.tif", "labels": {"fields": "labels.tif"}}
+
+
+def write_fields(folder: Path, bands: int = 3) -> dict:
+    """An image of square fields of four kinds and a label map of class codes at half the resolution: the `maps` key."""
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, len(FIELDS), (SIDE // FIELD, SIDE // FIELD))
+    classes = kinds.repeat(FIELD, 0).repeat(FIELD, 1)
+    brightness, texture = np.array(FIELDS).T
+    pixels = brightness[classes] + texture[classes] * rng.standard_normal((bands, SIDE, SIDE)) / 3
+    profile = {"driver": "GTiff", "crs": "EPSG:32632", "width": SIDE, "height": SIDE}
+    with rasterio.open(
+        folder / "image.tif", "w", count=bands, dtype="uint8", transform=from_origin(5e5, 5.5e6, 10, 10), **profile
+    ) as file:
+        file.write(pixels.clip(1, 255).astype(np.uint8))
+    profile |= {"width": SIDE // 2, "height": SIDE // 2}
+    with rasterio.open(
+        folder / "labels.tif", "w", count=1, dtype="uint8", transform=from_origin(5e5, 5.5e6, 20, 20), **profile
+    ) as file:
+        file.write((classes[::2, ::2] + 1).astype(np.uint8), 1)
+    return MAPS
+
+
+def small_config(**changes) -> dict:
+    return {
+        "network": "test_resnet", "loss": "tripletloss", "image_size": 16, "batch_size": 4, "magnet_clusters": 3,
+        "validation_nb": 60, "validation_map": "fields", "valIteration": 2, "min_pos_dist": 0.5, "max_pos_dist": 2,
+        "min_neg_dist": 4, "max_neg_dist": 10, "epochs": 1, "iterations": 2, "precision": "fp32",
+        "channels_last": False, "device": "cpu", "threads": 1,
+        "single_class_classifiers": ["knn"], "multi_class_classifiers": ["knn"], "name": "run",
+    } | changes  # fmt: skip
+
+
+def config_file(name: str, **changes) -> Path:
+    """A config file in the working folder, for a run of this name on the maps there."""
+    path = Path(f"{name}.json")
+    path.write_text(json.dumps(small_config(**{"name": name, "maps": MAPS} | changes)))
+    return path
+
+
+def run_in_process(name: str, **changes) -> Path:
+    """Train as `python main.py` does; gives the run's folder."""
+    before = set(Path("results").glob("*"))
+    assert main.main([str(config_file(name, **changes))]) == 0
+    (folder,) = set(Path("results").glob("*")) - before
+    return folder
+
+
+def main_py(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Call the command line as a user does."""
+    return subprocess.run(
+        [sys.executable, ROOT / "main.py", *arguments], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+
+
+def rows_of(folder: Path) -> list[dict]:
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def values_of(folder: Path, tag: str) -> list[tuple[int, float]]:
+    """(step, value) of a curve, as the event files have them, repetitions included."""
+    events = EventAccumulator(
+        str(folder / "tensorboard" / "trained"), size_guidance={"scalars": 0}, purge_orphaned_data=False
+    ).Reload()
+    return [(event.step, event.value) for event in events.Scalars(tag)]
+
+
+def losses_of(folder: Path) -> list[float]:
+    return [value for _, value in values_of(folder, "train/loss")]

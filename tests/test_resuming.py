@@ -1,0 +1,291 @@
+"""Runs that are broken off and gone on with: nothing is lost but the steps since the last checkpoint."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from runs_for_tests import (
+    config_file,
+    losses_of,
+    rows_of,
+    run_in_process,
+    values_of,
+)
+
+import main
+from storage import Lock
+from training.checkpoint import load, save
+from training.interruption import Interrupted, Interruption
+from training.trainer import Trainer
+
+LONG = {"iterations": 4, "epochs": 2, "network": "test_resnet"}
+# each has something of its own to remember: the walk of the anchors, fresh draws, the cluster index
+KINDS = {
+    "walk": {"loss": "tripletloss", "random_reset": 0.3, "mining": ["HARD_NEGATIVE"]},
+    "fresh": {"loss": "quadrupletloss", "mining": ["RANDOM_HARD_NEGATIVE", "HARD_POSITIVE"]},
+    "clusters": {"loss": "magnetloss", "random_reset": 0.0},
+    "index": {"loss": "magnetloss", "supervised": True},
+    "transformer": {"loss": "tripletloss", "network": "transformer"},
+}
+
+
+def interrupt_after(monkeypatch, step: int, number: int = signal.SIGTERM) -> None:
+    """Have a signal come in the middle of a step."""
+    whole = Trainer._train_step
+
+    def interrupted(trainer, batch):
+        if batch.step == step:
+            signal.raise_signal(number)
+        return whole(trainer, batch)
+
+    monkeypatch.setattr(Trainer, "_train_step", interrupted)
+
+
+def interrupted_run(monkeypatch, name: str, step: int, **changes) -> Path:
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, step)
+        assert main.main([str(config_file(name, **changes))]) == 128 + signal.SIGTERM
+    return Path("results") / name
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def unbroken(request, workplace_of_module):
+    """The folder of a run that nothing broke off, and its settings."""
+    changes = LONG | KINDS[request.param]
+    return run_in_process(f"unbroken-{request.param}", **changes), changes
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 6])
+def test_losses_and_scores_are_those_of_an_unbroken_run(unbroken, monkeypatch, step):
+    folder, changes = unbroken
+    broken = interrupted_run(monkeypatch, f"broken-{folder.name}-{step}", step, **changes)
+    assert load(broken / "last.pt")["step"] == step, "the step was finished, and kept"
+    assert main.main(["resume", str(broken)]) == 0
+    assert losses_of(broken) == losses_of(folder), "bit for bit"
+    assert (broken / "metrics.csv").read_text() == (folder / "metrics.csv").read_text()
+    for tag in ("train/embedding_spread", "single_class/MAP@R"):
+        assert values_of(broken, tag) == values_of(folder, tag), "without doubled or missing steps"
+    for name in ("last.pt", "best.pt"):
+        ours, theirs = (load(each / name)["network"] for each in (broken, folder))
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert not (broken / "evaluating.pt").exists()
+
+
+@pytest.fixture
+def broken(workplace, no_figures, monkeypatch) -> Path:
+    """A run that was broken off after its sixth step of eight."""
+    shutil.rmtree("results/broken", ignore_errors=True)
+    return interrupted_run(monkeypatch, "broken", 6, **LONG)
+
+
+def test_what_to_call_next_is_told(workplace, no_figures, monkeypatch, capsys):
+    interrupted_run(monkeypatch, "told", 2, **LONG)
+    assert "python main.py resume results/told" in capsys.readouterr().err
+
+
+def test_ctrl_c_has_its_own_exit_code(workplace, no_figures, monkeypatch):
+    interrupt_after(monkeypatch, 2, signal.SIGINT)
+    assert main.main([str(config_file("ctrl-c", **LONG))]) == 130
+
+
+def test_a_signal_outside_of_a_step_ends_at_once_and_a_second_ctrl_c_is_the_systems():
+    with Interruption() as interruption:
+        with pytest.raises(Interrupted) as caught:
+            signal.raise_signal(signal.SIGTERM)
+        assert caught.value.number == signal.SIGTERM
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+        assert not interruption._deferred
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler, "as it was before"
+
+
+def test_a_signal_in_a_step_waits_for_its_end():
+    done = []
+    with Interruption() as interruption, pytest.raises(Interrupted), interruption.deferred():
+        signal.raise_signal(signal.SIGINT)
+        done.append("the step")
+    assert done == ["the step"]
+
+
+def test_ignored_signals_stay_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption():
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN, "as under nohup"
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_evaluation_is_made_again(workplace, no_figures, monkeypatch):
+    reference = run_in_process("evaluation-whole", **LONG)
+    with monkeypatch.context() as patch:
+        calls = []
+
+        def interrupted(self, features):
+            calls.append(features)
+            if len(calls) == 3:  # the untrained network and the band statistics come first
+                signal.raise_signal(signal.SIGINT)
+            return evaluate(self, features)
+
+        from training.evaluator import Evaluator
+
+        evaluate = Evaluator.evaluate
+        patch.setattr(Evaluator, "evaluate", interrupted)
+        assert main.main([str(config_file("evaluation", **LONG))]) == 130
+    folder = Path("results/evaluation")
+    assert load(folder / "last.pt")["evaluating"] == 4
+    assert main.main(["resume", str(folder)]) == 0
+    assert (folder / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
+    assert values_of(folder, "multi_class/gSil") == values_of(reference, "multi_class/gSil")
+
+
+def test_what_was_shown_after_the_checkpoint_is_shown_once(broken):
+    """As after a kill: events and scores are there of steps that no checkpoint holds."""
+    checkpoint = load(broken / "last.pt")
+    with (broken / "metrics.csv").open("a") as file:
+        file.write("8,trained,single_class,-,MAP@R,0.5,0\n8,trained,sing")
+    assert main.main(["resume", str(broken)]) == 0
+    shutil.copytree(broken, "results/doubled")
+    save(Path("results/doubled/last.pt"), {key: value for key, value in checkpoint.items() if key != "format"})
+    assert main.main(["resume", "results/doubled"]) == 0
+    for folder in (broken, Path("results/doubled")):
+        assert [step for step, _ in values_of(folder, "train/loss")] == list(range(1, 9))
+        assert [step for step, _ in values_of(folder, "single_class/MAP@R")] == [0, 4, 8]
+        assert {row["step"] for row in rows_of(folder)} == {"0", "4", "8"}
+        assert None not in rows_of(folder)[-1].values()
+    shutil.rmtree("results/doubled")
+
+
+def test_a_run_without_a_checkpoint_begins_again(broken):
+    for path in broken.glob("*.pt"):
+        path.unlink()
+    assert main.main(["resume", str(broken)]) == 0
+    assert [step for step, _ in values_of(broken, "train/loss")] == list(range(1, 9))
+    assert {row["step"] for row in rows_of(broken)} == {"0", "4", "8"}
+
+
+def test_half_written_files_are_removed(broken):
+    (broken / ".part-0123abcd-last.pt").write_bytes(b"half")
+    assert main.main(["resume", str(broken)]) == 0
+    assert not list(broken.rglob(".part-*"))
+
+
+def test_resumption_is_noted_and_more_epochs_can_be_made(broken):
+    assert main.main(["resume", str(broken), "epochs=3"]) == 0
+    assert json.loads((broken / "config.json").read_text())["epochs"] == 3
+    (resumed,) = json.loads((broken / "run.json").read_text())["resumed"]
+    assert resumed["step"] == 6
+    assert [step for step, _ in values_of(broken, "train/loss")] == list(range(1, 13))
+    assert main.main(["resume", str(broken), "epochs=4"]) == 0, "a complete run too"
+    assert len(losses_of(broken)) == 16
+
+
+def refused(capsys, *arguments: str) -> str:
+    capsys.readouterr()
+    assert main.main(["resume", *arguments]) == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    return message
+
+
+def test_a_config_that_contradicts_the_checkpoint_names_the_keys(broken, capsys):
+    message = refused(capsys, str(broken), "learning_rate=0.1", "margin=0.7", "epochs=5")
+    assert "'learning_rate' is 0.1, and was 0.0002" in message
+    assert "'margin'" in message
+    assert "'epochs'" not in message
+
+
+def test_a_complete_run_says_how_to_make_it_longer(broken, capsys):
+    assert main.main(["resume", str(broken)]) == 0
+    assert f"python main.py resume {broken} epochs=4" in refused(capsys, str(broken))
+
+
+def test_no_run_names_those_there_are(broken, capsys):
+    message = refused(capsys, "results/nosuch")
+    assert "results/nosuch" in message
+    assert str(broken) in message
+
+
+def test_a_run_that_is_being_made_is_left_alone(broken, capsys):
+    lock = Lock.on(broken)
+    assert "another process" in refused(capsys, str(broken))
+    lock.release()
+
+
+def test_truncated_checkpoints_are_refused_whatever_their_length(broken, capsys):
+    whole = (broken / "last.pt").read_bytes()
+    for part in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+        (broken / "last.pt").write_bytes(whole[:part])
+        message = refused(capsys, str(broken))
+        assert "last.pt: damaged" in message
+        assert "best.pt" in message
+    shutil.copy(broken / "best.pt", broken / "last.pt")  # what the message says to do
+    assert main.main(["resume", str(broken)]) == 0
+
+
+def test_a_damaged_byte_of_a_checkpoint_is_found(broken, capsys):
+    content = bytearray((broken / "last.pt").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (broken / "last.pt").write_bytes(content)
+    assert "last.pt" in refused(capsys, str(broken))
+
+
+def test_a_checkpoint_of_another_network_is_refused(broken, capsys):
+    content = load(broken / "last.pt")
+    content["network"].pop("head.weight")
+    save(broken / "last.pt", content)
+    assert "another network" in refused(capsys, str(broken))
+
+
+def test_a_pickled_object_is_not_loaded(broken, capsys):
+    torch.save({"format": 1, "network": Path("x")}, broken / "last.pt")
+    assert "damaged, or no checkpoint" in refused(capsys, str(broken))
+
+
+def test_another_map_under_the_same_name_is_refused(broken, capsys):
+    content = load(broken / "last.pt")
+    content["maps"]["image"]["bytes"] += 1
+    save(broken / "last.pt", content)
+    assert "is not the map" in refused(capsys, str(broken))
+
+
+def test_checkpoints_are_written_in_time(workplace, no_figures, monkeypatch):
+    written = []
+    whole = Trainer._keep
+    monkeypatch.setattr(Trainer, "_keep", lambda trainer: (written.append(trainer.steps_done), whole(trainer))[1])
+    run_in_process("in-time", checkpoint_minutes=1e-6, **LONG)
+    assert written == [0, 1, 2, 3, 4, 5, 6, 7, 8, 8], "after every step, and at the end of the run once more"
+    written.clear()
+    run_in_process("seldom", checkpoint_minutes=60, evaluate_every=2, **LONG)
+    assert written == [0, 4, 8, 8], "after every epoch"
+
+
+def test_best_is_the_best_and_not_the_latest(workplace, no_figures, monkeypatch):
+    values = iter([0.1, 0.5, 0.9, 0.4, 0.8])
+    monkeypatch.setattr("training.scorer.metric_value", lambda evaluation, name: next(values))
+    folder = run_in_process("best", **LONG | {"epochs": 4})
+    assert load(folder / "best.pt")["step"] == 8
+    assert load(folder / "last.pt")["step"] == 16
+
+
+def test_state_of_random_generators_is_kept(workplace, no_figures, monkeypatch):
+    """For networks with dropout: what torch itself draws goes on too."""
+    drawn = {}
+    whole = Trainer._train_step
+
+    def drawing(trainer, batch):
+        drawn.setdefault(trainer.folder.name, []).append(float(torch.rand(())))
+        return whole(trainer, batch)
+
+    monkeypatch.setattr(Trainer, "_train_step", drawing)
+    torch.manual_seed(5)
+    run_in_process("drawn", **LONG)
+    torch.manual_seed(5)
+    broken = interrupted_run(monkeypatch, "drawn-broken", 3, **LONG)
+    torch.manual_seed(99)
+    assert main.main(["resume", str(broken)]) == 0
+    assert drawn["drawn-broken"] == drawn["drawn"]
+    assert np.std(drawn["drawn"]) > 0
