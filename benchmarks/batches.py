@@ -44,7 +44,7 @@ def measure(setting: Setting) -> list[Row]:
     rng = np.random.default_rng(0)
     check(maps, image, labels, random_positions(rng, side, BATCH)[0])
     theirs = label_epochs(*maps, setting.number(10, 2) * BATCH)
-    batches = setting.number(100, 4) * BATCH
+    batches = setting.number(300, 4) * BATCH
     ways = {OURS: lambda: make(image, labels, random_positions(rng, side, batches))}
     timings = in_turn(ways | theirs, setting.rounds)
     ours, rate = timings[OURS], timings[OURS].rate("tiles")
