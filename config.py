@@ -11,7 +11,7 @@ import json5
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from configContradictions import contradictions
-from configMessages import explain, explain_json, key_help
+from configMessages import explain, explain_json, key_help, one_line
 
 NETWORK_NAMES = Literal["resnext50", "transformer", "resnet10t", "test_resnet"]
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
@@ -204,7 +204,7 @@ def _parse(path: Path) -> dict:
     try:
         content = _read_json(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {explain_json(error)}") from None
+        raise ConfigError(f"{path}: {one_line(explain_json(error))}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a config is one JSON object, {{...}}. Got {type(content).__name__}.")
     return content
@@ -217,7 +217,7 @@ def _read_json(text: str) -> Any:
 def _override(content: dict, override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"'{override}' must be written key=value, for example batch_size=12.")
+        raise ConfigError(f"'{one_line(override)}' must be written key=value, for example batch_size=12.")
     try:
         value = _read_json(text)
     except (ValueError, RecursionError):
@@ -246,7 +246,7 @@ def validate(content: dict, source: str = "config") -> Config:
         config = _placeholder(content, wrong)
     problems += [message for keys, message in contradictions(config) if not keys & wrong]
     if problems:
-        raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems))
+        raise ConfigError("\n".join(f"{source}: {one_line(problem)}" for problem in problems))
     return config
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 LIMITS = {"ge": "of at least", "gt": "over", "le": "at most", "lt": "under"}
+LONGEST = 1000  # letters of a message: more than any but those that quote a very long value
 LIST_OF_KEYS = "`python main.py train --help` lists the keys."
 
 
@@ -43,6 +44,12 @@ def explain_json(error: Exception) -> str:
         return f"line {place[1]}, column {place[3]}: not valid JSON: {place[2]}."
     reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
     return f"not valid JSON: {reason}."
+
+
+def one_line(text: str) -> str:
+    """The text with everything that is not printed, line ends for one, as its code; cut in the middle if very long."""
+    printed = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return printed if len(printed) <= LONGEST else f"{printed[: LONGEST // 2]} ... {printed[-LONGEST // 2 :]}"
 
 
 def key_help(name: str, field: FieldInfo) -> str:

@@ -63,8 +63,8 @@ def save(path: Path, content: dict) -> None:
     with whole_file(path) as temporary:
         try:
             torch.save({"format": FORMAT, **content}, temporary)
-        except RuntimeError as error:  # which is what torch makes of a full disk
-            raise refused(path, error) from None
+        except RuntimeError:  # which is what torch makes of any error of the disk
+            raise refused(path, OSError("only a part of it could be")) from None
 
 
 def load(path: Path) -> dict:
