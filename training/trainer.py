@@ -213,7 +213,7 @@ class Trainer:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise self._out_of_memory(batch) from None
+            raise self._out_of_memory(batch.step, self._told(batch)) from None
         return loss.detach(), outcome
 
     def _values(self, loss: Tensor, outcome: Outcome) -> dict[str, float]:
@@ -262,20 +262,20 @@ class Trainer:
             told += f" The batch, {len(batch.tiles)} tiles at {shown}, ..., is in {path}."
         return UserError(f"{told} The checkpoints of before are kept. Choose a smaller 'learning_rate'.")
 
-    def _out_of_memory(self, batch: Batch) -> OutOfMemory:
-        """What to tell where a batch needs more memory than there is."""
-        tiles, config = f"a batch of {len(batch.tiles)} tiles", self.config
+    def _told(self, batch: Batch) -> str:
+        """A batch in tiles, and the keys that make it so large."""
+        config, made_of = self.config, len(batch.roles)
         if config.loss == "magnetloss":
-            tiles += f" ('magnet_clusters' {config.magnet_clusters} x 'batch_size' {config.batch_size})"
-        else:
-            tiles += f" ({len(batch.roles)} x 'batch_size' {config.batch_size})"
-        if batch.candidates:
-            tiles += f" and {sum(drawn.shape[0] * drawn.shape[1] for drawn, _ in batch.candidates.values())} draws of "
-            tiles += "offline mining"
+            made_of = f"'magnet_clusters' {config.magnet_clusters}"
+        tiles = f"a batch of {len(batch.tiles)} tiles ({made_of} x 'batch_size' {config.batch_size})"
+        drawn = sum(positions.shape[0] * positions.shape[1] for positions, _ in batch.candidates.values())
+        return f"{tiles} and {drawn} draws of offline mining" if drawn else tiles
+
+    def _out_of_memory(self, step: int, tiles: str) -> OutOfMemory:
         return OutOfMemory(
-            f"At step {batch.step:,} the memory of {self.execution.device} is too small for {tiles} of "
-            f"{config.image_size} pixels. Choose a smaller 'batch_size' or 'image_size', or free memory that other "
-            "programs use."
+            f"At step {step:,} the memory of {self.execution.device} is too small for {tiles} of "
+            f"{self.config.image_size} pixels. Choose a smaller 'batch_size' or 'image_size', or free memory that "
+            "other programs use."
         )
 
     def embed_positions(self, positions: np.ndarray) -> np.ndarray:
@@ -286,13 +286,19 @@ class Trainer:
             tqdm(total=len(positions), desc="embedding", unit="tile", leave=False, disable=None, delay=1) as bar,
         ):
             for part in in_parts(positions, self.config.image_size):
-                tiles = self.execution.to_device(self.maps.read(part))
-                try:
-                    parts.append(self._forward(tiles, training=False).cpu().numpy())
-                except NotFinite:
-                    raise self._diverged(self.steps_done, "an embedding of an evaluated tile is not finite") from None
+                parts.append(self._embed(self.maps.read(part)))
                 bar.update(len(part))
         return np.concatenate(parts)
+
+    def _embed(self, tiles: np.ndarray) -> np.ndarray:
+        try:
+            return self._forward(self.execution.to_device(tiles), training=False).cpu().numpy()
+        except NotFinite:
+            raise self._diverged(self.steps_done, "an embedding of an evaluated tile is not finite") from None
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise self._out_of_memory(self.steps_done, f"embedding {len(tiles)} tiles") from None
 
     def _estimate_statistics(self) -> None:
         """Training goes on from the batch-norm statistics estimated for the untrained network."""

@@ -1,0 +1,165 @@
+"""Numbers that go wrong in a training are told of, and do not reach a checkpoint; so is memory that is too small."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from runs_for_tests import config_file, losses_of, run_in_process, values_of
+
+import main
+from networks import Embedder
+from training.checkpoint import load
+from training.execution import Execution
+from training.trainer import Trainer, is_out_of_memory, spread
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+
+
+def refused(capsys, name: str, **changes) -> str:
+    capsys.readouterr()
+    assert main.main([str(config_file(name, **changes))]) == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    return message
+
+
+def failing_at(monkeypatch, training_step: int, error: Exception) -> None:
+    """Have the forward pass of a training step fail; those of evaluations do not count."""
+    whole = Execution.forward_of
+
+    def forward_of(execution, network):
+        forward, calls = whole(execution, network), []
+
+        def failing(tiles):
+            calls.append(network.training)
+            if network.training and sum(calls) == training_step:
+                raise error
+            return forward(tiles)
+
+        return failing
+
+    monkeypatch.setattr(Execution, "forward_of", forward_of)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"loss": "tripletloss"}, "a batch of 12 tiles (3 x 'batch_size' 4) of 16 pixels"),
+        ({"loss": "magnetloss"}, "a batch of 12 tiles ('magnet_clusters' 3 x 'batch_size' 4) of 16 pixels"),
+        (
+            {"loss": "quadrupletloss", "mining": ["RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]},
+            "a batch of 16 tiles (4 x 'batch_size' 4) and 80 draws of offline mining of 16 pixels",
+        ),
+    ],
+)
+def test_too_little_memory_tells_the_batch_and_the_keys(workplace, monkeypatch, capsys, changes, told):
+    with monkeypatch.context() as patch:
+        failing_at(patch, 3, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."))
+        message = refused(capsys, f"memory-{changes['loss']}", iterations=5, **changes)
+    assert f"At step 3 the memory of cpu is too small for {told}" in message
+    assert "smaller 'batch_size' or 'image_size'" in message
+    folder = Path("results") / f"memory-{changes['loss']}"
+    assert load(folder / "last.pt")["step"] == 2, "no batch before it is lost"
+    assert f"python main.py resume {folder}" in message
+    assert main.main(["resume", str(folder)]) == 0, "with more memory"
+    assert len(losses_of(folder)) == 5
+
+
+def test_too_little_memory_for_an_evaluation(workplace, monkeypatch, capsys):
+    whole = Trainer._forward
+
+    def forward(trainer, tiles, training):
+        if not training:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(trainer, tiles, training)
+
+    monkeypatch.setattr(Trainer, "_forward", forward)
+    message = refused(capsys, "memory-evaluation")
+    assert "At step 0 the memory of cpu is too small for embedding 89 tiles of 16 pixels" in message
+
+
+def test_errors_of_every_kind_of_memory_are_known():
+    with pytest.raises(RuntimeError) as of_torch:
+        torch.empty(2**50)
+    with pytest.raises(MemoryError) as of_numpy:
+        np.empty(2**50)
+    assert is_out_of_memory(of_torch.value)
+    assert is_out_of_memory(of_numpy.value)
+    assert is_out_of_memory(torch.OutOfMemoryError())
+    assert not is_out_of_memory(RuntimeError("shapes do not fit"))
+
+
+def test_other_errors_are_not_taken_for_too_little_memory(workplace, monkeypatch):
+    failing_at(monkeypatch, 1, RuntimeError("a defect of the program"))
+    with pytest.raises(RuntimeError, match="a defect"):
+        main.main([str(config_file("defect"))])
+
+
+def test_collapsed_embeddings_are_warned_of(workplace, monkeypatch, caplog):
+    whole = Embedder.forward
+
+    def constant(network, tiles):
+        return whole(network, tiles) * 1e-3 + torch.tensor([1.0] + [0.0] * 63)
+
+    monkeypatch.setattr(Embedder, "forward", constant)
+    with caplog.at_level(logging.WARNING):
+        folder = run_in_process("collapsed")
+    (warning,) = [record.getMessage() for record in caplog.records if "collapsed" in record.getMessage()]
+    assert warning.startswith("epoch 1: ")
+    assert all(value < 1e-3 for _, value in values_of(folder, "train/embedding_spread"))
+
+
+def test_a_training_that_works_is_not_warned_of(workplace, caplog):
+    with caplog.at_level(logging.WARNING):
+        folder = run_in_process("spread")
+    assert not [record for record in caplog.records if "collapsed" in record.getMessage()]
+    assert all(1e-3 < value <= 1 for _, value in values_of(folder, "train/embedding_spread"))
+    assert all(0 <= value <= 1 for _, value in values_of(folder, "train/active_share"))
+
+
+def test_spread_against_a_loop():
+    embeddings = torch.randn(20, 5, dtype=torch.float64) + 3
+    mean = sum(embeddings) / 20
+    away = sum(float(sum((row - mean) ** 2)) for row in embeddings) / 20
+    length = sum(float(sum(row**2)) for row in embeddings) / 20
+    assert spread(embeddings).item() == pytest.approx(away / length, rel=1e-5)
+    assert spread(torch.ones(7, 3)).item() == 0
+    assert spread(torch.zeros(7, 3)).item() == 0
+    assert spread(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item() == 1
+
+
+def test_weights_that_are_not_finite_do_not_reach_a_checkpoint(workplace, monkeypatch, capsys):
+    """A gradient can be infinite though loss and embeddings are not."""
+    whole = Trainer._train_step
+
+    def breaking(trainer, batch):
+        loss = whole(trainer, batch)
+        if batch.step == 3:
+            with torch.no_grad():
+                trainer.network.head.weight[0, 0] = torch.inf
+        return loss
+
+    monkeypatch.setattr(Trainer, "_train_step", breaking)
+    message = refused(capsys, "weights", iterations=5, checkpoint_minutes=1e-6)
+    assert "At step 3, with learning rate 0.0002, a weight is not finite" in message
+    last = load(Path("results/weights/last.pt"))
+    assert last["step"] == 2
+    assert all(value.isfinite().all() for value in last["network"].values())
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_batch(workplace, monkeypatch, capsys):
+    whole = Trainer._values
+
+    def broken(trainer, loss, outcome):
+        values = whole(trainer, loss, outcome)
+        return values | ({"loss": float("inf")} if trainer.steps_done == 2 else {})
+
+    monkeypatch.setattr(Trainer, "_values", broken)
+    message = refused(capsys, "infinite", iterations=5, checkpoint_minutes=1e-6)
+    assert "At step 3, with learning rate 0.0002, the loss is inf" in message
+    with np.load("results/infinite/not_finite-000003.npz", allow_pickle=False) as batch:
+        assert sorted(batch) == ["anchor", "negative", "positions", "positive", "tiles"]
+        assert str(tuple(batch["positions"][0].tolist())) in message
+    assert load(Path("results/infinite/last.pt"))["step"] == 2
