@@ -29,7 +29,11 @@ def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
     from training.resuming import open_run
 
     with open_run(arguments.target, arguments.overrides) as run:
-        make_run(run.config, interruption, run)
+        if run.is_complete:
+            longer = f"python main.py resume {run.folder} epochs={2 * run.config.epochs}"
+            print(f"{run.folder} is complete, all {run.config.epochs} epochs. To make it longer: {longer}")
+        else:
+            make_run(run.config, interruption, run)
 
 
 def make_run(config: configuration.Config, interruption: Interruption, opened=None) -> None:

@@ -42,6 +42,12 @@ class Run:
         """The last step of which scores are shown, -1 if there is none."""
         return self.checkpoint["scorer"]["scored_step"] if self.checkpoint else -1
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all epochs are trained, evaluated and shown."""
+        last_step = self.config.epochs * self.config.iterations
+        return self.step >= last_step and self.checkpoint["evaluating"] is None
+
     def __enter__(self) -> "Run":
         return self
 
@@ -64,8 +70,8 @@ def open_run(folder: Path, overrides: list[str]) -> Run:
         folder: results/NAME
         overrides: key=value, of keys that may change
     Raises:
-        UserError: there is no run, another process is making it, it is complete, its checkpoint is damaged, or the
-            config contradicts it
+        UserError: there is no run, another process is making it, its checkpoint is damaged, or the config
+            contradicts it
     """
     if not (folder / "config.json").is_file():
         there = ", ".join(str(path.parent) for path in sorted(RESULTS.glob("*/config.json"))) or "none yet"
@@ -86,11 +92,8 @@ def _open(folder: Path, overrides: list[str], lock: Lock) -> Run:
         return Run(folder, config, None, False, lock)
     checkpoint = load(folder / LAST)
     check_config(folder, config, checkpoint)
-    if checkpoint["step"] >= config.epochs * config.iterations and checkpoint["evaluating"] is None:
-        raise UserError(
-            f"{folder}: this run is complete, all {config.epochs} epochs. To make it longer: "
-            f"python main.py resume {folder} epochs={2 * config.epochs}"
-        )
-    note_resumption(folder, config, checkpoint["step"])
-    log.info("%s goes on after step %d", folder, checkpoint["step"])
-    return Run(folder, config, checkpoint, False, lock)
+    run = Run(folder, config, checkpoint, False, lock)
+    if not run.is_complete:
+        note_resumption(folder, config, run.step)
+        log.info("%s goes on after step %d", folder, run.step)
+    return run
