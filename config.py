@@ -92,7 +92,9 @@ class Config(BaseModel):
     min_neg_dist: Number = _key("distance of a negative along each axis, at least, in tile sides", 10, gt=0)
     max_neg_dist: Number = _key("distance of a negative along each axis, at most, in tile sides", 25, gt=0)
     margin: Number = _key("margin of the loss", 0.5, gt=0)
-    validation_nb: Whole = _key("tiles the simple models are fitted on; a tenth of it is scored", 5000, ge=20)
+    validation_nb: Whole = _key(
+        "tiles the simple models are fitted on; a tenth of it is scored", 5000, ge=20, le=1_000_000
+    )
     validation_spacing: Whole = _key("a reserved cell every so many tile sides", 6, ge=4)
     validation_map: Annotated[str, LowerCase] = _key(
         "label map of the evaluation (and of supervised training): osm, clc, or a name given in maps.labels"
@@ -103,7 +105,7 @@ class Config(BaseModel):
     singleClassTreshold: Number = _key(  # the documented spelling
         "single-class evaluation uses only tiles whose dominant class covers at least this share", 0.0, ge=0, le=1
     )
-    valIteration: Whole = _key("evaluations on different draws; mean and spread are reported", 5, ge=1)
+    valIteration: Whole = _key("evaluations on different draws; mean and spread are reported", 5, ge=1, le=1000)
     random_reset: Number = _key(
         "chance that the next anchor is drawn anywhere (1.0: random, 0.0: cluster sampling, near the last anchor)",
         1.0, ge=0, le=1,
@@ -114,7 +116,7 @@ class Config(BaseModel):
         "germany",
     )
     max_nodata: Number = _key("largest share of a tile's pixels that may be without data", 0.1, ge=0, lt=1)
-    magnet_clusters: Whole = _key("clusters in a batch (magnetloss)", 12, ge=2)
+    magnet_clusters: Whole = _key("clusters in a batch (magnetloss)", 12, ge=2, le=10_000)
     magnet_clusters_per_class: Whole = _key("clusters that a class is split into (supervised magnetloss)", 3, ge=1)
     epochs: Whole = _key("epochs", 1000, ge=1)
     iterations: Whole = _key("steps per epoch", 250, ge=1)

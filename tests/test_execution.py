@@ -131,3 +131,26 @@ def test_autocast_of_a_precision():
     for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         with Execution(CPU, 1, precision).autocast():
             assert nn.Linear(2, 2)(torch.ones(1, 2)).dtype == dtype
+
+
+def strided(stride: int) -> nn.Module:
+    """A network whose second convolution gets a map of one pixel, of tiles of 8."""
+    narrow = nn.Conv2d(4, 4, 3, stride, padding=1)
+    return nn.Sequential(FromPixels(), nn.Conv2d(3, 4, 8), nn.BatchNorm2d(4), narrow, nn.Flatten())
+
+
+def test_bf16_is_left_out_where_a_cpu_gives_wrong_gradients(measured):
+    way = resolve(validate(CONFIG), strided(2), tiles())
+    assert (way.precision, way.channels_last) == ("fp32", True)
+    assert {precision for precision, _ in measured[0]} == {"fp32"}
+    with pytest.raises(UserError, match=r"'precision' is bf16.*as small as 96 pixels"):
+        resolve(validate(CONFIG | {"precision": "bf16"}), strided(2), tiles())
+    assert resolve(validate(CONFIG), strided(1), tiles()).precision == "bf16"
+
+
+def test_looking_for_strides_changes_nothing():
+    net = strided(2).train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    assert execution.strides_beyond_map(net, tiles())
+    assert net.training and all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+    assert not any(module._forward_pre_hooks for module in net.modules())

@@ -30,6 +30,8 @@ KINDS = {
     "clusters": {"loss": "magnetloss", "random_reset": 0.0},
     "index": {"loss": "magnetloss", "supervised": True},
     "transformer": {"loss": "tripletloss", "network": "transformer"},
+    "bf16": {"loss": "tripletloss", "precision": "bf16", "channels_last": True, "threads": 2, "image_size": 32,
+             "max_neg_dist": 6, "validation_spacing": 5},
 }
 
 
@@ -181,6 +183,21 @@ def test_resumption_is_noted_and_more_epochs_can_be_made(broken):
     assert [step for step, _ in values_of(broken, "train/loss")] == list(range(1, 13))
     assert main.main(["resume", str(broken), "epochs=4"]) == 0, "a complete run too"
     assert len(losses_of(broken)) == 16
+
+
+def test_precision_layout_and_threads_are_those_that_the_run_had_found(workplace, no_figures, monkeypatch):
+    """Another machine, or this one at another moment, might choose others."""
+    open_choices = {"precision": "auto", "channels_last": "auto", "threads": "auto"}
+    broken = interrupted_run(monkeypatch, "found", 3, **LONG | open_choices)
+    before = json.loads((broken / "config.json").read_text())
+    assert not {"auto"} & {before[key] for key in open_choices}
+    monkeypatch.setattr("training.execution._fastest", lambda *arguments: pytest.fail("it was measured again"))
+    monkeypatch.setattr("training.execution.usable_cores", lambda: before["threads"] + 5)
+    assert main.main(["resume", str(broken)]) == 0
+    assert json.loads((broken / "config.json").read_text()) == before
+    assert {key: load(broken / "last.pt")["config"][key] for key in open_choices} == {
+        key: before[key] for key in open_choices
+    }
 
 
 def refused(capsys, *arguments: str) -> str:

@@ -109,13 +109,16 @@ def resolve(config: Config, network: nn.Module, tiles: np.ndarray) -> Execution:
         network: on the CPU; moved in place; its weights stay as they are
         tiles: (N, C, H, W), a batch to measure with
     Raises:
-        UserError: `compile` is asked for, and nothing can be compiled on this machine
+        UserError: `compile` is asked for, and nothing can be compiled on this machine; or bf16 is, and would go wrong
     """
     device, threads = resolve_device(config.device), torch.get_num_threads()
     if config.compile:
         _check_compiler(device)
+    bf16_is_wrong = device.type == "cpu" and config.precision != "fp32" and strides_beyond_map(network, tiles)
     network.to(device)
     precisions = _precisions(device) if config.precision == "auto" else [config.precision]
+    if bf16_is_wrong:
+        precisions = _without_bf16(precisions, config)
     layouts = _layouts(device) if config.channels_last == "auto" else [config.channels_last]
     ways = [Execution(device, threads, p, layout, config.compile) for p in precisions for layout in layouts]
     execution = ways[0] if len(ways) == 1 else _fastest(ways, network, tiles)
@@ -128,6 +131,38 @@ def _precisions(device: torch.device) -> list[str]:
     if device.type == "cuda":
         return ["bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"]
     return ["fp32", "bf16"] if device.type == "cpu" else ["fp32"]
+
+
+def strides_beyond_map(network: nn.Module, tiles: np.ndarray) -> bool:
+    """Whether a convolution of several pixels has a larger stride than the map it is given is wide.
+
+    The weight gradients that oneDNN, torch's library for CPUs, gives for such a one in bf16 hold in part whatever
+    was in memory before (seen with torch 2.12.1): now and then values of 1e30.
+    """
+    found = []
+
+    def look(convolution: nn.Conv2d, inputs: tuple[torch.Tensor]) -> None:
+        narrow = min(inputs[0].shape[2:]) < max(convolution.stride)
+        found.append(narrow and max(convolution.kernel_size) > 1)
+
+    hooks = [module.register_forward_pre_hook(look) for module in network.modules() if isinstance(module, nn.Conv2d)]
+    training = network.training
+    with torch.no_grad():
+        network.eval()(torch.from_numpy(tiles[:1]))
+    network.train(training)
+    for hook in hooks:
+        hook.remove()
+    return any(found)
+
+
+def _without_bf16(precisions: list[str], config: Config) -> list[str]:
+    if precisions == ["bf16"]:
+        raise UserError(
+            f"'precision' is bf16, in which a CPU gives wrong gradients for {config.network} with tiles as small as "
+            f"{config.image_size} pixels. Choose fp32, or a larger 'image_size'."
+        )
+    log.info("bf16 is left out: it would give wrong gradients with tiles of %d pixels on a CPU", config.image_size)
+    return [precision for precision in precisions if precision != "bf16"]
 
 
 def _layouts(device: torch.device) -> list[bool]:
