@@ -121,8 +121,8 @@ class Area:
             return found[:n]
         raise SamplingError(
             f"No place was found for a training tile of {self.size} pixels outside of the reserved cells with at most "
-            f"{self.max_nodata:.0%} of its pixels without data. Choose a smaller 'image_size', a larger "
-            "'validation_spacing', or a larger 'max_nodata'."
+            f"{self.max_nodata:.0%} of its pixels without data. Choose another 'maps.rect', a smaller 'image_size', a "
+            "larger 'validation_spacing', or a larger 'max_nodata'."
         )
 
     def _anywhere(self, n: int, rng: np.random.Generator) -> np.ndarray:

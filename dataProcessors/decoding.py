@@ -15,9 +15,10 @@ import numpy as np
 from rasterio.enums import ColorInterp
 
 from dataProcessors.grid import Window
-from dataProcessors.labels import COLOUR_TOLERANCE, NO_LABEL, Legend, builtin_legends, legend_from_json
+from dataProcessors.labels import COLOUR_TOLERANCE, LARGEST_CODE, NO_LABEL, Legend, builtin_legends, legend_from_json
+from dataProcessors.rasters import MapError, reading, told_of
 from dataProcessors.sidecar import category_names
-from dataProcessors.sources import LabelSource, MapError
+from dataProcessors.sources import LabelSource
 
 log = logging.getLogger(__name__)
 SAMPLE_WINDOWS, SAMPLE_SIZE = 64, 64
@@ -144,7 +145,8 @@ def _sample(source: LabelSource, window: Window) -> tuple[np.ndarray, np.ndarray
     """Raw values (B, h, n) and validity (h, n) of small windows where the maps overlap, the same every time."""
     rng = np.random.default_rng(0)
     height, width = min(SAMPLE_SIZE, window.height), min(SAMPLE_SIZE, window.width)
-    places = rng.permutation(_overlap(source, window, rng))[:SAMPLE_WINDOWS]
+    with told_of(source.path):
+        places = rng.permutation(_overlap(source, window, rng))[:SAMPLE_WINDOWS]
     corners = places.astype(np.int64) - (width // 2, height // 2)
     last = np.array(window[:2]) + window[2:] - (width, height)
     corners = np.concatenate([np.clip(corners, window[:2], last), [window[:2]]])  # one at least
@@ -231,6 +233,8 @@ def _own_codes(source: LabelSource, palette: dict) -> Decoder:
     codes = [int(code) for code in sorted(named or _codes_that_occur(source)) if code != nodata]
     if not 1 <= len(codes) < NO_LABEL:
         raise MapError(f"{source.path}: a label map has 1 to {NO_LABEL - 1} classes. Got {len(codes)} codes.")
+    if max(map(abs, codes)) > LARGEST_CODE:
+        raise MapError(f"{source.path}: codes of classes lie within ±2**53. Got {codes[0]:g} to {codes[-1]:g}.")
     colours = tuple(palette.get(code) or _distinct_colour(i) for i, code in enumerate(codes))
     legend = Legend("own codes", tuple(names.get(code, f"class {code}") for code in codes), colours, tuple(codes))
     return code_decoder(legend, legend.codes)
@@ -239,7 +243,8 @@ def _own_codes(source: LabelSource, palette: dict) -> Decoder:
 def _codes_that_occur(source: LabelSource) -> set[int]:
     file, found = source.native, set()
     for _, window in file.block_windows(1):
-        found.update(np.unique(file.read(1, window=window)).tolist())
+        with reading(source.path, (window.col_off, window.row_off, window.width, window.height)):
+            found.update(np.unique(file.read(1, window=window)).tolist())
         if len(found) > 65536:
             break
     return found

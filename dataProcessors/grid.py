@@ -9,9 +9,11 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 
 from config import UserError
+from dataProcessors.rasters import FAILURES, reason
 
 LONLAT = "EPSG:4326"
 EDGE_POINTS = 101  # points per edge of a lon/lat rectangle: its edges are curves in most other CRSs
+SAME_PIXEL = 0.01  # pixels that two grids may differ by and still be the same
 LATTICE = 51  # points along each axis of the grid, to find out what it covers
 
 
@@ -48,7 +50,7 @@ class Grid:
         """The pixels inside a lon/lat rectangle (west, south, east, north in EPSG:4326), the whole grid for None.
 
         Raises:
-            UserError: the image has no CRS, or the rectangle lies outside of it
+            UserError: the image has no CRS that leads to EPSG:4326, or the rectangle lies outside of it
         """
         if rect is None:
             return self.window
@@ -78,17 +80,37 @@ class Grid:
         """Columns and rows (fractions of pixels; inf where there is none) of points (N,), (N,) in any CRS.
 
         Where grid or points have no CRS, they are taken to have the same one.
+
+        Raises:
+            UserError: nothing leads from the one CRS to the other
         """
         if self.crs is not None and crs is not None:
-            x, y = transform_points(crs, self.crs, x, y)
+            x, y = _transformed(crs, self.crs, x, y)
         return ~self.transform @ (np.asarray(x, float), np.asarray(y, float))
 
     def lonlat_bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north of the grid in EPSG:4326, from points all over it, since its edges are curves."""
         columns, rows = np.meshgrid(np.linspace(0, self.width, LATTICE), np.linspace(0, self.height, LATTICE))
         x, y = self.transform @ (columns.ravel(), rows.ravel())
-        lon, lat = (np.asarray(v)[np.isfinite(v)] for v in transform_points(self.crs, LONLAT, x, y))
+        lon, lat = (v[np.isfinite(v)] for v in _transformed(self.crs, LONLAT, x, y))
+        if not len(lon):
+            raise UserError(f"No pixel of the image has a place in {LONLAT}: its CRS or its transform is wrong.")
         return lon.min(), lat.min(), lon.max(), lat.max()
+
+    def has_pixels_of(self, other: "Grid") -> bool:
+        """Whether size and transform are the same, up to a small part of a pixel, whatever the CRSs."""
+        corners = np.array([(0, 0), (self.width, 0), (0, self.height)], float).T
+        there = np.array(~other.transform @ (self.transform @ tuple(corners)))
+        same_size = (self.width, self.height) == (other.width, other.height)
+        return same_size and bool(np.abs(there - corners).max() < SAME_PIXEL)
+
+
+def _transformed(from_crs, to_crs, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        x, y = transform_points(from_crs, to_crs, x, y)
+    except FAILURES as error:
+        raise UserError(f"Nothing leads from the CRS of one map to that of another ({reason(error)}).") from None
+    return np.asarray(x), np.asarray(y)
 
 
 def _edges(west: float, south: float, east: float, north: float) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from dataProcessors.sampler import TileSampler
 
 PROPOSALS = 16  # places proposed at once for a tile; the first acceptable one is taken
 ROUNDS = 16
+FARTHEST = 2**40  # pixels, farther than any map is wide
 RESTARTS = 20  # of drawing clusters that got stuck, before they are taken to be impossible
 
 
@@ -29,7 +30,7 @@ class ImageSampler(TileSampler):
     def __init__(self, area: Area, min_pos=1.0, max_pos=5.0, min_neg=10.0, max_neg=25.0, random_reset=1.0, seed=0):
         super().__init__(random_reset, seed)
         self.area = area
-        pixels = [round(distance * area.size) for distance in (min_pos, max_pos, min_neg, max_neg)]
+        pixels = [round(min(distance * area.size, FARTHEST)) for distance in (min_pos, max_pos, min_neg, max_neg)]
         self.min_pos, self.max_pos, self.min_neg, self.max_neg = pixels
         self._check_distances()
 
@@ -38,7 +39,7 @@ class ImageSampler(TileSampler):
         for name, distance in (("min_pos_dist", self.min_pos), ("min_neg_dist", self.min_neg)):
             if distance > room:
                 raise SamplingError(
-                    f"'{name}' is {distance} pixels ({distance / self.area.size:g} tile sides); two tiles can lie at "
+                    f"'{name}' is {distance:,} pixels ({distance / self.area.size:g} tile sides); two tiles can lie at "
                     f"most {room} pixels apart in the part of the image in use. Choose a smaller '{name}' or "
                     "'image_size'."
                 )

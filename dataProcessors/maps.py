@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from config import Config, Maps
-from dataProcessors.area import Area
+from dataProcessors.area import Area, SamplingError
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.pool import Pool, pool_path, require_classes, saved_pool, score_pool, training_pool
+from dataProcessors.rasters import MapError
 from dataProcessors.sampler import TileSampler
-from dataProcessors.sources import MapError
+from dataProcessors.statistics import warn_of_filler
 from dataProcessors.supervisedSampler import SupervisedSampler
 from dataProcessors.tiffreader import GEOMAP, LabelReader, TiffReader
 
@@ -52,7 +53,9 @@ class OpenMaps:
             needed = 3 if config.loss == "quadrupletloss" else 2
             require_classes(pools["train"], needed, f"Supervised training with {config.loss}")
             return SupervisedSampler(pools["train"], config.random_reset, config.seed)
-        distances = config.min_pos_dist, config.max_pos_dist, config.min_neg_dist, config.max_neg_dist
+        side = max(self.area.window[2:]) / self.area.size  # no two tiles lie farther apart: what is drawn is the same,
+        most_pos, most_neg = min(config.max_pos_dist, side), min(config.max_neg_dist, side)  # with fewer vain draws
+        distances = config.min_pos_dist, most_pos, config.min_neg_dist, most_neg
         return ImageSampler(self.area, *distances, config.random_reset, config.seed)
 
     def pools(self, config: Config) -> dict[str, Pool]:
@@ -61,11 +64,20 @@ class OpenMaps:
         if config.supervised:
             sizes["train"] = TRAINING_FACTOR * config.validation_nb
         pools = {role: self._pool(role, size, config) for role, size in sizes.items()}
+        if not len(pools["score"]):
+            raise SamplingError(
+                f"The reserved cells hold no tile that could be scored: none of {4 * len(self.area.cells())} has both "
+                f"enough data and a label of {self.labels.path}. Choose a smaller 'validation_spacing' or "
+                "'image_size', or another 'maps.rect'."
+            )
         for role, pool in pools.items():
             require_classes(pool, 1, f"The {role} pool")
         wanted = config.validation_nb // 10
         if len(pools["score"]) < wanted:
-            log.info("%d tiles are scored instead of %d: the reserved cells hold no more", len(pools["score"]), wanted)
+            log.warning(
+                "%d tiles are scored instead of %d (a tenth of 'validation_nb'): the reserved cells hold no more",
+                len(pools["score"]), wanted,
+            )  # fmt: skip
         return pools
 
     def _pool(self, role: str, size: int, config: Config) -> Pool:
@@ -108,12 +120,12 @@ def map_files(config: Config) -> Maps:
 
 def _existing(maps: Maps, label_map: str) -> Maps:
     needed = [maps.image] + [path for name, path in maps.labels.items() if name.lower() == label_map]
-    missing = [path for path in needed if "://" not in path and not Path(path).exists()]
+    missing = [path for path in needed if "://" not in path and not os.path.exists(path)]
     if not missing:
         return maps
-    lines = [f"{path}: there is no such file" + (f"; {SOURCES[path]}." if path in SOURCES else ".") for path in missing]
-    advice = "Put the file there, name your own maps in 'maps', or try the demo map: python main.py maps=demo"
-    raise MapError("\n".join([*lines, advice]))
+    told = [f"{path}: there is no such file" + (f"; {SOURCES[path]}" if path in SOURCES else "") for path in missing]
+    advice = "Put it there, name your own maps in 'maps', or try the demo map: python main.py maps=demo"
+    raise MapError(f"{'. '.join(told)}. {advice}")
 
 
 def open_maps(config: Config, threads: int) -> OpenMaps:
@@ -129,6 +141,9 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
     image = TiffReader(
         files.image, bands=files.bands, nodata=files.nodata, rect=files.rect, cache=cache, threads=threads
     )
+    if not image.summary.counts.any():
+        raise MapError(f"{image.path}: no pixel of the part in use has data. Choose another 'maps.rect'.")
+    warn_of_filler(image, config.image_size)
     name, path = next((n, p) for n, p in files.labels.items() if n.lower() == config.validation_map)
     labels = LabelReader(path, name, image, config.legend_hints.get(name), cache, threads)
     size = config.image_size

@@ -65,7 +65,7 @@ class Pool:
         try:
             with np.load(path, allow_pickle=False) as content:
                 return cls(content["positions"], content["proportions"])
-        except (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{path} is damaged: {error}") from None
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError  # of a damaged header of a .npy file
 
 import numpy as np
 from tqdm import tqdm
@@ -107,7 +108,7 @@ class PreparedMap:
         folder: of the prepared map
         window, dtype, bands: what it must hold
     Raises:
-        OSError, ValueError, KeyError, EOFError: a file is missing, cut off, or holds something else
+        OSError, ValueError, KeyError, EOFError, TypeError, TokenError: a file is missing, cut off, or another one
     """
 
     def __init__(self, folder: Path, window: Window, dtype: np.dtype, bands: int):
@@ -116,9 +117,11 @@ class PreparedMap:
         self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)  # (rows, columns, y, x, C)
         self.summary = Summary(window, np.load(folder / "counts.npy", allow_pickle=False))
         self.overview = np.load(folder / "overview.npy", mmap_mode="r", allow_pickle=False)
-        found = about["window"], self.blocks.shape, self.blocks.dtype, self.summary.counts.shape[1:], len(self.overview)
-        rows_columns = block_shape(window)
-        expected = list(window), (*rows_columns, BLOCK, BLOCK, bands), dtype, rows_columns, bands
+        found = about["window"], self.blocks.shape, self.blocks.dtype, self.summary.counts.shape[1:]
+        found += self.overview.shape, self.overview.dtype
+        rows_columns, step = block_shape(window), overview_step(window)
+        expected = list(window), (*rows_columns, BLOCK, BLOCK, bands), dtype, rows_columns
+        expected += (bands, -(-window.height // step), -(-window.width // step)), dtype
         if found != expected:
             raise ValueError(f"holds {found} instead of {expected}")
         # while batches still come from the disk their blocks are announced; in memory that would only cost time
@@ -195,7 +198,7 @@ def prepared(
     if folder.exists():
         try:
             return PreparedMap(folder, *content)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, TokenError) as error:
             log.warning("%s is damaged, and made again: %s", folder, error)
             shutil.rmtree(folder, ignore_errors=True)
     with writing(folder), temporary_folder(cache) as temporary:

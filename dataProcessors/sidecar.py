@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from dataProcessors.sources import MapError
+from dataProcessors.rasters import MapError
 
 PIXEL_VALUE, NAME = 5, 2  # GDAL's numbers for what a column of an attribute table holds
 
@@ -14,9 +14,14 @@ def category_names(path: str) -> dict[int, str]:
     if not sidecar.exists():
         return {}
     try:
-        band = ElementTree.parse(sidecar).getroot().find("PAMRasterBand")
+        return _names(ElementTree.parse(sidecar).getroot().find("PAMRasterBand"))
     except ElementTree.ParseError as error:
         raise MapError(f"{sidecar}: not valid XML ({error}). Get the file again, or remove it.") from None
+    except (OSError, ValueError, LookupError, OverflowError) as error:  # of files, numbers, encodings and short rows
+        raise MapError(f"{sidecar}: cannot be read ({error}). Get the file again, or remove it.") from None
+
+
+def _names(band: ElementTree.Element | None) -> dict[int, str]:
     if band is None:
         return {}
     names = {code: (item.text or "").strip() for code, item in enumerate(band.iterfind("CategoryNames/Category"))}

@@ -9,24 +9,18 @@ import threading
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
-from config import UserError
 from dataProcessors.grid import Grid, Window
 from dataProcessors.labels import NO_LABEL
+from dataProcessors.rasters import FAILURES, MapError, open_raster, reading, reason
 
 log = logging.getLogger(__name__)
 IMAGE_TYPES = ("uint8", "int16", "uint16", "float32")
 MOST_BANDS = 20
 WARP_TOLERANCE = 0.001  # pixels of the label map; GDAL's own 0.125 gives 2 % of the pixels a neighbour's class
-
-
-class MapError(UserError):
-    """A map that cannot be used: which file, what is wrong with it, what to do."""
 
 
 def is_synthetic(file) -> bool:
@@ -77,11 +71,9 @@ class ImageSource:
 
     def _read(self, window: Window, shape: tuple[int, int]) -> np.ndarray:
         file, where = self._handles.get(), RasterWindow(*window)
-        try:
+        with reading(self.path, window):
             pixels = file.read(self.bands, window=where, out_shape=(len(self.bands), *shape))  # (C, h, w)
             mask = file.dataset_mask(window=where, out_shape=shape) == 0 if self.masked else None
-        except RasterioError as error:
-            raise _unreadable(self.path, window, error) from None
         if self.dtype.kind == "f":
             pixels[~np.isfinite(pixels)] = np.nan
             if self.nodata is not None:
@@ -108,10 +100,11 @@ class LabelSource:
         self.grid = grid
         self.decode = decode
         self.bands = (1,)
-        self._handles = _Handles(self.path, grid)
         self.native = _Handles(self.path).get()
         self.synthetic = is_synthetic(self.native)
         self.native_grid = Grid(self.native.crs, self.native.transform, self.native.width, self.native.height)
+        self._handles = _Handles(self.path, None if _is_on_grid(self.path, self.native_grid, grid) else grid)
+        self._handles.get()  # what cannot be brought onto the grid is found at once
         self.chunk = (2048, 2048)
 
     def read_raw(self, x: int, y: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -121,11 +114,9 @@ class LabelSource:
     def _read(self, window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         file, where = self._handles.get(), RasterWindow(*window)
         has_alpha = file.colorinterp[-1] == ColorInterp.alpha  # always so where the map is brought onto the grid
-        try:
+        with reading(self.path, window):
             values = file.read(window=where, out_shape=(file.count, *shape))
             valid = values[-1] if has_alpha else file.dataset_mask(window=where, out_shape=shape)
-        except RasterioError as error:
-            raise _unreadable(self.path, window, error) from None
         return values[:-1] if has_alpha else values, valid > 0
 
     def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
@@ -155,36 +146,37 @@ class _Handles(threading.local):
         return self.file
 
 
-def _onto_grid(path: str, file, grid: Grid):
-    if file.crs is None or grid.crs is None:
-        if (file.width, file.height) == (grid.width, grid.height):
-            return file  # same size and no CRS to compare: taken as the same grid
+def _is_on_grid(path: str, native: Grid, grid: Grid) -> bool:
+    """Whether a label map is read as it is: where a CRS is missing it must, so it needs the image's very pixels."""
+    if native.crs is not None and grid.crs is not None:
+        return False
+    if not native.has_pixels_of(grid):
         raise MapError(
-            f"{path}: image and label map can only be aligned where both name a CRS, or where both have the same size. "
-            f"The image has {grid.width} x {grid.height} pixels, the label map {file.width} x {file.height}."
+            f"{path}: image and label map can only be aligned where both name a CRS, or where both have the same size "
+            f"and transform. The image has {grid.width} x {grid.height} pixels, the label map {native.width} x "
+            f"{native.height}; their transforms are {list(grid.transform)[:6]} and {list(native.transform)[:6]}. "
+            "Give the one without a CRS its own, for example with gdal_edit.py -a_srs."
         )
+    silent = [name for name, each in (("the image", grid), ("the label map", native)) if each.crs is None]
+    log.warning(
+        "%s: no CRS is named by %s. The label map is taken to lie on the image's pixels, as size and transform say",
+        path, " and ".join(silent),
+    )  # fmt: skip
+    return True
+
+
+def _onto_grid(path: str, file, grid: Grid):
     has_alpha = ColorInterp.alpha in file.colorinterp
     try:
         return WarpedVRT(
             file, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height,
             resampling=Resampling.nearest, add_alpha=not has_alpha, tolerance=WARP_TOLERANCE,
         )  # fmt: skip
-    except RasterioError as error:
-        raise MapError(f"{path}: cannot be brought from its CRS into the image's: {error}") from None
-
-
-def open_raster(path: str):
-    """Open a raster file for reading.
-
-    Raises:
-        MapError: the file does not exist, or is none that can be read
-    """
-    if not Path(path).exists() and "://" not in path:
-        raise MapError(f"{path}: there is no such file. Give a GeoTIFF's path in 'maps', or set 'maps' to \"demo\".")
-    try:
-        return rasterio.open(path)
-    except RasterioError as error:
-        raise MapError(f"{path}: cannot be opened as a raster file: {error}") from None
+    except FAILURES as error:
+        raise MapError(
+            f"{path}: cannot be brought from its CRS into the image's: {reason(error)}. Give image or label map "
+            "another CRS, for example with gdalwarp."
+        ) from None
 
 
 def _choose_bands(path: str, file, bands) -> tuple[int, ...]:
@@ -236,11 +228,3 @@ def _chunk_shape(file) -> tuple[int, int]:
     """Height and width to decode at once: whole blocks of the file, since a block is decoded as a whole."""
     rows, columns = file.block_shapes[0]
     return (512, file.width) if columns > 4096 else (max(512 // rows, 1) * rows, max(512 // columns, 1) * columns)
-
-
-def _unreadable(path: str, window: Window, error: Exception) -> MapError:
-    x, y, width, height = window
-    return MapError(
-        f"{path}: columns {x} to {x + width}, rows {y} to {y + height} cannot be read ({error}). "
-        "The file is damaged there: get it again, or choose a rectangle without that part in 'maps.rect'."
-    )

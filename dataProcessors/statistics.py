@@ -1,11 +1,16 @@
 """Statistics of pixel values: what normalises a network's input, and the plainest features of a tile."""
 
+import logging
+
 import numpy as np
 
-from dataProcessors.prepared import without_data
+from dataProcessors.prepared import BLOCK, without_data
 from dataProcessors.tiffreader import TiffReader
 
+log = logging.getLogger(__name__)
 SAMPLE_TILES = 256
+FILLER_SHARE = 0.1  # of a map's pixels; so much of one value in all bands is seldom land ...
+STANDS_OUT = 3  # ... where it is so many times as frequent as the values beside it, else the map has low contrast
 
 
 def sample_tiles(image: TiffReader, size: int, n: int = SAMPLE_TILES) -> np.ndarray:
@@ -30,6 +35,22 @@ def normalisation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]
         return np.zeros(bands), np.ones(bands)
     deviation = with_data.std(1)
     return with_data.mean(1), 1 / np.where(deviation > 0, deviation, 1)
+
+
+def warn_of_filler(image: TiffReader, size: int) -> None:
+    """Warn where much of a map has one and the same value in all bands, and nothing says that it stands for no data."""
+    tiles = sample_tiles(image, min(size, BLOCK))  # (n, C, h, w)
+    suspected = (tiles == tiles[:, :1]).all(1) & ~without_data(tiles, image.fill)  # (n, h, w)
+    values, counts = np.unique(tiles[:, 0][suspected], return_counts=True)
+    if not len(values):
+        return
+    value, most = values[counts.argmax()].item(), counts.max()
+    beside = counts[np.isin(values.astype(float), [value - 1, value + 1])]
+    if most >= FILLER_SHARE * suspected.size and (most >= STANDS_OUT * beside).all():
+        log.warning(
+            "%s: %.0f%% of the pixels are %g in all bands. If that stands for no data, set 'maps.nodata' to it: tiles "
+            "there are trained on and scored otherwise", image.path, 100 * most / suspected.size, value,
+        )  # fmt: skip
 
 
 def band_statistics(tiles: np.ndarray, fill, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
@@ -25,6 +26,7 @@ from dataProcessors.prepared import (
     prepared,
     without_data,
 )
+from dataProcessors.rasters import told_of
 from dataProcessors.sources import ImageSource, LabelSource
 
 log = logging.getLogger(__name__)
@@ -55,7 +57,9 @@ class TiffReader:
 
     def __init__(self, path, *, bands=None, nodata=None, rect=None, cache: Path | str | None = None, threads: int = 1):
         source = ImageSource(path, bands, nodata)
-        self._open(source, source.grid.window_of(rect), cache, threads, {"bands": bands, "nodata": nodata})
+        with told_of(source.path):
+            window = source.grid.window_of(rect)
+        self._open(source, window, cache, threads, {"bands": bands, "nodata": nodata})
 
     def _open(self, source, window: Window, cache, threads: int, parts: dict) -> None:
         self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
@@ -201,4 +205,4 @@ def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
 
 def _about_file(path: str):
     """Size and times of a file; None for one that is read from afar."""
-    return Path(path).stat() if Path(path).exists() else None
+    return os.stat(path) if os.path.exists(path) else None

@@ -236,7 +236,7 @@ def test_a_walk_on_an_island_leaves_it_where_tuples_have_no_room():
 
 
 def test_distances_larger_than_the_map():
-    with pytest.raises(SamplingError, match=r"'min_neg_dist' is 1600 pixels \(100 tile sides\)"):
+    with pytest.raises(SamplingError, match=r"'min_neg_dist' is 1,600 pixels \(100 tile sides\)"):
         sampler_of(distances=(1, 5, 100, 120))
     with pytest.raises(SamplingError, match="'min_pos_dist'"):
         sampler_of(distances=(100, 120, 1, 2))

@@ -11,6 +11,7 @@ from dataProcessors.grid import Window
 from dataProcessors.labels import NO_LABEL, proportions
 from dataProcessors.pool import Pool, balanced, pool_path, require_classes, saved_pool, score_pool, training_pool
 from dataProcessors.prepared import Summary
+from storage import StorageError
 
 SIZE = 32
 
@@ -205,6 +206,6 @@ def test_a_broken_off_save_leaves_no_pool(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "savez", broken_off)
     path = tmp_path / "pools" / "fit.npz"
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(StorageError, match=r"fit\.npz: cannot be written: no space"):
         saved_pool(path, lambda: Pool(np.zeros((1, 2), np.int64), np.ones((1, 1), np.float32)))
     assert not path.exists()
