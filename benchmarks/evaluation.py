@@ -70,7 +70,7 @@ class Run(NamedTuple):
 def measure(setting: Setting) -> list[Row]:
     """Seconds of an evaluation and of its parts, and the share of the rest."""
     run = prepare(setting)
-    run.trainer.embed_positions(run.pools["fit"].positions[:TRIAL_TILES])  # the first pass is slower than any other
+    run.trainer.passes.embed_positions(run.pools["fit"].positions[:TRIAL_TILES])  # the first is slower than any other
     rounds = timed_rounds(run, min(setting.rounds, MOST_ROUNDS))
     rows = [Row(part, Timing(tuple(seconds[part] for seconds in rounds)).duration()) for part in rounds[0]]
     rest = Timing(tuple(100 * (1 - (seconds[FORWARD] + seconds[MODELS]) / seconds[WHOLE]) for seconds in rounds))
@@ -107,7 +107,7 @@ def timed_rounds(run: Run, rounds: int) -> list[dict[str, float]]:
     for seed in range(rounds):
         watch.seconds.clear()
         evaluator = run.evaluator(seed)
-        features = watch.watch(WHOLE, evaluator.embed)("trained", run.trainer.embed_positions)
+        features = watch.watch(WHOLE, evaluator.embed)("trained", run.trainer.passes.embed_positions)
         watch.watch(SCORING, watch.watch(WHOLE, evaluator.evaluate))(features)
         seconds = watch.seconds
         made.append({part: seconds[part] for part in (WHOLE, FORWARD, MODELS, READING)})

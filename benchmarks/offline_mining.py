@@ -41,6 +41,6 @@ def forward_of(run: Run, number: int):
 
     def forward() -> None:
         with torch.no_grad():
-            run.trainer._forward(run.execution.to_device(tiles), training=False)
+            run.trainer.passes._pass(run.execution.to_device(tiles), training=False)
 
     return forward

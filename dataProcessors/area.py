@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from config import UserError
+from dataProcessors.blocks import BLOCK, Summary, block_pixels, block_shape
 from dataProcessors.grid import Window
-from dataProcessors.prepared import BLOCK, Summary, block_pixels, block_shape
 
 CELL = 2  # tile sides of a reserved cell
 ROUNDS = 200  # of drawing again what was not accepted, before a place is taken to be impossible

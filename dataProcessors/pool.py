@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from dataProcessors.area import Area, SamplingError
+from dataProcessors.blocks import BLOCK, Summary
 from dataProcessors.labels import dominant
-from dataProcessors.prepared import BLOCK, Summary
 from storage import whole_file
 
 log = logging.getLogger(__name__)

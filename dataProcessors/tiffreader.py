@@ -10,12 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dataProcessors.decoding import choose_decoder
-from dataProcessors.grid import Window
-from dataProcessors.labels import proportions
-from dataProcessors.prepared import (
+from dataProcessors.blocks import (
     BLOCK,
-    FORMAT,
     Summary,
     block_pixels,
     block_shape,
@@ -23,9 +19,12 @@ from dataProcessors.prepared import (
     count_image,
     overview_step,
     padded,
-    prepared,
     without_data,
 )
+from dataProcessors.decoding import choose_decoder
+from dataProcessors.grid import Window
+from dataProcessors.labels import proportions
+from dataProcessors.prepared import FORMAT, prepared
 from dataProcessors.rasters import told_of
 from dataProcessors.sources import ImageSource, LabelSource
 

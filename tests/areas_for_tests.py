@@ -6,8 +6,8 @@ import numpy as np
 from maps_for_tests import counted
 
 from dataProcessors.area import Area
+from dataProcessors.blocks import BLOCK, Summary
 from dataProcessors.grid import Window
-from dataProcessors.prepared import BLOCK, Summary
 
 
 def reserved_pixels(area, spacing):

@@ -8,9 +8,9 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform
 
+from dataProcessors.blocks import BLOCK
 from dataProcessors.grid import Grid
 from dataProcessors.labels import NO_LABEL, Legend
-from dataProcessors.prepared import BLOCK
 
 UTM32 = CRS.from_epsg(32632)
 LONLAT = CRS.from_epsg(4326)

@@ -6,8 +6,8 @@ from areas_for_tests import Map, a_third_missing, reserved_pixels, touched
 
 from config import UserError
 from dataProcessors.area import Area, SamplingError
+from dataProcessors.blocks import Summary
 from dataProcessors.grid import Window
-from dataProcessors.prepared import Summary
 
 WINDOWS = [Window(0, 0, 1300, 1100), Window(217, 61, 1111, 1499), Window(40, 1000, 500, 2000)]
 

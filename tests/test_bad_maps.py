@@ -16,9 +16,9 @@ from runs_for_tests import MAPS, SIDE, small_config, write_fields
 
 import main
 from config import validate
+from dataProcessors.blocks import without_data
 from dataProcessors.labels import NO_LABEL
 from dataProcessors.maps import open_maps
-from dataProcessors.prepared import without_data
 from dataProcessors.sources import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
 

@@ -12,7 +12,9 @@ import main
 from networks import Embedder
 from training.checkpoint import load
 from training.execution import Execution
-from training.trainer import Trainer, is_out_of_memory, spread
+from training.faults import is_out_of_memory, spread
+from training.passes import Passes
+from training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -68,14 +70,14 @@ def test_too_little_memory_tells_the_batch_and_the_keys(workplace, monkeypatch, 
 
 
 def test_too_little_memory_for_an_evaluation(workplace, monkeypatch, capsys):
-    whole = Trainer._forward
+    whole = Passes._pass
 
-    def forward(trainer, tiles, training):
+    def forward(passes, tiles, training):
         if not training:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return whole(trainer, tiles, training)
+        return whole(passes, tiles, training)
 
-    monkeypatch.setattr(Trainer, "_forward", forward)
+    monkeypatch.setattr(Passes, "_pass", forward)
     message = refused(capsys, "memory-evaluation")
     assert "At step 0 the memory of cpu is too small for embedding 89 tiles of 16 pixels" in message
 

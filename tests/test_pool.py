@@ -7,10 +7,10 @@ from maps_for_tests import counted, patches
 
 from dataProcessors import pool as pools
 from dataProcessors.area import Area, SamplingError
+from dataProcessors.blocks import Summary
 from dataProcessors.grid import Window
 from dataProcessors.labels import NO_LABEL, proportions
 from dataProcessors.pool import Pool, balanced, pool_path, require_classes, saved_pool, score_pool, training_pool
-from dataProcessors.prepared import Summary
 from storage import StorageError
 
 SIZE = 32

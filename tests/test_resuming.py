@@ -1,6 +1,7 @@
 """Runs that are broken off and gone on with: nothing is lost but the steps since the last checkpoint."""
 
 import json
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -15,6 +16,7 @@ from runs_for_tests import (
     run_in_process,
     values_of,
 )
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
 from storage import Lock
@@ -30,8 +32,15 @@ KINDS = {
     "clusters": {"loss": "magnetloss", "random_reset": 0.0},
     "index": {"loss": "magnetloss", "supervised": True},
     "transformer": {"loss": "tripletloss", "network": "transformer"},
-    "bf16": {"loss": "tripletloss", "precision": "bf16", "channels_last": True, "threads": 2, "image_size": 32,
-             "max_neg_dist": 6, "validation_spacing": 5},
+    "bf16": {
+        "loss": "tripletloss",
+        "precision": "bf16",
+        "channels_last": True,
+        "threads": 2,
+        "image_size": 32,
+        "max_neg_dist": 6,
+        "validation_spacing": 5,
+    },
 }
 
 
@@ -58,11 +67,13 @@ def interrupted_run(monkeypatch, name: str, step: int, **changes) -> Path:
 def unbroken(request, workplace_of_module):
     """The folder of a run that nothing broke off, and its settings."""
     changes = LONG | KINDS[request.param]
-    return run_in_process(f"unbroken-{request.param}", **changes), changes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reporting.reporter.Reporter.figures", lambda *arguments: None)
+        return run_in_process(f"unbroken-{request.param}", **changes), changes
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 6])
-def test_losses_and_scores_are_those_of_an_unbroken_run(unbroken, monkeypatch, step):
+def test_losses_and_scores_are_those_of_an_unbroken_run(unbroken, no_figures, monkeypatch, step):
     folder, changes = unbroken
     broken = interrupted_run(monkeypatch, f"broken-{folder.name}-{step}", step, **changes)
     assert load(broken / "last.pt")["step"] == step, "the step was finished, and kept"
@@ -75,6 +86,21 @@ def test_losses_and_scores_are_those_of_an_unbroken_run(unbroken, monkeypatch, s
         ours, theirs = (load(each / name)["network"] for each in (broken, folder))
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert not (broken / "evaluating.pt").exists()
+
+
+def test_figures_and_projections_go_on(workplace, monkeypatch):
+    """The list of what the projector shows is written anew with each entry; those of before must stay in it."""
+    settings = LONG | {"single_class_classifiers": ["dt"], "epochs": 1}
+    folder = run_in_process("shown", **settings)
+    assert main.main(["resume", str(folder), "epochs=2"]) == 0
+    listed = (folder / "tensorboard/trained/projector_config.pbtxt").read_text()
+    drawn = [int(path.stem.split("-")[1]) for path in sorted((folder / "figures").glob("umap-*"))]
+    assert {4, 8} <= set(drawn) <= {0, 4, 8}, "the best may be the untrained network"
+    assert [int(step) for step in re.findall(r"tiles:(\d+)", listed)] == drawn
+    events = EventAccumulator(str(folder / "tensorboard/trained"), purge_orphaned_data=False).Reload()
+    assert [image.step for image in events.Images("figures/umap")] == drawn
+    assert [image.step for image in events.Images("batch/tiles")] == [4, 8]
+    assert len(events.Tensors("config/text_summary")) == 1
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from rasterio.windows import Window as RasterWindow
 
 from config import UserError
 from dataProcessors import prepared as preparation
+from dataProcessors.blocks import block_pixels
 from dataProcessors.grid import Window
-from dataProcessors.prepared import PreparedMap, block_pixels
+from dataProcessors.prepared import PreparedMap
 from dataProcessors.sources import ImageSource, MapError
 from dataProcessors.tiffreader import TiffReader
 

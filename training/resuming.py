@@ -8,9 +8,9 @@ import config as configuration
 from config import Config, UserError
 from storage import Lock, StorageError
 from training.checkpoint import LAST, check_config, load
+from training.faults import OutOfMemory
 from training.folder import RESULTS, create_folder, lock_folder, note_resumption
 from training.interruption import Interrupted
-from training.trainer import OutOfMemory
 
 log = logging.getLogger(__name__)
 

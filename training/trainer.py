@@ -13,28 +13,19 @@ from tqdm import tqdm
 from config import Config, UserError
 from dataProcessors.batches import Batch, read_ahead
 from dataProcessors.maps import OpenMaps
-from networks import estimate_batchnorm_statistics, random_dihedral
-from storage import whole_file
+from networks import estimate_batchnorm_statistics
 from training import checkpoint as checkpoints
 from training.checkpoint import EVALUATING, Checkpoints
-from training.evaluator import in_parts
 from training.execution import Execution
+from training.faults import NotFinite, OutOfMemory, diverged, is_out_of_memory, out_of_memory, spread, told_of_batch
 from training.interruption import Interrupted, Interruption
+from training.passes import Passes
 from training.scorer import Sampled, Scorer, Snapshot
-from training.steps import Embedding, Outcome, Step
+from training.steps import Outcome, Step
 
 log = logging.getLogger(__name__)
 STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # from which the untrained network's batch-norm statistics come
 COLLAPSED = 1e-3  # spread of a batch's embeddings under which, all through an epoch, they count as one point
-SHOWN_POSITIONS = 3  # of a batch, in a message
-
-
-class NotFinite(Exception):
-    """The network gave embeddings that are not finite."""
-
-
-class OutOfMemory(UserError):
-    """There is too little memory for a batch."""
 
 
 class Trainer:
@@ -68,7 +59,7 @@ class Trainer:
         self.execution, self.maps, self.reporter = execution, maps, reporter
         self.folder, self.interruption = folder, interruption
         self.checkpoints = Checkpoints(folder, config.checkpoint_minutes)
-        self.forward = execution.forward_of(network)
+        self.passes = Passes(config, network, execution, maps.read)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
         self.steps_done, self.steps_kept, self.evaluating = 0, 0, None
         self.last_anchor: np.ndarray | None = None
@@ -152,7 +143,7 @@ class Trainer:
         """Write a checkpoint, unless the weights are such that nothing can go on from them."""
         finite = torch.stack([parameter.detach().isfinite().all() for parameter in self.network.parameters()])
         if not finite.all():
-            raise self._diverged(self.steps_done, "a weight is not finite")
+            raise self._diverged("a weight is not finite")
         self.reporter.flush()  # first: what is shown must not be behind the checkpoint
         self.checkpoints.write(self.state_dict())
         self.steps_kept = self.steps_done
@@ -162,7 +153,7 @@ class Trainer:
         done = self.steps_done % self.config.iterations
         epoch = self.steps_done // self.config.iterations + 1
         if not done:
-            self.step.begin_epoch(epoch, self.embed_positions)
+            self.step.begin_epoch(epoch, self._embed_positions)
         steps = range(self.steps_done + 1, epoch * self.config.iterations + 1)
         losses, started = [], time.monotonic()
         self._spreads = []
@@ -185,11 +176,11 @@ class Trainer:
         started = time.perf_counter()
         loss, outcome = self._gradients(batch)
         self.optimizer.step()
-        self.step.finish(batch, outcome.terms)
         values = self._values(loss, outcome)
         values["tiles_per_second"] = len(batch.tiles) / (time.perf_counter() - started)
         if not math.isfinite(values["loss"]):
-            raise self._diverged(batch.step, f"the loss is {values['loss']}", batch)
+            raise self._diverged(f"the loss is {values['loss']}", batch)
+        self.step.finish(batch, outcome.terms)
         self.steps_done, self.last_anchor = batch.step, batch.last_anchor
         self._spreads.append(values["embedding_spread"])
         for role, indices in batch.roles.items():
@@ -205,15 +196,15 @@ class Trainer:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         try:
-            outcome = self.step(batch, self._embedding(batch.step))
+            outcome = self.step(batch, self.passes.of_step(batch.step))
             loss = self.step.loss.mean(outcome.terms)
             loss.backward()
         except NotFinite:
-            raise self._diverged(batch.step, "an embedding is not finite", batch) from None
+            raise self._diverged("an embedding is not finite", batch) from None
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise self._out_of_memory(batch.step, self._told(batch)) from None
+            raise self._out_of_memory(batch.step, told_of_batch(batch, self.config)) from None
         return loss.detach(), outcome
 
     def _values(self, loss: Tensor, outcome: Outcome) -> dict[str, float]:
@@ -227,22 +218,6 @@ class Trainer:
         numbers = torch.stack([tensor.float() for tensor in tensors.values()]).tolist()  # one wait for the device
         return dict(zip(tensors, numbers)) | {"learning_rate": self.config.learning_rate}
 
-    def _embedding(self, step: int) -> Embedding:
-        rng = np.random.default_rng([self.config.seed, step, 2])
-        return Embedding(
-            train=lambda tiles: self._forward(random_dihedral(self.execution.to_device(tiles), rng), training=True),
-            frozen=torch.no_grad()(lambda tiles: self._forward(self.execution.to_device(tiles), training=False)),
-            extra=lambda tiles: self._forward(random_dihedral(self.execution.to_device(tiles), rng), training=False),
-        )
-
-    def _forward(self, tiles: Tensor, training: bool) -> Tensor:
-        self.network.train(training)
-        with self.execution.autocast():
-            embeddings = self.forward(tiles)
-        if not embeddings.isfinite().all():
-            raise NotFinite
-        return embeddings
-
     def _warn_of_collapse(self, epoch: int) -> None:
         if self._spreads and max(self._spreads) < COLLAPSED:
             log.warning(
@@ -251,54 +226,23 @@ class Trainer:
                 epoch, max(self._spreads),
             )  # fmt: skip
 
-    def _diverged(self, step: int, what: str, batch: Batch | None = None) -> UserError:
-        """What to tell of a training that diverged; the batch is saved for inspection."""
-        told = f"At step {step:,}, with learning rate {self.config.learning_rate:g}, {what}: the training has diverged."
-        if batch is not None:
-            path = self.folder / f"not_finite-{step:06d}.npz"
-            with whole_file(path) as temporary:
-                np.savez(temporary, positions=batch.positions, tiles=batch.tiles, **batch.roles)
-            shown = ", ".join(str(tuple(position)) for position in batch.positions[:SHOWN_POSITIONS].tolist())
-            told += f" The batch, {len(batch.tiles)} tiles at {shown}, ..., is in {path}."
-        return UserError(f"{told} The checkpoints of before are kept. Choose a smaller 'learning_rate'.")
-
-    def _told(self, batch: Batch) -> str:
-        """A batch in tiles, and the keys that make it so large."""
-        config, made_of = self.config, len(batch.roles)
-        if config.loss == "magnetloss":
-            made_of = f"'magnet_clusters' {config.magnet_clusters}"
-        tiles = f"a batch of {len(batch.tiles)} tiles ({made_of} x 'batch_size' {config.batch_size})"
-        drawn = sum(positions.shape[0] * positions.shape[1] for positions, _ in batch.candidates.values())
-        return f"{tiles} and {drawn} draws of offline mining" if drawn else tiles
+    def _diverged(self, what: str, batch: Batch | None = None) -> UserError:
+        step = self.steps_done if batch is None else batch.step
+        return diverged(self.folder, step, self.config.learning_rate, what, batch)
 
     def _out_of_memory(self, step: int, tiles: str) -> OutOfMemory:
-        return OutOfMemory(
-            f"At step {step:,} the memory of {self.execution.device} is too small for {tiles} of "
-            f"{self.config.image_size} pixels. Choose a smaller 'batch_size' or 'image_size', or free memory that "
-            "other programs use."
-        )
+        return out_of_memory(step, self.execution.device, tiles, self.config.image_size)
 
-    def embed_positions(self, positions: np.ndarray) -> np.ndarray:
+    def _embed_positions(self, positions: np.ndarray) -> np.ndarray:
         """Embeddings (N, D) float32 of tiles at positions (N, 2), as the network is now."""
-        parts = []
-        with (
-            torch.no_grad(),
-            tqdm(total=len(positions), desc="embedding", unit="tile", leave=False, disable=None, delay=1) as bar,
-        ):
-            for part in in_parts(positions, self.config.image_size):
-                parts.append(self._embed(self.maps.read(part)))
-                bar.update(len(part))
-        return np.concatenate(parts)
-
-    def _embed(self, tiles: np.ndarray) -> np.ndarray:
         try:
-            return self._forward(self.execution.to_device(tiles), training=False).cpu().numpy()
+            return self.passes.embed_positions(positions)
         except NotFinite:
-            raise self._diverged(self.steps_done, "an embedding of an evaluated tile is not finite") from None
+            raise self._diverged("an embedding of an evaluated tile is not finite") from None
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise self._out_of_memory(self.steps_done, f"embedding {len(tiles)} tiles") from None
+            raise self._out_of_memory(self.steps_done, f"embedding {len(positions)} tiles") from None
 
     def _estimate_statistics(self) -> None:
         """Training goes on from the batch-norm statistics estimated for the untrained network."""
@@ -345,7 +289,7 @@ class Trainer:
     def _snapshot(self) -> Snapshot:
         """All that is to be evaluated of the network as it is now."""
         name = "trained" if self.steps_done else "untrained"
-        features = self.scorer.evaluator.embed(name, self.embed_positions)
+        features = self.scorer.evaluator.embed(name, self._embed_positions)
         return Snapshot(self.steps_done, features, self.sampled.copy())
 
     def _snapshot_of(self, name: str) -> Snapshot:
@@ -354,18 +298,6 @@ class Trainer:
         sampled = Sampled()
         sampled.load_state_dict(kept["sampled"])
         self.network.load_state_dict(kept["network"])
-        features = self.scorer.evaluator.embed("trained" if kept["step"] else "untrained", self.embed_positions)
+        features = self.scorer.evaluator.embed("trained" if kept["step"] else "untrained", self._embed_positions)
         self.network.load_state_dict(now)
         return Snapshot(kept["step"], features, sampled.copy())
-
-
-def spread(embeddings: Tensor) -> Tensor:
-    """Mean squared distance of embeddings (N, D) from their mean, over their mean squared length: 0 is one point."""
-    wide = embeddings.float()
-    away = (wide - wide.mean(0)).square().sum(1).mean()
-    return away / wide.square().sum(1).mean().clamp(min=torch.finfo(torch.float32).tiny)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether a device, or the machine, had no memory left."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)

@@ -1,0 +1,61 @@
+"""What goes wrong in a training: how it is noticed, and what is told of it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from config import Config, UserError
+from dataProcessors.batches import Batch
+from storage import whole_file
+
+SHOWN_POSITIONS = 3  # of a batch, in a message
+
+
+class NotFinite(Exception):
+    """The network gave embeddings that are not finite."""
+
+
+class OutOfMemory(UserError):
+    """There is too little memory for a batch."""
+
+
+def spread(embeddings: Tensor) -> Tensor:
+    """Mean squared distance of embeddings (N, D) from their mean, over their mean squared length: 0 is one point."""
+    wide = embeddings.float()
+    away = (wide - wide.mean(0)).square().sum(1).mean()
+    return away / wide.square().sum(1).mean().clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def diverged(folder: Path, step: int, learning_rate: float, what: str, batch: Batch | None) -> UserError:
+    """What to tell of a training that diverged; the batch, if it is known, is saved in the folder for inspection."""
+    told = f"At step {step:,}, with learning rate {learning_rate:g}, {what}: the training has diverged."
+    if batch is not None:
+        path = folder / f"not_finite-{step:06d}.npz"
+        with whole_file(path) as temporary:
+            np.savez(temporary, positions=batch.positions, tiles=batch.tiles, **batch.roles)
+        shown = ", ".join(str(tuple(position)) for position in batch.positions[:SHOWN_POSITIONS].tolist())
+        told += f" The batch, {len(batch.tiles)} tiles at {shown}, ..., is in {path}."
+    return UserError(f"{told} The checkpoints of before are kept. Choose a smaller 'learning_rate'.")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device, or the machine, had no memory left."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
+
+
+def out_of_memory(step: int, device: torch.device, tiles: str, image_size: int) -> OutOfMemory:
+    """What to tell where something needs more memory than there is. tiles: how many, and what makes them so many."""
+    return OutOfMemory(
+        f"At step {step:,} the memory of {device} is too small for {tiles} of {image_size} pixels. Choose a smaller "
+        "'batch_size' or 'image_size', or free memory that other programs use."
+    )
+
+
+def told_of_batch(batch: Batch, config: Config) -> str:
+    """A batch in tiles, and the keys that make it so large."""
+    made_of = f"'magnet_clusters' {config.magnet_clusters}" if config.loss == "magnetloss" else len(batch.roles)
+    tiles = f"a batch of {len(batch.tiles)} tiles ({made_of} x 'batch_size' {config.batch_size})"
+    drawn = sum(positions.shape[0] * positions.shape[1] for positions, _ in batch.candidates.values())
+    return f"{tiles} and {drawn} draws of offline mining" if drawn else tiles
