@@ -56,8 +56,10 @@ def check_writable(folder: Path) -> None:
     nearest = _existing(folder)
     if not nearest.is_dir():
         raise refused(folder, NotADirectoryError(0, f"{nearest} is no folder"))
-    with writing(folder), open(_part(nearest / "test"), "wb") as file:
-        os.unlink(file.name)
+    probe = _part(nearest / "probe")
+    with writing(folder):
+        probe.touch()
+        probe.unlink()
 
 
 @contextmanager

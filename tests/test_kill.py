@@ -169,15 +169,16 @@ def test_a_signal_ends_the_process_with_its_code_and_a_checkpoint(folder, number
     name = number.lower()
     new_run(folder, name)
     process = main_py(folder, f"{name}.json", "epochs=1000", "evaluate_every=1000")
-    while not any_named(folder / "results" / name, "last.pt"):
-        time.sleep(0.01)
-    time.sleep(1)
+    last = folder / "results" / name / "last.pt"
+    while not (last.exists() and load(last)["step"] > 0):  # until the training has begun
+        assert process.poll() is None, (folder / "output.txt").read_text()[-3000:]
+        time.sleep(0.1)
     process.send_signal(getattr(signal, number))
     assert process.wait(PATIENCE) == code
     told = (folder / "output.txt").read_text()
     assert re.search(rf"Go on with: python main.py resume results/{name}\s*$", told)
     shown = values_of(folder / "results" / name, "train/loss")
-    assert load(folder / "results" / name / "last.pt")["step"] == shown[-1][0], "nothing is lost"
+    assert load(last)["step"] == shown[-1][0], "nothing is lost"
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
