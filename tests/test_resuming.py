@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import main
 from storage import Lock
-from training.checkpoint import load, save
+from training.checkpoint import Checkpoints, load, save
+from training.evaluator import Evaluator
 from training.interruption import Interrupted, Interruption
+from training.scorer import Scorer
 from training.trainer import Trainer
 
 LONG = {"iterations": 4, "epochs": 2, "network": "test_resnet"}
@@ -158,8 +161,6 @@ def test_an_interrupted_evaluation_is_made_again(workplace, no_figures, monkeypa
                 signal.raise_signal(signal.SIGINT)
             return evaluate(self, features)
 
-        from training.evaluator import Evaluator
-
         evaluate = Evaluator.evaluate
         patch.setattr(Evaluator, "evaluate", interrupted)
         assert main.main([str(config_file("evaluation", **LONG))]) == 130
@@ -168,6 +169,69 @@ def test_an_interrupted_evaluation_is_made_again(workplace, no_figures, monkeypa
     assert main.main(["resume", str(folder)]) == 0
     assert (folder / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
     assert values_of(folder, "multi_class/gSil") == values_of(reference, "multi_class/gSil")
+
+
+@pytest.fixture
+def beside(monkeypatch):
+    """Evaluations run beside the training, as on a GPU, and wait for `go`."""
+    go, whole = threading.Event(), Evaluator.evaluate
+
+    class BesideScorer(Scorer):
+        def __init__(self, *arguments, **keywords):
+            super().__init__(*arguments, **keywords | {"beside": True})
+
+    def evaluate(evaluator, features):
+        assert go.wait(60)
+        return whole(evaluator, features)
+
+    monkeypatch.setattr("training.scorer.Scorer", BesideScorer)
+    monkeypatch.setattr(Evaluator, "evaluate", evaluate)
+    go.set()
+    yield go
+    go.set()
+
+
+@pytest.mark.parametrize(("step", "pending"), [(2, 0), (6, 4)])
+def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
+    workplace, no_figures, monkeypatch, beside, step, pending
+):
+    reference = run_in_process(f"beside-whole-{step}", **LONG)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_snapshot", hold_after(pending, Trainer._snapshot, beside))
+        broken = interrupted_run(patch, f"beside-{step}", step, **LONG)
+    beside.set()
+    assert load(broken / "last.pt")["evaluating"] == pending
+    assert load(broken / "last.pt")["step"] == step
+    assert load(broken / "evaluating.pt")["step"] == pending
+    assert main.main(["resume", str(broken)]) == 0
+    assert (broken / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
+    for tag in ("train/loss", "single_class/MAP@R"):
+        assert values_of(broken, tag) == values_of(reference, tag)
+    assert load(broken / "best.pt")["step"] == load(reference / "best.pt")["step"]
+    assert not (broken / "evaluating.pt").exists()
+
+
+def hold_after(step: int, snapshot, go: threading.Event):
+    """A Trainer._snapshot after which evaluations wait, from that of a step on."""
+
+    def taken(trainer):
+        trainer.scorer.wait()
+        if trainer.steps_done == step:
+            go.clear()
+        return snapshot(trainer)
+
+    return taken
+
+
+def test_the_network_in_evaluation_is_kept_until_a_checkpoint_knows_of_its_end(tmp_path):
+    checkpoints = Checkpoints(tmp_path, 10)
+    checkpoints.write({"evaluating": 5})
+    checkpoints.keep_for_evaluation()
+    checkpoints.evaluated(True)
+    assert load(tmp_path / "best.pt")["evaluating"] == 5
+    assert (tmp_path / "evaluating.pt").exists(), "last.pt still says that it is to be evaluated"
+    checkpoints.write({"evaluating": None})
+    assert not (tmp_path / "evaluating.pt").exists()
 
 
 def test_what_was_shown_after_the_checkpoint_is_shown_once(broken):

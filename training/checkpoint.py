@@ -46,16 +46,17 @@ class Checkpoints:
         """
         save(self.folder / LAST, content)
         self._written_at = time.monotonic()
+        if content["evaluating"] is None:  # until now the last checkpoint named that one as not evaluated yet
+            (self.folder / EVALUATING).unlink(missing_ok=True)
 
     def keep_for_evaluation(self) -> None:
         """Keep last.pt under another name too, until its network is evaluated."""
         link_or_copy(self.folder / LAST, self.folder / EVALUATING)
 
     def evaluated(self, best: bool) -> None:
-        """The network kept for it is evaluated: keep it as the best, or let it go."""
+        """The network kept for it is evaluated: if it is the best, keep it as that."""
         if best:
             link_or_copy(self.folder / EVALUATING, self.folder / BEST)
-        (self.folder / EVALUATING).unlink(missing_ok=True)
 
 
 def save(path: Path, content: dict) -> None:

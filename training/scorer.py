@@ -112,7 +112,7 @@ class Scorer:
 
         Args:
             snapshot: of the network
-            on_evaluated: called with whether this is the best network so far, before its scores are shown
+            on_evaluated: called with whether this is the best network so far, once its scores are shown
         """
         self.wait()
         if self._worker is None:
@@ -162,8 +162,8 @@ class Scorer:
     def _report(self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation]) -> None:
         value = metric_value(evaluations[0], self.best_metric)
         is_best = value > self._best or self._best_step < 0
-        on_evaluated(is_best)
         self.reporter.scores(snapshot.step, evaluations)
+        on_evaluated(is_best)
         self.scored_step = snapshot.step
         self._evaluated[LAST] = snapshot, evaluations[0]
         if is_best:
