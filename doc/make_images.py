@@ -1,6 +1,6 @@
 """Makes doc/images/overview.png, the README's first picture, from a finished run on the demo map.
 
-    python main.py && python doc/make_images.py results/demo
+python main.py && python doc/make_images.py results/demo
 """
 
 import sys

@@ -36,7 +36,7 @@ def positive_parameter(owner: str, name: str, value: float) -> float:
 
 def check_tuples(owner: str, **embeddings: Tensor) -> None:
     """Raise ValueError unless all embeddings have one shape (B, D): broadcasting would hide a wrong batch."""
-    first, *others = (tensor.shape for tensor in embeddings.values())
-    if len(first) != 2 or any(shape != first for shape in others):
+    shapes = [tensor.shape for tensor in embeddings.values()]
+    if len(shapes[0]) != 2 or shapes.count(shapes[0]) < len(shapes):
         found = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in embeddings.items())
         raise ValueError(f"{owner} needs embeddings of one shape (B, D), a row for each tuple. Got {found} instead.")

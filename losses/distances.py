@@ -3,6 +3,7 @@
 The squared Euclidean distance is SUMMED over the D dimensions, so it is in [0, 4] between embeddings of unit L2 norm.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,20 +31,16 @@ def pairwise_squared_distances(x: Tensor, y: Tensor | None = None) -> Tensor:
     Equal rows are exactly 0 apart.
     """
     x = full_precision(x)
-    if y is None and x.dtype == torch.float32 and x.device.type == "cpu":
-        return _by_products(x)
+    if y is None and x.device.type == "cpu" and not x.requires_grad:
+        return _each_pair_once(x)
     y = x if y is None else full_precision(y)
     # by differences: |x|^2 + |y|^2 - 2xy cancels, and gives near rows distances below 0. No (A, N, D) table is held
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
-def _by_products(x: Tensor) -> Tensor:
-    """Squared distances (N, N) of float32 rows (N, D) as |x|^2 + |y|^2 - 2xy in float64: that has the digits for it.
-
-    On a CPU many times as fast as by differences, and as exact as the rows are.
-    """
-    wide = x.double()
-    squares = wide.square().sum(1)
-    # less than they are, by the most that rounding can add: equal rows come to 0 or below
-    less = 1 - 2 * (x.shape[1] + 4) * torch.finfo(torch.float64).eps
-    return torch.addmm(squares, wide, wide.T, beta=less, alpha=-2).add_(squares[:, None]).clamp_(min=0).float()
+def _each_pair_once(x: Tensor) -> Tensor:
+    """Squared distances (N, N) of rows (N, D), by differences too: on a CPU many times as fast as cdist."""
+    table = np.zeros((len(x), len(x)), x.numpy().dtype)
+    table[~np.tri(len(x), dtype=bool)] = torch.pdist(x).square_().numpy()  # above the diagonal, row by row
+    upper = torch.from_numpy(table)
+    return upper + upper.T

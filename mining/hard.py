@@ -12,6 +12,8 @@ from torch import Tensor
 
 from losses.distances import full_precision, squared_distances
 
+LEAST = np.float32(-np.inf)
+
 
 class Hardest(NamedTuple):
     """What batch_hard found for each of A anchors.
@@ -27,7 +29,6 @@ class Hardest(NamedTuple):
     valid: Tensor
 
 
-@torch.no_grad()
 def batch_hard(distances: Tensor, positives: Tensor, negatives: Tensor) -> Hardest:
     """The farthest positive and the closest negative of each anchor among the batch's admissible tiles.
 
@@ -43,12 +44,13 @@ def batch_hard(distances: Tensor, positives: Tensor, negatives: Tensor) -> Harde
             "batch_hard needs distances, positives and negatives of one shape (A, N). "
             f"Got {tuple(distances.shape)}, {tuple(positives.shape)} and {tuple(negatives.shape)} instead."
         )
-    positive = _farthest(distances, _others(positives))
-    negative = _farthest(-distances, _others(negatives))
-    return Hardest(positive, negative, (positive >= 0) & (negative >= 0))
+    table = _table(distances)
+    positive = _farthest(table, _array(positives), but_own=True)
+    negative = _farthest(-table, _array(negatives), but_own=True)
+    found = positive, negative, (positive >= 0) & (negative >= 0)
+    return Hardest(*(torch.from_numpy(array).to(distances.device) for array in found))
 
 
-@torch.no_grad()
 def second_negative(distances: Tensor, negatives: Tensor, anchors: Tensor, first_negatives: Tensor) -> Tensor:
     """The quadruplet's second negative: admissible to the anchor and to the first negative, and closest to the latter.
 
@@ -62,14 +64,14 @@ def second_negative(distances: Tensor, negatives: Tensor, anchors: Tensor, first
     Raises:
         ValueError: a distance to a candidate is NaN
     """
-    first = first_negatives.clamp(min=0)
-    tiles = torch.arange(len(distances), device=distances.device)
-    taken = (tiles == anchors[:, None]) | (tiles == first[:, None]) | (first_negatives < 0)[:, None]  # (B, N)
-    allowed = negatives[anchors] & negatives[first] & ~taken
-    return _farthest(-distances[first], allowed.cpu().numpy())
+    admissible, own, given = _array(negatives), _array(anchors), _array(first_negatives)
+    first = given.clip(0)
+    tiles = np.arange(len(distances))
+    taken = (tiles == own[:, None]) | (tiles == first[:, None]) | (given < 0)[:, None]  # (B, N)
+    columns = _farthest(-_table(distances)[first], admissible[own] & admissible[first] & ~taken)
+    return torch.from_numpy(columns).to(distances.device)
 
 
-@torch.no_grad()
 def random_hard(anchor: Tensor, candidates: Tensor, hardest: str) -> Tensor:
     """The hardest of each anchor's own T candidates, all of them admissible.
 
@@ -84,32 +86,43 @@ def random_hard(anchor: Tensor, candidates: Tensor, hardest: str) -> Tensor:
     """
     if hardest not in ("negative", "positive"):
         raise ValueError(f"The 'hardest' parameter of random_hard must be 'negative' or 'positive'. Got {hardest!r}.")
-    distances = squared_distances(anchor[:, None], candidates)  # (B, T)
-    signed = distances if hardest == "positive" else -distances
-    return _farthest(signed, np.ones(signed.shape, bool))
+    table = _table(squared_distances(anchor.detach()[:, None], candidates.detach()))  # (B, T)
+    signed = table if hardest == "positive" else -table
+    return torch.from_numpy(_farthest(signed, np.ones(signed.shape, bool))).to(anchor.device)
 
 
-def _others(mask: Tensor) -> np.ndarray:
-    """The mask (A, N) without the anchors themselves."""
-    others = mask.cpu().numpy().copy()
-    np.fill_diagonal(others, False)
-    return others
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.numpy(force=True)
 
 
-def _farthest(distances: Tensor, candidates: np.ndarray) -> Tensor:
+def _table(distances: Tensor) -> np.ndarray:
+    return _array(full_precision(distances.detach()))
+
+
+def _farthest(table: np.ndarray, candidates: np.ndarray, but_own: bool = False) -> np.ndarray:
     """Column (A,) of each row's largest distance (A, N) among its candidates (A, N) bool; -1 where it has none.
 
-    The closest is the farthest by the distances' negatives.
+    With `but_own` row i is tile i, which is no candidate of its own. The closest is the farthest by negative distances.
     """
-    table = full_precision(distances).detach().cpu().numpy()
     if not table.size:
-        return torch.full((len(table),), -1, device=distances.device)
-    table = np.where(candidates, table, -np.inf)
+        return np.full(len(table), -1)
+    table = np.where(candidates, table, LEAST)
+    tiles = table.shape[1]
+    if but_own:
+        table.ravel()[: tiles * tiles : tiles + 1] = LEAST  # the diagonal
     columns = table.argmax(1)  # the first of equals
     farthest = table[np.arange(len(columns)), columns]
+    if not np.isfinite(farthest).all():
+        _settle_infinite(columns, farthest, candidates, but_own)
+    return columns
+
+
+def _settle_infinite(columns: np.ndarray, farthest: np.ndarray, candidates: np.ndarray, but_own: bool) -> None:
+    """Where no finite distance was found there is no candidate, or each is infinitely far: then the first of them."""
     if np.isnan(farthest).any():
         raise ValueError("Mining met a distance that is NaN: the embeddings have diverged. Lower the learning rate.")
-    no_other = farthest == -np.inf  # there is no candidate, or each is infinitely far: then the first
-    if no_other.any():
-        columns[no_other] = np.where(candidates[no_other].any(1), candidates[no_other].argmax(1), -1)
-    return torch.from_numpy(columns).to(distances.device)
+    rows = np.flatnonzero(farthest == LEAST)
+    left = candidates[rows]
+    if but_own:
+        left[rows[:, None] == np.arange(left.shape[1])] = False
+    columns[rows] = np.where(left.any(1), left.argmax(1), -1)
