@@ -56,6 +56,8 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
     maps = open_maps(config, threads)
     if opened and opened.checkpoint:
         check_maps(opened.folder, maps.fingerprints(), opened.checkpoint)
+    if not opened:
+        maps.require_scored_tiles(config)
     pools = maps.pools(config)
     step = STEPS[config.loss, config.supervised](config, maps.sampler(config, pools), maps.read, pools)
     scaling = normalisation(maps.image, config.image_size)

@@ -58,6 +58,21 @@ class OpenMaps:
         distances = config.min_pos_dist, most_pos, config.min_neg_dist, most_neg
         return ImageSampler(self.area, *distances, config.random_reset, config.seed)
 
+    def require_scored_tiles(self, config: Config) -> None:
+        """Whether the reserved cells can hold as many scored tiles as the config itself asks for; a default may ask
+        for more, and gets what there is.
+
+        Raises:
+            SamplingError: they cannot; it names the largest 'validation_nb' that they can hold
+        """
+        wanted, room = config.validation_nb // 10, 4 * len(self.area.cells())
+        if "validation_nb" in config.model_fields_set and wanted > room:
+            raise SamplingError(
+                f"'validation_nb' is {config.validation_nb}: a tenth of it, {wanted} tiles, is to be scored, and the "
+                f"reserved cells of this map can hold {room}. Set it to at most {10 * room + 9}, leave it out to score "
+                "as many as there are, or choose a smaller 'validation_spacing' or 'image_size'."
+            )
+
     def pools(self, config: Config) -> dict[str, Pool]:
         """The fit and the score pool and, for supervised training, the training pool; saved in the cache and reused."""
         sizes = {"fit": POOL_FACTOR * config.validation_nb, "score": max(POOL_FACTOR * config.validation_nb // 10, 2)}

@@ -182,6 +182,8 @@ FAULTS = {
     "tile larger than the map": (None, ["image_size=512"], "", "384 x 384 pixels", "'image_size'"),
     "distance beyond the map": (None, ["min_pos_dist=1e9", "max_pos_dist=1e9"], "", "'min_pos_dist'", "1e+09 tile"),
     "distance beyond all numbers": (None, ["min_neg_dist=1e300", "max_neg_dist=1e308"], "", "'min_neg_dist'"),
+    "more scored tiles than reserved": (None, ["validation_nb=5000"], "", "'validation_nb' is 5000", "500 tiles",
+                                        "at most 649"),
     "no tile in the reserved cells": (strip_of_labels, [], "", "reserved cells hold no tile", "labels.tif",
                                       "'validation_spacing'"),
 }  # fmt: skip
@@ -495,9 +497,10 @@ def test_upper_distances_far_beyond_the_map_mean_all_of_it():
     assert apart[:, 0].min() >= 8 and apart[:, 1].min() >= 64 and apart.max() > 0.9 * (SIDE - 16)
 
 
-def test_fewer_reserved_tiles_than_wanted_are_one_warning(caplog):
-    config = config_of(validation_nb=5000)
+def test_fewer_reserved_tiles_than_wanted_by_default_are_one_warning(caplog):
+    config = validate({key: v for key, v in small_config(maps=MAPS).items() if key != "validation_nb"})
     opened = open_maps(config, 1)
+    opened.require_scored_tiles(config)
     pool = opened.pools(config)["score"]
     (told,) = warnings(caplog)
     assert f"{len(pool)} tiles are scored instead of 500" in told and len(pool) == 4 * len(opened.area.cells())
