@@ -20,10 +20,9 @@ MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE",
 CHANGEABLE = ("epochs", "evaluate_every", "checkpoint_minutes", "device")  # when a run is resumed
 # what a run is scored by: task -> metrics of each of its models, and of the embeddings themselves
 MODEL_METRICS = {"single_class": ("accuracy", "balanced_accuracy", "weighted_F1"), "multi_class": ("sum_error",)}
-EMBEDDING_METRICS = {
-    "single_class": ("MAP@R", "silhouette"),
-    "multi_class": ("MAP@1", "MAP@5", "MAP@10", "graded_MAP@R", "gSil"),
-}
+RETRIEVAL_METRICS = ("MAP@R", "MAP@1", "MAP@5", "MAP@10", "graded_MAP@R")
+EMBEDDING_METRICS = {"retrieval": RETRIEVAL_METRICS, "single_class": ("silhouette",), "multi_class": ("gSil",)}
+LESS_IS_BETTER = ("sum_error",)
 
 
 class UserError(Exception):
@@ -122,8 +121,8 @@ class Config(BaseModel):
     iterations: Whole = _key("steps per epoch", 250, ge=1)
     evaluate_every: Whole = _key("evaluate after every so many epochs", 1, ge=1)
     best_metric: str = _key(
-        "score by which best.pt is chosen, named as in TensorBoard: single_class/MAP@R, multi_class/sum_error/knn, ...",
-        "single_class/MAP@R",
+        "score by which best.pt is chosen, named as in TensorBoard: retrieval/MAP@R, multi_class/sum_error/knn, ...",
+        "retrieval/MAP@R",
     )
     checkpoint_minutes: Number = _key(
         "a checkpoint is written at least every so many minutes, and after every epoch", 10, gt=0

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score, silhouette_score
 
+from config import RETRIEVAL_METRICS
 from evaluation.chance import chance_graded_map_at_r, chance_map_at_r, chance_multilabel_map
 from evaluation.models import CLASSIFIERS, REGRESSORS, fit_predict
 from evaluation.neighbours import checked
@@ -31,8 +32,12 @@ class Score(NamedTuple):
 
     @property
     def tag(self) -> str:
-        """Its name among the scores of the same features: task/metric, or task/metric/model."""
-        return "/".join(part for part in (self.task, self.metric, self.model) if part != "-")
+        """Its name among the scores of the same features: group/metric, or group/metric/model.
+
+        The group is the task, or "retrieval" of either: what the nearest tiles of a tile say, without a model.
+        """
+        group = "retrieval" if self.metric in RETRIEVAL_METRICS else self.task
+        return "/".join(part for part in (group, self.metric, self.model) if part != "-")
 
 
 @dataclass(frozen=True)

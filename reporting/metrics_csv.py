@@ -12,6 +12,19 @@ from storage import whole_file, writing
 HEADER = ("step", *Score._fields)
 
 
+def read_scores(path: Path) -> dict[int, list[Score]]:
+    """Step -> scores of a run's metrics.csv, in the order of the file; a line that is not whole is left out."""
+    scores: dict[int, list[Score]] = {}
+    for step, *row in _whole_rows(path):
+        scores.setdefault(int(step), []).append(Score(*row[:-2], float(row[-2]), float(row[-1])))
+    return scores
+
+
+def _whole_rows(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf8", newline="") as file:
+        return [row for row in list(csv.reader(file))[1:] if len(row) == len(HEADER)]
+
+
 class MetricsFile:
     """A CSV file `step,features,task,model,metric,mean,std` to which evaluations are appended.
 
@@ -39,9 +52,7 @@ class MetricsFile:
 
     def keep_until(self, step: int) -> list[Score]:
         """Drop the scores of later steps, and what a killed process left unfinished. Gives the scores that are kept."""
-        with self.path.open(encoding="utf8", newline="") as file:
-            rows = [row for row in list(csv.reader(file))[1:] if len(row) == len(HEADER)]
-        kept = [row for row in rows if int(row[0]) <= step]
+        kept = [row for row in _whole_rows(self.path) if int(row[0]) <= step]
         with whole_file(self.path) as temporary:
             temporary.write_text(_as_text([HEADER, *kept]), encoding="utf8", newline="")
         return [Score(*row[1:-2], float(row[-2]), float(row[-1])) for row in kept]

@@ -1,5 +1,6 @@
 """The scores of an evaluation as a table for the console."""
 
+from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from reporting.columns import COLUMNS, chance_apart, spread
 
@@ -7,7 +8,6 @@ TITLES = {
     "single_class": "single class (the label of a tile)",
     "multi_class": "multi class (the proportions of a tile)",
 }
-LESS_IS_BETTER = {"sum_error"}
 
 
 def score_table(scores: list[Score]) -> str:

@@ -213,7 +213,7 @@ def test_label_maps_may_have_any_name_in_any_case():
     [({"min_neg_dist": 30}, "'min_neg_dist' (30) must not exceed 'max_neg_dist' (25)"),
      ({"min_pos_dist": 6}, "'min_pos_dist' (6) must not exceed 'max_pos_dist' (5)"),
      ({"loss": "magnetloss", "batch_size": 1}, "at least 2 for magnetloss"),
-     ({"best_metric": "single_class/accuracy/rfc"}, "'best_metric' must be a score of this run: single_class/MAP@R,"),
+     ({"best_metric": "single_class/accuracy/rfc"}, "'best_metric' must be a score of this run: retrieval/MAP@R,"),
      ({"network": "transformer", "image_size": 50}, "divisible by 8")],
 )  # fmt: skip
 def test_contradictions(changes, part):
@@ -282,14 +282,15 @@ def test_names_are_those_of_the_rooms():
 
 
 def test_metrics_are_those_that_are_scored():
-    from evaluation.scoring import MULTI_CLASS, SINGLE_CLASS
-    from training.scorer import LESS_IS_BETTER
+    from config import LESS_IS_BETTER
+    from evaluation.scoring import MULTI_CLASS, SINGLE_CLASS, Score
 
     config = validate(LEAST | {"single_class_classifiers": ["knn", "dt"], "multi_class_classifiers": ["rfc"]})
     scored = set()
     for task, models in ((SINGLE_CLASS, ("knn", "dt")), (MULTI_CLASS, ("rfc",))):
-        scored |= {f"{task.name}/{metric}" for metric in task.feature_metrics if not metric.endswith("_chance")}
-        scored |= {f"{task.name}/{metric}/{model}" for metric in task.model_metrics for model in models}
+        of_features = [("-", metric) for metric in task.feature_metrics if not metric.endswith("_chance")]
+        of_models = [(model, metric) for metric in task.model_metrics for model in models]
+        scored |= {Score("trained", task.name, *each, 0.5, 0.0).tag for each in of_features + of_models}
     assert set(config.metrics) == scored
     assert len(config.metrics) == len(scored)
-    assert set(MULTI_CLASS.model_metrics) >= LESS_IS_BETTER
+    assert set(MULTI_CLASS.model_metrics) >= set(LESS_IS_BETTER)

@@ -233,7 +233,7 @@ def test_reporter_puts_everything_where_it_is_looked_at(tmp_path, capsys):
     assert curve(runs["trained"], "single_class/accuracy/knn") == [(0, 0.6), (50, 0.8), (100, 0.9)]
     assert curve(runs["untrained"], "single_class/accuracy/knn") == [(0, 0.5), (50, 0.5), (100, 0.5)]
     assert curve(runs["band_statistics"], "multi_class/sum_error/rfc") == [(0, 0.8), (50, 0.8), (100, 0.8)]
-    assert curve(runs["chance"], "multi_class/MAP@10") == [(0, 0.2), (50, 0.2), (100, 0.2)]
+    assert curve(runs["chance"], "retrieval/MAP@10") == [(0, 0.2), (50, 0.2), (100, 0.2)]
     assert "single_class/silhouette" not in runs["trained"].Tags()["scalars"]  # nothing but NaN
     assert '"margin": 0.5' in str(runs["trained"].Tensors("config/text_summary")[0].tensor_proto.string_val)
 

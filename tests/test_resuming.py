@@ -83,7 +83,7 @@ def test_losses_and_scores_are_those_of_an_unbroken_run(unbroken, no_figures, mo
     assert main.main(["resume", str(broken)]) == 0
     assert losses_of(broken) == losses_of(folder), "bit for bit"
     assert (broken / "metrics.csv").read_text() == (folder / "metrics.csv").read_text()
-    for tag in ("train/embedding_spread", "single_class/MAP@R"):
+    for tag in ("train/embedding_spread", "retrieval/MAP@R"):
         assert values_of(broken, tag) == values_of(folder, tag), "without doubled or missing steps"
     for name in ("last.pt", "best.pt"):
         ours, theirs = (load(each / name)["network"] for each in (broken, folder))
@@ -205,7 +205,7 @@ def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
     assert load(broken / "evaluating.pt")["step"] == pending
     assert main.main(["resume", str(broken)]) == 0
     assert (broken / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
-    for tag in ("train/loss", "single_class/MAP@R"):
+    for tag in ("train/loss", "retrieval/MAP@R"):
         assert values_of(broken, tag) == values_of(reference, tag)
     assert load(broken / "best.pt")["step"] == load(reference / "best.pt")["step"]
     assert not (broken / "evaluating.pt").exists()
@@ -245,7 +245,7 @@ def test_what_was_shown_after_the_checkpoint_is_shown_once(broken):
     assert main.main(["resume", "results/doubled"]) == 0
     for folder in (broken, Path("results/doubled")):
         assert [step for step, _ in values_of(folder, "train/loss")] == list(range(1, 9))
-        assert [step for step, _ in values_of(folder, "single_class/MAP@R")] == [0, 4, 8]
+        assert [step for step, _ in values_of(folder, "retrieval/MAP@R")] == [0, 4, 8]
         assert {row["step"] for row in rows_of(folder)} == {"0", "4", "8"}
         assert None not in rows_of(folder)[-1].values()
     shutil.rmtree("results/doubled")

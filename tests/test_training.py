@@ -203,7 +203,7 @@ class Evaluated:
 
 
 def scorer_of(evaluator, recorder, beside=False) -> Scorer:
-    return Scorer(evaluator, recorder, NoImage(), "single_class/MAP@R", beside)
+    return Scorer(evaluator, recorder, NoImage(), "retrieval/MAP@R", beside)
 
 
 def no_checkpoint(name: str):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from config import LESS_IS_BETTER
 from dataProcessors.tiffreader import TiffReader
 from evaluation.scoring import Evaluation
 from training.checkpoint import BEST, LAST, to_arrays, to_tensors
@@ -16,7 +17,6 @@ from training.evaluator import Evaluator, Features, renamed
 FIGURES_SHARE = 0.1  # of the time since the last figures that those of a new best may cost
 EXPECTED_DRAWING = 20.0  # seconds, until it was measured
 MOST_SAMPLED = 400  # positions per role that are kept to be drawn on the map
-LESS_IS_BETTER = {"sum_error"}
 
 OnEvaluated = Callable[[bool], None]
 
