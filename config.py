@@ -17,6 +17,9 @@ NETWORK_NAMES = Literal["resnext50", "transformer", "resnet10t", "test_resnet"]
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
 MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]
 MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
+WITHOUT_EFFECT = (  # on what is learned, up to rounding
+    "name", "threads", "device", "precision", "channels_last", "compile", "cache", "checkpoint_minutes",
+)  # fmt: skip
 CHANGEABLE = ("epochs", "evaluate_every", "checkpoint_minutes", "device")  # when a run is resumed
 # what a run is scored by: task -> metrics of each of its models, and of the embeddings themselves
 MODEL_METRICS = {"single_class": ("accuracy", "balanced_accuracy", "weighted_F1"), "multi_class": ("sum_error",)}

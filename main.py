@@ -1,4 +1,4 @@
-"""Command line: python main.py [VERB] [CONFIG or RUN] [key=value ...].
+"""Command line: python main.py [VERB] [CONFIG or RUN ...] [key=value ...].
 
 What a verb needs is imported when it runs: torch alone takes seconds.
 """
@@ -18,9 +18,10 @@ from training.interruption import Interrupted, Interruption
 
 def train(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Train a network on the maps and with the settings of a config, and show how good its embeddings are."""
-    config = configuration.load(arguments.target, arguments.overrides)
+    (path,) = arguments.targets
+    config = configuration.load(path, arguments.overrides)
     for warning in config.warnings():
-        logging.warning("%s: %s", arguments.target, warning)
+        logging.warning("%s: %s", path, warning)
     make_run(config, interruption)
 
 
@@ -28,7 +29,8 @@ def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Go on with a run from the last checkpoint in its folder, results/NAME."""
     from training.resuming import open_run
 
-    with open_run(arguments.target, arguments.overrides) as run:
+    (folder,) = arguments.targets
+    with open_run(folder, arguments.overrides) as run:
         if run.is_complete:
             longer = f"python main.py resume {run.folder} epochs={2 * run.config.epochs}"
             print(f"{run.folder} is complete, all {run.config.epochs} epochs. To make it longer: {longer}")
@@ -36,10 +38,26 @@ def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
             make_run(run.config, interruption, run)
 
 
+def compare(arguments: argparse.Namespace, interruption: Interruption) -> None:
+    """Show the scores of runs side by side, and write them to results/comparison.csv, .md, .png and .svg."""
+    from reporting.comparison import write_comparison
+
+    print(write_comparison(arguments.targets))
+
+
+def report(arguments: argparse.Namespace, interruption: Interruption) -> None:
+    """Write what is known of a run as one page, results/NAME/report.html."""
+    from reporting.report import write_report
+
+    (folder,) = arguments.targets
+    print(write_report(folder))
+
+
 def make_run(config: configuration.Config, interruption: Interruption, opened=None) -> None:
     """Train and evaluate, in a new folder or, where a run is `opened` (training.resuming.Run), go on in its own."""
     from dataProcessors.maps import open_maps
     from dataProcessors.statistics import normalisation
+    from reporting.report import write_report
     from storage import check_writable
     from training.checkpoint import check_maps
     from training.evaluator import Evaluator
@@ -71,7 +89,8 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
         trainer = Trainer(config, network, step, scorer, execution, maps, reporter, run.folder, interruption)
         trainer.run(run.checkpoint)
         reporter.close()
-    print(f"\nThe results are in {run.folder}. Look at them with: tensorboard --logdir {run.folder}")
+        page = write_report(run.folder)
+    print(f"\nThe results are in {run.folder}. Open {page}, or look at them with: tensorboard --logdir {run.folder}")
 
 
 def make_network(config: configuration.Config, maps, scaling):
@@ -90,40 +109,62 @@ def make_reporter(config: configuration.Config, maps, run):
     from reporting.display import Display
     from reporting.figures import Overview
     from reporting.reporter import Reporter
+    from reporting.view import MapView
 
     display = Display.of(sample_tiles(maps.image, config.image_size), maps.image.fill)
     pixels, step, corner = maps.image.overview()
     overview = Overview(display.rgb(pixels[None])[0], step, corner)
-    note = "synthetic map" if maps.image.source.synthetic else ""
-    reporter = Reporter(
-        run.folder, maps.labels.legend, display, overview, config.image_size, maps.area.cells(), config.seed, note
-    )
+    source = maps.image.source
+    view = MapView(
+        maps.labels.legend, display, overview, config.image_size, maps.area.cells(), source.grid.lonlat,
+        source.synthetic,
+    )  # fmt: skip
+    reporter = Reporter(run.folder, view, config.seed)
     if not run.is_new:
         reporter.go_on(run.step, run.scored_step)
-    if run.checkpoint is None:
-        reporter.config(config.to_json())
+    reporter.begin(config)
     return reporter
 
 
 class Verb(NamedTuple):
-    """What the first word of the command line may be."""
+    """What the first word of the command line may be.
+
+    Attributes:
+        run: what it does
+        target: what it works on, as help calls it
+        default: the target if none is named; None: one must be, unless it takes any number
+        takes_many: any number of targets, none included, instead of one
+        takes_overrides: key=value may be given too
+        epilog: what help says at its end
+    """
 
     run: Callable[[argparse.Namespace, Interruption], None]
     target: str
-    default: str | None
+    default: str | None = None
+    takes_many: bool = False
+    takes_overrides: bool = False
     epilog: Callable[[], str] = lambda: ""
 
 
 VERBS = {
-    "train": Verb(train, "CONFIG", "config.json", lambda: "config keys:\n" + configuration.describe()),
-    "resume": Verb(
-        resume, "results/NAME", None, lambda: f"keys that may change: {', '.join(configuration.CHANGEABLE)}"
+    "train": Verb(
+        train, "CONFIG", "config.json", takes_overrides=True,
+        epilog=lambda: "config keys:\n" + configuration.describe(),
     ),
-}
+    "resume": Verb(
+        resume, "results/NAME", takes_overrides=True,
+        epilog=lambda: f"keys that may change: {', '.join(configuration.CHANGEABLE)}",
+    ),
+    "compare": Verb(
+        compare, "results/NAME", takes_many=True,
+        epilog=lambda: "Without a folder: every run of results/ that has scores.",
+    ),
+    "report": Verb(report, "results/NAME"),
+}  # fmt: skip
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """The verb (train, if none is named), what it works on, and the overrides."""
+    """The verb (train, if none is named), the paths that it works on (`targets`), and the overrides."""
     parser = argparse.ArgumentParser(
         prog="main.py",
         description="Metric embeddings for satellite image classification. Without a verb: train.",
@@ -131,20 +172,31 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in VERBS.items():
-        about = {"help": verb.run.__doc__, "description": verb.run.__doc__, "epilog": verb.epilog()}
-        added = verbs.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **about)
-        told = f"{verb.target}{f' ({verb.default} if none is named)' if verb.default else ''}; {ITEMS_HELP}"
-        added.add_argument("items", nargs="*", metavar=f"{verb.target} or key=value", help=told)
+        add_verb(verbs, name, verb)
     is_verb = argv and (argv[0] in VERBS or argv[0] in ("-h", "--help"))
     arguments = parser.parse_args(argv if is_verb else ["train", *argv])
+    arguments.overrides = [item for item in arguments.items if "=" in item]
+    named = [item for item in arguments.items if "=" not in item]
     verb = VERBS[arguments.verb]
-    targets = [item for item in arguments.items if "=" not in item] or [verb.default]
-    if len(targets) > 1 or targets[0] is None:
+    arguments.targets = [Path(item) for item in named or filter(None, [verb.default])]
+    if arguments.overrides and not verb.takes_overrides:
+        parser.error(f"{arguments.verb} takes no key=value. Got {' '.join(arguments.overrides)}.")
+    if len(arguments.targets) != 1 and not verb.takes_many:
         given = " ".join(arguments.items) or "nothing"
         parser.error(f"{arguments.verb} takes one {verb.target}. Got {given}. Verbs are {', '.join(VERBS)}.")
-    arguments.target = Path(targets[0])
-    arguments.overrides = [item for item in arguments.items if "=" in item]
     return arguments
+
+
+def add_verb(verbs, name: str, verb: Verb) -> None:
+    """Give argparse's subparsers what it must know of a verb."""
+    about = {"help": verb.run.__doc__, "description": verb.run.__doc__, "epilog": verb.epilog()}
+    added = verbs.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **about)
+    items, told = verb.target, f"{verb.target}{', any number' if verb.takes_many else ''}"
+    if verb.default:
+        told += f" ({verb.default} if none is named)"
+    if verb.takes_overrides:
+        items, told = f"{items} or key=value", f"{told}; {ITEMS_HELP}"
+    added.add_argument("items", nargs="*", metavar=items, help=told)
 
 
 ITEMS_HELP = (

@@ -88,6 +88,15 @@ class Grid:
             x, y = _transformed(crs, self.crs, x, y)
         return ~self.transform @ (np.asarray(x, float), np.asarray(y, float))
 
+    def lonlat(self, points: np.ndarray) -> np.ndarray:
+        """Longitude and latitude (N, 2) in EPSG:4326 of points (N, 2), column and row; NaN where there is none."""
+        x, y = self.transform @ tuple(np.asarray(points, float).T)
+        try:
+            places = np.column_stack(_transformed(self.crs, LONLAT, x, y)) if self.crs else np.full((len(x), 2), np.nan)
+        except UserError:  # a CRS that is nowhere on Earth
+            places = np.full((len(x), 2), np.nan)
+        return np.where(np.isfinite(places), places, np.nan)
+
     def lonlat_bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north of the grid in EPSG:4326, from points all over it, since its edges are curves."""
         columns, rows = np.meshgrid(np.linspace(0, self.width, LATTICE), np.linspace(0, self.height, LATTICE))

@@ -43,6 +43,10 @@ class OpenMaps:
         """Tiles (N, C, size, size) of the image map at positions (N, 2)."""
         return self.image.read(positions, self.area.size)
 
+    def read_classes(self, positions: np.ndarray) -> np.ndarray:
+        """The same places of the label map: (N, size, size) uint8 class indices, labels.NO_LABEL where none is."""
+        return self.labels.read(positions, self.area.size)[:, 0]
+
     def fingerprints(self) -> dict[str, dict]:
         """What identifies the map files that are used."""
         return {"image": self.image.fingerprint(), self.labels.legend.name: self.labels.fingerprint()}

@@ -21,8 +21,9 @@ def read_scores(path: Path) -> dict[int, list[Score]]:
 
 
 def _whole_rows(path: Path) -> list[list[str]]:
-    with path.open(encoding="utf8", newline="") as file:
-        return [row for row in list(csv.reader(file))[1:] if len(row) == len(HEADER)]
+    text = path.read_text(encoding="utf8")
+    whole = text[: text.rfind("\n") + 1].splitlines()  # what has no end of line is still being written
+    return [row for row in list(csv.reader(whole))[1:] if len(row) == len(HEADER)]
 
 
 class MetricsFile:

@@ -1,20 +1,35 @@
 """Everything a run shows of itself, behind one object."""
 
+import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from dataProcessors.labels import Legend, dominant
+from config import WITHOUT_EFFECT, Config
+from dataProcessors.labels import dominant
 from evaluation.scoring import Evaluation, Score
 from reporting import figures
-from reporting.display import Display
-from reporting.figures import Overview
-from reporting.figures.style import save
+from reporting.figures.style import label_picture, save
+from reporting.figures.thumbnails import thumbnails
 from reporting.metrics_csv import MetricsFile
 from reporting.table import score_table
 from reporting.tensorboard import Board
+from reporting.view import TILE_COLUMNS, MapView, tiles_csv
+from storage import write_text
+
+
+class Scored(NamedTuple):
+    """The scored tiles: embeddings (N, D), labels (N,), pictures (N, H, W, 3), and which are shown as queries (q,)."""
+
+    embeddings: np.ndarray
+    labels: np.ndarray
+    rgb: np.ndarray
+    queries: np.ndarray
 
 
 class Reporter:
@@ -22,30 +37,13 @@ class Reporter:
 
     Args:
         folder: of the run; made if it is missing
-        legend: of the label map that the run is evaluated on
-        display: how tiles are shown
-        overview: a small picture of the map
-        size: side of a tile, pixels
-        reserved: (M, 2) upper-left pixels of the reserved cells
-        seed: of the UMAP
-        note: ends every title: what must not be forgotten about the map, such as that it is synthetic
+        view: how its map is shown
+        seed: of the UMAP and of the tiles whose neighbours are shown
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        legend: Legend,
-        display: Display,
-        overview: Overview,
-        size: int,
-        reserved: np.ndarray,
-        seed: int,
-        note: str = "",
-    ):
+    def __init__(self, folder: Path, view: MapView, seed: int):
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.legend, self.display = folder, legend, display
-        self.overview, self.size, self.reserved, self.seed = overview, size, reserved, seed
-        self.note = f" ({note})" if note else ""
+        self.folder, self.view, self.seed = folder, view, seed
         self.board = Board(folder / "tensorboard")
         self.metrics = MetricsFile(folder / "metrics.csv")
         self._baselines: list[Score] = []
@@ -60,18 +58,40 @@ class Reporter:
         kept = self.metrics.keep_until(scored_step)
         self._baselines = [score for score in kept if score.features != "trained"]
         self.board.keep_until(step, scored_step)
+        shutil.rmtree(self.folder / "figures" / "last", ignore_errors=True)  # no longer of the last network
 
-    def config(self, text: str):
-        """Show the resolved config, JSON, as it is."""
-        self.board.text("config", f"```json\n{text}\n```")
+    def begin(self, config: Config):
+        """Show the resolved config, and what pages are laid out by; before all else."""
+        keys = config.model_dump(exclude=set(WITHOUT_EFFECT))
+        self.board.begin(
+            f"```json\n{config.to_json()}\n```", {key: _plain(value) for key, value in keys.items()}, config.metrics
+        )
 
     def step(self, step: int, values: dict[str, float]):
         """Numbers of a training step, such as the loss."""
         self.board.scalars(step, "train", values)
 
-    def batch(self, step: int, tiles: np.ndarray, rows: list[tuple[str, np.ndarray]]):
-        """Tiles (N, C, H, W) of a batch; rows: name of a role and the indices (n,) of its tiles, one row each."""
-        self.board.image(step, "batch/tiles", figures.batch_strip(self.display.rgb(tiles), rows))
+    def batch(self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]]):
+        """Tiles of a batch.
+
+        Args:
+            step: of the training
+            tiles: (N, C, H, W)
+            classes: (N, H, W) class indices of the same places on the label map
+            rows: name of a role and the indices (n,) of its tiles, one row each
+        """
+        self._tiles(step, "batch/tiles", tiles, classes, rows, ())
+
+    def hardest(
+        self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]], losses: list[float]
+    ):
+        """The tuples of an epoch that were hardest: what confuses the network. losses: of each column."""
+        self._tiles(step, "batch/hardest", tiles, classes, rows, tuple(f"{loss:.2f}" for loss in losses))
+
+    def distances(self, step: int, distances: dict[str, np.ndarray]):
+        """Squared distances (B,) of the anchors of a batch to their positives and negatives, by name."""
+        for name, values in distances.items():
+            self.board.histogram(step, f"distances/{name}", values)
 
     def scores(self, step: int, evaluations: list[Evaluation]):
         """Scores of an evaluation. Those of the baselines come once and stand beside all later ones too."""
@@ -80,7 +100,7 @@ class Reporter:
         self._baselines += [score for score in new if score.features != "trained"]
         shown = [score for score in new if score.features == "trained"] + self._baselines
         self.board.scores(step, shown)
-        table = f"Scores at step {step:,}{self.note}\n\n{score_table(shown)}\n"
+        table = f"Scores at step {step:,}{self.view.note}\n\n{score_table(shown)}\n"
         self.board.text("scores", f"```\n{table}```", step)  # with the spreads, which curves cannot show
         self.board.flush()
         tqdm.write(f"\n{table}")  # a bar that is running stays whole
@@ -88,6 +108,7 @@ class Reporter:
     def figures(
         self,
         step: int,
+        which: str,
         evaluation: Evaluation,
         embeddings: np.ndarray,
         proportions: np.ndarray,
@@ -99,6 +120,7 @@ class Reporter:
 
         Args:
             step: of the training
+            which: "best" or "last": the folder in figures/
             evaluation: of the trained network
             embeddings: (N, D) of the scored tiles
             proportions: (N, K) of the same tiles
@@ -106,23 +128,37 @@ class Reporter:
             tiles: (N, C, H, W)
             sampled: role -> positions (n, 2) of the tiles trained on so far
         """
-        labels = dominant(proportions)
-        for model, counts in evaluation.confusion.items():
-            title = f"Confusion matrix of {model}, step {step:,}{self.note}"
-            self._figure(step, f"confusion_matrix/{model}", figures.confusion_matrix(counts, self.legend, title))
-        for model, predicted in evaluation.predicted.items():
-            title = f"Proportions by {model}, step {step:,}{self.note}"
-            self._figure(
-                step, f"proportions/{model}", figures.proportions(predicted, evaluation.truth, self.legend, title)
-            )
-        title = f"UMAP of the embeddings of {len(labels):,} tiles, step {step:,}{self.note}"
-        self._figure(step, "umap", figures.umap(embeddings, labels, self.legend, self.seed, title))
-        title = f"Tiles sampled until step {step:,}{self.note}"
-        self._figure(
-            step, "sampled_tiles", figures.sampling_map(self.overview, self.size, sampled, self.reserved, title)
-        )
-        self.board.projector(step, embeddings, labels, positions, self.display.rgb(tiles), self.legend)
+        labels, rgb = dominant(proportions), self.view.display.rgb(tiles)
+        scored = Scored(embeddings, labels, rgb, figures.queries(labels, self.seed))
+        for tag, figure in self._figures(evaluation, scored, sampled, f", step {step:,}{self.view.note}"):
+            self.board.figure(step, f"figures/{tag}", figure)
+            save(figure, self.folder / "figures" / which / tag.replace("/", "-"))
+        about = self.view.about_tiles(positions, labels)
+        write_text(self.folder / "figures" / which / "tiles.csv", tiles_csv(about, scored.queries))
+        self.board.projector(step, embeddings, thumbnails(rgb, labels, self.view.legend), TILE_COLUMNS, about)
         self.board.flush()
+
+    def _figures(
+        self, evaluation: Evaluation, scored: Scored, sampled: dict[str, np.ndarray], end: str
+    ) -> Iterator[tuple[str, Figure]]:
+        """Tag and figure of all there are, one after the other; `end` of their titles."""
+        legend, view, count = self.view.legend, self.view, f"{len(scored.labels):,} scored tiles"
+        for model, counts in evaluation.confusion.items():
+            title = f"Confusion matrix of {model}{end}"
+            yield f"confusion_matrix/{model}", figures.confusion_matrix(counts, legend, title)
+        for model, predicted in evaluation.predicted.items():
+            title = f"Proportions by {model}{end}"
+            yield f"proportions/{model}", figures.proportions(predicted, evaluation.truth, legend, title)
+        yield "distances", figures.distances(scored.embeddings, scored.labels, f"Pairs of {count}{end}")
+        yield "neighbours", figures.neighbours(*scored, legend, f"Nearest tiles by the embeddings{end}")
+        title = f"UMAP of {count}{end}"
+        places = figures.layout(scored.embeddings, self.seed)
+        yield "umap", figures.umap(places, scored.labels, legend, title)
+        yield "umap_tiles", figures.umap_tiles(places, scored.rgb, scored.labels, legend, title)
+        places = figures.layout(scored.embeddings, self.seed, dimensions=3)
+        yield "umap_3d", figures.umap_3d(places, scored.labels, legend, title)
+        title = f"Tiles sampled until now{end}"
+        yield "sampled_tiles", figures.sampling_map(view.overview, view.size, sampled, view.reserved, title)
 
     def flush(self):
         """Have everything that was shown so far on the disk."""
@@ -132,6 +168,13 @@ class Reporter:
         """Write what is left and close the files."""
         self.board.close()
 
-    def _figure(self, step: int, tag: str, figure: Figure):
-        self.board.figure(step, f"figures/{tag}", figure)
-        save(figure, self.folder / "figures" / f"{tag.replace('/', '-')}-{step:06d}.png")
+    def _tiles(self, step: int, tag: str, tiles: np.ndarray, classes: np.ndarray, rows: list, heads: tuple[str, ...]):
+        rgb, label_map = self.view.display.rgb(tiles), label_picture(classes, self.view.legend)
+        self.board.image(step, tag, figures.tile_rows(rgb, label_map, rows, heads))
+
+
+def _plain(value: object) -> float | str | bool:
+    """A value of the config as a table of runs takes it."""
+    if isinstance(value, bool | int | float | str):
+        return value
+    return ", ".join(value) if isinstance(value, tuple) else json.dumps(value)

@@ -1,26 +1,30 @@
 """The TensorBoard page of a run."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
-from dataProcessors.labels import Legend
+from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from reporting.columns import chance_apart
 from reporting.event_files import keep_events, keep_projections, projections
-from reporting.figures.style import NO_LABEL, image_of
-from reporting.thumbnails import BORDER, SIDE, thumbnails
+from reporting.figures.style import image_of
+from reporting.figures.thumbnails import BORDER, SIDE
 from storage import sync, writing
 
 MAIN = "trained"  # what is no score of a baseline stands beside the scores of the trained network
+BASELINES = ("untrained", "band_statistics")
 SPRITE_SIDE = 8192  # pixels, the largest texture that TensorBoard's projector takes
 SPRITE_BYTES = 20_000_000  # of the thumbnails, uncompressed: the page loads all of them at once
 THUMBNAIL = SIDE + 2 * BORDER
 MOST_POINTS = min((SPRITE_SIDE // THUMBNAIL) ** 2, math.isqrt(SPRITE_BYTES // (3 * THUMBNAIL**2)) ** 2)
+STEP_TAGS = "train", "distances"  # first parts of the tags that training steps write; all others are of evaluations
 
 
 class Board:
@@ -35,17 +39,32 @@ class Board:
         self._purge_step: int | None = None
 
     def keep_until(self, step: int, scored_step: int):
-        """Before anything is written: drop what an earlier process showed of later steps.
+        """Before anything is written: drop what an earlier process showed of later steps, and what `begin` shows.
 
         Args:
             step: the last that is trained
             scored_step: the last whose scores and figures stay
         """
         self._purge_step = step + 1  # a page that is open forgets too what was dropped
-        limits = {"train": step, "config": step}
+        limits = dict.fromkeys(STEP_TAGS, step) | {"config": -1, "_hparams_": -1, "custom_scalars__config__": -1}
         for folder in filter(Path.is_dir, self.folder.glob("*")):
             keep_events(folder, lambda event, tag: event.step <= limits.get(tag.partition("/")[0], scored_step))
             keep_projections(folder, scored_step)
+
+    def begin(self, config_text: str, keys: dict[str, float | str | bool], metrics: list[str]):
+        """What is known before the first step.
+
+        Args:
+            config_text: Markdown
+            keys: of the config, for the table in which runs are compared
+            metrics: tags of the scores that are compared there, in the order of the charts
+        """
+        self.text("config", config_text)
+        with writing(self.folder):
+            writer = self._writer(MAIN)
+            writer.add_custom_scalars(layout(metrics))
+            for summary in hparams(keys, dict.fromkeys(metrics, 0.0)):
+                writer.file_writer.add_summary(summary, 0)
 
     def scalars(self, step: int, group: str, values: dict[str, float]):
         """Numbers under the tags group/name."""
@@ -54,11 +73,19 @@ class Board:
                 self._writer(MAIN).add_scalar(f"{group}/{name}", value, step)
 
     def scores(self, step: int, scores: list[Score]):
-        """Means of the scores of any feature sets, under the tags task/metric/model; NaN is left out."""
+        """Scores of any feature sets, under the tags task/metric/model; NaN is left out.
+
+        With them their spread, and by how much the trained network is better than the better baseline.
+        """
+        known = [score for score in chance_apart(scores) if math.isfinite(score.mean)]
         with writing(self.folder):
-            for score in chance_apart(scores):
-                if math.isfinite(score.mean):
-                    self._writer(score.features).add_scalar(score.tag, score.mean, step)
+            for score in known:
+                writer = self._writer(score.features)
+                writer.add_scalar(score.tag, score.mean, step)
+                for tag, value in zip(bounds(score.tag), (score.mean - score.std, score.mean + score.std)):
+                    writer.add_scalar(tag, value, step)
+            for tag, value in leads(known):
+                self._writer(MAIN).add_scalar(f"baselines/{tag}", value, step)
 
     def figure(self, step: int, tag: str, figure: Figure):
         """A figure, as an image."""
@@ -69,36 +96,28 @@ class Board:
         with writing(self.folder):
             self._writer(MAIN).add_image(tag, image, step, dataformats="HWC")
 
+    def histogram(self, step: int, tag: str, values: np.ndarray):
+        """A distribution of values (n,)."""
+        with writing(self.folder):
+            self._writer(MAIN).add_histogram(tag, values, step)
+
     def text(self, tag: str, text: str, step: int = 0):
         """A text in Markdown."""
         with writing(self.folder):
             self._writer(MAIN).add_text(tag, text, step)
 
     def projector(
-        self,
-        step: int,
-        embeddings: np.ndarray,
-        labels: np.ndarray,
-        positions: np.ndarray,
-        rgb: np.ndarray,
-        legend: Legend,
+        self, step: int, embeddings: np.ndarray, pictures: np.ndarray, header: Iterable[str], about: list[list[str]]
     ):
-        """Embeddings (N, D) for the projector, with class name, position and a framed thumbnail for each.
+        """Embeddings (N, D) for the projector, with a thumbnail and a row of texts for each.
 
-        labels: (N,), -1 where there is none. positions: (N, 2). rgb: (N, H, W, 3) uint8. Only the first MOST_POINTS are
-        shown, for the sake of the picture that holds all thumbnails.
+        pictures: (N, S, S, 3) uint8. Only the first MOST_POINTS are shown, for the sake of the picture that holds all
+        thumbnails.
         """
-        labels = labels[:MOST_POINTS]
-        pictures = torch.from_numpy(thumbnails(rgb[:MOST_POINTS], labels, legend)).permute(0, 3, 1, 2)  # (N, 3, S, S)
-        names = [" ".join(name.split()) for name in (*legend.names, NO_LABEL)]  # no tab may be in a column
+        shown = torch.from_numpy(pictures[:MOST_POINTS]).permute(0, 3, 1, 2).float() / 255  # (N, 3, S, S)
         with writing(self.folder):
             self._writer(MAIN).add_embedding(
-                embeddings[:MOST_POINTS],
-                [[names[label], x, y] for label, (x, y) in zip(labels, positions[:MOST_POINTS].tolist())],
-                pictures.float() / 255,
-                step,
-                tag="tiles",
-                metadata_header=["class", "x", "y"],
+                embeddings[:MOST_POINTS], about[:MOST_POINTS], shown, step, tag="tiles", metadata_header=list(header)
             )
 
     def flush(self):
@@ -122,3 +141,39 @@ class Board:
             # where the writer keeps all projections, for the file that lists them is written anew with each
             self._writers[features]._projector_config = projections(folder)
         return self._writers[features]
+
+
+def bounds(tag: str) -> tuple[str, str]:
+    """Tags of a score's mean less and plus its standard deviation."""
+    return f"spread/{tag}/low", f"spread/{tag}/high"
+
+
+def leads(scores: list[Score]) -> list[tuple[str, float]]:
+    """Tag and by how much the trained network is better there than the better one of the baselines."""
+    means = {(score.features, score.tag): score.mean for score in scores}
+    found = []
+    for score in scores:
+        others = [means[name, score.tag] for name in BASELINES if (name, score.tag) in means]
+        if score.features == MAIN and others:
+            less = score.metric in LESS_IS_BETTER
+            found.append((score.tag, min(others) - score.mean if less else score.mean - max(others)))
+    return found
+
+
+def layout(metrics: list[str]) -> dict[str, dict[str, list]]:
+    """Charts of the custom-scalars page, in the order of the questions: does it learn, and how good is it?"""
+    train = {
+        "loss": ["Multiline", [r"^train/loss$"]],
+        "distance of positives and negatives": ["Multiline", [r"^train/(positive|negative)_distance$"]],
+        "share of active tuples, spread of the embeddings": [
+            "Multiline", [r"^train/(active_share|embedding_spread)$"],
+        ],
+        "learning rate": ["Multiline", [r"^train/learning_rate$"]],
+        "tiles per second": ["Multiline", [r"^train/tiles_per_second$"]],
+        "share of time waiting for data": ["Multiline", [r"^train/wait_share$"]],
+    }  # fmt: skip
+    charts = {"training": train}
+    for tag in metrics:
+        group, _, name = tag.partition("/")
+        charts.setdefault(group, {})[name] = ["Margin", [tag, *bounds(tag)]]
+    return charts | {"lead over the better baseline": {"all scores": ["Multiline", [r"^baselines/"]]}}

@@ -70,10 +70,10 @@ def test_disk_that_fills_up_in_a_run(on_small_disk, no_figures, monkeypatch, cap
     """Whatever cannot be written first, events, scores or a checkpoint: one message, and the run goes on later."""
     whole = Trainer._train_step
 
-    def filling(trainer, batch):
+    def filling(trainer, batch, waited):
         if batch.step == 6:
             fill(on_small_disk, left)
-        return whole(trainer, batch)
+        return whole(trainer, batch, waited)
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_train_step", filling)

@@ -99,3 +99,17 @@ def test_pixels_of_points_in_another_crs():
     columns, rows = grid.pixels_of(LONLAT, lon, lat)
     assert np.allclose([columns[0], rows[0]], [10.5, 20.5], atol=1e-3)
     assert grid.pixels_of(None, np.array([600_105.0]), np.array([5_499_795.0])) == ([10.5], [20.5])
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_longitude_and_latitude_of_points(place):
+    grid = grid_of(place=place)
+    points = np.array([[0, 0], [10.5, 20.5], [299, 3]])
+    lon, lat = transform(grid.crs, LONLAT, *(grid.transform @ tuple(points.T)))
+    assert np.allclose(grid.lonlat(points), np.column_stack([lon, lat]))
+    assert np.allclose(np.column_stack(grid.pixels_of(LONLAT, lon, lat)), points, atol=1e-3)
+
+
+@pytest.mark.parametrize("crs", [None, CRS.from_wkt('LOCAL_CS["arbitrary",UNIT["metre",1]]')])
+def test_points_of_a_grid_that_is_nowhere_on_earth_have_no_place(crs):
+    assert np.isnan(grid_of(crs=crs).lonlat(np.zeros((2, 2)))).all()

@@ -69,10 +69,12 @@ def test_results_hold_what_is_promised(workplace):
         state = torch.load(folder / weights, weights_only=True)
         assert "head.weight" in state["network"]
     events = EventAccumulator(str(folder / "tensorboard" / "trained")).Reload()
-    assert {"batch/tiles", "figures/umap", "figures/sampled_tiles", "figures/confusion_matrix/knn"} <= set(
-        events.Tags()["images"]
-    )
-    assert list((folder / "figures").glob("umap-*.png"))
+    pictures = {"batch/tiles", "batch/hardest", "figures/umap", "figures/sampled_tiles", "figures/confusion_matrix/knn"}
+    assert pictures <= set(events.Tags()["images"])
+    assert {"train/loss", "train/wait_share", "baselines/retrieval/MAP@R"} <= set(events.Tags()["scalars"])
+    assert all(0 <= event.value <= 1 for event in events.Scalars("train/wait_share"))
+    assert (folder / "figures/best/umap.png").exists() and (folder / "figures/best/umap.svg").exists()
+    assert "promised" in (folder / "report.html").read_text(encoding="utf8")
     assert not [path for path in folder.rglob(".*")], "no temporary file is left"
 
 

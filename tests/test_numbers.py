@@ -136,8 +136,8 @@ def test_weights_that_are_not_finite_do_not_reach_a_checkpoint(workplace, monkey
     """A gradient can be infinite though loss and embeddings are not."""
     whole = Trainer._train_step
 
-    def breaking(trainer, batch):
-        loss = whole(trainer, batch)
+    def breaking(trainer, batch, waited):
+        loss = whole(trainer, batch, waited)
         if batch.step == 3:
             with torch.no_grad():
                 trainer.network.head.weight[0, 0] = torch.inf

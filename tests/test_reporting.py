@@ -2,24 +2,28 @@
 
 import csv
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from google.protobuf import text_format
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
+from config import validate
 from dataProcessors.labels import Legend
 from evaluation.scoring import Evaluation, Score
 from reporting.columns import chance_apart
 from reporting.display import Display
 from reporting.figures import Overview
-from reporting.metrics_csv import MetricsFile
+from reporting.figures.thumbnails import BORDER, thumbnails
+from reporting.metrics_csv import MetricsFile, read_scores
 from reporting.reporter import Reporter
 from reporting.table import score_table
-from reporting.tensorboard import MOST_POINTS, SPRITE_BYTES, SPRITE_SIDE, THUMBNAIL, Board
-from reporting.thumbnails import BORDER, thumbnails
+from reporting.tensorboard import MOST_POINTS, SPRITE_BYTES, SPRITE_SIDE, THUMBNAIL, Board, layout, leads
+from reporting.view import TILE_COLUMNS, MapView
 
 LEGEND = Legend("test", ("water", "dry\tland", "ice"), ((0, 0, 200), (90, 160, 60), (240, 250, 255)))
 NAN = float("nan")
@@ -188,7 +192,9 @@ def test_projector_keeps_within_what_a_page_can_load(tmp_path):
     n = MOST_POINTS + 10
     board = Board(tmp_path)
     labels, positions = np.resize([0, 1, 2, -1], n), np.arange(2 * n).reshape(n, 2)
-    board.projector(7, np.zeros((n, 2), np.float32), labels, positions, np.zeros((n, 8, 8, 3), np.uint8), LEGEND)
+    tiles = np.zeros((n, 8, 8, 3), np.uint8)
+    about = view_of(tiles.transpose(0, 3, 1, 2)).about_tiles(positions, labels)
+    board.projector(7, np.zeros((n, 2), np.float32), thumbnails(tiles, labels, LEGEND), TILE_COLUMNS, about)
     board.close()
     config = text_format.Parse((tmp_path / "trained/projector_config.pbtxt").read_text(), ProjectorConfig())
     (embedding,) = config.embeddings
@@ -200,33 +206,83 @@ def test_projector_keeps_within_what_a_page_can_load(tmp_path):
     assert width * height * 3 <= SPRITE_BYTES
     assert (width // THUMBNAIL) ** 2 >= MOST_POINTS
     metadata = (tmp_path / "trained" / embedding.metadata_path).read_text().splitlines()
-    assert metadata[:3] == ["class\tx\ty", "water\t0\t1", "dry land\t2\t3"]
-    assert metadata[4] == "no label\t6\t7"
+    assert metadata[0] == "x\ty\tlon\tlat\tclass\taddress"
+    address = "https://www.openstreetmap.org/?mlat=49.50000&mlon=10.40000#map=14/49.50000/10.40000"
+    assert metadata[1] == f"0\t1\t10.40000\t49.50000\twater\t{address}"
+    assert [row.split("\t")[4] for row in metadata[1:5]] == ["water", "dry land", "ice", "no label"]
     assert len(metadata) == MOST_POINTS + 1
     assert len((tmp_path / "trained" / embedding.tensor_path).read_text().splitlines()) == MOST_POINTS
 
 
-def test_reporter_puts_everything_where_it_is_looked_at(tmp_path, capsys):
+def view_of(tiles, synthetic=False, lonlat=lambda points: points / 10 + (10, 49)):
+    overview = Overview(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8), 10.0, (100, 200))
+    return MapView(LEGEND, Display.of(tiles), overview, tiles.shape[-1], np.array([[120, 220]]), lonlat, synthetic)
+
+
+def test_tiles_of_no_place_on_earth_have_no_address():
+    tiles, positions = np.zeros((1, 3, 8, 8), np.uint8), np.array([[4, 12]])
+    nowhere = view_of(tiles, lonlat=lambda points: np.full((len(points), 2), np.nan))
+    assert nowhere.about_tiles(positions, np.array([2])) == [["4", "12", "", "", "ice", ""]]
+    synthetic = view_of(tiles, synthetic=True)
+    assert synthetic.about_tiles(positions, np.array([-1])) == [["4", "12", "10.80000", "50.60000", "no label", ""]]
+    assert synthetic.note == " (synthetic map)" and not nowhere.note
+
+
+def test_lead_is_over_the_better_baseline_and_less_may_be_better():
+    scores = [*scores_of("trained", 0.8), *scores_of("untrained", 0.5), *scores_of("band_statistics", 0.7)]
+    found = dict(leads(chance_apart(scores)))
+    assert found["single_class/accuracy/knn"] == pytest.approx(0.1)
+    assert found["multi_class/sum_error/rfc"] == pytest.approx(0.1)
+    assert found["retrieval/MAP@R"] == pytest.approx(0.1)
+    assert leads(chance_apart(scores_of("trained", 0.8))) == []
+
+
+def test_layout_puts_training_first_and_every_score_on_a_chart_with_its_spread():
+    charts = layout(["retrieval/MAP@R", "single_class/accuracy/knn", "single_class/silhouette"])
+    assert list(charts) == ["training", "retrieval", "single_class", "lead over the better baseline"]
+    assert charts["single_class"]["accuracy/knn"] == [
+        "Margin",
+        ["single_class/accuracy/knn", "spread/single_class/accuracy/knn/low", "spread/single_class/accuracy/knn/high"],
+    ]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """The folder of a run of which everything was shown."""
+    folder, rng = tmp_path_factory.mktemp("shown") / "run", np.random.default_rng(0)
     n, size = 20, 8
-    rng = np.random.default_rng(0)
     tiles = rng.integers(0, 256, (n, 3, size, size), dtype=np.uint8)
-    overview = Overview(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8), 10.0, (100, 200))
-    reporter = Reporter(tmp_path / "run", LEGEND, Display.of(tiles), overview, size, np.array([[120, 220]]), seed=0)
-    reporter.config('{"margin": 0.5}')
+    classes = rng.integers(0, 3, (n, size, size), dtype=np.uint8)
+    reporter = Reporter(folder, view_of(tiles), seed=0)
+    reporter.begin(CONFIG)
     reporter.step(10, {"loss": 0.75})
-    reporter.batch(10, tiles, [("anchor", np.arange(5)), ("positive", np.arange(5, 10))])
+    reporter.batch(10, tiles, classes, [("anchor", np.arange(5)), ("positive", np.arange(5, 10))])
+    reporter.hardest(10, tiles, classes, [("anchor", np.arange(2)), ("negative", np.arange(5, 7))], [0.9, 0.2])
+    reporter.distances(10, {"positive": np.array([0.1, 0.3]), "negative": np.array([0.5, 0.9])})
     first = [evaluation_of("trained", 0.6), evaluation_of("untrained", 0.5), evaluation_of("band_statistics", 0.7)]
     reporter.scores(0, first)
     reporter.scores(50, [evaluation_of("trained", 0.8)])
     last = evaluation_of("trained", 0.9)
     reporter.scores(100, [last])
     embeddings = np.repeat(rng.normal(size=(3, 4)), [10, 9, 1], axis=0).astype(np.float32)  # too few places for UMAP
-    reporter.figures(
-        100, last, embeddings, last.truth, rng.integers(100, 400, (n, 2)), tiles, {"anchor": np.array([[150, 250]])}
-    )
+    sampled = {"anchor": np.array([[150, 250]])}
+    reporter.figures(100, "best", last, embeddings, last.truth, rng.integers(100, 400, (n, 2)), tiles, sampled)
     reporter.close()
+    return folder
 
-    board = tmp_path / "run/tensorboard"
+
+CONFIG = validate(
+    {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm", "mining": ["HARD_NEGATIVE"],
+     "name": "shown", "multi_class_classifiers": "rfc"}
+)  # fmt: skip
+FIGURES = [
+    "confusion_matrix/knn", "proportions/rfc", "distances", "neighbours", "umap", "umap_tiles", "umap_3d",
+    "sampled_tiles",
+]  # fmt: skip
+
+
+def test_curves_of_all_feature_sets_lie_on_one_chart(shown):
+    board = shown / "tensorboard"
     assert sorted(folder.name for folder in board.iterdir()) == ["band_statistics", "chance", "trained", "untrained"]
     runs = {folder.name: events(folder) for folder in board.iterdir()}
     assert curve(runs["trained"], "train/loss") == [(10, 0.75)]
@@ -235,22 +291,69 @@ def test_reporter_puts_everything_where_it_is_looked_at(tmp_path, capsys):
     assert curve(runs["band_statistics"], "multi_class/sum_error/rfc") == [(0, 0.8), (50, 0.8), (100, 0.8)]
     assert curve(runs["chance"], "retrieval/MAP@10") == [(0, 0.2), (50, 0.2), (100, 0.2)]
     assert "single_class/silhouette" not in runs["trained"].Tags()["scalars"]  # nothing but NaN
-    assert '"margin": 0.5' in str(runs["trained"].Tensors("config/text_summary")[0].tensor_proto.string_val)
+    spread = [curve(runs["untrained"], f"spread/single_class/accuracy/knn/{side}") for side in ("low", "high")]
+    assert spread == [[(step, value) for step in (0, 50, 100)] for value in (0.489, 0.511)]
+    assert curve(runs["trained"], "baselines/single_class/accuracy/knn") == [(0, -0.1), (50, 0.1), (100, 0.2)]
+    groups = {tag.partition("/")[0] for tag in runs["trained"].Tags()["scalars"]}
+    assert groups == {"train", "single_class", "multi_class", "retrieval", "baselines", "spread"}
 
-    names = ["confusion_matrix/knn", "proportions/rfc", "umap", "sampled_tiles"]
-    assert sorted(runs["trained"].Tags()["images"]) == sorted(["batch/tiles"] + [f"figures/{name}" for name in names])
-    for name in names:
-        with Image.open(tmp_path / "run/figures" / f"{name.replace('/', '-')}-000100.png") as image:
+
+def test_config_comes_as_text_as_keys_of_a_table_and_lays_out_the_charts(shown):
+    trained = events(shown / "tensorboard/trained")
+    assert '"margin": 0.5' in str(trained.Tensors("config/text_summary")[0].tensor_proto.string_val)
+    content = trained.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    keys = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert keys["margin"].number_value == 0.5 and keys["mining"].string_value == "HARD_NEGATIVE"
+    assert keys["supervised"].bool_value is False and keys["maps"].string_value == "germany"
+    assert "name" not in keys and "threads" not in keys
+    content = trained.summary_metadata["_hparams_/experiment"].plugin_data.content
+    metrics = [info.name.tag for info in HParamsPluginData.FromString(content).experiment.metric_infos]
+    assert sorted(metrics) == sorted(CONFIG.metrics)
+    assert "custom_scalars__config__" in trained.Tags()["tensors"]
+
+
+def test_pictures_are_on_the_page_and_in_files(shown):
+    trained = events(shown / "tensorboard/trained")
+    pictures = ["batch/tiles", "batch/hardest", *(f"figures/{name}" for name in FIGURES)]
+    assert sorted(trained.Tags()["images"]) == sorted(pictures)
+    assert sorted(trained.Tags()["histograms"]) == ["distances/negative", "distances/positive"]
+    for name in FIGURES:
+        path = shown / "figures/best" / name.replace("/", "-")
+        with Image.open(f"{path}.png") as image:
             assert min(image.size) > 200
-    assert len(list((tmp_path / "run/figures").iterdir())) == len(names)  # no temporary file is left
-    assert (board / "trained/projector_config.pbtxt").exists()
+        assert Path(f"{path}.svg").read_text(encoding="utf8").rstrip().endswith("</svg>")
+    assert len(list((shown / "figures/best").iterdir())) == 2 * len(FIGURES) + 1  # no temporary file is left
+    assert (shown / "tensorboard/trained/projector_config.pbtxt").exists()
 
-    with (tmp_path / "run/metrics.csv").open(newline="", encoding="utf8") as file:
+
+def test_scored_tiles_are_listed_with_those_whose_neighbours_are_shown(shown):
+    with (shown / "figures/best/tiles.csv").open(newline="", encoding="utf8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["step"] for row in rows] == ["0"] * 24 + ["50"] * 8 + ["100"] * 8  # the baselines once
-    printed = capsys.readouterr().out
-    assert printed.count("Scores at step") == 3
-    table = printed.split("Scores at step 100")[1]
+    assert len(rows) == 20
+    assert list(rows[0]) == [*TILE_COLUMNS, "query"]
+    assert sorted(row["query"] for row in rows if row["query"]) == [str(i) for i in range(1, 9)]
+    assert all(row["address"].startswith("https://www.openstreetmap.org/?mlat=") for row in rows)
+
+
+def test_scores_are_in_the_file_once_and_in_the_table_with_the_baselines(tmp_path, capsys):
+    reporter = Reporter(tmp_path, view_of(np.zeros((1, 3, 8, 8), np.uint8)), seed=0)
+    reporter.scores(0, [evaluation_of(name, level) for name, level in (("trained", 0.8), ("untrained", 0.5))])
+    reporter.scores(100, [evaluation_of("trained", 0.9)])
+    reporter.close()
+    kept = read_scores(tmp_path / "metrics.csv")
+    assert {step: len(scores) for step, scores in kept.items()} == {0: 16, 100: 8}
+    assert kept[100][0] == Score("trained", "single_class", "knn", "accuracy", 0.9, 0.011)
+    table = capsys.readouterr().out.split("Scores at step 100")[1]
     assert "0.900 ±0.011" in table
     assert "0.500 ±0.011" in table  # of the untrained network, scored at step 0
     assert "0.800 ±0.011" not in table.split("sum_error")[0]  # of the evaluation before
+
+
+def test_a_line_that_is_not_whole_is_left_out(tmp_path):
+    path = tmp_path / "metrics.csv"
+    MetricsFile(path).append(5, scores_of("trained", 0.5)[:2])
+    whole = path.read_text()
+    last = "10,trained,single_class,knn,accuracy,0.123456,0.0157"
+    for length in range(len(last) + 1):
+        path.write_text(whole + last[:length])
+        assert [len(scores) for scores in read_scores(path).values()] == [2]

@@ -51,10 +51,10 @@ def interrupt_after(monkeypatch, step: int, number: int = signal.SIGTERM) -> Non
     """Have a signal come in the middle of a step."""
     whole = Trainer._train_step
 
-    def interrupted(trainer, batch):
+    def interrupted(trainer, batch, waited):
         if batch.step == step:
             signal.raise_signal(number)
-        return whole(trainer, batch)
+        return whole(trainer, batch, waited)
 
     monkeypatch.setattr(Trainer, "_train_step", interrupted)
 
@@ -97,11 +97,11 @@ def test_figures_and_projections_go_on(workplace, monkeypatch):
     folder = run_in_process("shown", **settings)
     assert main.main(["resume", str(folder), "epochs=2"]) == 0
     listed = (folder / "tensorboard/trained/projector_config.pbtxt").read_text()
-    drawn = [int(path.stem.split("-")[1]) for path in sorted((folder / "figures").glob("umap-*"))]
+    events = EventAccumulator(str(folder / "tensorboard/trained"), purge_orphaned_data=False).Reload()
+    drawn = [image.step for image in events.Images("figures/umap")]
     assert {4, 8} <= set(drawn) <= {0, 4, 8}, "the best may be the untrained network"
     assert [int(step) for step in re.findall(r"tiles:(\d+)", listed)] == drawn
-    events = EventAccumulator(str(folder / "tensorboard/trained"), purge_orphaned_data=False).Reload()
-    assert [image.step for image in events.Images("figures/umap")] == drawn
+    assert [event.step for event in events.Images("batch/hardest")] == [4, 8]
     assert [image.step for image in events.Images("batch/tiles")] == [4, 8]
     assert len(events.Tensors("config/text_summary")) == 1
 
@@ -385,9 +385,9 @@ def test_state_of_random_generators_is_kept(workplace, no_figures, monkeypatch):
     drawn = {}
     whole = Trainer._train_step
 
-    def drawing(trainer, batch):
+    def drawing(trainer, batch, waited):
         drawn.setdefault(trainer.folder.name, []).append(float(torch.rand(())))
-        return whole(trainer, batch)
+        return whole(trainer, batch, waited)
 
     monkeypatch.setattr(Trainer, "_train_step", drawing)
     torch.manual_seed(5)

@@ -23,8 +23,8 @@ def private_memory():
 
 whole = Trainer._train_step
 
-def watched(trainer, batch):
-    loss = whole(trainer, batch)
+def watched(trainer, batch, waited):
+    loss = whole(trainer, batch, waited)
     if batch.step % 100 == 0:
         gc.collect()
         with open("watched.jsonl", "a", encoding="utf8") as file:

@@ -17,7 +17,8 @@ from dataProcessors.pool import Pool
 from evaluation.scoring import Evaluation, Score
 from training.evaluator import Features
 from training.folder import create_folder, lock_folder
-from training.scorer import MOST_SAMPLED, Sampled, Scorer, Snapshot, metric_value
+from training.records import MOST_HARDEST, MOST_SAMPLED, HardestTuples, Sampled
+from training.scorer import Scorer, Snapshot, metric_value
 from training.steps import Embedding, TupleStep
 
 SIZE = 8
@@ -154,17 +155,48 @@ def test_sampled_keeps_an_even_part_of_very_many_positions():
     assert kept[-1] > 4.9 * MOST_SAMPLED
 
 
+def test_hardest_tuples_are_those_of_largest_loss_of_all_steps():
+    rng, hardest, all_terms = np.random.default_rng(0), HardestTuples(), []
+    for step in range(20):
+        terms = rng.random(12).round(3)
+        positions = np.stack([np.full(24, step), np.arange(24)], 1)
+        hardest.add(terms, positions, lambda chosen: {"anchor": chosen, "negative": chosen + 12})
+        all_terms += [(term, step, i) for i, term in enumerate(terms)]
+    expected = sorted(all_terms, key=lambda each: -each[0])[:MOST_HARDEST]
+    assert hardest.losses == [term for term, _, _ in expected]
+    assert hardest.positions == [{"anchor": [step, i], "negative": [step, i + 12]} for _, step, i in expected]
+    positions, rows = hardest.rows()
+    assert [role for role, _ in rows] == ["anchor", "negative"]
+    assert positions[rows[1][1]].tolist() == [[step, i + 12] for _, step, i in expected]
+    again = HardestTuples()
+    again.load_state_dict(hardest.state_dict())
+    assert (again.losses, again.positions) == (hardest.losses, hardest.positions)
+    hardest.clear()
+    assert hardest.rows()[1] == [] and len(again.losses) == MOST_HARDEST
+
+
+def test_tuples_without_loss_or_without_a_tile_are_not_hard():
+    hardest = HardestTuples()
+    positions = np.arange(8).reshape(4, 2)
+    hardest.add(np.array([0.0, 2.0, 1.0]), positions, lambda chosen: {"tile": chosen, "other": np.array([-1, 3])})
+    assert hardest.losses == [1.0]
+    assert hardest.positions == [{"tile": [4, 5], "other": [6, 7]}]
+    hardest.add(np.zeros(3), positions, lambda chosen: pytest.fail("nothing was hard"))
+
+
 class Recorder:
     """A reporter that notes what it is told, and from which thread."""
 
     def __init__(self):
-        self.told, self.drawn = [], []
+        self.told, self.drawn, self.folders, self.drawn_beside = [], [], [], []
 
     def scores(self, step, evaluations):
         self.told.append((step, evaluations[0].scores[0].mean, threading.current_thread() is threading.main_thread()))
 
-    def figures(self, step, *arguments):
+    def figures(self, step, which, *arguments):
         self.drawn.append(step)
+        self.folders.append(which)
+        self.drawn_beside.append(threading.current_thread() is not threading.main_thread())
 
 
 class StubEvaluator:
@@ -219,9 +251,11 @@ def test_scorer_reports_every_evaluation_in_order_and_tells_the_best(beside):
         scorer.poll()
     scorer.finish(no_checkpoint)
     assert [step for step, _, _ in recorder.told] == [0, 1, 2, 3, 4]
-    assert all(in_main for _, _, in_main in recorder.told), "TensorBoard is written from one thread only"
+    assert all(in_main for _, _, in_main in recorder.told), "the training says when scores are shown"
     assert evaluated.told == [True, True, True, False, False]
     assert recorder.drawn == [2, 4], "figures of the best and of the last"
+    assert recorder.folders == ["best", "last"]
+    assert recorder.drawn_beside == [beside] * 2, "UMAP takes seconds, for which a GPU need not wait"
 
 
 def test_untrained_network_is_scored_beside_band_statistics():

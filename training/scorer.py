@@ -11,48 +11,14 @@ import numpy as np
 from config import LESS_IS_BETTER
 from dataProcessors.tiffreader import TiffReader
 from evaluation.scoring import Evaluation
-from training.checkpoint import BEST, LAST, to_arrays, to_tensors
+from training.checkpoint import BEST, LAST
 from training.evaluator import Evaluator, Features, renamed
 
 FIGURES_SHARE = 0.1  # of the time since the last figures that those of a new best may cost
+FIGURES_OF = {BEST: "best", LAST: "last"}  # a checkpoint's file -> the folder of its figures
 EXPECTED_DRAWING = 20.0  # seconds, until it was measured
-MOST_SAMPLED = 400  # positions per role that are kept to be drawn on the map
 
 OnEvaluated = Callable[[bool], None]
-
-
-class Sampled:
-    """Positions trained on so far by role, thinned out evenly once they are very many."""
-
-    def __init__(self):
-        self._parts: dict[str, list[np.ndarray]] = {}
-        self._stride: dict[str, int] = {}
-        self._seen: dict[str, int] = {}
-
-    def add(self, role: str, positions: np.ndarray) -> None:
-        """Note positions (n, 2) of tiles that were trained on in a role."""
-        stride, seen = self._stride.setdefault(role, 1), self._seen.get(role, 0)
-        self._seen[role] = seen + len(positions)
-        kept = positions[np.arange(seen, seen + len(positions)) % stride == 0]
-        if not len(kept):
-            return
-        self._parts.setdefault(role, []).append(kept)
-        if sum(map(len, self._parts[role])) > MOST_SAMPLED:
-            self._parts[role] = [np.concatenate(self._parts[role])[::2]]
-            self._stride[role] = 2 * stride
-
-    def copy(self) -> dict[str, np.ndarray]:
-        """Role -> positions (n, 2)."""
-        return {role: np.concatenate(parts) for role, parts in self._parts.items()}
-
-    def state_dict(self) -> dict:
-        """What a checkpoint keeps."""
-        return {"positions": to_tensors(self.copy()), "stride": dict(self._stride), "seen": dict(self._seen)}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Go on from what `state_dict` gave."""
-        self._parts = {role: [positions] for role, positions in to_arrays(state["positions"]).items()}
-        self._stride, self._seen = dict(state["stride"]), dict(state["seen"])
 
 
 @dataclass(frozen=True)
@@ -88,6 +54,7 @@ class Scorer:
         self.evaluator, self.reporter, self.image, self.best_metric = evaluator, reporter, image, best_metric
         self._worker = ThreadPoolExecutor(1, "evaluation") if beside else None
         self._pending: tuple[Snapshot, OnEvaluated, Future] | None = None
+        self._drawing: Future | None = None
         self.scored_step, self._best, self._best_step = -1, -math.inf, -1
         self._drawn: dict[str, int] = {BEST: -1, LAST: -1}  # step of the network whose figures were drawn, by file
         self._evaluated: dict[str, tuple[Snapshot, Evaluation]] = {}  # of the best and the last, by file
@@ -131,6 +98,8 @@ class Scorer:
         """Report the pending evaluation if it is ready."""
         if self._pending is not None and self._pending[-1].done():
             self.wait()
+        if self._drawing is not None and self._drawing.done():
+            self._end_drawing()
 
     def wait(self) -> None:
         """Report the pending evaluation, if there is one, as soon as it is ready."""
@@ -146,11 +115,13 @@ class Scorer:
         """
         self.wait()
         for name, step in ((BEST, self._best_step), (LAST, self.scored_step)):
+            self._end_drawing()
             if step >= 0 and step not in self._drawn.values():
                 if name not in self._evaluated:
                     snapshot = snapshot_of(name)
                     self._evaluated[name] = snapshot, self._evaluate(snapshot)[0]
                 self._draw(name)
+        self._end_drawing()
         if self._worker is not None:
             self._worker.shutdown()
 
@@ -168,17 +139,29 @@ class Scorer:
         self._evaluated[LAST] = snapshot, evaluations[0]
         if is_best:
             self._best, self._best_step, self._evaluated[BEST] = value, snapshot.step, self._evaluated[LAST]
-        is_drawn = self._drawn[BEST] == self._best_step or BEST not in self._evaluated
+        is_drawn = self._drawn[BEST] == self._best_step or BEST not in self._evaluated or self._drawing is not None
         if not is_drawn and self._drawing_took < FIGURES_SHARE * (time.monotonic() - self._drawn_at):
             self._draw(BEST)
 
     def _draw(self, name: str) -> None:
-        snapshot, evaluation = self._evaluated[name]
+        """Draw the figures of the best or the last network: at once, or beside the training as evaluations are."""
+        self._end_drawing()
+        if self._worker is None:
+            self._drawn_now(name, *self._evaluated[name])
+        else:
+            self._drawing = self._worker.submit(self._drawn_now, name, *self._evaluated[name])
+
+    def _end_drawing(self) -> None:
+        if self._drawing is not None:
+            drawing, self._drawing = self._drawing, None
+            drawing.result()
+
+    def _drawn_now(self, name: str, snapshot: Snapshot, evaluation: Evaluation) -> None:
         started, scored = time.monotonic(), self.evaluator.score
         tiles = self.image.read(scored.positions, self.evaluator.size)
         self.reporter.figures(
-            snapshot.step, evaluation, snapshot.features.score, scored.proportions, scored.positions, tiles,
-            snapshot.sampled,
+            snapshot.step, FIGURES_OF[name], evaluation, snapshot.features.score, scored.proportions, scored.positions,
+            tiles, snapshot.sampled,
         )  # fmt: skip
         self._drawn[name] = snapshot.step
         self._drawn_at = time.monotonic()

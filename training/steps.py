@@ -16,6 +16,7 @@ from losses import LOSSES, Loss
 from losses.distances import pairwise_squared_distances, squared_distances
 from mining import ClusterBatch, ClusterIndex, batch_hard, random_hard, second_negative
 from training.checkpoint import to_arrays, to_tensors
+from training.records import Tuples
 
 ROLES = {
     "tripletloss": ("anchor", "positive", "negative"),
@@ -42,11 +43,19 @@ class Embedding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Loss terms (n,) of a step, with gradient, the embeddings (N, D) of its batch, and distances to log by name."""
+    """What a step makes of a batch.
+
+    Attributes:
+        terms: (n,) loss of each tuple or tile, with gradient
+        embeddings: (N, D) of the batch's tiles
+        distances: squared distances (n,) of the tuples' anchors to their positives and negatives, by role
+        tuples: indices (k,) of terms -> role -> indices (k,) of the batch's tiles that the terms are of; -1: none
+    """
 
     terms: Tensor
     embeddings: Tensor
     distances: dict[str, Tensor]
+    tuples: Tuples
 
 
 class Step(ABC):
@@ -104,11 +113,12 @@ class TupleStep(Step):
             embeddings, rows[3] = self._second_negatives(batch, embed, embeddings, distances, negatives, rows, replaced)
             rows = [row[rows[3] >= 0] for row in rows]  # a tuple that has no second negative anywhere is left out
         chosen = [embeddings[row.to(embeddings.device)] for row in rows]
-        names = list(batch.roles)[1:3]
+        shown = dict(zip(list(batch.roles)[:3], rows))
         return Outcome(
             self.loss.terms(*chosen),
             embeddings,
-            {f"{name}_distance": squared_distances(chosen[0], e).detach() for name, e in zip(names, chosen[1:])},
+            {name: squared_distances(chosen[0], e).detach() for name, e in list(zip(shown, chosen))[1:]},
+            lambda terms: {role: indices.numpy()[terms] for role, indices in shown.items()},
         )
 
     def _mine_offline(self, batch: Batch, embed: Embedding) -> Tensor:
@@ -170,7 +180,8 @@ class ClusterStep(Step):
         embeddings = embed.train(batch.tiles)
         given = (batch.clusters, batch.cluster_classes)
         on_device = [None if ids is None else torch.from_numpy(ids).to(embeddings.device) for ids in given]
-        return Outcome(self.loss.terms(embeddings, *on_device), embeddings, {})
+        terms = self.loss.terms(embeddings, *on_device)
+        return Outcome(terms, embeddings, {}, lambda chosen: _impostors(batch, embeddings.detach(), chosen))
 
 
 class ClassClusterStep(ClusterStep):
@@ -204,6 +215,16 @@ class ClassClusterStep(ClusterStep):
         if state:
             self.batches.index = ClusterIndex(**to_arrays(state["index"]))
             self.batches.drawn = {step: ClusterBatch(**to_arrays(batch)) for step, batch in state["drawn"].items()}
+
+
+def _impostors(batch: Batch, embeddings: Tensor, tiles: np.ndarray) -> dict[str, np.ndarray]:
+    """Of tiles (k,) of a batch of clusters: themselves, the farthest of their own, the closest of another class."""
+    clusters = batch.clusters
+    classes = clusters if batch.cluster_classes is None else batch.cluster_classes[clusters]
+    masks = clusters[:, None] == clusters, classes[:, None] != classes
+    found = batch_hard(pairwise_squared_distances(embeddings), *map(torch.from_numpy, masks))
+    rows = {"farthest of its cluster": found.positive, "closest of another class": found.negative}
+    return {"tile": tiles} | {role: indices.cpu().numpy()[tiles] for role, indices in rows.items()}
 
 
 # (loss, supervised) -> how a step is made

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,23 @@ from training.execution import Execution
 from training.faults import NotFinite, OutOfMemory, diverged, is_out_of_memory, out_of_memory, spread, told_of_batch
 from training.interruption import Interrupted, Interruption
 from training.passes import Passes
-from training.scorer import Sampled, Scorer, Snapshot
+from training.records import HardestTuples, Sampled
+from training.scorer import Scorer, Snapshot
 from training.steps import Outcome, Step
 
 log = logging.getLogger(__name__)
 STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # from which the untrained network's batch-norm statistics come
 COLLAPSED = 1e-3  # spread of a batch's embeddings under which, all through an epoch, they count as one point
+
+
+def with_waiting(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
+    """The batches, each with the seconds that it was waited for."""
+    while True:
+        started = time.perf_counter()
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch, time.perf_counter() - started
 
 
 class Trainer:
@@ -63,7 +75,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
         self.steps_done, self.steps_kept, self.evaluating = 0, 0, None
         self.last_anchor: np.ndarray | None = None
-        self.sampled = Sampled()
+        self.sampled, self.hardest = Sampled(), HardestTuples()
         self._spreads: list[float] = []
 
     def run(self, checkpoint: dict | None = None) -> None:
@@ -115,6 +127,7 @@ class Trainer:
             "place": checkpoints.to_tensors({"last_anchor": self.last_anchor}),
             "batches": self.step.state_dict(),
             "sampled": self.sampled.state_dict(),
+            "hardest": self.hardest.state_dict(),
             "scorer": self.scorer.state_dict(),
             "evaluating": self.evaluating,
         }
@@ -137,6 +150,7 @@ class Trainer:
         self.last_anchor = self.step.batches.last_anchor = checkpoints.to_arrays(state["place"])["last_anchor"]
         self.step.load_state_dict(state["batches"])
         self.sampled.load_state_dict(state["sampled"])
+        self.hardest.load_state_dict(state["hardest"])
         self.scorer.load_state_dict(state["scorer"])
 
     def _keep(self) -> None:
@@ -154,15 +168,16 @@ class Trainer:
         epoch = self.steps_done // self.config.iterations + 1
         if not done:
             self.step.begin_epoch(epoch, self._embed_positions)
+            self.hardest.clear()
         steps = range(self.steps_done + 1, epoch * self.config.iterations + 1)
         losses, started = [], time.monotonic()
         self._spreads = []
         told = f"epoch {epoch}/{self.config.epochs}"
         with tqdm(total=self.config.iterations, initial=done, desc=told, unit="step", disable=None) as bar:
             without_terminal = bar.disable  # asked now: a closed bar is always disabled
-            for batch in read_ahead(self.step.batches.task(step) for step in steps):
+            for batch, waited in with_waiting(read_ahead(self.step.batches.task(step) for step in steps)):
                 with self.interruption.deferred():
-                    losses.append(self._train_step(batch))
+                    losses.append(self._train_step(batch, waited))
                     bar.update()
                     bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
                     if self.checkpoints.is_due() and batch.step < steps[-1]:  # else it comes with the epoch's end
@@ -172,12 +187,14 @@ class Trainer:
             print(f"{told}: loss {np.mean(losses):.4f}, {len(steps) / seconds:.2f} steps/s", flush=True)
         self._warn_of_collapse(epoch)
 
-    def _train_step(self, batch: Batch) -> float:
+    def _train_step(self, batch: Batch, waited: float) -> float:
+        """Loss of a step on a batch for which it was waited so many seconds."""
         started = time.perf_counter()
         loss, outcome = self._gradients(batch)
         self.optimizer.step()
         values = self._values(loss, outcome)
-        values["tiles_per_second"] = len(batch.tiles) / (time.perf_counter() - started)
+        seconds = waited + time.perf_counter() - started
+        values |= {"tiles_per_second": len(batch.tiles) / seconds, "wait_share": waited / seconds}
         if not math.isfinite(values["loss"]):
             raise self._diverged(f"the loss is {values['loss']}", batch)
         self.step.finish(batch, outcome.terms)
@@ -185,11 +202,22 @@ class Trainer:
         self._spreads.append(values["embedding_spread"])
         for role, indices in batch.roles.items():
             self.sampled.add(role, batch.positions[indices])
+        self.hardest.add(outcome.terms.detach().float().cpu().numpy(), batch.positions, outcome.tuples)
         self.reporter.step(batch.step, values)
         if self._is_evaluated(batch.step):
-            self.reporter.batch(batch.step, batch.tiles, list(batch.roles.items()))
+            self._show(batch, outcome)
         self.scorer.poll()
         return values["loss"]
+
+    def _show(self, batch: Batch, outcome: Outcome) -> None:
+        """Pictures of the epoch's last batch and of its hardest tuples."""
+        step = batch.step
+        self.reporter.batch(step, batch.tiles, self.maps.read_classes(batch.positions), list(batch.roles.items()))
+        self.reporter.distances(step, {role: values.cpu().numpy() for role, values in outcome.distances.items()})
+        positions, rows = self.hardest.rows()
+        if len(positions):
+            tiles, classes = self.maps.read(positions), self.maps.read_classes(positions)
+            self.reporter.hardest(step, tiles, classes, rows, self.hardest.losses)
 
     def _gradients(self, batch: Batch) -> tuple[Tensor, Outcome]:
         """Forward and backward: the loss, and what it is made of."""
@@ -214,7 +242,7 @@ class Trainer:
             "active_share": (outcome.terms.detach() > 0).float().mean(),
             "embedding_spread": spread(outcome.embeddings.detach()),
         }
-        tensors |= {name: distances.mean() for name, distances in outcome.distances.items()}
+        tensors |= {f"{role}_distance": distances.mean() for role, distances in outcome.distances.items()}
         numbers = torch.stack([tensor.float() for tensor in tensors.values()]).tolist()  # one wait for the device
         return dict(zip(tensors, numbers)) | {"learning_rate": self.config.learning_rate}
 

@@ -4,9 +4,24 @@ They use matplotlib's objects and never pyplot, so they work in any thread and w
 """
 
 from reporting.figures.confusion import confusion_matrix
-from reporting.figures.embedding import umap
+from reporting.figures.distances import distances
+from reporting.figures.embedding import layout, umap, umap_3d, umap_tiles
+from reporting.figures.neighbours import neighbours, queries
 from reporting.figures.proportions import proportions
 from reporting.figures.sampling import Overview, sampling_map
-from reporting.figures.strip import batch_strip
+from reporting.figures.strip import tile_rows
 
-__all__ = ["Overview", "batch_strip", "confusion_matrix", "proportions", "sampling_map", "umap"]
+__all__ = [
+    "Overview",
+    "confusion_matrix",
+    "distances",
+    "layout",
+    "neighbours",
+    "proportions",
+    "queries",
+    "sampling_map",
+    "tile_rows",
+    "umap",
+    "umap_3d",
+    "umap_tiles",
+]

@@ -17,6 +17,7 @@ NO_LABEL, NO_LABEL_COLOUR = "no label", (127, 127, 127)  # of the label -1, so b
 # eight, which would be lost on a map.
 ROLE_COLOURS = ("#E69F00", "#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#D55E00", "#FFFFFF")
 INK = "#0072B2"  # the one colour of a plot that needs no other
+UNLIKE = "#D55E00"  # beside it: what should not be, such as another class
 SWATCH = {"s": 60, "marker": "s", "edgecolors": "black", "linewidths": 0.5, "clip_on": False}  # of a class's colour
 
 
@@ -30,10 +31,15 @@ def class_colours(legend: Legend) -> np.ndarray:
     return np.array([*legend.colors, NO_LABEL_COLOUR], np.uint8)
 
 
-def class_names(legend: Legend, width: int) -> list[str]:
-    """The K + 1 names of the legend's classes and "no label", in at most two lines of `width` letters each."""
+def label_picture(classes: np.ndarray, legend: Legend) -> np.ndarray:
+    """Class indices (...,) uint8 of a label map -> their colours (..., 3) uint8; whatever is no class is "no label"."""
+    return class_colours(legend)[np.minimum(classes, len(legend))]
+
+
+def class_names(legend: Legend, width: int, lines: int = 2) -> list[str]:
+    """The K + 1 names of the legend's classes and "no label", in at most so many lines of `width` letters each."""
     names = [*legend.names, NO_LABEL]
-    return [textwrap.fill(name, width, max_lines=2, placeholder=" …", break_on_hyphens=False) for name in names]
+    return [textwrap.fill(name, width, max_lines=lines, placeholder=" …", break_on_hyphens=False) for name in names]
 
 
 def image_of(figure: Figure) -> np.ndarray:
@@ -43,7 +49,8 @@ def image_of(figure: Figure) -> np.ndarray:
     return np.asarray(Image.open(file).convert("RGB"))
 
 
-def save(figure: Figure, path: Path):
-    """Write the figure, without empty margins; it appears whole."""
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:], bbox_inches="tight")
+def save(figure: Figure, path: Path, formats: tuple[str, ...] = ("png", "svg")):
+    """Write the figure, without empty margins, once in each format: path.png and path.svg. Files appear whole."""
+    for kind in formats:
+        with whole_file(path.with_name(f"{path.name}.{kind}")) as temporary:
+            figure.savefig(temporary, format=kind, bbox_inches="tight")

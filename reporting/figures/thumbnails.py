@@ -1,4 +1,4 @@
-"""Small pictures of tiles for the embedding projector."""
+"""Small pictures of tiles, framed in the colours of their classes."""
 
 import numpy as np
 from PIL import Image
@@ -10,13 +10,15 @@ SIDE = 32  # pixels of the tile itself
 BORDER = 3  # pixels in the colour of the tile's label
 
 
-def thumbnails(rgb: np.ndarray, labels: np.ndarray, legend: Legend) -> np.ndarray:
+def thumbnails(
+    rgb: np.ndarray, labels: np.ndarray, legend: Legend, side: int = SIDE, border: int = BORDER
+) -> np.ndarray:
     """Tiles (N, H, W, 3) uint8, scaled and framed in the colour of their labels (N,), -1 where there is none.
 
-    Returns (N, 38, 38, 3) uint8.
+    Returns (N, S, S, 3) uint8 with S = side + 2 border.
     """
-    framed = np.empty((len(rgb), SIDE + 2 * BORDER, SIDE + 2 * BORDER, 3), np.uint8)
+    framed = np.empty((len(rgb), side + 2 * border, side + 2 * border, 3), np.uint8)
     framed[:] = class_colours(legend)[labels][:, None, None]
     for frame, tile in zip(framed, rgb):
-        frame[BORDER:-BORDER, BORDER:-BORDER] = Image.fromarray(tile).resize((SIDE, SIDE), Image.Resampling.BOX)
+        frame[border:-border, border:-border] = Image.fromarray(tile).resize((side, side), Image.Resampling.BOX)
     return framed

@@ -1,0 +1,5 @@
+"""Runs side by side: a table for the console, comparison.csv, comparison.md, and a figure."""
+
+from reporting.comparison.writing import write_comparison
+
+__all__ = ["write_comparison"]

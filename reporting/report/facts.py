@@ -1,0 +1,152 @@
+"""What the report of a run says of its maps, its time, its machine and its config."""
+
+import json
+import shlex
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from pydantic.fields import FieldInfo
+
+from config import Config, Maps
+from reporting.report.curves import SPEED, step_figures
+from reporting.report.page import Html, Section, element, gallery, joined, table, text
+from reporting.report.run import Curve, Run
+
+STARTED = "%Y-%m-%d %H:%M:%S %z"  # as run.json has it
+
+
+def maps_of(run: Run) -> dict[str, dict]:
+    """Name -> what run.json says of each map."""
+    maps = run.about.get("maps")
+    return {name: told for name, told in maps.items() if isinstance(told, dict)} if isinstance(maps, dict) else {}
+
+
+def synthetic_maps(run: Run) -> list[str]:
+    """Names of the maps that show no place on Earth."""
+    return [name for name, told in maps_of(run).items() if told.get("synthetic")]
+
+
+def maps_table(run: Run) -> list[Html]:
+    """A table of the maps, in a list that is empty where nothing is known of them."""
+    rows = [
+        [text(name), *(text(_plain(told.get(key, "unknown"))) for key in ("path", "crs", "window")), _kind(told)]
+        for name, told in maps_of(run).items()
+    ]
+    head = ["map", "file", "coordinate system", "window (pixels)", "kind"]
+    return [table("Maps; window: left, top, width and height of the part in use", head, rows, "facts")] if rows else []
+
+
+def _kind(told: dict) -> Html:
+    return element("strong", text("synthetic")) if told.get("synthetic") else text("real")
+
+
+def timing_section(run: Run) -> Section:
+    """How fast the run was, and where."""
+    facts = [*_speed(run), *_times(run), *_machine(run)]
+    rows = [[text(name), text(value)] for name, value in facts]
+    parts = [table("Speed, machine and versions", [], rows, "facts")] if rows else []
+    if figures := step_figures(run, SPEED):
+        parts.append(gallery(figures, "curves"))
+    return Section("timing", "Timing", joined(parts))
+
+
+def _speed(run: Run) -> Iterator[tuple[str, str]]:
+    curves = [curve for curve in run.curves.values() if len(curve.steps) > 1]
+    if curves:
+        longest = max(curves, key=lambda curve: len(curve.steps))
+        yield from _steps_per_second(longest)
+    if len(tiles := _values(run, "tiles_per_second")):
+        yield "tiles per second (median)", f"{np.median(tiles):,.0f}"
+    if len(waiting := _values(run, "wait_share")):
+        yield "time waiting for data (mean)", f"{waiting.mean():.1%}"
+
+
+def _values(run: Run, name: str) -> np.ndarray:
+    values = run.curves[name].values if name in run.curves else np.empty(0)
+    return values[np.isfinite(values)]
+
+
+def _steps_per_second(curve: Curve) -> Iterator[tuple[str, str]]:
+    seconds = np.diff(curve.times) / np.diff(curve.steps)
+    if np.median(seconds) > 0:
+        yield "steps per second while training (median)", f"{1 / np.median(seconds):,.2f}"
+    elapsed = curve.times[-1] - curve.times[0]
+    if elapsed > 0:
+        rate = (curve.steps[-1] - curve.steps[0]) / elapsed
+        yield "steps per second, evaluations and pauses counted", f"{rate:,.2f}"
+
+
+def _times(run: Run) -> Iterator[tuple[str, str]]:
+    started, first = run.about.get("started"), None
+    if started:
+        yield "started", _plain(started)
+        try:
+            first = datetime.strptime(str(started), STARTED).timestamp()
+        except ValueError:
+            first = None
+    last = max((float(curve.times[-1]) for curve in run.curves.values()), default=None)
+    if last is not None:
+        yield "last logged step", time.strftime(STARTED, time.localtime(last))
+        if first is not None and last >= first:
+            yield "from the start to the last logged step", duration(last - first)
+    resumed = run.about.get("resumed")
+    for each in resumed if isinstance(resumed, list) else []:
+        if isinstance(each, dict):
+            yield "gone on with", f"{_plain(each.get('at'))}, from step {_plain(each.get('step'))}"
+
+
+def duration(seconds: float) -> str:
+    """A time for people: 2 h 03 min, 4 min 05 s, 12 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def _machine(run: Run) -> Iterator[tuple[str, str]]:
+    config, about = run.config, run.about
+    yield "computed with", f"{config.device}, {config.precision}, threads: {_plain(config.threads)}"
+    for name in ("machine", "python", "git_revision"):
+        if about.get(name):
+            yield name.replace("_", " "), _plain(about[name])
+    packages = about.get("packages")
+    if isinstance(packages, dict):
+        yield "packages", ", ".join(f"{name} {_plain(version)}" for name, version in packages.items())
+    command = about.get("command")
+    if isinstance(command, list):
+        yield "command", shlex.join(["python", *map(str, command)])
+
+
+def config_section(run: Run) -> Section:
+    """Every key of the resolved config, with its meaning and default."""
+    rows = [_key_row(*each) for each in _keys(run.config)]
+    caption = "The resolved config. Bold: what is not the default"
+    return Section("config", "Config", table(caption, ["key", "value", "default"], rows, "config"))
+
+
+def _keys(config: Config | Maps, prefix: str = "") -> Iterator[tuple[str, Any, FieldInfo]]:
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, Maps):
+            yield from _keys(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value, field
+
+
+def _key_row(key: str, value: Any, field: FieldInfo) -> list[Html]:
+    name = Html(f"{element('code', text(key))}<br>{element('small', text(field.description))}")
+    shown = text(_plain(value))
+    if field.is_required():
+        return [name, shown, text("required")]
+    return [name, shown if value == field.default else element("strong", shown), text(_plain(field.default))]
+
+
+def _plain(value: Any) -> str:
+    """A value as people write it: texts without quotes, whole numbers without a point, everything else as JSON."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
