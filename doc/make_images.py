@@ -1,41 +1,69 @@
-"""Makes doc/images/overview.png, the README's first picture, from a finished run on the demo map.
+"""Makes the pictures in doc/images from real runs of this program on the demo map: python doc/make_images.py
 
-python main.py && python doc/make_images.py results/demo
+The runs are made first, in results/images-NAME, unless they are there: some ten minutes on two cores. With Chromium and
+its driver at hand (Debian's chromium and chromium-driver) the pages are photographed too.
 """
 
+import subprocess
 import sys
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
+import torch
 from matplotlib.figure import Figure
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import config as configuration
-from dataProcessors.maps import open_maps
-from reporting.figures.style import save
+from dataProcessors.maps import OpenMaps, open_maps
+from reporting.figures import Overview, sampling_map
+from reporting.figures.style import label_picture, save
+from training.records import Sampled
 
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "doc" / "images"
+SAMPLING = ["loss=tripletloss", "image_size=64", "epochs=1", "iterations=12", "validation_nb=200", "valIteration=1"]
+RUNS = {
+    "unsupervised": [],
+    "supervised": ["supervised=true"],
+    "random_sampling": [*SAMPLING, "random_reset=1.0"],
+    "cluster_sampling": [*SAMPLING, "random_reset=0.0"],
+}
 CORNER, SIDE = np.array([2300, 3600]), 1700  # pixels of the demo map: a piece with most kinds of land
+PIECE, STEP = 3600, 3  # pixels of the piece that tiles are shown on, and pixels of the map for one of the picture
 WIDTH, HEIGHT = 15, 5.2  # inches
+COLOURS_OF_TILES = 256  # of a picture with thumbnails, which is a third as large so
 
 
-def overview(run: Path) -> Figure:
+def run(name: str) -> Path:
+    """The folder of a run, which is made unless it is there."""
+    folder = ROOT / "results" / f"images-{name}"
+    if not (folder / "report.html").exists():
+        command = [sys.executable, "main.py", f"name=images-{name}", *RUNS[name]]
+        subprocess.run(command, cwd=ROOT, check=True)
+    return folder
+
+
+def maps_of(folder: Path) -> OpenMaps:
+    """The maps of a run."""
+    return open_maps(configuration.load(folder / "config.json"), threads=2)
+
+
+def overview(folder: Path) -> Figure:
     """The map, the labels it is judged by, and the embeddings of the run, side by side."""
-    maps = open_maps(configuration.load(run / "config.json"), threads=2)
-    legend = maps.labels.legend
-    image = maps.image.read(CORNER[None], SIDE)[0].transpose(1, 2, 0)
-    colours = np.full((256, 3), 255, np.uint8)
-    colours[: len(legend)] = legend.colors
-    labels = colours[maps.labels.read(CORNER[None], SIDE)[0, 0]]
-    umap = sorted((run / "figures").glob("umap-*.png"))[-1]
+    maps = maps_of(folder)
     panels = {
-        "the map (synthetic): tiles are sampled from it": image,
-        "land cover: used to judge, not to train": labels,
-        "embeddings of unseen tiles, coloured by land cover": matplotlib.image.imread(umap),
+        "the map (synthetic): tiles are sampled from it": maps.image.read(CORNER[None], SIDE)[0].transpose(1, 2, 0),
+        "land cover: used to judge, not to train": label_picture(
+            maps.labels.read(CORNER[None], SIDE)[0, 0], maps.labels.legend
+        ),
+        "embeddings of unseen tiles, coloured by land cover": matplotlib.image.imread(folder / "figures/best/umap.png"),
     }
     figure = Figure((WIDTH, HEIGHT), layout="constrained")
-    widths = [1, 1, panels[list(panels)[-1]].shape[1] / panels[list(panels)[-1]].shape[0]]
+    last = list(panels.values())[-1]
+    widths = [1, 1, last.shape[1] / last.shape[0]]
     for axes, (title, picture) in zip(figure.subplots(1, 3, width_ratios=widths), panels.items()):
         axes.imshow(picture)
         axes.set_title(title, fontsize=13)
@@ -43,7 +71,43 @@ def overview(run: Path) -> Figure:
     return figure
 
 
+def sampling(folder: Path, title: str) -> Figure:
+    """The tiles of a run's steps on the piece of the map that holds most of the anchors."""
+    maps, sampled = maps_of(folder), Sampled()
+    sampled.load_state_dict(torch.load(folder / "last.pt", weights_only=True)["sampled"])
+    window = np.array(maps.image.window)
+    middle = np.median(sampled.copy()["anchor"], axis=0).astype(int)
+    corner = np.clip(middle - PIECE // 2, window[:2], window[:2] + window[2:] - PIECE)
+    pixels = maps.image.read(corner[None], PIECE)[0].transpose(1, 2, 0)[::STEP, ::STEP]
+
+    def inside(positions: np.ndarray) -> np.ndarray:
+        return positions[((positions >= corner) & (positions < corner + PIECE - 2 * maps.area.size)).all(1)]
+
+    roles = {role: inside(positions) for role, positions in sampled.copy().items()}
+    piece = Overview(pixels, STEP, tuple(corner.tolist()))
+    return sampling_map(piece, maps.area.size, roles, inside(maps.area.cells()), title)
+
+
+def main() -> None:
+    """All pictures."""
+    folders = {name: run(name) for name in RUNS}
+    save(overview(folders["unsupervised"]), IMAGES / "overview", ("png",))
+    titles = {
+        "random_sampling": "Random sampling: every anchor anywhere (random_reset 1.0), synthetic map",
+        "cluster_sampling": "Cluster sampling: every anchor near the last (random_reset 0.0), synthetic map",
+    }
+    for name, title in titles.items():
+        save(sampling(folders[name], title), IMAGES / name, ("png",))
+    for name in ("unsupervised", "supervised"):
+        copy(folders[name] / "figures/best/umap_3d.png", f"umap_{name}")
+    for name in ("umap_tiles", "neighbours"):
+        copy(folders["unsupervised"] / f"figures/best/{name}.png", name)
+
+
+def copy(path: Path, name: str) -> None:
+    """A picture of a run, with fewer colours."""
+    Image.open(path).convert("RGB").quantize(COLOURS_OF_TILES).save(IMAGES / f"{name}.png", optimize=True)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    save(overview(Path(sys.argv[1])), Path(__file__).parent / "images" / "overview.png")
+    main()

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from google.protobuf import text_format
 from matplotlib.figure import Figure
+from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from reporting.columns import chance_apart
-from reporting.event_files import keep_events, keep_projections, projections
+from reporting.event_files import PROJECTIONS, keep_events, keep_projections, projections
 from reporting.figures.style import image_of
 from reporting.figures.thumbnails import BORDER, SIDE
-from storage import sync, writing
+from reporting.run_table import run_table
+from storage import sync, write_text, writing
 
 MAIN = "trained"  # what is no score of a baseline stands beside the scores of the trained network
 BASELINES = ("untrained", "band_statistics")
@@ -24,6 +26,7 @@ SPRITE_SIDE = 8192  # pixels, the largest texture that TensorBoard's projector t
 SPRITE_BYTES = 20_000_000  # of the thumbnails, uncompressed: the page loads all of them at once
 THUMBNAIL = SIDE + 2 * BORDER
 MOST_POINTS = min((SPRITE_SIDE // THUMBNAIL) ** 2, math.isqrt(SPRITE_BYTES // (3 * THUMBNAIL**2)) ** 2)
+GROUPS = "single_class", "multi_class", "retrieval"  # of scores, in the order of the charts
 STEP_TAGS = "train", "distances"  # first parts of the tags that training steps write; all others are of evaluations
 
 
@@ -63,7 +66,7 @@ class Board:
         with writing(self.folder):
             writer = self._writer(MAIN)
             writer.add_custom_scalars(layout(metrics))
-            for summary in hparams(keys, dict.fromkeys(metrics, 0.0)):
+            for summary in run_table(keys, metrics):
                 writer.file_writer.add_summary(summary, 0)
 
     def scalars(self, step: int, group: str, values: dict[str, float]):
@@ -119,6 +122,10 @@ class Board:
             self._writer(MAIN).add_embedding(
                 embeddings[:MOST_POINTS], about[:MOST_POINTS], shown, step, tag="tiles", metadata_header=list(header)
             )
+        listed = projections(self.folder / MAIN).embeddings
+        newest = sorted(listed, key=lambda each: each.tensor_name, reverse=True)  # named by their steps
+        text = text_format.MessageToString(ProjectorConfig(embeddings=newest))
+        write_text(self.folder / MAIN / PROJECTIONS, text)  # the page opens the first
 
     def flush(self):
         """Bring everything to the disk, where a page that is open finds it."""
@@ -165,15 +172,14 @@ def layout(metrics: list[str]) -> dict[str, dict[str, list]]:
     train = {
         "loss": ["Multiline", [r"^train/loss$"]],
         "distance of positives and negatives": ["Multiline", [r"^train/(positive|negative)_distance$"]],
-        "share of active tuples, spread of the embeddings": [
-            "Multiline", [r"^train/(active_share|embedding_spread)$"],
-        ],
+        "share of active tuples": ["Multiline", [r"^train/active_share$"]],
+        "spread of the embeddings": ["Multiline", [r"^train/embedding_spread$"]],
         "learning rate": ["Multiline", [r"^train/learning_rate$"]],
         "tiles per second": ["Multiline", [r"^train/tiles_per_second$"]],
         "share of time waiting for data": ["Multiline", [r"^train/wait_share$"]],
-    }  # fmt: skip
-    charts = {"training": train}
-    for tag in metrics:
+    }
+    charts = {"training": train, **{group: {} for group in GROUPS}}
+    for tag in reversed(metrics):  # TensorBoard shows charts of this kind from the last to the first
         group, _, name = tag.partition("/")
-        charts.setdefault(group, {})[name] = ["Margin", [tag, *bounds(tag)]]
+        charts[group][name] = ["Margin", [tag, *bounds(tag)]]
     return charts | {"lead over the better baseline": {"all scores": ["Multiline", [r"^baselines/"]]}}

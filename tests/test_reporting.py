@@ -239,7 +239,7 @@ def test_lead_is_over_the_better_baseline_and_less_may_be_better():
 
 def test_layout_puts_training_first_and_every_score_on_a_chart_with_its_spread():
     charts = layout(["retrieval/MAP@R", "single_class/accuracy/knn", "single_class/silhouette"])
-    assert list(charts) == ["training", "retrieval", "single_class", "lead over the better baseline"]
+    assert list(charts) == ["training", "single_class", "multi_class", "retrieval", "lead over the better baseline"]
     assert charts["single_class"]["accuracy/knn"] == [
         "Margin",
         ["single_class/accuracy/knn", "spread/single_class/accuracy/knn/low", "spread/single_class/accuracy/knn/high"],
@@ -309,6 +309,8 @@ def test_config_comes_as_text_as_keys_of_a_table_and_lays_out_the_charts(shown):
     content = trained.summary_metadata["_hparams_/experiment"].plugin_data.content
     metrics = [info.name.tag for info in HParamsPluginData.FromString(content).experiment.metric_infos]
     assert sorted(metrics) == sorted(CONFIG.metrics)
+    infos = HParamsPluginData.FromString(content).experiment.hparam_infos
+    assert {info.name for info in infos if info.differs} == {"loss", "network", "supervised", "mining", "learning_rate"}
     assert "custom_scalars__config__" in trained.Tags()["tensors"]
 
 

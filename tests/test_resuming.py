@@ -100,7 +100,7 @@ def test_figures_and_projections_go_on(workplace, monkeypatch):
     events = EventAccumulator(str(folder / "tensorboard/trained"), purge_orphaned_data=False).Reload()
     drawn = [image.step for image in events.Images("figures/umap")]
     assert {4, 8} <= set(drawn) <= {0, 4, 8}, "the best may be the untrained network"
-    assert [int(step) for step in re.findall(r"tiles:(\d+)", listed)] == drawn
+    assert [int(step) for step in re.findall(r"tiles:(\d+)", listed)] == drawn[::-1], "the newest is shown first"
     assert [event.step for event in events.Images("batch/hardest")] == [4, 8]
     assert [image.step for image in events.Images("batch/tiles")] == [4, 8]
     assert len(events.Tensors("config/text_summary")) == 1

@@ -77,7 +77,10 @@ def umap_tiles(places: np.ndarray, rgb: np.ndarray, labels: np.ndarray, legend: 
     figure = new_figure(11 + 2.6 * _columns(labels), 11)
     axes = figure.add_subplot(title=title, **ASPECT)
     axes.imshow(canvas, interpolation="antialiased")
-    _name_classes(figure, labels[:shown], legend)
+    hidden = len(labels) - shown
+    _name_classes(
+        figure, labels[:shown], legend, f"tiles, without {hidden:,} for which there is no room" if hidden else "tiles"
+    )
     return figure
 
 
@@ -103,12 +106,12 @@ def _size(places: np.ndarray) -> float:
     return float(np.clip(20_000 / max(1, len(places)), 6, 40))
 
 
-def _name_classes(figure: Figure, labels: np.ndarray, legend: Legend) -> None:
+def _name_classes(figure: Figure, labels: np.ndarray, legend: Legend, counted: str = "tiles") -> None:
     names, colours = class_names(legend, width=30), class_colours(legend) / 255
     occurring, counts = np.unique(labels, return_counts=True)
     handles = [_handle(f"{names[c]} ({n:,})", colours[c]) for c, n in zip(occurring, counts)]
     columns = _columns(labels)
-    figure.legend(handles=handles, loc="outside right upper", fontsize=9, ncols=columns, title="class (tiles)")
+    figure.legend(handles=handles, loc="outside right upper", fontsize=9, ncols=columns, title=f"class ({counted})")
 
 
 def _handle(name: str, colour: np.ndarray) -> Line2D:

@@ -37,6 +37,6 @@ def _panel(axes: Axes, truth: np.ndarray, predicted: np.ndarray):
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.8)
     axes.scatter(truth, predicted, s=9, alpha=0.3, color=INK, linewidths=0, rasterized=True)
     error = np.abs(predicted - truth).mean()
-    axes.text(0.03, 0.97, f"mean error {error:.3f}", transform=axes.transAxes, va="top", fontsize=9)
+    axes.set_xlabel(f"mean error {error:.3f}", fontsize=9)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     axes.tick_params(labelsize=9)
