@@ -4,9 +4,11 @@ The runs are made first, in results/images-NAME, unless they are there: some ten
 its driver at hand (Debian's chromium and chromium-driver) the pages are photographed too.
 """
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib.image
 import numpy as np
@@ -34,7 +36,7 @@ RUNS = {
 CORNER, SIDE = np.array([2300, 3600]), 1700  # pixels of the demo map: a piece with most kinds of land
 PIECE, STEP = 3600, 3  # pixels of the piece that tiles are shown on, and pixels of the map for one of the picture
 WIDTH, HEIGHT = 15, 5.2  # inches
-COLOURS_OF_TILES = 256  # of a picture with thumbnails, which is a third as large so
+COLOURS = 256  # of a picture, which is a third as large so
 
 
 def run(name: str) -> Path:
@@ -91,22 +93,37 @@ def sampling(folder: Path, title: str) -> Figure:
 def main() -> None:
     """All pictures."""
     folders = {name: run(name) for name in RUNS}
-    save(overview(folders["unsupervised"]), IMAGES / "overview", ("png",))
+    own = folders["unsupervised"]
+    save(overview(own), IMAGES / "overview", ("png",))
     titles = {
         "random_sampling": "Random sampling: every anchor anywhere (random_reset 1.0), synthetic map",
         "cluster_sampling": "Cluster sampling: every anchor near the last (random_reset 0.0), synthetic map",
     }
     for name, title in titles.items():
         save(sampling(folders[name], title), IMAGES / name, ("png",))
+        copy(IMAGES / f"{name}.png", name)
     for name in ("unsupervised", "supervised"):
         copy(folders[name] / "figures/best/umap_3d.png", f"umap_{name}")
     for name in ("umap_tiles", "neighbours"):
-        copy(folders["unsupervised"] / f"figures/best/{name}.png", name)
+        copy(own / f"figures/best/{name}.png", name)
+    if shutil.which("chromium") and shutil.which("chromedriver"):
+        photograph(own)
 
 
-def copy(path: Path, name: str) -> None:
-    """A picture of a run, with fewer colours."""
-    Image.open(path).convert("RGB").quantize(COLOURS_OF_TILES).save(IMAGES / f"{name}.png", optimize=True)
+def photograph(folder: Path) -> None:
+    """TensorBoard's pages and the report of a run."""
+    with TemporaryDirectory() as shots:
+        subprocess.run([sys.executable, "doc/screenshots.py", folder, shots], cwd=ROOT, check=True)
+        for tab, name in {"custom_scalars": "scalars", "images": "images", "projector": "projector"}.items():
+            copy(Path(shots) / f"{tab}.png", f"tensorboard_{name}")
+        copy(Path(shots) / "report_1280.png", "report", height=1500)
+
+
+def copy(path: Path, name: str, height: int | None = None) -> None:
+    """A picture, or its upper part, with fewer colours."""
+    picture = Image.open(path).convert("RGB")
+    upper = picture.crop((0, 0, picture.width, height or picture.height))
+    upper.quantize(COLOURS).save(IMAGES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

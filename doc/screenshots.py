@@ -74,6 +74,10 @@ def shoot_tab(driver: Chrome, url: str, tab: str, folder: Path) -> None:
         return
     if tab == "timeseries":
         open_groups(driver)
+    if tab == "custom_scalars":  # scores instead of the training
+        settle(driver)
+        for group in ("training", "single_class", "retrieval"):
+            click(driver, "button.heading", group)
     if tab == "projector":
         wait_until(lambda: [] if re.search(r"Points: [1-9]", " ".join(texts(driver))) else ["points"], LOADED)
     settle(driver)

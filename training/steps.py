@@ -48,7 +48,8 @@ class Outcome:
     Attributes:
         terms: (n,) loss of each tuple or tile, with gradient
         embeddings: (N, D) of the batch's tiles
-        distances: squared distances (n,) of the tuples' anchors to their positives and negatives, by role
+        distances: squared distances (n,) of the tuples' anchors to their positives and negatives, by role; for
+            clusters the mean ones of each tile to the others of its cluster, and to those of other classes
         tuples: indices (k,) of terms -> role -> indices (k,) of the batch's tiles that the terms are of; -1: none
     """
 
@@ -181,7 +182,10 @@ class ClusterStep(Step):
         given = (batch.clusters, batch.cluster_classes)
         on_device = [None if ids is None else torch.from_numpy(ids).to(embeddings.device) for ids in given]
         terms = self.loss.terms(embeddings, *on_device)
-        return Outcome(terms, embeddings, {}, lambda chosen: _impostors(batch, embeddings.detach(), chosen))
+        table = pairwise_squared_distances(embeddings.detach())
+        masks = [mask.to(table.device) for mask in _masks(batch)]
+        distances = {role: _mean_of(table, mask) for role, mask in zip(("positive", "negative"), masks)}
+        return Outcome(terms, embeddings, distances, lambda chosen: _hardest(table, masks, chosen))
 
 
 class ClassClusterStep(ClusterStep):
@@ -217,12 +221,23 @@ class ClassClusterStep(ClusterStep):
             self.batches.drawn = {step: ClusterBatch(**to_arrays(batch)) for step, batch in state["drawn"].items()}
 
 
-def _impostors(batch: Batch, embeddings: Tensor, tiles: np.ndarray) -> dict[str, np.ndarray]:
-    """Of tiles (k,) of a batch of clusters: themselves, the farthest of their own, the closest of another class."""
+def _masks(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Which tiles (columns) of a batch of clusters are others of the same cluster, and which of another class."""
     clusters = batch.clusters
     classes = clusters if batch.cluster_classes is None else batch.cluster_classes[clusters]
-    masks = clusters[:, None] == clusters, classes[:, None] != classes
-    found = batch_hard(pairwise_squared_distances(embeddings), *map(torch.from_numpy, masks))
+    same = (clusters[:, None] == clusters) & ~np.eye(len(clusters), dtype=bool)
+    return torch.from_numpy(same), torch.from_numpy(classes[:, None] != classes)
+
+
+def _mean_of(table: Tensor, mask: Tensor) -> Tensor:
+    """Mean (n,) of each row of a table (n, N) within a mask; rows without any are left out."""
+    number = mask.sum(1)
+    return ((table * mask).sum(1) / number)[number > 0]
+
+
+def _hardest(table: Tensor, masks: list[Tensor], tiles: np.ndarray) -> dict[str, np.ndarray]:
+    """Of tiles (k,) of a batch of clusters: themselves, the farthest of their own, the closest of another class."""
+    found = batch_hard(table, *masks)
     rows = {"farthest of its cluster": found.positive, "closest of another class": found.negative}
     return {"tile": tiles} | {role: indices.cpu().numpy()[tiles] for role, indices in rows.items()}
 

@@ -213,7 +213,9 @@ class Trainer:
         """Pictures of the epoch's last batch and of its hardest tuples."""
         step = batch.step
         self.reporter.batch(step, batch.tiles, self.maps.read_classes(batch.positions), list(batch.roles.items()))
-        self.reporter.distances(step, {role: values.cpu().numpy() for role, values in outcome.distances.items()})
+        self.reporter.distances(
+            step, {role: values.cpu().numpy() for role, values in outcome.distances.items() if len(values)}
+        )
         positions, rows = self.hardest.rows()
         if len(positions):
             tiles, classes = self.maps.read(positions), self.maps.read_classes(positions)
@@ -242,7 +244,8 @@ class Trainer:
             "active_share": (outcome.terms.detach() > 0).float().mean(),
             "embedding_spread": spread(outcome.embeddings.detach()),
         }
-        tensors |= {f"{role}_distance": distances.mean() for role, distances in outcome.distances.items()}
+        known = {role: distances for role, distances in outcome.distances.items() if len(distances)}
+        tensors |= {f"{role}_distance": distances.mean() for role, distances in known.items()}
         numbers = torch.stack([tensor.float() for tensor in tensors.values()]).tolist()  # one wait for the device
         return dict(zip(tensors, numbers)) | {"learning_rate": self.config.learning_rate}
 

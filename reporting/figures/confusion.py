@@ -31,7 +31,7 @@ def confusion_matrix(counts: np.ndarray, legend: Legend, title: str) -> Figure:
 
 
 def _draw(display: ConfusionMatrixDisplay, title: str, crowded: bool) -> Figure:
-    side = max(4, 2.4 + len(display.confusion_matrix) * (0.28 if crowded else 0.5))
+    side = max(6.5, 2.4 + len(display.confusion_matrix) * (0.28 if crowded else 0.5))
     figure = new_figure(side + 1.2, side)
     display.plot(
         ax=figure.add_subplot(),

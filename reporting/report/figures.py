@@ -102,7 +102,7 @@ def _beside(run: Run, anchor: str, has_pictures: bool) -> list[Html]:
     """What stands in a section beside its pictures."""
     if anchor == "map":
         return maps_table(run)
-    if anchor == "neighbours" and has_pictures and run.queries:
+    if anchor == "neighbours" and has_pictures and any(query.address for query in run.queries):
         heading = paragraph(text("Where the tiles at the beginning of the rows lie (best network):"))
         return [heading, element("ol", joined(map(_query, run.queries)))]
     return []
