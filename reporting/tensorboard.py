@@ -22,6 +22,7 @@ from storage import sync, write_text, writing
 
 MAIN = "trained"  # what is no score of a baseline stands beside the scores of the trained network
 BASELINES = ("untrained", "band_statistics")
+FLUSH_SECONDS = 5  # after which a page can show what was written
 SPRITE_SIDE = 8192  # pixels, the largest texture that TensorBoard's projector takes
 SPRITE_BYTES = 20_000_000  # of the thumbnails, uncompressed: the page loads all of them at once
 THUMBNAIL = SIDE + 2 * BORDER
@@ -144,7 +145,7 @@ class Board:
     def _writer(self, features: str) -> SummaryWriter:
         if features not in self._writers:
             folder = self.folder / features
-            self._writers[features] = SummaryWriter(str(folder), purge_step=self._purge_step)
+            self._writers[features] = SummaryWriter(str(folder), purge_step=self._purge_step, flush_secs=FLUSH_SECONDS)
             # where the writer keeps all projections, for the file that lists them is written anew with each
             self._writers[features]._projector_config = projections(folder)
         return self._writers[features]
