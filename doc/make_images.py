@@ -113,7 +113,7 @@ def main() -> None:
 def photograph(folder: Path) -> None:
     """TensorBoard's pages and the report of a run."""
     with TemporaryDirectory() as shots:
-        subprocess.run([sys.executable, "doc/screenshots.py", folder, shots], cwd=ROOT, check=True)
+        subprocess.run([sys.executable, "doc/screenshots.py", folder.relative_to(ROOT), shots], cwd=ROOT, check=True)
         for tab, name in {"custom_scalars": "scalars", "images": "images", "projector": "projector"}.items():
             copy(Path(shots) / f"{tab}.png", f"tensorboard_{name}")
         copy(Path(shots) / "report_1280.png", "report", height=1500)

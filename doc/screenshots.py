@@ -76,8 +76,8 @@ def shoot_tab(driver: Chrome, url: str, tab: str, folder: Path) -> None:
         open_groups(driver)
     if tab == "custom_scalars":  # scores instead of the training
         settle(driver)
-        for group in ("training", "single_class", "retrieval"):
-            click(driver, "button.heading", group)
+        click(driver, "button.heading[open-button]", "training")
+        click(driver, "button.heading:not([open-button])", "retrieval")
     if tab == "projector":
         wait_until(lambda: [] if re.search(r"Points: [1-9]", " ".join(texts(driver))) else ["points"], LOADED)
     settle(driver)
