@@ -44,7 +44,7 @@ MOMENTS: dict[str, Callable[[Path, str], bool]] = {
     "the run's folder was made": lambda folder, name: any_named(folder / "results", name),
     "a checkpoint is written": lambda folder, name: any_named(folder / "results" / name, f"{PART}*last.pt"),
     "a network is evaluated": lambda folder, name: any_named(folder / "results" / name, "evaluating.pt"),
-    "a picture is drawn": lambda folder, name: any_named(folder / "results" / name / "figures", f"{PART}*"),
+    "a picture is drawn": lambda folder, name: any_named(folder / "results" / name / "figures", f"*/{PART}*"),
 }
 
 
