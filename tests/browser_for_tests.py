@@ -28,7 +28,8 @@ function* nodes(node) {
         const unseen = ["STYLE", "SCRIPT", "TEMPLATE", "NOSCRIPT"].includes(node.tagName);
         if (unseen || getComputedStyle(node).display === "none") return;
         yield node;
-        if (node.tagName === "IFRAME" && node.contentDocument) yield* nodes(node.contentDocument.documentElement);
+        const within = node.tagName === "IFRAME" && node.contentDocument?.documentElement;
+        if (within) yield* nodes(within);
         if (node.shadowRoot) yield* nodes(node.shadowRoot);
     } else if (node.nodeType === Node.TEXT_NODE) {
         yield node;
@@ -45,7 +46,7 @@ def missing_programs() -> list[str]:
     return [program for program in PROGRAMS if shutil.which(program) is None]
 
 
-def wait_until(missing: Callable[[], Collection[str]], seconds: float = 20) -> None:
+def wait_until(missing: Callable[[], Collection[str]], seconds: float = 60) -> None:
     """Wait until nothing is missing.
 
     Args:
@@ -125,7 +126,7 @@ def resize(driver: Chrome, width: int, height: int) -> None:
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
-def open_tab(driver: Chrome, url: str, tab: str, seconds: float = 20) -> None:
+def open_tab(driver: Chrome, url: str, tab: str, seconds: float = 60) -> None:
     """Open a tab of TensorBoard, such as "scalars", once TensorBoard has something to show there."""
 
     def missing() -> list[str]:
