@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import json5
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from configContradictions import contradictions
 from configMessages import explain, explain_json, key_help, one_line
 
-NETWORK_NAMES = Literal["resnext50", "transformer", "resnet10t", "test_resnet"]
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
 MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]
 MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
@@ -55,6 +54,14 @@ Mining = Annotated[tuple[MINING_NAMES, ...], BeforeValidator(_one_or_many)]
 LowerCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
 
+def _spelt_flag(value: Any) -> Any:
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+FlagOrPath = Annotated[StrictBool | Annotated[str, Field(min_length=1, strict=True)], BeforeValidator(_spelt_flag)]
+FlagOrNumber = Annotated[StrictBool | Annotated[int, Field(ge=1, strict=True)], BeforeValidator(_spelt_flag)]
+
+
 def _key(help_line: str, default: Any = ..., **bounds):
     return Field(default, description=help_line, **bounds)
 
@@ -81,7 +88,21 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    network: NETWORK_NAMES = _key("the network; resnet10t and test_resnet are small ones for machines without a GPU")
+    network: str = _key(  # whether there is one of this name is found out by networks.check: timm takes seconds to ask
+        "resnext50, transformer, or any model of timm; resnet10t and test_resnet are small ones for machines without "
+        "a GPU; `python main.py networks` lists them",
+        pattern=r"^\w[\w.-]*$",
+    )
+    pretrained: FlagOrPath = _key(
+        "weights that the network begins with: false: random; true: timm's, from the hub; a path: those of a "
+        ".safetensors, .pth, .pt, .bin or .ckpt file, also for other bands",
+        False,
+    )
+    freeze: FlagOrNumber = _key(
+        "false: train all; true: the head only; n: the last n stages and the head (a stage: what lies between two "
+        "reductions of the resolution, as a ResNet's four layers, or one block of a transformer)",
+        False,
+    )
     loss: LOSS_NAMES = _key("the loss")
     alt_loss: bool = _key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
     single_class_classifiers: Models = _key("models that predict a tile's dominant class", ("knn",))

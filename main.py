@@ -53,10 +53,19 @@ def report(arguments: argparse.Namespace, interruption: Interruption) -> None:
     print(write_report(folder))
 
 
+def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
+    """List networks with their size: a selection, or all of timm's whose names fit a pattern."""
+    from networks.listing import lines
+
+    for line in lines([str(pattern) for pattern in arguments.targets]):
+        print(line, flush=True)
+
+
 def make_run(config: configuration.Config, interruption: Interruption, opened=None) -> None:
     """Train and evaluate, in a new folder or, where a run is `opened` (training.resuming.Run), go on in its own."""
     from dataProcessors.maps import open_maps
     from dataProcessors.statistics import normalisation
+    from networks import check
     from reporting.report import write_report
     from storage import check_writable
     from training.checkpoint import check_maps
@@ -68,8 +77,10 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
     from training.steps import STEPS
     from training.trainer import Trainer
 
-    resolve_device(config.device)  # this and whether results can be written: before anything that takes long
+    resolve_device(config.device)  # this and what follows: before anything that takes long
     check_writable(RESULTS)
+    weights = False if opened and opened.checkpoint else config.pretrained  # a checkpoint has all of them
+    check(config.network, config.image_size, weights, config.freeze)
     threads = resolve_threads(config)
     maps = open_maps(config, threads)
     if opened and opened.checkpoint:
@@ -79,7 +90,7 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
     pools = maps.pools(config)
     step = STEPS[config.loss, config.supervised](config, maps.sampler(config, pools), maps.read, pools)
     scaling = normalisation(maps.image, config.image_size)
-    network = make_network(config, maps, scaling)
+    network = make_network(config, maps, scaling, weights)
     execution = resolve(config, network, maps.read(pools["fit"].positions[:TRIAL_TILES]))
     config = config.model_copy(update=execution.resolved())
     with opened or start_run(config, maps.fingerprints()) as run:
@@ -93,13 +104,13 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
     print(f"\nThe results are in {run.folder}. Open {page}, or look at them with: tensorboard --logdir {run.folder}")
 
 
-def make_network(config: configuration.Config, maps, scaling):
-    """The network with its initial weights, which takes the map's own pixel values."""
+def make_network(config: configuration.Config, maps, scaling, weights: bool | str = False):
+    """The network with its initial weights (see `networks.build`), which takes the map's own pixel values."""
     from networks import Normalise, build
 
     return build(
         config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
-        Normalise(*scaling, maps.image.fill), config.seed,
+        Normalise(*scaling, maps.image.fill), config.seed, weights, config.freeze,
     )  # fmt: skip
 
 
@@ -160,6 +171,10 @@ VERBS = {
         epilog=lambda: "Without a folder: every run of results/ that has scores.",
     ),
     "report": Verb(report, "results/NAME"),
+    "networks": Verb(
+        networks, "PATTERN", takes_many=True,
+        epilog=lambda: "Patterns are as of files: '*tiny*', 'vit_*'; '*' is all. Without one: a selection.",
+    ),
 }  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 from networks.augment import random_dihedral
 from networks.batchnorm import estimate_batchnorm_statistics
-from networks.embedder import NETWORKS, Embedder, build
+from networks.embedder import Embedder, build, check
 from networks.normalise import Normalise
+from networks.zoo import NETWORKS
 
-__all__ = ["NETWORKS", "Embedder", "Normalise", "build", "estimate_batchnorm_statistics", "random_dihedral"]
+__all__ = ["NETWORKS", "Embedder", "Normalise", "build", "check", "estimate_batchnorm_statistics", "random_dihedral"]

@@ -118,7 +118,9 @@ def test_required_keys(missing):
     [("image_size", 7), ("image_size", 96.5), ("image_size", True), ("margin", 0), ("margin", float("nan")),
      ("margin", float("inf")), ("random_reset", 1.1), ("max_nodata", 1), ("validation_spacing", 3), ("seed", -1),
      ("name", "../up"), ("name", ""), ("device", "gpu"), ("device", "cuda:x"), ("threads", 0), ("threads", "many"),
-     ("precision", "fp16"), ("network", "resnet"), ("loss", None), ("mining", "HARD"), ("mining", [[]]),
+     ("precision", "fp16"), ("network", "../up"), ("network", ""), ("network", 3), ("freeze", 0),
+     ("freeze", -1), ("freeze", 1.5), ("pretrained", ""), ("pretrained", 3),
+     ("loss", None), ("mining", "HARD"), ("mining", [[]]),
      ("maps", "france"), ("maps", 3), ("cache", "maybe"), ("multi_class_classifiers", ["svm"])],
 )  # fmt: skip
 def test_values_out_of_range(key, value):
@@ -129,11 +131,30 @@ def test_values_out_of_range(key, value):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("random_reset", 0), ("random_reset", 1), ("device", "cuda:1"), ("threads", 3), ("mining", []), ("name", "a-1.b")],
+    [
+        ("random_reset", 0),
+        ("random_reset", 1),
+        ("device", "cuda:1"),
+        ("threads", 3),
+        ("mining", []),
+        ("name", "a-1.b"),
+        ("network", "vit_tiny_patch16_224.augreg_in21k"),
+        ("pretrained", True),
+        ("pretrained", "a/b.pth"),
+        ("freeze", True),
+        ("freeze", 1),
+    ],
 )
 def test_values_at_the_edge(key, value):
     given = tuple(value) if isinstance(value, list) else value
-    assert getattr(validate(LEAST | {key: value}), key) == given
+    found = getattr(validate(LEAST | {key: value}), key)
+    assert found == given and isinstance(found, bool) == isinstance(given, bool)
+
+
+@pytest.mark.parametrize("key", ["pretrained", "freeze"])
+def test_flags_among_other_values_may_be_spelt_as_booleans_are(key):
+    for text, value in (("True", True), ("false", False)):
+        assert getattr(validate(LEAST | {key: text}), key) is value
 
 
 @pytest.mark.parametrize(
@@ -271,10 +292,8 @@ def test_names_are_those_of_the_rooms():
     from evaluation.models import CLASSIFIERS
     from losses import LOSSES
     from mining import MINING_MODES
-    from networks import NETWORKS
-    from networks.embedder import PATCH_SIZE
+    from networks.zoo import PATCH_SIZE
 
-    assert set(get_args(configuration.NETWORK_NAMES)) == set(NETWORKS)
     assert set(get_args(configuration.LOSS_NAMES)) == set(LOSSES)
     assert set(get_args(configuration.MINING_NAMES)) == set(MINING_MODES)
     assert set(get_args(configuration.MODEL_NAMES)) == set(CLASSIFIERS)

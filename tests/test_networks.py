@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from config import UserError
 from networks import NETWORKS, Embedder, Normalise, build, estimate_batchnorm_statistics, random_dihedral
 from networks.augment import dihedral
 
@@ -106,11 +107,11 @@ def test_convolutional_networks_train_on_any_image_size(name, size):
 
 
 def test_the_networks_are_those_described():
-    assert list(NETWORKS) == ["resnext50", "transformer", "resnet10t", "test_resnet"]
-    transformer = NETWORKS["transformer"](3, 16)
+    assert list(NETWORKS) == ["resnext50", "transformer"]
+    transformer = small(name="transformer", size=16).backbone
     assert (transformer.embed_dim, len(transformer.blocks), transformer.blocks[0].attn.num_heads) == (384, 10, 8)
     assert transformer.patch_embed.patch_size == (8, 8)
-    assert NETWORKS["resnext50"](3, 32).layer1[0].conv2.groups == 32
+    assert small(name="resnext50").backbone.layer1[0].conv2.groups == 32
 
 
 def test_pixels_without_data_give_finite_embeddings_equal_to_those_of_the_middle():
@@ -171,10 +172,10 @@ def test_weights_and_normalisation_are_in_the_state():
 
 
 def test_what_no_network_can_be_built_of():
-    with pytest.raises(ValueError, match=r"one of resnext50, transformer, resnet10t, test_resnet. Got 'resnet'"):
+    with pytest.raises(UserError, match=r"no 'network' 'resnet'. Near it: resnet\d+"):
         small(name="resnet")
     for size, nearest in ((33, 40), (4, 8)):
-        with pytest.raises(ValueError, match=f"multiple of 8, as {nearest} is. Got {size} instead"):
+        with pytest.raises(UserError, match=f"of {size} pixels. Its 'image_size' may be multiples of 8, as {nearest}"):
             small(name="transformer", size=size)
     with pytest.raises(ValueError, match="for 3 bands, but the tiles have 4"):
         build("test_resnet", 4, 32, 16, True, colours(3), 0)

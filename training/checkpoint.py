@@ -101,7 +101,7 @@ def check_config(path: Path, config: Config, checkpoint: dict) -> None:
     """Raise a ConfigError that names the keys in which a config contradicts the checkpoint it is to go on from."""
     before = validate(checkpoint["config"], str(path))
     names = [name for name in type(config).model_fields if name not in CHANGEABLE]
-    changed = [name for name in names if getattr(config, name) != getattr(before, name)]
+    changed = [name for name in names if repr(getattr(config, name)) != repr(getattr(before, name))]  # True == 1
     if changed:
         told = "\n".join(
             f"  '{name}' is {getattr(config, name)!r}, and was {getattr(before, name)!r}" for name in changed

@@ -40,6 +40,10 @@ def with_waiting(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
         yield batch, time.perf_counter() - started
 
 
+def _trained(network: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
 class Trainer:
     """Trains a network and evaluates it before the first and after every so many epochs.
 
@@ -72,7 +76,7 @@ class Trainer:
         self.folder, self.interruption = folder, interruption
         self.checkpoints = Checkpoints(folder, config.checkpoint_minutes)
         self.passes = Passes(config, network, execution, maps.read)
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+        self.optimizer = torch.optim.Adam(_trained(network), lr=config.learning_rate)
         self.steps_done, self.steps_kept, self.evaluating = 0, 0, None
         self.last_anchor: np.ndarray | None = None
         self.sampled, self.hardest = Sampled(), HardestTuples()
@@ -277,6 +281,8 @@ class Trainer:
 
     def _estimate_statistics(self) -> None:
         """Training goes on from the batch-norm statistics estimated for the untrained network."""
+        if self.config.pretrained:
+            return  # they came with the weights
         rng = np.random.default_rng([self.config.seed, 0])
         places = [self.maps.area.draw(STATISTICS_TILES, rng) for _ in range(STATISTICS_BATCHES)]
         batches = (self.execution.to_device(self.maps.read(place)) for place in places)

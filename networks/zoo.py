@@ -1,0 +1,167 @@
+"""The networks by name: those of NETWORKS, and every model of timm.
+
+A network of the zoo is a backbone: (N, C, S, S) float32 -> (N, features), pooled over the image, without a classifier.
+"""
+
+import difflib
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import timm
+import torch
+from timm.models import VisionTransformer
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from config import UserError
+
+PATCH_SIZE = 8  # pixels; side of the transformer's patches
+PROBED_BANDS, PROBED_TILES = 3, 2
+SIZE_STEP = 32  # pixels; most networks halve the image five times
+LONGEST_NAME = 60  # letters of a wrong name that are repeated
+# ways to make one of timm's models: those with an 'img_size' are made for one, and a few give a map unless told to pool
+WAYS = ({"img_size": True}, {}, {"img_size": True, "global_pool": "avg"}, {"global_pool": "avg"})
+
+Factory = Callable[[int, int], nn.Module]
+
+
+def transformer(bands: int, image_size: int) -> nn.Module:
+    """ViT (Dosovitskiy et al. 2020, arXiv:2010.11929) of 10 layers of width 384; the class token is the output."""
+    if image_size % PATCH_SIZE:
+        raise _wrong_size("transformer", image_size, _multiples(PATCH_SIZE, image_size))
+    return VisionTransformer(
+        img_size=image_size, patch_size=PATCH_SIZE, in_chans=bands, num_classes=0, embed_dim=384, depth=10, num_heads=8
+    )
+
+
+# name -> timm's name of it, or a factory(bands, image_size); any other name is timm's own
+NETWORKS: dict[str, str | Factory] = {"resnext50": "resnext50_32x4d", "transformer": transformer}
+
+
+def create(name: str, bands: int, image_size: int, weights: bool = False) -> nn.Module:
+    """A backbone on torch's present device, its weights drawn at random unless timm's are asked for.
+
+    Args:
+        name: of NETWORKS or timm's
+        bands: C of the tiles
+        image_size: side of the tiles, pixels
+        weights: take timm's weights, the first layer adapted to the bands; see networks.pretrained for what it needs
+    Raises:
+        UserError: the name is unknown, or the network cannot take such tiles
+    """
+    source = timm_name(name)
+    if source is None:
+        return NETWORKS[name](bands, image_size)
+    arguments = _arguments(name, image_size)
+    try:
+        return timm.create_model(source, pretrained=weights, in_chans=bands, num_classes=0, **arguments)
+    except (TypeError, ValueError, AssertionError, NotImplementedError) as error:
+        if weights or bands == PROBED_BANDS:
+            raise
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"The network {name} cannot be made for tiles of {bands} bands ({reason}).") from None
+
+
+def timm_name(name: str) -> str | None:
+    """What timm calls a network; None: it is not timm's.
+
+    Raises:
+        UserError: there is no such network
+    """
+    source = NETWORKS.get(name, name)
+    if not isinstance(source, str):
+        return None
+    if name not in NETWORKS and name not in _known():
+        short = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "..."
+        near = difflib.get_close_matches(name[:LONGEST_NAME], [*NETWORKS, *timm.list_models()], 3, cutoff=0.5)
+        told = f"Near it: {', '.join(near)}. " if near else ""
+        raise UserError(f"There is no 'network' {short!r}. {told}`python main.py networks` lists them.")
+    return source
+
+
+def names() -> list[str]:
+    """All networks, those of NETWORKS first."""
+    return [*NETWORKS, *timm.list_models()]
+
+
+def feature_width(backbone: nn.Module) -> int:
+    """Length of the vector that a backbone gives; a few models of timm widen it behind their last features."""
+    return getattr(backbone, "head_hidden_size", None) or backbone.num_features
+
+
+@contextmanager
+def sketched() -> Iterator[None]:
+    """Modules made in this context have shapes, but neither memory nor values (torch's meta device)."""
+    with torch.device("meta"), _NoInitialisation():
+        yield
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Leaves out what only draws initial values: on the meta device it changes nothing, and takes most of the time."""
+
+    NAMES = frozenset(("uniform_", "normal_", "erfinv_", "mul_", "add_", "clamp_", "fill_", "zero_"))
+
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
+        idle = getattr(function, "__name__", "") in self.NAMES and arguments and isinstance(arguments[0], Tensor)
+        if idle and arguments[0].is_meta:
+            return arguments[0]
+        return function(*arguments, **(keywords or {}))
+
+
+@lru_cache(maxsize=64)
+def _known() -> frozenset[str]:
+    return frozenset([*timm.list_models(), *timm.list_pretrained()])
+
+
+@lru_cache(maxsize=64)
+def _arguments(name: str, image_size: int) -> dict:
+    """What timm's model must be made with so that it turns tiles of this size into vectors; tried without memory."""
+    for device in ("meta", "cpu"):  # a few networks compute with values, which tensors on meta do not have
+        for way in WAYS:
+            arguments = way | ({"img_size": image_size} if "img_size" in way else {})
+            if _works(name, image_size, arguments, device):
+                return arguments
+    raise _wrong_size(name, image_size, _sizes_near(name, image_size))
+
+
+def _works(name: str, image_size: int, arguments: dict, device: str) -> bool:
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
+            backbone = timm.create_model(timm_name(name), in_chans=PROBED_BANDS, num_classes=0, **arguments).eval()
+            patch = _patch(backbone)
+            if image_size % patch:
+                raise _wrong_size(name, image_size, _multiples(patch, image_size))
+            vectors = backbone(torch.zeros(PROBED_TILES, PROBED_BANDS, image_size, image_size))
+    except UserError:
+        raise
+    except Exception as error:  # each of a thousand models fails in its own way
+        logging.getLogger(__name__).debug("%s %s %s: %s", name, image_size, arguments, error)
+        return False
+    return isinstance(vectors, Tensor) and vectors.shape == (PROBED_TILES, feature_width(backbone))
+
+
+def _patch(backbone: nn.Module) -> int:
+    """Side of the patches that an image is cut into, pixels; what is left over at its edge would go unseen."""
+    patch = getattr(getattr(backbone, "patch_embed", None), "patch_size", 1)
+    return max(patch) if isinstance(patch, (tuple, list)) else int(patch)
+
+
+def _sizes_near(name: str, image_size: int) -> str:
+    config = timm.get_pretrained_cfg(timm_name(name))
+    native = config.input_size[-1] if config else 224
+    below = image_size // SIZE_STEP * SIZE_STEP
+    sizes = sorted({size for size in (below, below + SIZE_STEP, below + 2 * SIZE_STEP, native) if size > 0})
+    fitting = [str(size) for size in sizes if any(
+        _works(name, size, way | ({"img_size": size} if "img_size" in way else {}), "meta") for way in WAYS
+    )]  # fmt: skip
+    return ", ".join(fitting) or f"{native}, for which it was made"
+
+
+def _multiples(patch: int, image_size: int) -> str:
+    return f"multiples of {patch}, as {-(-image_size // patch) * patch} is"
+
+
+def _wrong_size(name: str, image_size: int, sizes: str) -> UserError:
+    return UserError(f"The network {name} cannot take tiles of {image_size} pixels. Its 'image_size' may be {sizes}.")
