@@ -57,8 +57,11 @@ def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """List networks with their size: a selection, or all of timm's whose names fit a pattern."""
     from networks.listing import lines
 
-    for line in lines([str(pattern) for pattern in arguments.targets]):
-        print(line, flush=True)
+    try:
+        for line in lines([str(pattern) for pattern in arguments.targets]):
+            print(line, flush=True)
+    except BrokenPipeError:  # what reads them, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_run(config: configuration.Config, interruption: Interruption, opened=None) -> None:
