@@ -273,9 +273,12 @@ def test_names_are_those_of_the_rooms():
     from mining import MINING_MODES
     from networks import NETWORKS
     from networks.embedder import PATCH_SIZE
+    from training.step_table import STEPS
 
     assert set(get_args(configuration.NETWORK_NAMES)) == set(NETWORKS)
     assert set(get_args(configuration.LOSS_NAMES)) == set(LOSSES)
+    library = get_args(configuration.LIBRARY_LOSS_NAMES)
+    assert set(STEPS) == {(name, on) for name in (*LOSSES, *library) for on in (False, True)}
     assert set(get_args(configuration.MINING_NAMES)) == set(MINING_MODES)
     assert set(get_args(configuration.MODEL_NAMES)) == set(CLASSIFIERS)
     assert NETWORK_PATCH == {"transformer": PATCH_SIZE}
