@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import json5
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from configContradictions import contradictions
+from configLibrary import LIBRARY_LOSSES, LIBRARY_MINERS, checked_loss, checked_miner, name_and_parameters
 from configMessages import explain, explain_json, key_help, one_line
 
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
 MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]
 MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
+LIBRARY_LOSS_NAMES = Literal[*LIBRARY_LOSSES]
+LIBRARY_MINER_NAMES = Literal[*LIBRARY_MINERS]
 WITHOUT_EFFECT = (  # on what is learned, up to rounding
     "name", "threads", "device", "precision", "channels_last", "compile", "cache", "checkpoint_minutes",
 )  # fmt: skip
@@ -44,13 +47,21 @@ def _no_bool(value: Any) -> Any:
 def _one_or_many(value: Any) -> Any:
     if isinstance(value, str):
         return [value] if value.strip("[] ") else []
-    return list(dict.fromkeys(value)) if isinstance(value, list) and all(isinstance(v, str) for v in value) else value
+    if isinstance(value, dict):
+        return [value]
+    if not isinstance(value, list):
+        return value
+    return [each for place, each in enumerate(value) if each not in value[:place]]
 
 
 Whole = Annotated[int, BeforeValidator(_no_bool)]
 Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
 Models = Annotated[tuple[MODEL_NAMES, ...], BeforeValidator(_one_or_many)]
-Mining = Annotated[tuple[MINING_NAMES, ...], BeforeValidator(_one_or_many)]
+One = Field(min_length=1, max_length=1)
+LibraryMiner = Annotated[dict[LIBRARY_MINER_NAMES, dict[str, Any]], One]  # name -> parameters
+OneOfMining = Annotated[MINING_NAMES | LIBRARY_MINER_NAMES | LibraryMiner, AfterValidator(checked_miner)]
+Mining = Annotated[tuple[OneOfMining, ...], BeforeValidator(_one_or_many)]
+LibraryLoss = Annotated[dict[LIBRARY_LOSS_NAMES, dict[str, Any]], One]
 LowerCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
 
@@ -103,13 +114,19 @@ class Config(BaseModel):
         "reductions of the resolution, as a ResNet's four layers, or one block of a transformer)",
         False,
     )
-    loss: LOSS_NAMES = _key("the loss")
+    loss: Annotated[LOSS_NAMES | LIBRARY_LOSS_NAMES | LibraryLoss, AfterValidator(checked_loss)] = _key(
+        'the loss; of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}'
+    )
     alt_loss: bool = _key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
     single_class_classifiers: Models = _key("models that predict a tile's dominant class", ("knn",))
     multi_class_classifiers: Models = _key("models that predict a tile's class proportions (svc: SVR)", ("knn",))
     image_size: Whole = _key("side of a tile in pixels", 96, ge=8, le=4096)
     batch_size: Whole = _key("anchors per step; with magnetloss tiles per cluster", 24, ge=1, le=100_000)
-    mining: Mining = _key("hard mining, online (HARD_) and offline (RANDOM_HARD_), in any combination", ())
+    mining: Mining = _key(
+        "hard mining, online (HARD_) and offline (RANDOM_HARD_), in any combination; instead of online ones a miner of "
+        'pytorch-metric-learning, with parameters: {"MultiSimilarityMiner": {"epsilon": 0.1}}',
+        (),
+    )
     min_pos_dist: Number = _key("distance of a positive along each axis, at least, in tile sides", 1, ge=0)
     max_pos_dist: Number = _key("distance of a positive along each axis, at most, in tile sides", 5, gt=0)
     min_neg_dist: Number = _key("distance of a negative along each axis, at least, in tile sides", 10, gt=0)
@@ -165,7 +182,18 @@ class Config(BaseModel):
     @property
     def run_name(self) -> str:
         """Name of the run's folder under results/ (a number is added where it exists already)."""
-        return self.name or f"{self.loss}-{self.network}"
+        return self.name or f"{self.loss_name}-{self.network}"
+
+    @property
+    def loss_name(self) -> str:
+        """Name of the loss, without its parameters."""
+        return name_and_parameters(self.loss)[0]
+
+    @property
+    def library_miners(self) -> list[tuple[str, dict[str, Any]]]:
+        """Miners of pytorch-metric-learning and their parameters; more than one is a contradiction."""
+        named = [name_and_parameters(each) for each in self.mining]
+        return [(name, parameters) for name, parameters in named if name in LIBRARY_MINERS]
 
     @property
     def metrics(self) -> list[str]:
@@ -188,19 +216,25 @@ class Config(BaseModel):
     def warnings(self) -> list[str]:
         """Settings that are legal and surely not what was meant."""
         found = []
-        if self.loss == "magnetloss" and (self.alt_loss or self.mining):
+        if self.loss_name == "magnetloss" and (self.alt_loss or self.mining):
             found.append("'alt_loss' and 'mining' have no meaning for magnetloss and are ignored.")
-        fields = type(self).model_fields
-        idle = [key for key in self._without_meaning() if getattr(self, key) != fields[key].default]
+        idle = self._changed(self._without_meaning())
         if idle:
-            found.append(f"{', '.join(map(repr, idle))}: no meaning in supervised training with {self.loss}; ignored.")
+            found.append(f"{idle}: no meaning in supervised training with {self.loss_name}; ignored.")
+        idle = self._changed(["alt_loss", "margin"]) if self.loss_name in LIBRARY_LOSSES else ""
+        if idle:
+            found.append(f"{idle}: no meaning for {self.loss_name}, which takes its own parameters; ignored.")
         if not self.supervised and self.max_pos_dist > self.min_neg_dist:
             found.append("'max_pos_dist' is over 'min_neg_dist': some tiles count as positive and negative at once.")
         return found
 
     def _without_meaning(self) -> list[str]:
         distances = ["min_pos_dist", "max_pos_dist", "min_neg_dist", "max_neg_dist"] if self.supervised else []
-        return distances + (["random_reset"] if self.supervised and self.loss == "magnetloss" else [])
+        return distances + (["random_reset"] if self.supervised and self.loss_name == "magnetloss" else [])
+
+    def _changed(self, keys: list[str]) -> str:
+        fields = type(self).model_fields
+        return ", ".join(repr(key) for key in keys if getattr(self, key) != fields[key].default)
 
 
 def load(path: str | Path, overrides: list[str] = ()) -> Config:

@@ -1,5 +1,7 @@
 """Settings of a config that are legal one by one and cannot all be meant."""
 
+from configLibrary import LIBRARY_LOSSES, TAKE_MINERS, impossible
+
 NETWORK_PATCH = {"transformer": 8}  # networks that take only multiples of so many pixels
 
 
@@ -14,7 +16,7 @@ def contradictions(config) -> list[tuple[set[str], str]]:
          f"'min_neg_dist' ({config.min_neg_dist:g}) must not exceed 'max_neg_dist' ({config.max_neg_dist:g})."),
         (config.image_size % patch != 0, {"network", "image_size"},
          f"'image_size' must be divisible by {patch} for network {config.network}. Got {config.image_size}."),
-        (config.loss == "magnetloss" and config.batch_size < 2, {"loss", "batch_size"},
+        (config.loss_name == "magnetloss" and config.batch_size < 2, {"loss", "batch_size"},
          "'batch_size' (tiles per cluster) must be at least 2 for magnetloss. Got 1."),
         (config.validation_map not in [name.lower() for name in label_names], {"validation_map", "maps"},
          f"'validation_map' must be one of the label maps: {', '.join(label_names)}. Got '{config.validation_map}'."),
@@ -22,6 +24,7 @@ def contradictions(config) -> list[tuple[set[str], str]]:
          {"best_metric", "single_class_classifiers", "multi_class_classifiers"},
          f"'best_metric' must be a score of this run: {', '.join(config.metrics)}. Got '{config.best_metric}'."),
     ]  # fmt: skip
+    checks += _mining_contradictions(config)
     if not isinstance(config.maps, str):
         checks += _map_contradictions(config.maps)
     return [(keys, message) for wrong, keys, message in checks if wrong]
@@ -37,4 +40,27 @@ def _map_contradictions(maps) -> list[tuple[bool, set[str], str]]:
          f"'maps.rect' must be west < east (-180..180), south < north (-90..90). Got {list(maps.rect or ())}."),
         (bool(strangers), {"maps"}, f"'maps.legends' names no label map of 'maps.labels': {', '.join(strangers)}."),
         (len(set(lower)) < len(lower), {"maps"}, "'maps.labels' has names that differ only in upper and lower case."),
+    ]  # fmt: skip
+
+
+def _mining_contradictions(config) -> list[tuple[bool, set[str], str]]:
+    miners = dict(config.library_miners)
+    named, loss = ", ".join(miners), config.loss_name
+    online = [mode for mode in config.mining if mode in ("HARD_NEGATIVE", "HARD_POSITIVE")]
+    both = {"loss", "mining"}
+    return [
+        (bool(miners) and loss not in TAKE_MINERS, both,
+         f"'mining' names {named}, which {loss} cannot be used with. Losses that take it: {', '.join(TAKE_MINERS)}."),
+        (len(config.library_miners) > 1, {"mining"},
+         f"'mining' must name one miner of pytorch-metric-learning at most. Got {len(config.library_miners)}: "
+         f"{', '.join(name for name, _ in config.library_miners)}."),
+        (bool(miners and online), {"mining"},
+         f"'mining' names {named} and {', '.join(online)}: both choose among the tiles of the batch. Keep one; the "
+         "offline RANDOM_HARD_ modes go with either."),
+        (loss in LIBRARY_LOSSES and bool(online), both,
+         f"'mining' names {', '.join(online)}, which choose one tile for each tuple; {loss} takes all pairs. Name a "
+         "miner of pytorch-metric-learning instead, or none."),
+    ] + [
+        (impossible(name, given), {"mining"}, f"'mining.{name}': these strategies do not go together. Got {given}.")
+        for name, given in miners.items()
     ]  # fmt: skip

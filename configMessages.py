@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from configLibrary import IN_WORDS
+
 LIMITS = {"ge": "of at least", "gt": "over", "le": "at most", "lt": "under"}
 LONGEST = 1000  # letters of a message: more than any but those that quote a very long value
 LIST_OF_KEYS = "`python main.py train --help` lists the keys."
@@ -22,6 +24,8 @@ def explain(problem: dict, content: dict, config: type[BaseModel], maps: type[Ba
         config: their model
         maps: the model of the values under "maps"
     """
+    if problem["type"] == IN_WORDS:
+        return problem["msg"]
     name, *inner = (str(part) for part in problem["loc"])
     model, prefix = config, ""
     if name == "maps" and isinstance(content.get("maps"), dict):
@@ -78,15 +82,27 @@ def _expected(field: FieldInfo) -> str:
 
 def _kind(annotation: Any, help_line: str) -> str:
     parts = (annotation, *get_args(annotation))
-    options = [str(value) for part in parts if get_origin(part) is Literal for value in get_args(part)]
+    options = _options(annotation)
     if annotation is bool:
         return "true or false"
     if annotation in (int, float):
         return "a whole number" if annotation is int else "a number"
     if get_origin(annotation) is tuple and options:
         return f"a list of any of {', '.join(options)}"
-    if get_origin(annotation) is Literal:
+    if get_origin(annotation) is Literal or _is_named(parts):
         return f"one of {', '.join(options)}"
     if options == ["auto"]:
         return "auto, true or false" if bool in parts else "auto, or a whole number of at least 1"
     return f"{'a text' if annotation in (str, str | None) else 'of this form'} ({help_line})"
+
+
+def _options(annotation: Any) -> list[str]:
+    """The words of all Literals within a type, each once."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return list(dict.fromkeys(option for part in get_args(annotation) for option in _options(part)))
+
+
+def _is_named(parts: tuple) -> bool:
+    """Whether one of the types is {name: parameters}, with the names that there are."""
+    return any(get_origin(each) is dict and _options(each) for part in parts for each in (part, *get_args(part)))

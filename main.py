@@ -77,7 +77,7 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
     from training.folder import RESULTS
     from training.resuming import start_run
     from training.scorer import Scorer
-    from training.steps import STEPS
+    from training.step_table import make_step
     from training.trainer import Trainer
 
     resolve_device(config.device)  # this and what follows: before anything that takes long
@@ -91,7 +91,7 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
     if not opened:
         maps.require_scored_tiles(config)
     pools = maps.pools(config)
-    step = STEPS[config.loss, config.supervised](config, maps.sampler(config, pools), maps.read, pools)
+    step = make_step(config, maps.sampler(config, pools), maps.read, pools)
     scaling = normalisation(maps.image, config.image_size)
     network = make_network(config, maps, scaling, weights)
     execution = resolve(config, network, maps.read(pools["fit"].positions[:TRIAL_TILES]))

@@ -52,13 +52,13 @@ def use_maps(cache: str, config_text: str) -> int:
     """Prepare, draw pools, read batches; gives the bytes of private memory then."""
     import config as configuration
     from dataProcessors import maps as map_module
-    from training.steps import STEPS
+    from training.step_table import make_step
 
     map_module.CACHE = Path(cache)
     config = configuration.validate(json.loads(config_text))
     maps = map_module.open_maps(config, config.threads)
     pools = maps.pools(config)
-    step = STEPS[config.loss, config.supervised](config, maps.sampler(config, pools), maps.read, pools)
+    step = make_step(config, maps.sampler(config, pools), maps.read, pools)
     for number in range(BATCHES):
         step.batches.task(number)()
     return private_memory()

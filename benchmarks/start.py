@@ -44,7 +44,7 @@ def run(*arguments: str) -> str:
 def first_batch(cache: str, config_text: str) -> float:
     """Seconds from a config to the first batch."""
     from dataProcessors import maps as map_module
-    from training.steps import STEPS
+    from training.step_table import make_step
 
     map_module.CACHE = Path(cache)
     started = time.perf_counter()
@@ -53,7 +53,7 @@ def first_batch(cache: str, config_text: str) -> float:
     config = configuration.validate(json.loads(config_text))
     maps = map_module.open_maps(config, config.threads)
     pools = maps.pools(config)
-    step = STEPS[config.loss, config.supervised](config, maps.sampler(config, pools), maps.read, pools)
+    step = make_step(config, maps.sampler(config, pools), maps.read, pools)
     batch = step.batches.task(1)()
     assert len(batch.tiles) == 3 * config.batch_size
     return time.perf_counter() - started

@@ -14,7 +14,7 @@ from dataProcessors.batches import Batch, read_ahead
 from dataProcessors.statistics import normalisation
 from main import make_network
 from training.execution import TRIAL_TILES, Execution, resolve, resolve_threads
-from training.steps import STEPS
+from training.step_table import make_step
 from training.trainer import Trainer
 
 
@@ -41,9 +41,7 @@ class Run:
         self.config, self.maps = open_run(setting, paths, **small | keys)
         resolve_threads(self.config)
         pools = self.maps.pools(self.config)
-        step = STEPS[self.config.loss, self.config.supervised](
-            self.config, self.maps.sampler(self.config, pools), self.maps.read, pools
-        )
+        step = make_step(self.config, self.maps.sampler(self.config, pools), self.maps.read, pools)
         self.network = make_network(self.config, self.maps, normalisation(self.maps.image, self.config.image_size))
         self.execution = resolve(self.config, self.network, self.maps.read(pools["fit"].positions[:TRIAL_TILES]))
         self.trainer = Trainer(

@@ -54,8 +54,8 @@ class OpenMaps:
     def sampler(self, config: Config, pools: dict[str, Pool]) -> TileSampler:
         """Where the tiles of training steps come from: by label or by distance."""
         if config.supervised:
-            needed = 3 if config.loss == "quadrupletloss" else 2
-            require_classes(pools["train"], needed, f"Supervised training with {config.loss}")
+            needed = 3 if config.loss_name == "quadrupletloss" else 2
+            require_classes(pools["train"], needed, f"Supervised training with {config.loss_name}")
             return SupervisedSampler(pools["train"], config.random_reset, config.seed)
         side = max(self.area.window[2:]) / self.area.size  # no two tiles lie farther apart: what is drawn is the same,
         most_pos, most_neg = min(config.max_pos_dist, side), min(config.max_neg_dist, side)  # with fewer vain draws

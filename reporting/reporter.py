@@ -177,4 +177,6 @@ def _plain(value: object) -> float | str | bool:
     """A value of the config as a table of runs takes it."""
     if isinstance(value, bool | int | float | str):
         return value
-    return ", ".join(value) if isinstance(value, tuple) else json.dumps(value)
+    if isinstance(value, tuple):
+        return ", ".join(each if isinstance(each, str) else json.dumps(each) for each in value)
+    return json.dumps(value)

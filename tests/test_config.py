@@ -293,8 +293,11 @@ def test_names_are_those_of_the_rooms():
     from losses import LOSSES
     from mining import MINING_MODES
     from networks.zoo import PATCH_SIZE
+    from training.step_table import STEPS
 
     assert set(get_args(configuration.LOSS_NAMES)) == set(LOSSES)
+    library = get_args(configuration.LIBRARY_LOSS_NAMES)
+    assert set(STEPS) == {(name, on) for name in (*LOSSES, *library) for on in (False, True)}
     assert set(get_args(configuration.MINING_NAMES)) == set(MINING_MODES)
     assert set(get_args(configuration.MODEL_NAMES)) == set(CLASSIFIERS)
     assert NETWORK_PATCH == {"transformer": PATCH_SIZE}

@@ -55,7 +55,7 @@ def out_of_memory(step: int, device: torch.device, tiles: str, image_size: int) 
 
 def told_of_batch(batch: Batch, config: Config) -> str:
     """A batch in tiles, and the keys that make it so large."""
-    made_of = f"'magnet_clusters' {config.magnet_clusters}" if config.loss == "magnetloss" else len(batch.roles)
+    made_of = f"'magnet_clusters' {config.magnet_clusters}" if config.loss_name == "magnetloss" else len(batch.roles)
     tiles = f"a batch of {len(batch.tiles)} tiles ({made_of} x 'batch_size' {config.batch_size})"
     drawn = sum(positions.shape[0] * positions.shape[1] for positions, _ in batch.candidates.values())
     return f"{tiles} and {drawn} draws of offline mining" if drawn else tiles

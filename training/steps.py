@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from config import Config
 from dataProcessors.batches import Batch, ClusterBatches, IndexBatches, Reader, TupleBatches
@@ -51,23 +51,25 @@ class Outcome:
         distances: squared distances (n,) of the tuples' anchors to their positives and negatives, by role; for
             clusters the mean ones of each tile to the others of its cluster, and to those of other classes
         tuples: indices (k,) of terms -> role -> indices (k,) of the batch's tiles that the terms are of; -1: none
+        loss: scalar, with gradient; None: the mean of the terms
     """
 
     terms: Tensor
     embeddings: Tensor
     distances: dict[str, Tensor]
     tuples: Tuples
+    loss: Tensor | None = None
 
 
 class Step(ABC):
     """One way to train: makes its batches and turns each into loss terms.
 
     Attributes:
-        loss: reduces the terms
+        loss: makes the terms, and reduces them unless the outcome holds the loss itself
         batches: `.task(step)` makes a step's batch
     """
 
-    loss: Loss
+    loss: Loss | nn.Module
     batches: TupleBatches | ClusterBatches | IndexBatches
 
     @abstractmethod
@@ -92,13 +94,20 @@ class TupleStep(Step):
     """Triplets and quadruplets, with offline and online hard mining in any combination; offline comes first."""
 
     def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
-        self.loss = LOSSES[config.loss](config.margin, alt_loss=config.alt_loss)
+        self.loss = self.loss_of(config)
         offline = {"RANDOM_HARD_POSITIVE": "positive", "RANDOM_HARD_NEGATIVE": "negative"}
         online = {"HARD_POSITIVE": "positive", "HARD_NEGATIVE": "negative"}
         self.online = [role for mode, role in online.items() if mode in config.mining]
-        roles = ROLES[config.loss]
         fresh = tuple(role for mode, role in offline.items() if mode in config.mining)
-        self.batches = TupleBatches(sampler, read, config.batch_size, roles, fresh)
+        self.batches = TupleBatches(sampler, read, config.batch_size, self.roles_of(config), fresh)
+
+    def loss_of(self, config: Config) -> nn.Module:
+        """What takes the embeddings of tuples."""
+        return LOSSES[config.loss_name](config.margin, alt_loss=config.alt_loss)
+
+    def roles_of(self, config: Config) -> tuple[str, ...]:
+        """Of the tiles that are drawn for each tuple."""
+        return ROLES[config.loss_name]
 
     def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
         """Loss terms (B,), one per tuple."""
@@ -173,7 +182,7 @@ class ClusterStep(Step):
     """Magnet loss without labels: clusters around centres on the map, each a class of its own."""
 
     def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
-        self.loss = LOSSES[config.loss](config.margin)
+        self.loss = LOSSES[config.loss_name](config.margin)
         self.batches = ClusterBatches(sampler, read, config.magnet_clusters, config.batch_size)
 
     def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
@@ -192,7 +201,7 @@ class ClassClusterStep(ClusterStep):
     """Magnet loss with labels: each class is split into clusters by k-means on its embeddings, anew every epoch."""
 
     def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
-        self.loss = LOSSES[config.loss](config.margin)
+        self.loss = LOSSES[config.loss_name](config.margin)
         self.clusters_per_class, self.seed = config.magnet_clusters_per_class, config.seed
         self.batches = IndexBatches(pools["train"], read, config.magnet_clusters, config.batch_size, config.seed)
 
@@ -240,14 +249,3 @@ def _hardest(table: Tensor, masks: list[Tensor], tiles: np.ndarray) -> dict[str,
     found = batch_hard(table, *masks)
     rows = {"farthest of its cluster": found.positive, "closest of another class": found.negative}
     return {"tile": tiles} | {role: indices.cpu().numpy()[tiles] for role, indices in rows.items()}
-
-
-# (loss, supervised) -> how a step is made
-STEPS = {
-    ("tripletloss", False): TupleStep,
-    ("tripletloss", True): TupleStep,
-    ("quadrupletloss", False): TupleStep,
-    ("quadrupletloss", True): TupleStep,
-    ("magnetloss", False): ClusterStep,
-    ("magnetloss", True): ClassClusterStep,
-}

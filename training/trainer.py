@@ -231,7 +231,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         try:
             outcome = self.step(batch, self.passes.of_step(batch.step))
-            loss = self.step.loss.mean(outcome.terms)
+            loss = self.step.loss.mean(outcome.terms) if outcome.loss is None else outcome.loss
             loss.backward()
         except NotFinite:
             raise self._diverged("an embedding is not finite", batch) from None
@@ -245,7 +245,7 @@ class Trainer:
         """What is logged of a step, as numbers."""
         tensors = {
             "loss": loss,
-            "active_share": (outcome.terms.detach() > 0).float().mean(),
+            "active_share": (outcome.terms.detach() > 0).float().sum() / max(len(outcome.terms), 1),
             "embedding_spread": spread(outcome.embeddings.detach()),
         }
         known = {role: distances for role, distances in outcome.distances.items() if len(distances)}

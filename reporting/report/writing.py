@@ -66,7 +66,7 @@ def _state(run: Run) -> str:
 def _what(run: Run) -> str:
     config = run.config
     how = "supervised" if config.supervised else "without labels"
-    return f"{config.network}, {config.loss}, {how}; evaluated on the label map {config.validation_map}."
+    return f"{config.network}, {config.loss_name}, {how}; evaluated on the label map {config.validation_map}."
 
 
 def _key_score(run: Run) -> Html | None:
