@@ -71,7 +71,9 @@ class LibraryMiner:
         embeddings = full_precision(embeddings.detach()).cpu()
         seed = np.random.SeedSequence([self.seed, step, MINING_STREAM]).generate_state(1)[0]
         with torch.random.fork_rng(devices=[]), torch.autocast("cpu", enabled=False):
-            torch.manual_seed(int(seed))
+            torch.default_generator.manual_seed(
+                int(seed)
+            )  # of the CPU alone: torch.manual_seed would reseed every device
             return self.mine(self.miner, embeddings, _without_own(positive), _without_own(negative))
 
 
