@@ -39,7 +39,7 @@ class Region:
         truth: (H, W) uint8 class indices, UNKNOWN where there is none
         predicted: model -> the same of its prediction
         tables: model -> (K, K) pixels of the scored patches, rows are the true class
-        bound: (K, K), the same of the true main class of every window
+        coarsened: (K, K), the same of the true main class of every window
     """
 
     corner: np.ndarray
@@ -47,7 +47,7 @@ class Region:
     truth: np.ndarray
     predicted: dict[str, np.ndarray]
     tables: dict[str, np.ndarray]
-    bound: np.ndarray
+    coarsened: np.ndarray
 
 
 def window_positions(height: int, width: int, size: int, stride: int) -> np.ndarray:
@@ -95,7 +95,8 @@ def pixel_table(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.nd
     counted = (truth != UNKNOWN) & (predicted != UNKNOWN)
     if not counted.any():
         return np.zeros((classes, classes), np.int64)
-    return confusion_matrix(truth[counted], predicted[counted], labels=np.arange(classes))
+    labels = np.arange(classes + 1)  # one more than there are, for scikit-learn warns of a legend of a single class
+    return confusion_matrix(truth[counted], predicted[counted], labels=labels)[:-1, :-1]
 
 
 def pixel_accuracy(table: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from dataProcessors.classRaster import write_class_raster
 from evaluation.segmentation import Region, class_iou, mean_iou, pixel_accuracy
 from reporting import figures
-from reporting.columns import BOUND
+from reporting.columns import COARSENED
 from reporting.view import MapView
 from storage import write_text
 
@@ -36,7 +36,7 @@ def segmentation_figures(region: Region, view: MapView, end: str) -> Iterator[tu
         title = f"IoU of each class by {model}, reserved cells{end}\n{told}"
         yield (
             f"segmentation_iou/{model}",
-            figures.class_scores(class_iou(table), class_iou(region.bound), view.legend, title),
+            figures.class_scores(class_iou(table), class_iou(region.coarsened), view.legend, title),
         )
 
 
@@ -49,15 +49,16 @@ def write_segmentation(folder: Path, region: Region, view: MapView) -> None:
 
 
 def class_table(region: Region, view: MapView) -> str:
-    """CSV of each class that occurs in the scored cells: its pixels, and its IoU by each model and by the bound."""
-    columns = {model: class_iou(table) for model, table in region.tables.items()} | {BOUND: class_iou(region.bound)}
-    pixels = region.bound.sum(axis=1)
+    """CSV of each class in the scored cells: its pixels, its IoU by each model and by labels coarsened to windows."""
+    tables = region.tables | {COARSENED: region.coarsened}
+    columns = {name: class_iou(table) for name, table in tables.items()}
+    pixels = region.coarsened.sum(axis=1)
     rows = [
         [" ".join(name.split()), int(pixels[number]), *(_number(values[number]) for values in columns.values())]
         for number, name in enumerate(view.legend.names)
         if pixels[number]
     ]
-    means = [_number(mean_iou(table)) for table in (*region.tables.values(), region.bound)]
+    means = [_number(mean_iou(table)) for table in tables.values()]
     text = io.StringIO()
     table = [["class", "pixels", *columns], *rows, [ALL_CLASSES, int(pixels.sum()), *means]]
     csv.writer(text, lineterminator="\n").writerows(table)

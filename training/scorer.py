@@ -92,8 +92,8 @@ class Scorer:
         if snapshot.step > 0:
             return [evaluation]
         statistics = self.evaluator.evaluate(self.evaluator.band_statistics)
-        bound = [self.evaluator.segmenter.bound] if self.evaluator.segmenter else []
-        return [renamed(evaluation, "trained"), evaluation, statistics, *bound]
+        coarsened = [self.evaluator.segmenter.coarsened] if self.evaluator.segmenter else []
+        return [renamed(evaluation, "trained"), evaluation, statistics, *coarsened]
 
     def poll(self) -> None:
         """Report the pending evaluation if it is ready."""

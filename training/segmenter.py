@@ -26,7 +26,7 @@ from evaluation.segmentation import (
 log = logging.getLogger(__name__)
 MOST_PIXELS = 2048  # side of the region, unless a reserved cell is larger
 SEED = 5  # keeps the choice of the cells apart from other draws of the run's seed
-BOUND = "coarsened_labels"  # the features of the scores that the true main class of every window reaches
+COARSENED = "coarsened_labels"  # the features of the scores that the true main class of every window reaches
 
 
 class Segmenter:
@@ -92,11 +92,14 @@ class Segmenter:
         ]
 
     @cached_property
-    def bound(self) -> Evaluation:
-        """The scores that the true main class of every window reaches, beside those of each classifier."""
-        coarsened = Segmentation(self._bound_tables, np.zeros((0, self.classes)))
-        scores = self.scores(BOUND, dict.fromkeys(self.models, coarsened))
-        return Evaluation(BOUND, scores, {}, {}, np.zeros((0, self.classes)))
+    def coarsened(self) -> Evaluation:
+        """The scores that the true main class of every window reaches, beside those of each classifier.
+
+        A classifier may exceed them, for its probabilities say more of a window than one class does.
+        """
+        found = Segmentation(self._coarsened_tables, np.zeros((0, self.classes)))
+        scores = self.scores(COARSENED, dict.fromkeys(self.models, found))
+        return Evaluation(COARSENED, scores, {}, {}, np.zeros((0, self.classes)))
 
     def region(self, segmentation: dict[str, Segmentation]) -> Region:
         """The region with what each classifier makes of it."""
@@ -107,10 +110,10 @@ class Segmenter:
         tables = {name: each.tables.sum(axis=0) for name, each in segmentation.items()}
         pixels = self._put_together(self.maps.read)
         truth = self._put_together(lambda p: self.maps.read_classes(p)[:, None])[0]
-        return Region(self.corner, pixels, truth, predicted, tables, self._bound_tables.sum(axis=0))
+        return Region(self.corner, pixels, truth, predicted, tables, self._coarsened_tables.sum(axis=0))
 
     @cached_property
-    def _bound_tables(self) -> np.ndarray:
+    def _coarsened_tables(self) -> np.ndarray:
         count = self._parts[-1]
         labels = dominant(self.maps.labels.proportions(self.windows[:count], self.size))
         return self._tables(np.split(one_hot(labels, self.classes), self._parts[:-1]))

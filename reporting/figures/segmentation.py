@@ -76,19 +76,21 @@ def _legend(figure: Figure, legend: Legend, classes: np.ndarray, has_unlabelled:
     figure.legend(handles=handles, loc="outside lower center", ncols=COLUMNS, fontsize=9)
 
 
-def class_scores(iou: np.ndarray, bound: np.ndarray, legend: Legend, title: str) -> Figure:
+def class_scores(iou: np.ndarray, coarsened: np.ndarray, legend: Legend, title: str) -> Figure:
     """A bar for the IoU of each class that occurs, and a mark for what labels coarsened to windows reach.
 
-    iou, bound: (K,) in [0, 1], NaN of a class that does not occur.
+    iou, coarsened: (K,) in [0, 1], NaN of a class that does not occur.
     """
-    shown = np.flatnonzero(np.isfinite(bound) | np.isfinite(iou))
+    shown = np.flatnonzero(np.isfinite(coarsened) | np.isfinite(iou))
     figure = new_figure(8, 1.8 + 0.36 * max(1, len(shown)))
     axes = figure.add_subplot(xlim=(0, 1), xlabel="intersection over union")
     figure.suptitle(title, fontsize=11)
     names, colours, places = class_names(legend, width=30, lines=1), class_colours(legend) / 255, np.arange(len(shown))
     axes.barh(places, np.nan_to_num(iou[shown]), color=colours[shown], edgecolor="black", linewidth=0.6)
     label = "the true main class of every window"
-    axes.scatter(bound[shown], places, marker="|", s=220, color=INK, linewidths=3, label=label)
+    axes.scatter(
+        coarsened[shown], places, marker="|", s=220, color=INK, linewidths=3, label=label, clip_on=False, zorder=3
+    )
     axes.set_yticks(places, [names[c] for c in shown], parse_math=False)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     _values(axes, np.nan_to_num(iou[shown]))
