@@ -28,6 +28,7 @@ MODEL_METRICS = {"single_class": ("accuracy", "balanced_accuracy", "weighted_F1"
 RETRIEVAL_METRICS = ("MAP@R", "MAP@1", "MAP@5", "MAP@10", "graded_MAP@R")
 EMBEDDING_METRICS = {"retrieval": RETRIEVAL_METRICS, "single_class": ("silhouette",), "multi_class": ("gSil",)}
 LESS_IS_BETTER = ("sum_error",)
+SEGMENTATION_METRICS = ("pixel_accuracy", "mean_IoU")  # of each single-class model, where `segmentation` is on
 
 
 class UserError(Exception):
@@ -158,6 +159,21 @@ class Config(BaseModel):
     max_nodata: Number = _key("largest share of a tile's pixels that may be without data", 0.1, ge=0, lt=1)
     magnet_clusters: Whole = _key("clusters in a batch (magnetloss)", 12, ge=2, le=10_000)
     magnet_clusters_per_class: Whole = _key("clusters that a class is split into (supervised magnetloss)", 3, ge=1)
+    segmentation: bool = _key(
+        "predict the land cover of reserved cells pixel by pixel, and draw it for a region with the best and the last "
+        "network",
+        False,
+    )
+    segmentation_stride: Annotated[Whole, Field(ge=1)] | None = _key(
+        "pixels from one window of the segmentation to the next; null: half a tile", None
+    )
+    segmentation_cells: Whole = _key(
+        "reserved cells in which the segmentation is scored, drawn from all, at most", 100, ge=1, le=100_000
+    )
+    segmentation_region: Whole = _key(
+        "side of the square region that the segmentation is drawn of, in tile sides; at most 2048 pixels are used",
+        16, ge=2, le=256,
+    )  # fmt: skip
     epochs: Whole = _key("epochs", 1000, ge=1)
     iterations: Whole = _key("steps per epoch", 250, ge=1)
     evaluate_every: Whole = _key("evaluate after every so many epochs", 1, ge=1)
@@ -202,6 +218,8 @@ class Config(BaseModel):
         of_models = [
             f"{task}/{m}/{model}" for task, names in MODEL_METRICS.items() for m in names for model in models[task]
         ]
+        if self.segmentation:
+            of_models += [f"segmentation/{m}/{model}" for m in SEGMENTATION_METRICS for model in models["single_class"]]
         return [f"{task}/{metric}" for task, names in EMBEDDING_METRICS.items() for metric in names] + of_models
 
     @property

@@ -91,6 +91,8 @@ def _kind(annotation: Any, help_line: str) -> str:
         return f"a list of any of {', '.join(options)}"
     if get_origin(annotation) is Literal or _is_named(parts):
         return f"one of {', '.join(options)}"
+    if type(None) in parts and get_args(parts[1])[:1] == (int,):
+        return "null, or a whole number of at least 1"
     if options == ["auto"]:
         return "auto, true or false" if bool in parts else "auto, or a whole number of at least 1"
     return f"{'a text' if annotation in (str, str | None) else 'of this form'} ({help_line})"

@@ -77,6 +77,7 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
     from training.folder import RESULTS
     from training.resuming import start_run
     from training.scorer import Scorer
+    from training.segmenter import Segmenter
     from training.step_table import make_step
     from training.trainer import Trainer
 
@@ -98,7 +99,8 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
     config = config.model_copy(update=execution.resolved())
     with opened or start_run(config, maps.fingerprints()) as run:
         reporter = make_reporter(config, maps, run)
-        evaluator = Evaluator(config, maps.image, scaling, pools["fit"], pools["score"], threads)
+        segmenter = Segmenter(config, maps) if config.segmentation else None
+        evaluator = Evaluator(config, maps.image, scaling, pools["fit"], pools["score"], threads, segmenter)
         scorer = Scorer(evaluator, reporter, maps.image, config.best_metric, beside=execution.device.type != "cpu")
         trainer = Trainer(config, network, step, scorer, execution, maps, reporter, run.folder, interruption)
         trainer.run(run.checkpoint)
@@ -131,7 +133,7 @@ def make_reporter(config: configuration.Config, maps, run):
     source = maps.image.source
     view = MapView(
         maps.labels.legend, display, overview, config.image_size, maps.area.cells(), source.grid.lonlat,
-        source.synthetic,
+        source.synthetic, source.grid.crs, source.grid.transform,
     )  # fmt: skip
     reporter = Reporter(run.folder, view, config.seed)
     if not run.is_new:

@@ -1,6 +1,7 @@
-"""Class names of a raster file from its side car, PATH.aux.xml, as GDAL and GIS programs write it."""
+"""Class names of a raster file in its side car, PATH.aux.xml, as GDAL and GIS programs read and write it."""
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
 
 from dataProcessors.rasters import MapError
@@ -19,6 +20,17 @@ def category_names(path: str) -> dict[int, str]:
         raise MapError(f"{sidecar}: not valid XML ({error}). Get the file again, or remove it.") from None
     except (OSError, ValueError, LookupError, OverflowError) as error:  # of files, numbers, encodings and short rows
         raise MapError(f"{sidecar}: cannot be read ({error}). Get the file again, or remove it.") from None
+
+
+def with_category_names(names: Sequence[str]) -> str:
+    """The side car of a raster file whose pixel values 0, 1, ... stand for classes of these names."""
+    root = ElementTree.Element("PAMDataset")
+    band = ElementTree.SubElement(root, "PAMRasterBand", band="1")
+    categories = ElementTree.SubElement(band, "CategoryNames")
+    for name in names:
+        ElementTree.SubElement(categories, "Category").text = "".join(c for c in name if c.isprintable())
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def _names(band: ElementTree.Element | None) -> dict[int, str]:

@@ -4,6 +4,8 @@ Their settings are those of 2021, so that figures stay comparable: 5 neighbours,
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import joblib
 import numpy as np
@@ -18,6 +20,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils.metaestimators import available_if
 
 
 class FewerNeighbours:
@@ -72,6 +75,11 @@ class AnyClasses(ClassifierMixin, BaseEstimator):
         """Labels (S,) of features (S, D)."""
         return self.fitted_.predict(features)
 
+    @available_if(lambda model: hasattr(getattr(model, "fitted_", model.model), "predict_proba"))
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Probabilities (S, k) of the classes `classes_` (k,); not every model has them."""
+        return self.fitted_.predict_proba(features)
+
 
 def classifier(model: BaseEstimator) -> Pipeline:
     """Classifier of any number of classes, behind a StandardScaler."""
@@ -105,7 +113,29 @@ def fit_predict(model: Pipeline, fit: np.ndarray, targets: np.ndarray, score: np
 
     Jobs are threads: the models let go of the interpreter while they work, and processes would each load scikit-learn.
     """
+    with quietly():
+        return model.fit(fit, targets).predict(score)
+
+
+def fit_votes(model: Pipeline, fit: np.ndarray, labels: np.ndarray, score: np.ndarray, classes: int) -> np.ndarray:
+    """Fit a classifier on features (F, D) and labels (F,); its votes (S, K) for features (S, D), whose rows sum to 1.
+
+    These are its probabilities; of a model that gives none, 1 for the class that it predicts.
+    """
+    votes = np.zeros((len(score), classes))
+    with quietly():
+        model.fit(fit, labels)
+        if hasattr(model, "predict_proba"):
+            votes[:, model.classes_] = model.predict_proba(score)
+        else:
+            votes[np.arange(len(score)), model.predict(score)] = 1
+    return votes
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Where models are fitted: by threads, and without the warnings that say nothing new."""
     with joblib.parallel_config(backend="threading"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 2500 iterations were chosen, all used or not
         warnings.simplefilter("ignore", DataConversionWarning)  # a legend of one class makes a single column of targets
-        return model.fit(fit, targets).predict(score)
+        yield

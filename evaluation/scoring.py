@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import joblib
@@ -15,16 +15,20 @@ from evaluation.models import CLASSIFIERS, REGRESSORS, fit_predict
 from evaluation.neighbours import checked
 from evaluation.proportions import labelled, normalised, sum_error
 from evaluation.retrieval import graded_map_at_r, map_at_r, multilabel_map
+from evaluation.segmentation import Segmentation
 from evaluation.silhouette import gsil
 
 Draw = tuple[np.ndarray, np.ndarray]  # indices of the tiles to fit on (f,) and of those to score (s,)
 
 
 class Score(NamedTuple):
-    """One figure: mean and (population) standard deviation over the draws where it has a value, NaN if none has."""
+    """One figure: mean and (population) standard deviation over the draws where it has a value, NaN if none has.
 
-    features: str  # "trained", "untrained" or "band_statistics"
-    task: str  # "single_class" or "multi_class"
+    Of segmentation the figure of all cells together, and its standard deviation over bootstrap draws of the cells.
+    """
+
+    features: str  # "trained", "untrained" or "band_statistics"; of segmentation "coarsened_labels" too
+    task: str  # "single_class", "multi_class" or "segmentation"
     model: str  # a name of CLASSIFIERS or REGRESSORS, "-" where there is none
     metric: str
     mean: float
@@ -60,6 +64,7 @@ class Evaluation:
     confusion: dict[str, np.ndarray]  # classifier -> (K, K) int64, rows are the truth, summed over the draws
     predicted: dict[str, np.ndarray]  # regressor -> (n, K) normalised, of the first draw; {} if nothing could be fitted
     truth: np.ndarray  # (n, K) proportions of the same tiles: the labelled ones that the first draw scores
+    segmentation: dict[str, Segmentation] = field(default_factory=dict)  # classifier -> ...; {} where it is off
 
 
 class Tiles(NamedTuple):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +14,12 @@ from tqdm import tqdm
 from config import WITHOUT_EFFECT, Config
 from dataProcessors.labels import dominant
 from evaluation.scoring import Evaluation, Score
+from evaluation.segmentation import Region
 from reporting import figures
 from reporting.figures.style import label_picture, save
 from reporting.figures.thumbnails import thumbnails
 from reporting.metrics_csv import MetricsFile
+from reporting.segmentation import segmentation_figures, write_segmentation
 from reporting.table import score_table
 from reporting.tensorboard import Board
 from reporting.view import TILE_COLUMNS, MapView, tiles_csv
@@ -115,6 +118,7 @@ class Reporter:
         positions: np.ndarray,
         tiles: np.ndarray,
         sampled: dict[str, np.ndarray],
+        region: Region | None = None,
     ):
         """Figures and the embedding projector, for a step worth it: UMAP alone takes seconds.
 
@@ -127,14 +131,20 @@ class Reporter:
             positions: (N, 2)
             tiles: (N, C, H, W)
             sampled: role -> positions (n, 2) of the tiles trained on so far
+            region: of the segmentation; None where it is off
         """
         labels, rgb = dominant(proportions), self.view.display.rgb(tiles)
         scored = Scored(embeddings, labels, rgb, figures.queries(labels, self.seed))
-        for tag, figure in self._figures(evaluation, scored, sampled, f", step {step:,}{self.view.note}"):
+        end, folder = f", step {step:,}{self.view.note}", self.folder / "figures" / which
+        made = [self._figures(evaluation, scored, sampled, end)]
+        if region is not None:
+            write_segmentation(folder, region, self.view)
+            made.append(segmentation_figures(region, self.view, end))
+        for tag, figure in chain.from_iterable(made):
             self.board.figure(step, f"figures/{tag}", figure)
-            save(figure, self.folder / "figures" / which / tag.replace("/", "-"))
+            save(figure, folder / tag.replace("/", "-"))
         about = self.view.about_tiles(positions, labels)
-        write_text(self.folder / "figures" / which / "tiles.csv", tiles_csv(about, scored.queries))
+        write_text(folder / "tiles.csv", tiles_csv(about, scored.queries))
         self.board.projector(step, embeddings, thumbnails(rgb, labels, self.view.legend), TILE_COLUMNS, about)
         self.board.flush()
 

@@ -2,19 +2,21 @@
 
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
-from reporting.columns import COLUMNS, chance_apart, spread
+from reporting.columns import COARSENED, COLUMNS, chance_apart, spread
 
+HEADINGS = {"band_statistics": "band statistics", COARSENED: "coarse labels"}
 TITLES = {
     "single_class": "single class (the label of a tile)",
     "multi_class": "multi class (the proportions of a tile)",
+    "segmentation": "segmentation (the class of a pixel)",
 }
 
 
 def score_table(scores: list[Score]) -> str:
     """The scores as text of at most 110 columns: a block per task, a row per metric and model.
 
-    Its columns are the feature sets trained, untrained and band statistics, and the metric's value at chance; mean and
-    standard deviation over the draws. "-" stands where there is no value.
+    Its columns are the feature sets trained, untrained and band statistics, and the metric's value at chance, or for
+    segmentation that of labels coarsened to windows; mean and standard deviation. "-" stands where there is no value.
     """
     apart = chance_apart(scores)
     tasks = dict.fromkeys(score.task for score in apart)
@@ -25,9 +27,10 @@ def _block(task: str, scores: list[Score]) -> str:
     cells = {(score.metric, score.model, score.features): spread(score) for score in scores}
     # A chance value names a row only where the metric itself has one: dict keys keep the order of the scores.
     rows = dict.fromkeys((score.metric, score.model) for score in scores if score.features != "chance")
-    header = [TITLES.get(task, task), "", *(column.replace("_", " ") for column in COLUMNS)]
+    columns = [*COLUMNS[:-1], COARSENED if task == "segmentation" else COLUMNS[-1]]
+    header = [TITLES.get(task, task), "", *(HEADINGS.get(column, column) for column in columns)]
     table = [header] + [
-        [_metric(metric), "" if model == "-" else model] + [cells.get((metric, model, c), "-") for c in COLUMNS]
+        [_metric(metric), "" if model == "-" else model] + [cells.get((metric, model, c), "-") for c in columns]
         for metric, model in rows
     ]
     return "\n".join(_line(row) for row in table)

@@ -27,7 +27,7 @@ SPRITE_SIDE = 8192  # pixels, the largest texture that TensorBoard's projector t
 SPRITE_BYTES = 20_000_000  # of the thumbnails, uncompressed: the page loads all of them at once
 THUMBNAIL = SIDE + 2 * BORDER
 MOST_POINTS = min((SPRITE_SIDE // THUMBNAIL) ** 2, math.isqrt(SPRITE_BYTES // (3 * THUMBNAIL**2)) ** 2)
-GROUPS = "single_class", "multi_class", "retrieval"  # of scores, in the order of the charts
+GROUPS = "single_class", "multi_class", "retrieval"  # of scores, in the order of the charts; others come after these
 STEP_TAGS = "train", "distances"  # first parts of the tags that training steps write; all others are of evaluations
 
 
@@ -179,7 +179,8 @@ def layout(metrics: list[str]) -> dict[str, dict[str, list]]:
         "tiles per second": ["Multiline", [r"^train/tiles_per_second$"]],
         "share of time waiting for data": ["Multiline", [r"^train/wait_share$"]],
     }
-    charts = {"training": train, **{group: {} for group in GROUPS}}
+    groups = dict.fromkeys([*GROUPS, *(tag.partition("/")[0] for tag in metrics)])
+    charts = {"training": train, **{group: {} for group in groups}}
     for tag in reversed(metrics):  # TensorBoard shows charts of this kind from the last to the first
         group, _, name = tag.partition("/")
         charts[group][name] = ["Margin", [tag, *bounds(tag)]]

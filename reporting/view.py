@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from affine import Affine
+from rasterio.crs import CRS
 
 from dataProcessors.labels import Legend
 from reporting.display import Display
@@ -30,6 +32,8 @@ class MapView:
         reserved: (M, 2) upper-left pixels of the reserved cells
         lonlat: where points of the map lie on Earth
         synthetic: whether they lie nowhere on Earth
+        crs: coordinate system of the map
+        transform: (column, row) on the map -> coordinates
     """
 
     legend: Legend
@@ -39,6 +43,8 @@ class MapView:
     reserved: np.ndarray
     lonlat: LonLat
     synthetic: bool = False
+    crs: CRS | None = None
+    transform: Affine | None = None
 
     @property
     def note(self) -> str:

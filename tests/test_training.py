@@ -204,6 +204,7 @@ class StubEvaluator:
 
     size, band_statistics = 8, Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1)))
     score = Pool(np.zeros((1, 2), int), np.ones((1, 1)))
+    segmenter = None
 
     def __init__(self):
         self.go = threading.Event()

@@ -11,6 +11,7 @@ from dataProcessors.pool import Pool
 from dataProcessors.statistics import band_statistics
 from dataProcessors.tiffreader import TiffReader
 from evaluation.scoring import Evaluation, Settings, draws, evaluate
+from training.segmenter import Segmenter
 
 PIXELS_AT_ONCE = 2_500_000  # per band, in tiles that pass the network together
 
@@ -32,11 +33,13 @@ class Features:
         name: "trained", "untrained" or "band_statistics"
         fit: (F, D) of the fit tiles
         score: (S, D) of the scored tiles
+        windows: (W, D) of the segmentation's windows; None where it is off
     """
 
     name: str
     fit: np.ndarray
     score: np.ndarray
+    windows: np.ndarray | None = None
 
 
 class Evaluator:
@@ -49,9 +52,14 @@ class Evaluator:
         fit: pool of the training area
         score: pool of the reserved cells; of both only tiles that a draw uses are kept
         jobs: CPU cores the simple models may use
+        segmenter: scores segmentation too; None: it is off
     """
 
-    def __init__(self, config: Config, image: TiffReader, scaling: Scaling, fit: Pool, score: Pool, jobs: int):
+    def __init__(
+        self, config: Config, image: TiffReader, scaling: Scaling, fit: Pool, score: Pool, jobs: int,
+        segmenter: Segmenter | None = None,
+    ):  # fmt: skip
+        self.segmenter = segmenter
         self.image, self.scaling, self.size = image, scaling, config.image_size
         drawn = draws(
             len(fit), len(score), config.validation_nb, config.validation_nb // 10, config.valIteration, config.seed
@@ -66,7 +74,8 @@ class Evaluator:
 
     def embed(self, name: str, embed: EmbedPositions) -> Features:
         """Features of all tiles, under a name."""
-        return Features(name, embed(self.fit.positions), embed(self.score.positions))
+        windows = embed(self.segmenter.windows) if self.segmenter else None
+        return Features(name, embed(self.fit.positions), embed(self.score.positions), windows)
 
     @cached_property
     def band_statistics(self) -> Features:
@@ -80,10 +89,18 @@ class Evaluator:
 
     def evaluate(self, features: Features) -> Evaluation:
         """Mean and spread of every score over the draws."""
-        return evaluate(
+        evaluation = evaluate(
             features.name, features.fit, features.score, self.fit.proportions, self.score.proportions, self.draws,
             self.settings,
         )  # fmt: skip
+        if self.segmenter is None:
+            return evaluation
+        first = self.draws[0][0]
+        segmentation = self.segmenter.segment(
+            features.fit[first], self.fit.proportions[first], features.windows, self.settings
+        )
+        scores = [*evaluation.scores, *self.segmenter.scores(features.name, segmentation)]
+        return replace(evaluation, scores=scores, segmentation=segmentation)
 
 
 def renamed(evaluation: Evaluation, name: str) -> Evaluation:

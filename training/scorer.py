@@ -92,7 +92,8 @@ class Scorer:
         if snapshot.step > 0:
             return [evaluation]
         statistics = self.evaluator.evaluate(self.evaluator.band_statistics)
-        return [renamed(evaluation, "trained"), evaluation, statistics]
+        coarsened = [self.evaluator.segmenter.coarsened] if self.evaluator.segmenter else []
+        return [renamed(evaluation, "trained"), evaluation, statistics, *coarsened]
 
     def poll(self) -> None:
         """Report the pending evaluation if it is ready."""
@@ -159,9 +160,11 @@ class Scorer:
     def _drawn_now(self, name: str, snapshot: Snapshot, evaluation: Evaluation) -> None:
         started, scored = time.monotonic(), self.evaluator.score
         tiles = self.image.read(scored.positions, self.evaluator.size)
+        segmenter = self.evaluator.segmenter
+        region = segmenter.region(evaluation.segmentation) if segmenter else None
         self.reporter.figures(
             snapshot.step, FIGURES_OF[name], evaluation, snapshot.features.score, scored.proportions, scored.positions,
-            tiles, snapshot.sampled,
+            tiles, snapshot.sampled, region,
         )  # fmt: skip
         self._drawn[name] = snapshot.step
         self._drawn_at = time.monotonic()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from evaluation.scoring import Score
 from reporting.comparison.runs import Run, Scores
 
-BASELINES = ("untrained", "band_statistics", "chance")
+BASELINES = ("untrained", "band_statistics", "chance", "coarsened_labels")
 MOST_BASELINES = 3  # rows of one kind of baseline; where runs have more different ones, they share a row
 ROUNDING = 0.25  # standard deviations; bf16 instead of fp32 moves a baseline by a tenth, other tiles by far more
 

@@ -9,10 +9,12 @@ from reporting.figures.embedding import layout, umap, umap_3d, umap_tiles
 from reporting.figures.neighbours import neighbours, queries
 from reporting.figures.proportions import proportions
 from reporting.figures.sampling import Overview, sampling_map
+from reporting.figures.segmentation import class_scores, segmented_region
 from reporting.figures.strip import tile_rows
 
 __all__ = [
     "Overview",
+    "class_scores",
     "confusion_matrix",
     "distances",
     "layout",
@@ -20,6 +22,7 @@ __all__ = [
     "proportions",
     "queries",
     "sampling_map",
+    "segmented_region",
     "tile_rows",
     "umap",
     "umap_3d",

@@ -51,17 +51,17 @@ def sampling_map(
     axes.autoscale(False)
     axes.ticklabel_format(style="plain", useOffset=False)
     side = size / width * (WIDTH - 1) * 72  # of a tile on the figure, points
-    _squares(axes, reserved, CELL_TILES * size, "white", linewidth=min(0.8, side / 8))
+    outline_squares(axes, reserved, CELL_TILES * size, "white", linewidth=min(0.8, side / 8))
     for positions, colour in zip(roles.values(), cycle(ROLE_COLOURS)):
         if side >= SMALLEST_SQUARE and len(positions) <= MOST_SQUARES:
-            _squares(axes, positions, size, colour, linewidth=1.2)
+            outline_squares(axes, positions, size, colour, linewidth=1.2)
         else:
             _points(axes, positions, size, colour)
     _names(figure, roles, reserved)
     return figure
 
 
-def _squares(axes: Axes, positions: np.ndarray, side: float, colour: str, linewidth: float):
+def outline_squares(axes: Axes, positions: np.ndarray, side: float, colour: str, linewidth: float):
     """Outlines of squares whose upper-left pixels are positions (n, 2)."""
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * side
     polygons = positions.reshape(-1, 1, 2) + corners  # (n, 4, 2)

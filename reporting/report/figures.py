@@ -6,9 +6,8 @@ from typing import NamedTuple
 from reporting.report.facts import maps_table
 from reporting.report.page import Html, Section, element, gallery, joined, link, paragraph, picture, text
 from reporting.report.pictures import open_picture
-from reporting.report.run import Query, Run
-
-NETWORKS = {"best": "best network", "last": "last network"}  # folder under figures/ -> whose pictures lie there
+from reporting.report.run import NETWORKS, Query, Run
+from reporting.report.segmentation import segmentation_tables
 
 
 class Kind(NamedTuple):
@@ -54,6 +53,12 @@ KINDS = (
         "How far apart tiles of the same and of different classes lie.",
         {"distances": "Distances of tiles"},
     ),
+    Kind(
+        "segmentation", "Segmentation",
+        "The class of every pixel, by windows of a tile's size whose predictions are averaged where they overlap. "
+        "The region is for looking at, for tiles of it were trained on; the scores are of reserved cells alone.",
+        {"segmentation-*": "Segmentation of a region by {}", "segmentation_iou-*": "IoU of each class by {}"},
+    ),
 )  # fmt: skip
 
 
@@ -64,10 +69,11 @@ def figure_sections(run: Run, room: int) -> tuple[list[Section], list[str]]:
         run: of which
         room: characters that all of them may take on the page
     """
-    files = {kind.anchor: _files(run.folder / "figures", kind) for kind in KINDS}
+    kinds = [kind for kind in KINDS if kind.anchor != "segmentation" or run.config.segmentation]
+    files = {kind.anchor: _files(run.folder / "figures", kind) for kind in kinds}
     allowance = room * 3 // 4 // max(1, sum(map(len, files.values())))  # three bytes are four characters in base64
     sections, missing = [], []
-    for kind in KINDS:
+    for kind in kinds:
         shown = [_shown(path, name, allowance) for path, name in files[kind.anchor]]
         parts = [paragraph(text(kind.about), "quiet"), gallery(shown)] if shown else []
         parts += _beside(run, kind.anchor, bool(shown))
@@ -102,6 +108,8 @@ def _beside(run: Run, anchor: str, has_pictures: bool) -> list[Html]:
     """What stands in a section beside its pictures."""
     if anchor == "map":
         return maps_table(run)
+    if anchor == "segmentation":
+        return segmentation_tables(run)
     if anchor == "neighbours" and has_pictures and any(query.address for query in run.queries):
         heading = paragraph(text("Where the tiles at the beginning of the rows lie (best network):"))
         return [heading, element("ol", joined(map(_query, run.queries)))]

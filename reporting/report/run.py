@@ -29,6 +29,7 @@ GROUP = "train/"  # begins the tags of what is logged of a step
 GROUP_BYTES = GROUP.encode()
 LONGEST_EVENT = 4096  # bytes; an event of numbers takes under a hundred, those of pictures are passed over
 MOST_QUERIES = 8
+NETWORKS = {"best": "best network", "last": "last network"}  # folder under figures/ -> whose pictures lie there
 
 Row = tuple[str, str, str]  # task, metric and model of a score
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
-from reporting.columns import spread
+from reporting.columns import COARSENED, spread
 from reporting.report.page import Html, Section, element, paragraph, table, text
 from reporting.report.run import Row, Run
 from reporting.table import TITLES
@@ -57,7 +57,8 @@ def _row(name: Row, columns: list[Column]) -> list[Html]:
     title = text(metric if model == "-" else f"{metric}, {model}")
     title = Html(title + element("small", text("less is better"))) if less else title
     scores = [column.scores.get(name) for column in columns]
-    means = [score.mean for score in scores if score is not None and math.isfinite(score.mean)]
+    rivals = [score for score in scores if score is not None and score.features != COARSENED]
+    means = [score.mean for score in rivals if math.isfinite(score.mean)]
     best = (min if less else max)(means, default=None)
     return [title, *(_cell(score, best) for score in scores)]
 
@@ -65,4 +66,5 @@ def _row(name: Row, columns: list[Column]) -> list[Html]:
 def _cell(score: Score | None, best: float | None) -> Html:
     if score is None:
         return text("-")
-    return element("strong", text(spread(score))) if score.mean == best else text(spread(score))
+    is_best = score.mean == best and score.features != COARSENED
+    return element("strong", text(spread(score))) if is_best else text(spread(score))

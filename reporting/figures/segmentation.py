@@ -1,0 +1,103 @@
+"""What was predicted of a region, pixel by pixel, beside the truth; and how well each class is met."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from dataProcessors.labels import Legend
+from reporting.figures.sampling import CELL_TILES, outline_squares
+from reporting.figures.style import INK, NO_LABEL_COLOUR, UNLIKE, class_colours, class_names, label_picture, new_figure
+
+PANEL = 4.6  # inches
+GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue in the brightness of a pixel (ITU-R BT.601)
+COLUMNS = 6  # of the legend
+
+
+def segmented_region(
+    rgb: np.ndarray,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    legend: Legend,
+    reserved: np.ndarray,
+    size: int,
+    title: str,
+) -> Figure:
+    """Image, label map, prediction and errors of a region side by side, reserved cells outlined.
+
+    Args:
+        rgb: (H, W, 3) uint8
+        truth: (H, W) uint8 class indices; whatever is no class is grey
+        predicted: the same
+        legend: of the classes
+        reserved: (M, 2) upper-left pixels of reserved cells, from that of the region
+        size: side of a tile in pixels
+        title: of the figure
+    """
+    height, width = truth.shape
+    figure = new_figure(4 * PANEL, PANEL * min(height / width, 2) + 1.4)
+    counted = (truth < len(legend)) & (predicted < len(legend))
+    wrong = counted & (truth != predicted)
+    share = f" ({wrong.sum() / counted.sum():.1%} of the pixels)" if counted.any() else ""
+    panels = {
+        "image": rgb,
+        "label map": label_picture(truth, legend),
+        "prediction": label_picture(predicted, legend),
+        f"errors{share}": _errors(rgb, counted, wrong),
+    }
+    inside = reserved[((reserved > -CELL_TILES * size) & (reserved < (width, height))).all(axis=1)]
+    for place, (name, picture) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, 4, place, title=name, xticks=[], yticks=[])
+        axes.imshow(picture, interpolation="nearest", extent=(0, width, height, 0))
+        axes.autoscale(False)
+        outline_squares(axes, inside, CELL_TILES * size, "black", linewidth=2.2)
+        outline_squares(axes, inside, CELL_TILES * size, "white", linewidth=1)
+    figure.suptitle(title)
+    _legend(figure, legend, np.union1d(truth, predicted), not counted.all())
+    return figure
+
+
+def _errors(rgb: np.ndarray, counted: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """The image in shades of light grey, wrong pixels in one colour, those that do not count as "no label"."""
+    bright = 96 + (rgb @ GREY) * 0.62
+    picture = np.repeat(bright[..., None], 3, axis=-1).astype(np.uint8)
+    picture[~counted] = NO_LABEL_COLOUR
+    picture[wrong] = [int(UNLIKE[i : i + 2], 16) for i in (1, 3, 5)]
+    return picture
+
+
+def _legend(figure: Figure, legend: Legend, classes: np.ndarray, has_unlabelled: bool):
+    """The classes that occur, and what else is in the pictures, below them."""
+    names, colours = class_names(legend, width=34, lines=1), class_colours(legend) / 255
+    shown = [c for c in classes if c < len(legend)] + ([len(legend)] if has_unlabelled else [])
+    handles = [Patch(facecolor=colours[c], edgecolor="black", linewidth=0.5, label=names[c]) for c in shown]
+    handles.append(Patch(facecolor=UNLIKE, label="wrong"))
+    handles.append(Patch(facecolor="white", edgecolor="black", label="outlined: reserved cells"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=COLUMNS, fontsize=9)
+
+
+def class_scores(iou: np.ndarray, coarsened: np.ndarray, legend: Legend, title: str) -> Figure:
+    """A bar for the IoU of each class that occurs, and a mark for what labels coarsened to windows reach.
+
+    iou, coarsened: (K,) in [0, 1], NaN of a class that does not occur.
+    """
+    shown = np.flatnonzero(np.isfinite(coarsened) | np.isfinite(iou))
+    figure = new_figure(8, 1.8 + 0.36 * max(1, len(shown)))
+    axes = figure.add_subplot(xlim=(0, 1), xlabel="intersection over union")
+    figure.suptitle(title, fontsize=11)
+    names, colours, places = class_names(legend, width=30, lines=1), class_colours(legend) / 255, np.arange(len(shown))
+    axes.barh(places, np.nan_to_num(iou[shown]), color=colours[shown], edgecolor="black", linewidth=0.6)
+    label = "the true main class of every window"
+    axes.scatter(
+        coarsened[shown], places, marker="|", s=220, color=INK, linewidths=3, label=label, clip_on=False, zorder=3
+    )
+    axes.set_yticks(places, [names[c] for c in shown], parse_math=False)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    _values(axes, np.nan_to_num(iou[shown]))
+    figure.legend(loc="outside lower center", fontsize=9)
+    return figure
+
+
+def _values(axes: Axes, values: np.ndarray):
+    for place, value in enumerate(values):
+        axes.text(1.01, place, f"{value:.2f}", transform=axes.get_yaxis_transform(), va="center", fontsize=9)
