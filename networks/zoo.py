@@ -118,12 +118,23 @@ def _known() -> frozenset[str]:
 @lru_cache(maxsize=64)
 def _arguments(name: str, image_size: int) -> dict:
     """What timm's model must be made with so that it turns tiles of this size into vectors; tried without memory."""
-    for device in ("meta", "cpu"):  # a few networks compute with values, which tensors on meta do not have
-        for way in WAYS:
-            arguments = way | ({"img_size": image_size} if "img_size" in way else {})
-            if _works(name, image_size, arguments, device):
-                return arguments
-    raise _wrong_size(name, image_size, _sizes_near(name, image_size))
+    found = _way(name, image_size, "meta")
+    if found is not None:
+        return found
+    near = _sizes_near(name, image_size)
+    if not near:  # a few networks compute with values, which tensors on meta do not have
+        found = _way(name, image_size, "cpu")
+    if found is None:
+        raise _wrong_size(name, image_size, near or "another; which, cannot be told")
+    return found
+
+
+def _way(name: str, image_size: int, device: str) -> dict | None:
+    for way in WAYS:
+        arguments = way | ({"img_size": image_size} if "img_size" in way else {})
+        if _works(name, image_size, arguments, device):
+            return arguments
+    return None
 
 
 def _works(name: str, image_size: int, arguments: dict, device: str) -> bool:
@@ -144,19 +155,21 @@ def _works(name: str, image_size: int, arguments: dict, device: str) -> bool:
 
 def _patch(backbone: nn.Module) -> int:
     """Side of the patches that an image is cut into, pixels; what is left over at its edge would go unseen."""
-    patch = getattr(getattr(backbone, "patch_embed", None), "patch_size", 1)
+    embedding = getattr(backbone, "patch_embed", None)
+    convolution = getattr(embedding, "proj", None)
+    if isinstance(convolution, nn.Conv2d) and convolution.kernel_size != convolution.stride:
+        return 1  # patches that overlap, and are padded
+    patch = getattr(embedding, "patch_size", 1)
     return max(patch) if isinstance(patch, (tuple, list)) else int(patch)
 
 
 def _sizes_near(name: str, image_size: int) -> str:
+    """Sizes that it takes, of those near this one and the one it was made for."""
     config = timm.get_pretrained_cfg(timm_name(name))
     native = config.input_size[-1] if config else 224
     below = image_size // SIZE_STEP * SIZE_STEP
     sizes = sorted({size for size in (below, below + SIZE_STEP, below + 2 * SIZE_STEP, native) if size > 0})
-    fitting = [str(size) for size in sizes if any(
-        _works(name, size, way | ({"img_size": size} if "img_size" in way else {}), "meta") for way in WAYS
-    )]  # fmt: skip
-    return ", ".join(fitting) or f"{native}, for which it was made"
+    return ", ".join(str(size) for size in sizes if _way(name, size, "meta") is not None)
 
 
 def _multiples(patch: int, image_size: int) -> str:

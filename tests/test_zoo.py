@@ -48,6 +48,7 @@ def test_a_model_of_timm_trains_for_two_steps(tmp_path, monkeypatch, no_figures,
 @pytest.mark.parametrize(("name", "size"), [
     ("vit_tiny_patch16_224", 48), ("swin_tiny_patch4_window7_224", 64), ("mobilenetv3_small_050", 40),
     ("levit_128s", 64), ("mixer_s32_224", 64), ("xcit_nano_12_p16_224", 32), ("edgenext_xx_small", 64),
+    ("pvt_v2_b0", 96),
 ])  # fmt: skip
 def test_models_of_many_kinds_at_sizes_they_were_not_made_for(name, size):
     network = of_four_bands(name, size)
