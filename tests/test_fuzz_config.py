@@ -55,7 +55,7 @@ def with_values(text: str, rng: np.random.Generator) -> str:
         elif chance < 0.2:
             within[key[::-1]] = 1
         else:
-            within[key] = ODD_VALUES[rng.integers(len(ODD_VALUES))]
+            within[key] = copy.deepcopy(ODD_VALUES[rng.integers(len(ODD_VALUES))])  # it may be changed in turn
     return json.dumps(content)
 
 
