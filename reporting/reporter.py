@@ -19,7 +19,7 @@ from reporting import figures
 from reporting.figures.style import label_picture, save
 from reporting.figures.thumbnails import thumbnails
 from reporting.metrics_csv import MetricsFile
-from reporting.segmentation import segmentation_figures, write_segmentation
+from reporting.segmentation import read_baselines, segmentation_figures, write_baselines, write_segmentation
 from reporting.table import score_table
 from reporting.tensorboard import Board
 from reporting.view import TILE_COLUMNS, MapView, tiles_csv
@@ -100,6 +100,7 @@ class Reporter:
         """Scores of an evaluation. Those of the baselines come once and stand beside all later ones too."""
         new = [score for evaluation in evaluations for score in evaluation.scores]
         self.metrics.append(step, new)
+        write_baselines(self.folder / "figures", evaluations, self.view.legend)
         self._baselines += [score for score in new if score.features != "trained"]
         shown = [score for score in new if score.features == "trained"] + self._baselines
         self.board.scores(step, shown)
@@ -138,8 +139,9 @@ class Reporter:
         end, folder = f", step {step:,}{self.view.note}", self.folder / "figures" / which
         made = [self._figures(evaluation, scored, sampled, end)]
         if region is not None:
-            write_segmentation(folder, region, self.view)
-            made.append(segmentation_figures(region, self.view, end))
+            baselines = read_baselines(folder.parent, self.view.legend)
+            write_segmentation(folder, region, self.view, baselines)
+            made.append(segmentation_figures(region, self.view, baselines, end))
         for tag, figure in chain.from_iterable(made):
             self.board.figure(step, f"figures/{tag}", figure)
             save(figure, folder / tag.replace("/", "-"))

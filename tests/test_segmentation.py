@@ -167,7 +167,14 @@ def test_scores_of_a_run(finished):
     assert best > majority + 0.1
     coarsened = [found["0", "coarsened_labels", model, "pixel_accuracy"] for model in models]
     assert majority < coarsened[0] == coarsened[1] <= 1
-    assert float(last["knn"]) == pytest.approx(found["2", "trained", "knn", "mean_IoU"], abs=1e-5)
+    for model in models:  # of each class there is one figure for every set of features
+        assert float(last[model]) == pytest.approx(found["2", "trained", model, "mean_IoU"], abs=1e-5)
+        for features in ("untrained", "band_statistics"):
+            assert float(last[f"{model}/{features}"]) == pytest.approx(
+                found["0", features, model, "mean_IoU"], abs=1e-5
+            )
+            of_classes = [float(row[f"{model}/{features}"]) for row in classes]
+            assert float(last[f"{model}/{features}"]) == pytest.approx(np.mean(of_classes), abs=1e-5)
     assert values_of(finished, "segmentation/mean_IoU/knn")[-1][0] == 2
 
 
@@ -207,7 +214,7 @@ def test_geotiff_of_the_region_opens_in_gdal_with_place_colours_and_names(finish
 def test_switched_off_it_leaves_no_trace(workplace):
     folder = run_in_process("off")
     assert not segmentation_rows(folder)
-    assert not list(folder.glob("figures/*/segmentation*"))
+    assert not list(folder.glob("figures/**/segmentation*"))
     events = EventAccumulator(str(folder / "tensorboard" / "trained")).Reload()
     assert not [tag for tags in events.Tags().values() if isinstance(tags, list) for tag in tags if "segment" in tag]
     page = (folder / "report.html").read_text()

@@ -7,11 +7,26 @@ from matplotlib.patches import Patch
 
 from dataProcessors.labels import Legend
 from reporting.figures.sampling import CELL_TILES, outline_squares
-from reporting.figures.style import INK, NO_LABEL_COLOUR, UNLIKE, class_colours, class_names, label_picture, new_figure
+from reporting.figures.style import (
+    INK,
+    NO_LABEL_COLOUR,
+    ROLE_COLOURS,
+    UNLIKE,
+    class_colours,
+    class_names,
+    label_picture,
+    new_figure,
+)
 
 PANEL = 4.6  # inches
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue in the brightness of a pixel (ITU-R BT.601)
 COLUMNS = 6  # of the legend
+HOLLOW = {"facecolors": "white", "linewidths": 1.6, "s": 44}
+MARKS = {  # features -> how they are marked beside the bars of the trained network
+    "untrained": {"marker": "o", "edgecolors": ROLE_COLOURS[4], "label": "untrained", **HOLLOW},
+    "band_statistics": {"marker": "s", "edgecolors": ROLE_COLOURS[3], "label": "band statistics", **HOLLOW},
+    "coarsened_labels": {"marker": "|", "color": INK, "s": 220, "linewidths": 3, "label": "main class of every window"},
+}
 
 
 def segmented_region(
@@ -76,25 +91,23 @@ def _legend(figure: Figure, legend: Legend, classes: np.ndarray, has_unlabelled:
     figure.legend(handles=handles, loc="outside lower center", ncols=COLUMNS, fontsize=9)
 
 
-def class_scores(iou: np.ndarray, coarsened: np.ndarray, legend: Legend, title: str) -> Figure:
-    """A bar for the IoU of each class that occurs, and a mark for what labels coarsened to windows reach.
+def class_scores(iou: np.ndarray, marks: dict[str, np.ndarray], legend: Legend, title: str) -> Figure:
+    """A bar for the IoU of each class that occurs, and marks for what other features reach; see MARKS.
 
-    iou, coarsened: (K,) in [0, 1], NaN of a class that does not occur.
+    iou, marks: (K,) in [0, 1], NaN of a class that does not occur.
     """
-    shown = np.flatnonzero(np.isfinite(coarsened) | np.isfinite(iou))
+    shown = np.flatnonzero(np.isfinite([iou, *marks.values()]).any(axis=0))
     figure = new_figure(8, 1.8 + 0.36 * max(1, len(shown)))
     axes = figure.add_subplot(xlim=(0, 1), xlabel="intersection over union")
     figure.suptitle(title, fontsize=11)
     names, colours, places = class_names(legend, width=30, lines=1), class_colours(legend) / 255, np.arange(len(shown))
     axes.barh(places, np.nan_to_num(iou[shown]), color=colours[shown], edgecolor="black", linewidth=0.6)
-    label = "the true main class of every window"
-    axes.scatter(
-        coarsened[shown], places, marker="|", s=220, color=INK, linewidths=3, label=label, clip_on=False, zorder=3
-    )
+    for features, values in marks.items():
+        axes.scatter(values[shown], places, **MARKS[features], clip_on=False, zorder=3)
     axes.set_yticks(places, [names[c] for c in shown], parse_math=False)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     _values(axes, np.nan_to_num(iou[shown]))
-    figure.legend(loc="outside lower center", fontsize=9)
+    figure.legend(loc="outside lower center", fontsize=9, ncols=len(MARKS))
     return figure
 
 
