@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import json5
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configContradictions import contradictions
-from configLibrary import LIBRARY_LOSSES, LIBRARY_MINERS, checked_loss, checked_miner, name_and_parameters
+from configLibrary import LIBRARY_LOSSES, LIBRARY_MINERS, name_and_parameters
 from configMessages import explain, explain_json, key_help, one_line
+from configTypes import FlagOrNumber, FlagOrPath, Loss, LowerCase, Maps, Mining, Models, Number, Whole, key
 
-LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
-MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]
-MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
-LIBRARY_LOSS_NAMES = Literal[*LIBRARY_LOSSES]
-LIBRARY_MINER_NAMES = Literal[*LIBRARY_MINERS]
 WITHOUT_EFFECT = (  # on what is learned, up to rounding
     "name", "threads", "device", "precision", "channels_last", "compile", "cache", "checkpoint_minutes",
 )  # fmt: skip
@@ -39,161 +35,103 @@ class ConfigError(UserError):
     """One or more problems of a config."""
 
 
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a boolean is no number")
-    return value
-
-
-def _one_or_many(value: Any) -> Any:
-    if isinstance(value, str):
-        return [value] if value.strip("[] ") else []
-    if isinstance(value, dict):
-        return [value]
-    if not isinstance(value, list):
-        return value
-    return [each for place, each in enumerate(value) if each not in value[:place]]
-
-
-Whole = Annotated[int, BeforeValidator(_no_bool)]
-Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
-Models = Annotated[tuple[MODEL_NAMES, ...], BeforeValidator(_one_or_many)]
-One = Field(min_length=1, max_length=1)
-LibraryMiner = Annotated[dict[LIBRARY_MINER_NAMES, dict[str, Any]], One]  # name -> parameters
-OneOfMining = Annotated[MINING_NAMES | LIBRARY_MINER_NAMES | LibraryMiner, AfterValidator(checked_miner)]
-Mining = Annotated[tuple[OneOfMining, ...], BeforeValidator(_one_or_many)]
-LibraryLoss = Annotated[dict[LIBRARY_LOSS_NAMES, dict[str, Any]], One]
-LowerCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
-
-
-def _spelt_flag(value: Any) -> Any:
-    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
-
-
-FlagOrPath = Annotated[StrictBool | Annotated[str, Field(min_length=1, strict=True)], BeforeValidator(_spelt_flag)]
-FlagOrNumber = Annotated[StrictBool | Annotated[int, Field(ge=1, strict=True)], BeforeValidator(_spelt_flag)]
-
-
-def _key(help_line: str, default: Any = ..., **bounds):
-    return Field(default, description=help_line, **bounds)
-
-
-class Maps(BaseModel):
-    """Maps of one's own: what `"maps": {...}` may hold."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    image: str = _key("path of the image GeoTIFF", min_length=1)
-    labels: dict[str, str] = _key("name of each label map and its path", min_length=1)
-    rect: tuple[Number, Number, Number, Number] | None = _key(
-        "west, south, east, north in EPSG:4326: the part that is used; null: the whole image", None
-    )
-    bands: tuple[Annotated[Whole, Field(ge=1)], ...] | None = _key("bands in use, counted from 1; null: all", None)
-    nodata: Number | None = _key("pixel value that stands for no data, where the file does not declare it", None)
-    legends: dict[str, str] = _key(
-        "label map's name -> its legend: osm, clc, or a JSON file of classes (name, color, code)", {}
-    )
-
-
 class Config(BaseModel):
     """One run. Frozen; made by `load`, which reports all problems at once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    network: str = _key(  # whether there is one of this name is found out by networks.check: timm takes seconds to ask
+    network: str = key(  # whether there is one of this name is found out by networks.check: timm takes seconds to ask
         "resnext50, transformer, or any model of timm; resnet10t and test_resnet are small ones for machines without "
         "a GPU; `python main.py networks` lists them",
         pattern=r"^\w[\w.-]*$",
     )
-    pretrained: FlagOrPath = _key(
+    pretrained: FlagOrPath = key(
         "weights that the network begins with: false: random; true: timm's, from the hub; a path: those of a "
         ".safetensors, .pth, .pt, .bin or .ckpt file, also for other bands",
         False,
     )
-    freeze: FlagOrNumber = _key(
+    freeze: FlagOrNumber = key(
         "false: train all; true: the head only; n: the last n stages and the head (a stage: what lies between two "
         "reductions of the resolution, as a ResNet's four layers, or one block of a transformer)",
         False,
     )
-    loss: Annotated[LOSS_NAMES | LIBRARY_LOSS_NAMES | LibraryLoss, AfterValidator(checked_loss)] = _key(
-        'the loss; of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}'
-    )
-    alt_loss: bool = _key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
-    single_class_classifiers: Models = _key("models that predict a tile's dominant class", ("knn",))
-    multi_class_classifiers: Models = _key("models that predict a tile's class proportions (svc: SVR)", ("knn",))
-    image_size: Whole = _key("side of a tile in pixels", 96, ge=8, le=4096)
-    batch_size: Whole = _key("anchors per step; with magnetloss tiles per cluster", 24, ge=1, le=100_000)
-    mining: Mining = _key(
+    loss: Loss = key('the loss; of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}')
+    alt_loss: bool = key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
+    single_class_classifiers: Models = key("models that predict a tile's dominant class", ("knn",))
+    multi_class_classifiers: Models = key("models that predict a tile's class proportions (svc: SVR)", ("knn",))
+    image_size: Whole = key("side of a tile in pixels", 96, ge=8, le=4096)
+    batch_size: Whole = key("anchors per step; with magnetloss tiles per cluster", 24, ge=1, le=100_000)
+    mining: Mining = key(
         "hard mining, online (HARD_) and offline (RANDOM_HARD_), in any combination; instead of online ones a miner of "
         'pytorch-metric-learning, with parameters: {"MultiSimilarityMiner": {"epsilon": 0.1}}',
         (),
     )
-    min_pos_dist: Number = _key("distance of a positive along each axis, at least, in tile sides", 1, ge=0)
-    max_pos_dist: Number = _key("distance of a positive along each axis, at most, in tile sides", 5, gt=0)
-    min_neg_dist: Number = _key("distance of a negative along each axis, at least, in tile sides", 10, gt=0)
-    max_neg_dist: Number = _key("distance of a negative along each axis, at most, in tile sides", 25, gt=0)
-    margin: Number = _key("margin of the loss", 0.5, gt=0)
-    validation_nb: Whole = _key(
+    min_pos_dist: Number = key("distance of a positive along each axis, at least, in tile sides", 1, ge=0)
+    max_pos_dist: Number = key("distance of a positive along each axis, at most, in tile sides", 5, gt=0)
+    min_neg_dist: Number = key("distance of a negative along each axis, at least, in tile sides", 10, gt=0)
+    max_neg_dist: Number = key("distance of a negative along each axis, at most, in tile sides", 25, gt=0)
+    margin: Number = key("margin of the loss", 0.5, gt=0)
+    validation_nb: Whole = key(
         "tiles the simple models are fitted on; a tenth of it is scored", 5000, ge=20, le=1_000_000
     )
-    validation_spacing: Whole = _key("a reserved cell every so many tile sides", 6, ge=4)
-    validation_map: Annotated[str, LowerCase] = _key(
+    validation_spacing: Whole = key("a reserved cell every so many tile sides", 6, ge=4)
+    validation_map: Annotated[str, LowerCase] = key(
         "label map of the evaluation (and of supervised training): osm, clc, or a name given in maps.labels"
     )
-    norm_output: bool = _key("scale every embedding to length 1", True)
-    supervised: bool = _key("tuples by label (true) or by map distance (false)", False)
-    output_size: Whole = _key("length of an embedding", 64, ge=1, le=100_000)
-    singleClassTreshold: Number = _key(  # the documented spelling
+    norm_output: bool = key("scale every embedding to length 1", True)
+    supervised: bool = key("tuples by label (true) or by map distance (false)", False)
+    output_size: Whole = key("length of an embedding", 64, ge=1, le=100_000)
+    singleClassTreshold: Number = key(  # the documented spelling
         "single-class evaluation uses only tiles whose dominant class covers at least this share", 0.0, ge=0, le=1
     )
-    valIteration: Whole = _key("evaluations on different draws; mean and spread are reported", 5, ge=1, le=1000)
-    random_reset: Number = _key(
+    valIteration: Whole = key("evaluations on different draws; mean and spread are reported", 5, ge=1, le=1000)
+    random_reset: Number = key(
         "chance that the next anchor is drawn anywhere (1.0: random, 0.0: cluster sampling, near the last anchor)",
         1.0, ge=0, le=1,
     )  # fmt: skip
-    name: str | None = _key("folder of the run under results/; null: loss-network", None, pattern=r"^[\w][\w.+-]*$")
-    maps: Literal["demo", "germany"] | Maps = _key(
+    name: str | None = key("folder of the run under results/; null: loss-network", None, pattern=r"^[\w][\w.+-]*$")
+    maps: Literal["demo", "germany"] | Maps = key(
         'demo, germany, or {"image": path, "labels": {name: path}, "rect": [west, south, east, north], "bands": [..]}',
         "germany",
     )
-    max_nodata: Number = _key("largest share of a tile's pixels that may be without data", 0.1, ge=0, lt=1)
-    magnet_clusters: Whole = _key("clusters in a batch (magnetloss)", 12, ge=2, le=10_000)
-    magnet_clusters_per_class: Whole = _key("clusters that a class is split into (supervised magnetloss)", 3, ge=1)
-    segmentation: bool = _key(
+    max_nodata: Number = key("largest share of a tile's pixels that may be without data", 0.1, ge=0, lt=1)
+    magnet_clusters: Whole = key("clusters in a batch (magnetloss)", 12, ge=2, le=10_000)
+    magnet_clusters_per_class: Whole = key("clusters that a class is split into (supervised magnetloss)", 3, ge=1)
+    segmentation: bool = key(
         "predict the land cover of reserved cells pixel by pixel, and draw it for a region with the best and the last "
         "network",
         False,
     )
-    segmentation_stride: Annotated[Whole, Field(ge=1)] | None = _key(
+    segmentation_stride: Annotated[Whole, Field(ge=1)] | None = key(
         "pixels from one window of the segmentation to the next; null: half a tile", None
     )
-    segmentation_cells: Whole = _key(
+    segmentation_cells: Whole = key(
         "reserved cells in which the segmentation is scored, drawn from all, at most", 100, ge=1, le=100_000
     )
-    segmentation_region: Whole = _key(
+    segmentation_region: Whole = key(
         "side of the square region that the segmentation is drawn of, in tile sides; at most 2048 pixels are used",
         16, ge=2, le=256,
     )  # fmt: skip
-    epochs: Whole = _key("epochs", 1000, ge=1)
-    iterations: Whole = _key("steps per epoch", 250, ge=1)
-    evaluate_every: Whole = _key("evaluate after every so many epochs", 1, ge=1)
-    best_metric: str = _key(
+    epochs: Whole = key("epochs", 1000, ge=1)
+    iterations: Whole = key("steps per epoch", 250, ge=1)
+    evaluate_every: Whole = key("evaluate after every so many epochs", 1, ge=1)
+    best_metric: str = key(
         "score by which best.pt is chosen, named as in TensorBoard: retrieval/MAP@R, multi_class/sum_error/knn, ...",
         "retrieval/MAP@R",
     )
-    checkpoint_minutes: Number = _key(
+    checkpoint_minutes: Number = key(
         "a checkpoint is written at least every so many minutes, and after every epoch", 10, gt=0
     )
-    learning_rate: Number = _key("learning rate of Adam", 2e-4, gt=0)
-    seed: Whole = _key("seed of everything that is drawn", 0, ge=0, lt=2**31)
-    threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = _key("CPU cores this run may use", "auto")
-    precision: Literal["auto", "fp32", "bf16"] = _key("auto: bf16 where it is faster, measured at start", "auto")
-    channels_last: bool | Literal["auto"] = _key(
+    learning_rate: Number = key("learning rate of Adam", 2e-4, gt=0)
+    seed: Whole = key("seed of everything that is drawn", 0, ge=0, lt=2**31)
+    threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = key("CPU cores this run may use", "auto")
+    precision: Literal["auto", "fp32", "bf16"] = key("auto: bf16 where it is faster, measured at start", "auto")
+    channels_last: bool | Literal["auto"] = key(
         "bands of a pixel side by side in memory; auto: where a step is faster so, measured at start", "auto"
     )
-    compile: bool = _key("compile the network with torch.compile: a minute or more at start, seldom faster", False)
-    device: str = _key("auto, cpu, cuda, cuda:N or mps", "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
-    cache: bool = _key("decode the maps once into data/cache; false: read windows from the GeoTIFFs", True)
+    compile: bool = key("compile the network with torch.compile: a minute or more at start, seldom faster", False)
+    device: str = key("auto, cpu, cuda, cuda:N or mps", "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    cache: bool = key("decode the maps once into data/cache; false: read windows from the GeoTIFFs", True)
 
     @property
     def run_name(self) -> str:

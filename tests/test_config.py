@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 import config as configuration
+import configTypes
 from config import Config, ConfigError, Maps, describe, load, validate
 from configContradictions import NETWORK_PATCH
 
@@ -295,11 +296,11 @@ def test_names_are_those_of_the_rooms():
     from networks.zoo import PATCH_SIZE
     from training.step_table import STEPS
 
-    assert set(get_args(configuration.LOSS_NAMES)) == set(LOSSES)
-    library = get_args(configuration.LIBRARY_LOSS_NAMES)
+    assert set(get_args(configTypes.LOSS_NAMES)) == set(LOSSES)
+    library = get_args(configTypes.LIBRARY_LOSS_NAMES)
     assert set(STEPS) == {(name, on) for name in (*LOSSES, *library) for on in (False, True)}
-    assert set(get_args(configuration.MINING_NAMES)) == set(MINING_MODES)
-    assert set(get_args(configuration.MODEL_NAMES)) == set(CLASSIFIERS)
+    assert set(get_args(configTypes.MINING_NAMES)) == set(MINING_MODES)
+    assert set(get_args(configTypes.MODEL_NAMES)) == set(CLASSIFIERS)
     assert NETWORK_PATCH == {"transformer": PATCH_SIZE}
 
 

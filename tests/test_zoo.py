@@ -1,6 +1,5 @@
 """The model zoo: any model of timm by name, frozen parts, and the verb that lists networks."""
 
-
 import numpy as np
 import pytest
 import torch
