@@ -55,8 +55,9 @@ class Run:
 
     def step(self) -> None:
         """One training step, its batch waited for."""
+        started = time.perf_counter()
         batch = self.timed("waiting", next)(self.batches)
-        self.trainer._train_step(batch)
+        self.trainer._train_step(batch, time.perf_counter() - started)
 
     def timed(self, name: str, function: Callable) -> Callable:
         """The function, its time added to `seconds[name]`."""
