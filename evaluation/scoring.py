@@ -1,7 +1,8 @@
 """All scores of one set of features: simple models, retrieval and silhouettes, over several draws of tiles."""
 
 import hashlib
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import joblib
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score, silhouette_score
 
-from config import RETRIEVAL_METRICS
+from config import LESS_IS_BETTER, RETRIEVAL_METRICS
 from evaluation.chance import chance_graded_map_at_r, chance_map_at_r, chance_multilabel_map
 from evaluation.models import CLASSIFIERS, REGRESSORS, fit_predict
 from evaluation.neighbours import checked
@@ -42,6 +43,14 @@ class Score(NamedTuple):
         """
         group = "retrieval" if self.metric in RETRIEVAL_METRICS else self.task
         return "/".join(part for part in (group, self.metric, self.model) if part != "-")
+
+
+def goodness(scores: Iterable[Score], tag: str) -> float:
+    """The mean of the score of this name, turned so that more is better; -inf where it has none."""
+    found = next((score for score in scores if score.tag == tag), None)
+    if found is None or math.isnan(found.mean):
+        return -math.inf
+    return -found.mean if found.metric in LESS_IS_BETTER else found.mean
 
 
 @dataclass(frozen=True)

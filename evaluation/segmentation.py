@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 
+COARSENED = "coarsened_labels"  # the features of the scores that the true main class of every window reaches
 UNKNOWN = 255  # of a pixel without a true class, or that no window covers
 TIE = 9  # decimals; sums of votes that differ by less differ by rounding only
 RESAMPLES = 50  # of the patches, for the spread

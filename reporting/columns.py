@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from evaluation.scoring import Score
 
 COLUMNS = ("trained", "untrained", "band_statistics", "chance")
-COARSENED = "coarsened_labels"  # of segmentation: what the true main class of every window reaches
 
 # metric at chance -> the metrics it is the chance of
 CHANCE_OF = {

@@ -13,9 +13,8 @@ from matplotlib.figure import Figure
 from dataProcessors.classRaster import write_class_raster
 from dataProcessors.labels import Legend
 from evaluation.scoring import Evaluation
-from evaluation.segmentation import Region, class_iou, mean_iou, pixel_accuracy
+from evaluation.segmentation import COARSENED, Region, class_iou, mean_iou, pixel_accuracy
 from reporting import figures
-from reporting.columns import COARSENED
 from reporting.view import MapView
 from storage import write_text
 

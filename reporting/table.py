@@ -2,7 +2,8 @@
 
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
-from reporting.columns import COARSENED, COLUMNS, chance_apart, spread
+from evaluation.segmentation import COARSENED
+from reporting.columns import COLUMNS, chance_apart, spread
 
 HEADINGS = {"band_statistics": "band statistics", COARSENED: "coarse labels"}
 TITLES = {

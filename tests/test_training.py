@@ -14,11 +14,11 @@ from dataProcessors.batches import Batch
 from dataProcessors.grid import Window
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.pool import Pool
-from evaluation.scoring import Evaluation, Score
+from evaluation.scoring import Evaluation, Score, goodness
 from training.evaluator import Features
 from training.folder import create_folder, lock_folder
 from training.records import MOST_HARDEST, MOST_SAMPLED, HardestTuples, Sampled
-from training.scorer import Scorer, Snapshot, metric_value
+from training.scorer import Scorer, Snapshot
 from training.steps import Embedding, TupleStep
 
 SIZE = 8
@@ -309,10 +309,9 @@ def test_metric_by_which_the_best_is_told():
         Score("trained", "multi_class", "knn", "sum_error", 0.4, 0.0),
         Score("trained", "multi_class", "-", "gSil", float("nan"), 0.0),
     ]
-    evaluation = Evaluation("trained", scores, {}, {}, np.ones((1, 1)))
-    values = [metric_value(evaluation, score.tag) for score in scores]
+    values = [goodness(scores, score.tag) for score in scores]
     assert values == [0.7, -0.4, -np.inf], "a smaller error is better, and nothing is better than no value"
-    assert metric_value(evaluation, "single_class/accuracy/rfc") == -np.inf
+    assert goodness(scores, "single_class/accuracy/rfc") == -np.inf
 
 
 CONFIG = {"network": "test_resnet", "loss": "magnetloss", "validation_map": "osm", "maps": "demo"}

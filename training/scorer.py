@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from config import LESS_IS_BETTER
 from dataProcessors.tiffreader import TiffReader
-from evaluation.scoring import Evaluation
+from evaluation.scoring import Evaluation, goodness
 from training.checkpoint import BEST, LAST
 from training.evaluator import Evaluator, Features, renamed
 
@@ -132,7 +131,7 @@ class Scorer:
             self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _report(self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation]) -> None:
-        value = metric_value(evaluations[0], self.best_metric)
+        value = goodness(evaluations[0].scores, self.best_metric)
         is_best = value > self._best or self._best_step < 0
         self.reporter.scores(snapshot.step, evaluations)
         on_evaluated(is_best)
@@ -169,12 +168,3 @@ class Scorer:
         self._drawn[name] = snapshot.step
         self._drawn_at = time.monotonic()
         self._drawing_took = self._drawn_at - started
-
-
-def metric_value(evaluation: Evaluation, name: str) -> float:
-    """The mean of a metric, task/metric or task/metric/model, turned so that more is better; -inf where it has none."""
-    for score in evaluation.scores:
-        if score.tag == name:
-            value = -score.mean if score.metric in LESS_IS_BETTER else score.mean
-            return -math.inf if math.isnan(value) else value
-    return -math.inf

@@ -13,6 +13,7 @@ from evaluation.models import CLASSIFIERS, fit_votes
 from evaluation.proportions import labelled
 from evaluation.scoring import Evaluation, Score, Settings
 from evaluation.segmentation import (
+    COARSENED,
     METRICS,
     Region,
     Segmentation,
@@ -26,7 +27,6 @@ from evaluation.segmentation import (
 log = logging.getLogger(__name__)
 MOST_PIXELS = 2048  # side of the region, unless a reserved cell is larger
 SEED = 5  # keeps the choice of the cells apart from other draws of the run's seed
-COARSENED = "coarsened_labels"  # the features of the scores that the true main class of every window reaches
 
 
 class Segmenter:

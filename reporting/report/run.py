@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 import os
 import struct
 from array import array
@@ -20,8 +19,8 @@ from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
 
 import config as configuration
-from config import LESS_IS_BETTER, Config, UserError
-from evaluation.scoring import Score
+from config import Config, UserError
+from evaluation.scoring import Score, goodness
 from reporting.columns import COLUMNS, chance_apart
 from reporting.metrics_csv import HEADER
 
@@ -110,7 +109,9 @@ class Run:
     @cached_property
     def best_step(self) -> int | None:
         """The step whose network is kept as the best: the first of those with the best `best_metric`."""
-        return max(self.trained, key=lambda step: _goodness(self.trained[step], self.config.best_metric), default=None)
+        return max(
+            self.trained, key=lambda step: goodness(self.trained[step].values(), self.config.best_metric), default=None
+        )
 
 
 def read_run(folder: Path) -> Run:
@@ -234,10 +235,3 @@ def _read_about(path: Path) -> dict:
 
 def _of_features(scores: list[Score], features: str) -> dict[Row, Score]:
     return {(score.task, score.metric, score.model): score for score in scores if score.features == features}
-
-
-def _goodness(rows: dict[Row, Score], tag: str) -> float:
-    """The score of this name, turned so that more is better; -inf where it has none. As training.scorer has it."""
-    mean = next((score.mean for score in rows.values() if score.tag == tag), math.nan)
-    turned = -mean if tag.split("/")[1] in LESS_IS_BETTER else mean
-    return -math.inf if math.isnan(turned) else turned

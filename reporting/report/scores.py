@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
-from reporting.columns import COARSENED, spread
+from evaluation.segmentation import COARSENED
+from reporting.columns import spread
 from reporting.report.page import Html, Section, element, paragraph, table, text
 from reporting.report.run import Row, Run
 from reporting.table import TITLES
