@@ -374,7 +374,7 @@ def test_checkpoints_are_written_in_time(workplace, no_figures, monkeypatch):
 
 def test_best_is_the_best_and_not_the_latest(workplace, no_figures, monkeypatch):
     values = iter([0.1, 0.5, 0.9, 0.4, 0.8])
-    monkeypatch.setattr("training.scorer.metric_value", lambda evaluation, name: next(values))
+    monkeypatch.setattr("training.scorer.goodness", lambda scores, tag: next(values))
     folder = run_in_process("best", **LONG | {"epochs": 4})
     assert load(folder / "best.pt")["step"] == 8
     assert load(folder / "last.pt")["step"] == 16
