@@ -76,7 +76,7 @@ def overview(folder: Path) -> Figure:
 def sampling(folder: Path, title: str) -> Figure:
     """The tiles of a run's steps on the piece of the map that holds most of the anchors."""
     maps, sampled = maps_of(folder), Sampled()
-    sampled.load_state_dict(torch.load(folder / "last.pt", weights_only=True)["sampled"])
+    sampled.load_state_dict(torch.load(folder / "last.pt", weights_only=True)["progress"]["sampled"])
     window = np.array(maps.image.window)
     middle = np.median(sampled.copy()["anchor"], axis=0).astype(int)
     corner = np.clip(middle - PIECE // 2, window[:2], window[:2] + window[2:] - PIECE)

@@ -7,7 +7,7 @@ from pytorch_metric_learning import losses
 from pytorch_metric_learning.reducers import DoNothingReducer, MultipleReducers
 from torch import Tensor, nn
 
-from configLibrary import LIBRARY_LOSSES
+from config.library import LIBRARY_LOSSES
 from losses.distances import full_precision
 
 # what the terms of a part of a loss are of -> the roles that its indices name: 0 anchor, 1 positive, 2 negative
@@ -39,7 +39,7 @@ class LibraryLoss(nn.Module):
     admissible in both roles is two cells of the table of distances, where the library asserts that no cell is both.
 
     Args:
-        name: in the config; see configLibrary
+        name: in the config; see config.library
         parameters: for its class
     """
 

@@ -51,7 +51,7 @@ class LibraryMiner:
 
     Args:
         name: of its class
-        parameters: for the class; see configLibrary
+        parameters: for the class; see config.library
         seed: of the run; miners that draw do so from the seed and the step alone
     """
 

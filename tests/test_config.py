@@ -7,12 +7,10 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-import config as configuration
-import configTypes
-from config import Config, ConfigError, Maps, describe, load, validate
-from configContradictions import NETWORK_PATCH
+from config import Config, ConfigError, Maps, describe, load, types, validate
+from config.contradictions import NETWORK_PATCH
 
-ROOT = Path(configuration.__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
 LEAST = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm"}
 
 # as the documentation shows it, each "a|b" replaced by one of its values
@@ -296,11 +294,11 @@ def test_names_are_those_of_the_rooms():
     from networks.zoo import PATCH_SIZE
     from training.step_table import STEPS
 
-    assert set(get_args(configTypes.LOSS_NAMES)) == set(LOSSES)
-    library = get_args(configTypes.LIBRARY_LOSS_NAMES)
+    assert set(get_args(types.LOSS_NAMES)) == set(LOSSES)
+    library = get_args(types.LIBRARY_LOSS_NAMES)
     assert set(STEPS) == {(name, on) for name in (*LOSSES, *library) for on in (False, True)}
-    assert set(get_args(configTypes.MINING_NAMES)) == set(MINING_MODES)
-    assert set(get_args(configTypes.MODEL_NAMES)) == set(CLASSIFIERS)
+    assert set(get_args(types.MINING_NAMES)) == set(MINING_MODES)
+    assert set(get_args(types.MODEL_NAMES)) == set(CLASSIFIERS)
     assert NETWORK_PATCH == {"transformer": PATCH_SIZE}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import config as configuration
 from config import Config, ConfigError, Maps
+from config.reading import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = [path.read_text(encoding="utf8") for path in [ROOT / "config.json", *sorted((ROOT / "configs").glob("*.json"))]]
@@ -43,7 +44,7 @@ def with_line_twice(text: str, rng: np.random.Generator) -> str:
 
 def with_values(text: str, rng: np.random.Generator) -> str:
     """Keys with odd values, keys that do not exist, keys that are missing."""
-    content = copy.deepcopy(configuration._read_json(text))
+    content = copy.deepcopy(read_json(text))
     for _ in range(int(rng.integers(1, 5))):
         within, known = content, list(Config.model_fields)
         if isinstance(content.get("maps"), dict) and rng.random() < 0.3:

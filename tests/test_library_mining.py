@@ -15,7 +15,7 @@ from runs_for_tests import config_file, losses_of, run_in_process, values_of
 
 import main
 from config import ConfigError, validate
-from configLibrary import IMPOSSIBLE, LIBRARY_LOSSES, LIBRARY_MINERS, TAKE_MINERS, impossible
+from config.library import IMPOSSIBLE, LIBRARY_LOSSES, LIBRARY_MINERS, TAKE_MINERS, impossible
 from losses.library import LibraryLoss
 from mining.library import LibraryMiner, all_pairs, as_triplets, distinct_pairs
 from training.checkpoint import load

@@ -1,6 +1,7 @@
 """Numbers that go wrong in a training are told of, and do not reach a checkpoint; so is memory that is too small."""
 
 import logging
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from training.checkpoint import load
 from training.execution import Execution
 from training.faults import is_out_of_memory, spread
 from training.passes import Passes
+from training.progress import Progress
 from training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -152,13 +154,13 @@ def test_weights_that_are_not_finite_do_not_reach_a_checkpoint(workplace, monkey
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_batch(workplace, monkeypatch, capsys):
-    whole = Trainer._values
+    whole, steps = Progress.values_of, count(1)
 
-    def broken(trainer, loss, outcome):
-        values = whole(trainer, loss, outcome)
-        return values | ({"loss": float("inf")} if trainer.steps_done == 2 else {})
+    def broken(progress, loss, outcome):
+        values = whole(progress, loss, outcome)
+        return values | ({"loss": float("inf")} if next(steps) == 3 else {})
 
-    monkeypatch.setattr(Trainer, "_values", broken)
+    monkeypatch.setattr(Progress, "values_of", broken)
     message = refused(capsys, "infinite", iterations=5, checkpoint_minutes=1e-6)
     assert "At step 3, with learning rate 0.0002, the loss is inf" in message
     with np.load("results/infinite/not_finite-000003.npz", allow_pickle=False) as batch:

@@ -216,7 +216,7 @@ def hold_after(step: int, snapshot, go: threading.Event):
 
     def taken(trainer):
         trainer.scorer.wait()
-        if trainer.steps_done == step:
+        if trainer.state.steps_done == step:
             go.clear()
         return snapshot(trainer)
 
@@ -364,7 +364,7 @@ def test_another_map_under_the_same_name_is_refused(broken, capsys):
 def test_checkpoints_are_written_in_time(workplace, no_figures, monkeypatch):
     written = []
     whole = Trainer._keep
-    monkeypatch.setattr(Trainer, "_keep", lambda trainer: (written.append(trainer.steps_done), whole(trainer))[1])
+    monkeypatch.setattr(Trainer, "_keep", lambda trainer: (written.append(trainer.state.steps_done), whole(trainer))[1])
     run_in_process("in-time", checkpoint_minutes=1e-6, **LONG)
     assert written == [0, 1, 2, 3, 4, 5, 6, 7, 8, 8], "after every step, and at the end of the run once more"
     written.clear()

@@ -17,7 +17,7 @@ import torch
 from config import CHANGEABLE, Config, ConfigError, UserError, validate
 from storage import link_or_copy, refused, whole_file
 
-FORMAT = 1  # a change of what a checkpoint holds needs another number
+FORMAT = 2  # a change of what a checkpoint holds needs another number
 LAST, BEST = "last.pt", "best.pt"
 EVALUATING = "evaluating.pt"  # the network whose evaluation is not finished yet
 

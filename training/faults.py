@@ -1,5 +1,7 @@
 """What goes wrong in a training: how it is noticed, and what is told of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,52 @@ class OutOfMemory(UserError):
     """There is too little memory for a batch."""
 
 
+class Faults:
+    """Turns what may go wrong while a network computes into one message.
+
+    Args:
+        folder: of the run; a batch that the training diverged at is saved there
+        config: of the run
+        device: that computes
+    """
+
+    def __init__(self, folder: Path, config: Config, device: torch.device):
+        self.folder, self.config, self.device = folder, config, device
+
+    def diverged(self, step: int, what: str, batch: Batch | None = None) -> UserError:
+        """What to tell of a training that diverged; the batch, if it is known, is saved for inspection."""
+        told = f"At step {step:,}, with learning rate {self.config.learning_rate:g}, {what}: the training has diverged."
+        if batch is not None:
+            path = self.folder / f"not_finite-{step:06d}.npz"
+            with whole_file(path) as temporary:
+                np.savez(temporary, positions=batch.positions, tiles=batch.tiles, **batch.roles)
+            shown = ", ".join(str(tuple(position)) for position in batch.positions[:SHOWN_POSITIONS].tolist())
+            told += f" The batch, {len(batch.tiles)} tiles at {shown}, ..., is in {path}."
+        return UserError(f"{told} The checkpoints of before are kept. Choose a smaller 'learning_rate'.")
+
+    @contextmanager
+    def told(self, step: int, embedded: str, tiles: str, batch: Batch | None = None) -> Iterator[None]:
+        """What is computed within, at a step, ends in a UserError where it diverges or is too large.
+
+        Args:
+            step: that is being made, or was made last
+            embedded: what the embeddings are of
+            tiles: how many pass the network, and what makes them so many
+            batch: that they are of
+        """
+        try:
+            yield
+        except NotFinite:
+            raise self.diverged(step, f"an embedding{embedded} is not finite", batch) from None
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemory(
+                f"At step {step:,} the memory of {self.device} is too small for {tiles} of {self.config.image_size} "
+                "pixels. Choose a smaller 'batch_size' or 'image_size', or free memory that other programs use."
+            ) from None
+
+
 def spread(embeddings: Tensor) -> Tensor:
     """Mean squared distance of embeddings (N, D) from their mean, over their mean squared length: 0 is one point."""
     wide = embeddings.float()
@@ -28,29 +76,9 @@ def spread(embeddings: Tensor) -> Tensor:
     return away / wide.square().sum(1).mean().clamp(min=torch.finfo(torch.float32).tiny)
 
 
-def diverged(folder: Path, step: int, learning_rate: float, what: str, batch: Batch | None) -> UserError:
-    """What to tell of a training that diverged; the batch, if it is known, is saved in the folder for inspection."""
-    told = f"At step {step:,}, with learning rate {learning_rate:g}, {what}: the training has diverged."
-    if batch is not None:
-        path = folder / f"not_finite-{step:06d}.npz"
-        with whole_file(path) as temporary:
-            np.savez(temporary, positions=batch.positions, tiles=batch.tiles, **batch.roles)
-        shown = ", ".join(str(tuple(position)) for position in batch.positions[:SHOWN_POSITIONS].tolist())
-        told += f" The batch, {len(batch.tiles)} tiles at {shown}, ..., is in {path}."
-    return UserError(f"{told} The checkpoints of before are kept. Choose a smaller 'learning_rate'.")
-
-
 def is_out_of_memory(error: Exception) -> bool:
     """Whether a device, or the machine, had no memory left."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
-
-
-def out_of_memory(step: int, device: torch.device, tiles: str, image_size: int) -> OutOfMemory:
-    """What to tell where something needs more memory than there is. tiles: how many, and what makes them so many."""
-    return OutOfMemory(
-        f"At step {step:,} the memory of {device} is too small for {tiles} of {image_size} pixels. Choose a smaller "
-        "'batch_size' or 'image_size', or free memory that other programs use."
-    )
 
 
 def told_of_batch(batch: Batch, config: Config) -> str:

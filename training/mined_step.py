@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from config import Config
-from configLibrary import LIBRARY_LOSSES, name_and_parameters
+from config.library import LIBRARY_LOSSES, name_and_parameters
 from dataProcessors.batches import Batch, Reader
 from dataProcessors.pool import Pool
 from dataProcessors.sampler import TileSampler

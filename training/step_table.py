@@ -1,7 +1,7 @@
 """Which step trains which loss."""
 
 from config import Config
-from configLibrary import LIBRARY_LOSSES, TAKE_MINERS
+from config.library import LIBRARY_LOSSES, TAKE_MINERS
 from dataProcessors.batches import Reader
 from dataProcessors.pool import Pool
 from dataProcessors.sampler import TileSampler

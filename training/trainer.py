@@ -18,16 +18,17 @@ from networks import estimate_batchnorm_statistics
 from training import checkpoint as checkpoints
 from training.checkpoint import EVALUATING, Checkpoints
 from training.execution import Execution
-from training.faults import NotFinite, OutOfMemory, diverged, is_out_of_memory, out_of_memory, spread, told_of_batch
+from training.faults import Faults, OutOfMemory, told_of_batch
 from training.interruption import Interrupted, Interruption
 from training.passes import Passes
-from training.records import HardestTuples, Sampled
+from training.progress import Progress
+from training.records import Sampled
 from training.scorer import Scorer, Snapshot
+from training.state import TrainingState
 from training.steps import Outcome, Step
 
 log = logging.getLogger(__name__)
 STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # from which the untrained network's batch-norm statistics come
-COLLAPSED = 1e-3  # spread of a batch's embeddings under which, all through an epoch, they count as one point
 
 
 def with_waiting(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
@@ -76,11 +77,11 @@ class Trainer:
         self.folder, self.interruption = folder, interruption
         self.checkpoints = Checkpoints(folder, config.checkpoint_minutes)
         self.passes = Passes(config, network, execution, maps.read)
+        self.faults = Faults(folder, config, execution.device)
         self.optimizer = torch.optim.Adam(_trained(network), lr=config.learning_rate)
-        self.steps_done, self.steps_kept, self.evaluating = 0, 0, None
-        self.last_anchor: np.ndarray | None = None
-        self.sampled, self.hardest = Sampled(), HardestTuples()
-        self._spreads: list[float] = []
+        self.progress = Progress(config, maps, reporter)
+        self.state = TrainingState(config, network, self.optimizer, step, scorer, self.progress, maps)
+        self._steps_kept = 0  # in the last checkpoint
 
     def run(self, checkpoint: dict | None = None) -> None:
         """All steps that are left, with the evaluations.
@@ -93,7 +94,7 @@ class Trainer:
         """
         try:
             self._begin(checkpoint)
-            while self.steps_done < self.config.epochs * self.config.iterations:
+            while self.state.steps_done < self.config.epochs * self.config.iterations:
                 self._train_epoch()
                 self._evaluate_if_due()
             self.scorer.finish(self._snapshot_of)
@@ -101,81 +102,42 @@ class Trainer:
                 self._keep()  # that it is complete
         except (Interrupted, OutOfMemory):
             self.scorer.abandon()
-            if self.steps_done > self.steps_kept:
+            if self.state.steps_done > self._steps_kept:
                 self._keep()
             raise
 
     def _begin(self, checkpoint: dict | None) -> None:
+        state = self.state
         if checkpoint is not None:
-            self.load_state_dict(checkpoint)
-        if self.scorer.scored_step < 0 and self.steps_done == 0:
+            state.load_state_dict(checkpoint, self.folder)
+            self._steps_kept = state.steps_done
+        if self.scorer.scored_step < 0 and state.steps_done == 0:
             self._estimate_statistics()
             self._evaluate()
-        elif self.evaluating is None:
+        elif state.evaluating is None:
             self._evaluate_if_due()
-        elif self.evaluating == self.steps_done:
+        elif state.evaluating == state.steps_done:
             self._evaluate()
         else:
             self._evaluate_earlier()
 
-    def state_dict(self) -> dict:
-        """Everything that a checkpoint holds; see training.checkpoint."""
-        return {
-            "config": checkpoints.plain_config(self.config),
-            "maps": self.maps.fingerprints(),
-            "step": self.steps_done,
-            "epoch": self.steps_done // self.config.iterations,
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "random": checkpoints.random_state(),
-            "place": checkpoints.to_tensors({"last_anchor": self.last_anchor}),
-            "batches": self.step.state_dict(),
-            "sampled": self.sampled.state_dict(),
-            "hardest": self.hardest.state_dict(),
-            "scorer": self.scorer.state_dict(),
-            "evaluating": self.evaluating,
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        """Go on from a checkpoint.
-
-        Raises:
-            UserError: it is of another network
-        """
-        try:
-            self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{self.folder}: the checkpoint is of another network ({reason}).") from None
-        checkpoints.set_random_state(state["random"])
-        self.steps_done = self.steps_kept = state["step"]
-        self.evaluating = state["evaluating"]
-        self.last_anchor = self.step.batches.last_anchor = checkpoints.to_arrays(state["place"])["last_anchor"]
-        self.step.load_state_dict(state["batches"])
-        self.sampled.load_state_dict(state["sampled"])
-        self.hardest.load_state_dict(state["hardest"])
-        self.scorer.load_state_dict(state["scorer"])
-
     def _keep(self) -> None:
         """Write a checkpoint, unless the weights are such that nothing can go on from them."""
-        finite = torch.stack([parameter.detach().isfinite().all() for parameter in self.network.parameters()])
-        if not finite.all():
-            raise self._diverged("a weight is not finite")
+        if not self.state.is_finite:
+            raise self.faults.diverged(self.state.steps_done, "a weight is not finite")
         self.reporter.flush()  # first: what is shown must not be behind the checkpoint
-        self.checkpoints.write(self.state_dict())
-        self.steps_kept = self.steps_done
+        self.checkpoints.write(self.state.state_dict())
+        self._steps_kept = self.state.steps_done
 
     def _train_epoch(self) -> None:
         """The steps of an epoch that are left."""
-        done = self.steps_done % self.config.iterations
-        epoch = self.steps_done // self.config.iterations + 1
+        finished, done = divmod(self.state.steps_done, self.config.iterations)
+        epoch = finished + 1
         if not done:
             self.step.begin_epoch(epoch, self._embed_positions)
-            self.hardest.clear()
-        steps = range(self.steps_done + 1, epoch * self.config.iterations + 1)
+            self.progress.begin_epoch()
+        steps = range(self.state.steps_done + 1, epoch * self.config.iterations + 1)
         losses, started = [], time.monotonic()
-        self._spreads = []
         told = f"epoch {epoch}/{self.config.epochs}"
         with tqdm(total=self.config.iterations, initial=done, desc=told, unit="step", disable=None) as bar:
             without_terminal = bar.disable  # asked now: a closed bar is always disabled
@@ -189,95 +151,40 @@ class Trainer:
         if without_terminal:
             seconds = time.monotonic() - started
             print(f"{told}: loss {np.mean(losses):.4f}, {len(steps) / seconds:.2f} steps/s", flush=True)
-        self._warn_of_collapse(epoch)
+        self.progress.warn_of_collapse(epoch)
 
     def _train_step(self, batch: Batch, waited: float) -> float:
         """Loss of a step on a batch for which it was waited so many seconds."""
         started = time.perf_counter()
         loss, outcome = self._gradients(batch)
         self.optimizer.step()
-        values = self._values(loss, outcome)
+        values = self.progress.values_of(loss, outcome)
         seconds = waited + time.perf_counter() - started
         values |= {"tiles_per_second": len(batch.tiles) / seconds, "wait_share": waited / seconds}
         if not math.isfinite(values["loss"]):
-            raise self._diverged(f"the loss is {values['loss']}", batch)
+            raise self.faults.diverged(batch.step, f"the loss is {values['loss']}", batch)
         self.step.finish(batch, outcome.terms)
-        self.steps_done, self.last_anchor = batch.step, batch.last_anchor
-        self._spreads.append(values["embedding_spread"])
-        for role, indices in batch.roles.items():
-            self.sampled.add(role, batch.positions[indices])
-        self.hardest.add(outcome.terms.detach().float().cpu().numpy(), batch.positions, outcome.tuples)
-        self.reporter.step(batch.step, values)
+        self.state.steps_done, self.state.last_anchor = batch.step, batch.last_anchor
+        self.progress.add(batch, outcome, values)
         if self._is_evaluated(batch.step):
-            self._show(batch, outcome)
+            self.progress.show(batch, outcome)
         self.scorer.poll()
         return values["loss"]
-
-    def _show(self, batch: Batch, outcome: Outcome) -> None:
-        """Pictures of the epoch's last batch and of its hardest tuples."""
-        step = batch.step
-        self.reporter.batch(step, batch.tiles, self.maps.read_classes(batch.positions), list(batch.roles.items()))
-        self.reporter.distances(
-            step, {role: values.cpu().numpy() for role, values in outcome.distances.items() if len(values)}
-        )
-        positions, rows = self.hardest.rows()
-        if len(positions):
-            tiles, classes = self.maps.read(positions), self.maps.read_classes(positions)
-            self.reporter.hardest(step, tiles, classes, rows, self.hardest.losses)
 
     def _gradients(self, batch: Batch) -> tuple[Tensor, Outcome]:
         """Forward and backward: the loss, and what it is made of."""
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        try:
+        with self.faults.told(batch.step, "", told_of_batch(batch, self.config), batch):
             outcome = self.step(batch, self.passes.of_step(batch.step))
             loss = self.step.loss.mean(outcome.terms) if outcome.loss is None else outcome.loss
             loss.backward()
-        except NotFinite:
-            raise self._diverged("an embedding is not finite", batch) from None
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise self._out_of_memory(batch.step, told_of_batch(batch, self.config)) from None
         return loss.detach(), outcome
-
-    def _values(self, loss: Tensor, outcome: Outcome) -> dict[str, float]:
-        """What is logged of a step, as numbers."""
-        tensors = {
-            "loss": loss,
-            "active_share": (outcome.terms.detach() > 0).float().sum() / max(len(outcome.terms), 1),
-            "embedding_spread": spread(outcome.embeddings.detach()),
-        }
-        known = {role: distances for role, distances in outcome.distances.items() if len(distances)}
-        tensors |= {f"{role}_distance": distances.mean() for role, distances in known.items()}
-        numbers = torch.stack([tensor.float() for tensor in tensors.values()]).tolist()  # one wait for the device
-        return dict(zip(tensors, numbers)) | {"learning_rate": self.config.learning_rate}
-
-    def _warn_of_collapse(self, epoch: int) -> None:
-        if self._spreads and max(self._spreads) < COLLAPSED:
-            log.warning(
-                "epoch %d: the embeddings have collapsed into one point (spread %.1e at most, of 1): the network tells "
-                "no tiles apart. Choose a smaller 'learning_rate', or less or other 'mining'",
-                epoch, max(self._spreads),
-            )  # fmt: skip
-
-    def _diverged(self, what: str, batch: Batch | None = None) -> UserError:
-        step = self.steps_done if batch is None else batch.step
-        return diverged(self.folder, step, self.config.learning_rate, what, batch)
-
-    def _out_of_memory(self, step: int, tiles: str) -> OutOfMemory:
-        return out_of_memory(step, self.execution.device, tiles, self.config.image_size)
 
     def _embed_positions(self, positions: np.ndarray) -> np.ndarray:
         """Embeddings (N, D) float32 of tiles at positions (N, 2), as the network is now."""
-        try:
+        with self.faults.told(self.state.steps_done, " of an evaluated tile", f"embedding {len(positions)} tiles"):
             return self.passes.embed_positions(positions)
-        except NotFinite:
-            raise self._diverged("an embedding of an evaluated tile is not finite") from None
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise self._out_of_memory(self.steps_done, f"embedding {len(positions)} tiles") from None
 
     def _estimate_statistics(self) -> None:
         """Training goes on from the batch-norm statistics estimated for the untrained network."""
@@ -294,9 +201,9 @@ class Trainer:
         return not beyond and step > 0 and (epoch % self.config.evaluate_every == 0 or epoch == self.config.epochs)
 
     def _evaluate_if_due(self) -> None:
-        if self._is_evaluated(self.steps_done) and self.scorer.scored_step < self.steps_done:
+        if self._is_evaluated(self.state.steps_done) and self.scorer.scored_step < self.state.steps_done:
             self._evaluate()
-        elif self.steps_done > self.steps_kept:
+        elif self.state.steps_done > self._steps_kept:
             with self.interruption.deferred():
                 self._keep()
 
@@ -304,7 +211,7 @@ class Trainer:
         """Keep the network, then have it evaluated: what is lost if the process ends meanwhile is the evaluation."""
         self.scorer.wait()
         with self.interruption.deferred():
-            self.evaluating = self.steps_done
+            self.state.evaluating = self.state.steps_done
             self._keep()
             self.checkpoints.keep_for_evaluation()
         self.scorer.submit(self._snapshot(), self._evaluated)
@@ -314,26 +221,26 @@ class Trainer:
         try:
             snapshot = self._snapshot_of(EVALUATING)
         except UserError as error:
-            log.warning("The evaluation of step %d is left out: %s", self.evaluating, error)
-            self.evaluating = None
+            log.warning("The evaluation of step %d is left out: %s", self.state.evaluating, error)
+            self.state.evaluating = None
         else:
             self.scorer.submit(snapshot, self._evaluated)
 
     def _evaluated(self, best: bool) -> None:
-        self.evaluating = None
+        self.state.evaluating = None
         self.checkpoints.evaluated(best)
 
     def _snapshot(self) -> Snapshot:
         """All that is to be evaluated of the network as it is now."""
-        name = "trained" if self.steps_done else "untrained"
+        name = "trained" if self.state.steps_done else "untrained"
         features = self.scorer.evaluator.embed(name, self._embed_positions)
-        return Snapshot(self.steps_done, features, self.sampled.copy())
+        return Snapshot(self.state.steps_done, features, self.progress.sampled.copy())
 
     def _snapshot_of(self, name: str) -> Snapshot:
         """The same of the network that a checkpoint of this run holds, by file name."""
         kept, now = checkpoints.load(self.folder / name), checkpoints.copied(self.network.state_dict())
         sampled = Sampled()
-        sampled.load_state_dict(kept["sampled"])
+        sampled.load_state_dict(kept["progress"]["sampled"])
         self.network.load_state_dict(kept["network"])
         features = self.scorer.evaluator.embed("trained" if kept["step"] else "untrained", self._embed_positions)
         self.network.load_state_dict(now)

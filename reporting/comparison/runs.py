@@ -9,7 +9,7 @@ from typing import Any
 
 import config as configuration
 from config import WITHOUT_EFFECT, Config, ConfigError, UserError
-from configMessages import one_line
+from config.messages import one_line
 from evaluation.scoring import Score
 from reporting.columns import chance_apart
 from reporting.metrics_csv import HEADER, read_scores

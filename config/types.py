@@ -1,13 +1,13 @@
 """Types of the config's keys: what each may be, and how what users write is read as it.
 
-Another way to write a value is another line here; the keys themselves are in config.py.
+Another way to write a value is another line here; the keys themselves are in config.keys.
 """
 
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from configLibrary import LIBRARY_LOSSES, LIBRARY_MINERS, checked_loss, checked_miner
+from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, checked_loss, checked_miner
 
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
 MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]

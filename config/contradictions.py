@@ -1,6 +1,6 @@
 """Settings of a config that are legal one by one and cannot all be meant."""
 
-from configLibrary import LIBRARY_LOSSES, TAKE_MINERS, impossible
+from config.library import LIBRARY_LOSSES, TAKE_MINERS, impossible
 
 NETWORK_PATCH = {"transformer": 8}  # networks that take only multiples of so many pixels
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from configLibrary import IN_WORDS
+from config.library import IN_WORDS
 
 LIMITS = {"ge": "of at least", "gt": "over", "le": "at most", "lt": "under"}
 LONGEST = 1000  # letters of a message: more than any but those that quote a very long value

@@ -1,19 +1,12 @@
-"""The typed config of a run: every key once, with type, range, unit, default and one line of help.
-
-A config file is JSON with `//` comments and trailing commas allowed; booleans may be written true, "True" or "False".
-"""
+"""Every key of a config once, with type, range, unit, default and one line of help."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import json5
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from configContradictions import contradictions
-from configLibrary import LIBRARY_LOSSES, LIBRARY_MINERS, name_and_parameters
-from configMessages import explain, explain_json, key_help, one_line
-from configTypes import FlagOrNumber, FlagOrPath, Loss, LowerCase, Maps, Mining, Models, Number, Whole, key
+from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, name_and_parameters
+from config.types import FlagOrNumber, FlagOrPath, Loss, LowerCase, Maps, Mining, Models, Number, Whole, key
 
 WITHOUT_EFFECT = (  # on what is learned, up to rounding
     "name", "threads", "device", "precision", "channels_last", "compile", "cache", "checkpoint_minutes",
@@ -27,16 +20,8 @@ LESS_IS_BETTER = ("sum_error",)
 SEGMENTATION_METRICS = ("pixel_accuracy", "mean_IoU")  # of each single-class model, where `segmentation` is on
 
 
-class UserError(Exception):
-    """Something the user can mend: the message says what is wrong, where, and what to do next."""
-
-
-class ConfigError(UserError):
-    """One or more problems of a config."""
-
-
 class Config(BaseModel):
-    """One run. Frozen; made by `load`, which reports all problems at once."""
+    """One run. Frozen; made by `config.load`, which reports all problems at once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
@@ -191,90 +176,3 @@ class Config(BaseModel):
     def _changed(self, keys: list[str]) -> str:
         fields = type(self).model_fields
         return ", ".join(repr(key) for key in keys if getattr(self, key) != fields[key].default)
-
-
-def load(path: str | Path, overrides: list[str] = ()) -> Config:
-    """Read a config file, apply `key=value` overrides (nested keys with dots), and validate.
-
-    Raises:
-        ConfigError: all problems in one message
-    """
-    content = _parse(Path(path))
-    for override in overrides:
-        _override(content, override)
-    return validate(content, str(path))
-
-
-def _parse(path: Path) -> dict:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path}: there is no such config file. `python main.py train --help` lists the keys of one."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a config: {error}") from None
-    if not text.strip():
-        raise ConfigError(f"{path}: the file is empty. Copy config.json or one of configs/ and edit it.")
-    try:
-        content = _read_json(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {one_line(explain_json(error))}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a config is one JSON object, {{...}}. Got {type(content).__name__}.")
-    return content
-
-
-def _read_json(text: str) -> Any:
-    return json5.loads(text, allow_duplicate_keys=False)
-
-
-def _override(content: dict, override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"'{one_line(override)}' must be written key=value, for example batch_size=12.")
-    try:
-        value = _read_json(text)
-    except (ValueError, RecursionError):
-        value = text  # a plain word or a path needs no quotes
-    *parents, last = key.split(".")
-    for parent in parents:
-        if not isinstance(content.get(parent), dict):
-            content[parent] = {}
-        content = content[parent]
-    content[last] = value
-
-
-def validate(content: dict, source: str = "config") -> Config:
-    """A Config from plain values.
-
-    Raises:
-        ConfigError: all problems in one message: types, ranges, unknown keys, contradictions
-    """
-    try:
-        config, problems, wrong = Config(**content), [], set()
-    except ValidationError as error:
-        as_maps = isinstance(content.get("maps"), dict)  # then that it is no name of maps is beside the point
-        found = [p for p in error.errors() if not (as_maps and str(p["loc"][1:2]).startswith('("literal'))]
-        problems = list(dict.fromkeys(explain(problem, content, Config, Maps) for problem in found))
-        wrong = {str(problem["loc"][0]) for problem in error.errors()}
-        config = _placeholder(content, wrong)
-    problems += [message for keys, message in contradictions(config) if not keys & wrong]
-    if problems:
-        raise ConfigError("\n".join(f"{source}: {one_line(problem)}" for problem in problems))
-    return config
-
-
-def _placeholder(content: dict, wrong: set[str]) -> Config:
-    """A config in which every wrong key has some legal value, so that the others can still be checked against it."""
-    required = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm"}
-    return Config(**required | {key: value for key, value in content.items() if key not in wrong})
-
-
-def describe() -> str:
-    """Every config key with its meaning, range and default, as text for `train --help`."""
-    return "\n".join(
-        f"  {prefix}{key_help(name, field)}"
-        for model, prefix in ((Config, ""), (Maps, "maps."))
-        for name, field in model.model_fields.items()
-    )

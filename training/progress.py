@@ -1,0 +1,90 @@
+"""What is noted of the training steps for those who watch a run, and when it is shown."""
+
+import logging
+
+import torch
+from torch import Tensor
+
+from config import Config
+from dataProcessors.batches import Batch
+from dataProcessors.maps import OpenMaps
+from training.faults import spread
+from training.records import HardestTuples, Sampled
+from training.steps import Outcome
+
+log = logging.getLogger(__name__)
+COLLAPSED = 1e-3  # spread of a batch's embeddings under which, all through an epoch, they count as one point
+
+
+class Progress:
+    """Notes every step, and shows numbers of each and pictures of an epoch's last one.
+
+    Args:
+        config: of the run
+        maps: tiles of the image map, and their labels
+        reporter: takes what is to be shown; see reporting.reporter.Reporter
+
+    Attributes:
+        sampled: where tiles were trained on
+        hardest: tuples of the epoch
+    """
+
+    def __init__(self, config: Config, maps: OpenMaps, reporter):
+        self.config, self.maps, self.reporter = config, maps, reporter
+        self.sampled, self.hardest = Sampled(), HardestTuples()
+        self._spreads: list[float] = []
+
+    def state_dict(self) -> dict:
+        """What a checkpoint keeps."""
+        return {"sampled": self.sampled.state_dict(), "hardest": self.hardest.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` gave."""
+        self.sampled.load_state_dict(state["sampled"])
+        self.hardest.load_state_dict(state["hardest"])
+
+    def begin_epoch(self) -> None:
+        """Forget what is noted of one epoch only."""
+        self.hardest.clear()
+        self._spreads = []
+
+    def values_of(self, loss: Tensor, outcome: Outcome) -> dict[str, float]:
+        """What is logged of a step, as numbers."""
+        tensors = {
+            "loss": loss,
+            "active_share": (outcome.terms.detach() > 0).float().sum() / max(len(outcome.terms), 1),
+            "embedding_spread": spread(outcome.embeddings.detach()),
+        }
+        known = {role: distances for role, distances in outcome.distances.items() if len(distances)}
+        tensors |= {f"{role}_distance": distances.mean() for role, distances in known.items()}
+        numbers = torch.stack([tensor.float() for tensor in tensors.values()]).tolist()  # one wait for the device
+        return dict(zip(tensors, numbers)) | {"learning_rate": self.config.learning_rate}
+
+    def add(self, batch: Batch, outcome: Outcome, values: dict[str, float]) -> None:
+        """Note a step that is done, and show its values."""
+        self._spreads.append(values["embedding_spread"])
+        for role, indices in batch.roles.items():
+            self.sampled.add(role, batch.positions[indices])
+        self.hardest.add(outcome.terms.detach().float().cpu().numpy(), batch.positions, outcome.tuples)
+        self.reporter.step(batch.step, values)
+
+    def show(self, batch: Batch, outcome: Outcome) -> None:
+        """Pictures of the epoch's last batch and of its hardest tuples."""
+        step = batch.step
+        self.reporter.batch(step, batch.tiles, self.maps.read_classes(batch.positions), list(batch.roles.items()))
+        self.reporter.distances(
+            step, {role: values.cpu().numpy() for role, values in outcome.distances.items() if len(values)}
+        )
+        positions, rows = self.hardest.rows()
+        if len(positions):
+            tiles, classes = self.maps.read(positions), self.maps.read_classes(positions)
+            self.reporter.hardest(step, tiles, classes, rows, self.hardest.losses)
+
+    def warn_of_collapse(self, epoch: int) -> None:
+        """Warn if in every step of the epoch the embeddings were as good as one point."""
+        if self._spreads and max(self._spreads) < COLLAPSED:
+            log.warning(
+                "epoch %d: the embeddings have collapsed into one point (spread %.1e at most, of 1): the network tells "
+                "no tiles apart. Choose a smaller 'learning_rate', or less or other 'mining'",
+                epoch, max(self._spreads),
+            )  # fmt: skip
