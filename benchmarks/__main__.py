@@ -23,6 +23,7 @@ BENCHMARKS = (
     "tiles", "tiles_cold", "batches", "preparing", "without_cache", "pool", "offline_mining", "training_step",
     "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "evaluation", "start", "memory",
 )  # fmt: skip
+UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bf16", "amx_bf16": "AMX"}  # of a processor, by flag
 PACKAGES = ("torch", "rasterio", "numpy", "scikit-learn", "torchgeo", "pytorch-metric-learning")
 
 
@@ -32,18 +33,25 @@ def section(name: str, about: str, rows: list[Row]) -> str:
     lines = ["| what | measured | claim | holds |", "|---|---|---|---|"]
     told = {True: "yes", False: "**no**", None: ""}
     lines += [f"| {row.what} | {row.measured} | {row.claim} | {told[row.holds]} |" for row in rows]
-    command = f"`python -m benchmarks {name}` on {time.strftime('%Y-%m-%d')}:"
+    command = f"`python -m benchmarks {name}` on {time.strftime('%Y-%m-%d')}, {processor()}:"
     return "\n\n".join([f"## {title}", text.strip(), command, "\n".join(lines)]) + "\n"
 
 
-def machine() -> str:
-    """The processor, the cores this process may use, the memory, and the versions of what was measured."""
+def processor() -> str:
+    """The processor, the units of it that decide how fast networks are, and the cores this process may use."""
     info = Path("/proc/cpuinfo").read_text(encoding="utf8") if Path("/proc/cpuinfo").exists() else ""
-    name = re.search(r"model name\s*: (.*)", info)
+    name = re.search(r"^model name\s*: (.*)", info, re.MULTILINE)
+    flags = re.search(r"^flags\s*: (.*)", info, re.MULTILINE)
+    units = [unit for flag, unit in UNITS.items() if flags and flag in flags[1].split()]
+    told = f" ({', '.join(units)})" if units else ""
+    return f"{name[1] if name else platform.processor()}{told}, {len(os.sched_getaffinity(0))} cores"
+
+
+def machine() -> str:
+    """The processor, the memory, and the versions of what was measured."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    cores = len(os.sched_getaffinity(0))
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    return f"{name[1] if name else platform.processor()}, {cores} cores, {memory:.0f} GiB; {packages}."
+    return f"{processor()}, {memory:.0f} GiB; {packages}."
 
 
 def put(page: Path, heading: str, text: str) -> None:
