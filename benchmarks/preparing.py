@@ -4,9 +4,11 @@ A map is prepared when it is first used: decoded, brought onto the grid, its cla
 the disk and waited for until it lies there. The image is compared with what rasterio alone needs to decode all blocks
 into memory that is then thrown away, with as many threads; the label map with what a WarpedVRT of the same settings
 needs to give all windows (its tolerance is a thousandth of a pixel, since with GDAL's own eighth of a pixel 2 % of the
-pixels get a neighbour's class; that rate stands beside it). Only our side writes anything.
+pixels get a neighbour's class; that rate stands beside it). Only our side writes anything; what the disk alone needs to
+take as many bytes as the prepared image has stands beside it too.
 """
 
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from dataProcessors.sources import WARP_TOLERANCE
 from dataProcessors.tiffreader import LabelReader, TiffReader
 
 THREADS = 2
+PIECE = bytes(range(256)) * 4096  # 1 MiB
 GDAL_TOLERANCE = 0.125  # pixels, its default
 
 
@@ -43,13 +46,14 @@ def measure(setting: Setting) -> list[Row]:
     ways = {
         "image prepared": prepare_image,
         "image decoded by rasterio alone": lambda: decode(lambda: rasterio.open(maps.image), 512),
+        "as many bytes taken by the disk": lambda: write(cache, grid.width * grid.height * len(grid.bands)),
         "labels prepared": prepare_labels,
         "labels warped by WarpedVRT alone": lambda: decode(lambda: warped(maps.labels, grid, WARP_TOLERANCE), 2048),
         "labels warped with GDAL's tolerance": lambda: decode(lambda: warped(maps.labels, grid, GDAL_TOLERANCE), 2048),
     }
     taken = in_turn(ways, setting.rounds)
     shutil.rmtree(cache, ignore_errors=True)
-    (image, decoded), (labels, same, coarse) = list(taken.values())[:2], list(taken.values())[2:]
+    image, decoded, _, labels, same, coarse = taken.values()
     return [
         *(Row(f"{what}, s per map", timing.duration()) for what, timing in taken.items()),
         faster("image: rate of preparing over that of decoding", image.times(decoded), 0.6),
@@ -64,6 +68,17 @@ def warped(path: Path, grid: TiffReader, tolerance: float) -> WarpedVRT:
         rasterio.open(path), crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height,
         add_alpha=True, tolerance=tolerance,
     )  # fmt: skip
+
+
+def write(folder: Path, number: int) -> None:
+    """Write so many bytes in an otherwise empty folder, and wait until they lie on the disk."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    with open(folder / "bytes", "wb") as file:
+        for start in range(0, number, len(PIECE)):
+            file.write(PIECE[: number - start])
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def decode(open_file: Callable, side: int) -> None:
