@@ -101,7 +101,8 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
         reporter = make_reporter(config, maps, run)
         segmenter = Segmenter(config, maps) if config.segmentation else None
         evaluator = Evaluator(config, maps.image, scaling, pools["fit"], pools["score"], threads, segmenter)
-        scorer = Scorer(evaluator, reporter, maps.image, config.best_metric, beside=execution.device.type != "cpu")
+        cores = threads if execution.device.type != "cpu" else 0
+        scorer = Scorer(evaluator, reporter, maps.image, config.best_metric, interruption, beside=cores)
         trainer = Trainer(config, network, step, scorer, execution, maps, reporter, run.folder, interruption)
         trainer.run(run.checkpoint)
         reporter.close()
@@ -254,7 +255,7 @@ def _thread_ended(ended: threading.ExceptHookArgs) -> None:
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    if code > 128:  # an evaluation may be computing in a thread of its own; nothing of it is needed
+    if code:  # an evaluation may be computing in a thread of its own; nothing of it is needed
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

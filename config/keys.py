@@ -110,9 +110,11 @@ class Config(BaseModel):
     learning_rate: Number = key("learning rate of Adam", 2e-4, gt=0)
     seed: Whole = key("seed of everything that is drawn", 0, ge=0, lt=2**31)
     threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = key("CPU cores this run may use", "auto")
-    precision: Literal["auto", "fp32", "bf16"] = key("auto: bf16 where it is faster, measured at start", "auto")
+    precision: Literal["auto", "fp32", "bf16"] = key(
+        "auto: bf16 on GPUs; on a CPU where it is faster, measured", "auto"
+    )
     channels_last: bool | Literal["auto"] = key(
-        "bands of a pixel side by side in memory; auto: where a step is faster so, measured at start", "auto"
+        "bands of a pixel side by side in memory; auto: on GPUs; on a CPU where it is faster, measured", "auto"
     )
     compile: bool = key("compile the network with torch.compile: a minute or more at start, seldom faster", False)
     device: str = key("auto, cpu, cuda, cuda:N or mps", "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")

@@ -81,7 +81,7 @@ def test_too_little_memory_for_an_evaluation(workplace, monkeypatch, capsys):
 
     monkeypatch.setattr(Passes, "_pass", forward)
     message = refused(capsys, "memory-evaluation")
-    assert "At step 0 the memory of cpu is too small for embedding 89 tiles of 16 pixels" in message
+    assert "At step 0 the memory of cpu is too small for embedding 89 tiles of 16 pixels. Free memory" in message
 
 
 def test_errors_of_every_kind_of_memory_are_known():
@@ -92,6 +92,7 @@ def test_errors_of_every_kind_of_memory_are_known():
     assert is_out_of_memory(of_torch.value)
     assert is_out_of_memory(of_numpy.value)
     assert is_out_of_memory(torch.OutOfMemoryError())
+    assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
     assert not is_out_of_memory(RuntimeError("shapes do not fit"))
 
 

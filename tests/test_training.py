@@ -17,6 +17,7 @@ from dataProcessors.pool import Pool
 from evaluation.scoring import Evaluation, Score, goodness
 from training.evaluator import Features
 from training.folder import create_folder, lock_folder
+from training.interruption import Interruption
 from training.records import MOST_HARDEST, MOST_SAMPLED, HardestTuples, Sampled
 from training.scorer import Scorer, Snapshot
 from training.steps import Embedding, TupleStep
@@ -235,8 +236,8 @@ class Evaluated:
         self.told.append(best)
 
 
-def scorer_of(evaluator, recorder, beside=False) -> Scorer:
-    return Scorer(evaluator, recorder, NoImage(), "retrieval/MAP@R", beside)
+def scorer_of(evaluator, recorder, beside=0) -> Scorer:
+    return Scorer(evaluator, recorder, NoImage(), "retrieval/MAP@R", Interruption(), beside)
 
 
 def no_checkpoint(name: str):
@@ -293,7 +294,7 @@ def test_scorer_that_goes_on_draws_figures_of_a_best_that_an_earlier_process_fou
 
 def test_beside_the_training_an_evaluation_does_not_hold_up_the_next_step():
     evaluator, recorder = StubEvaluator(), Recorder()
-    scorer = scorer_of(evaluator, recorder, beside=True)
+    scorer = scorer_of(evaluator, recorder, beside=2)
     evaluator.go.clear()
     scorer.submit(snapshot(1, 0.5), lambda best: None)
     scorer.poll()

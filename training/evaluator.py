@@ -19,9 +19,14 @@ Scaling = tuple[np.ndarray, np.ndarray]  # offset (C,) and scale (C,)
 EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
 
 
+def most_at_once(size: int) -> int:
+    """How many tiles of size x size pixels a network takes together, at most."""
+    return max(1, PIXELS_AT_ONCE // size**2)
+
+
 def in_parts(positions: np.ndarray, size: int) -> list[np.ndarray]:
     """Positions (N, 2) in parts that a network takes at once."""
-    step = max(1, PIXELS_AT_ONCE // size**2)
+    step = most_at_once(size)
     return [positions[i : i + step] for i in range(0, len(positions), step)]
 
 

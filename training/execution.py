@@ -104,6 +104,8 @@ def resolve_device(name: str) -> torch.device:
 def resolve(config: Config, network: nn.Module, tiles: np.ndarray) -> Execution:
     """Move the network to its device and choose number format and layout: those asked for, else the fastest.
 
+    Which is fastest is known of GPUs, and measured on a CPU.
+
     Args:
         config: of the run
         network: on the CPU; moved in place; its weights stay as they are

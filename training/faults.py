@@ -13,6 +13,8 @@ from dataProcessors.batches import Batch
 from storage import whole_file
 
 SHOWN_POSITIONS = 3  # of a batch, in a message
+# in the texts of errors that have no class of their own
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of")
 
 
 class NotFinite(Exception):
@@ -47,25 +49,27 @@ class Faults:
         return UserError(f"{told} The checkpoints of before are kept. Choose a smaller 'learning_rate'.")
 
     @contextmanager
-    def told(self, step: int, embedded: str, tiles: str, batch: Batch | None = None) -> Iterator[None]:
+    def told(self, step: int, where: str, tiles: str, keys: str = "", batch: Batch | None = None) -> Iterator[None]:
         """What is computed within, at a step, ends in a UserError where it diverges or is too large.
 
         Args:
             step: that is being made, or was made last
-            embedded: what the embeddings are of
+            where: the embeddings are made, unless in a training step
             tiles: how many pass the network, and what makes them so many
+            keys: of the config that make less of them
             batch: that they are of
         """
         try:
             yield
         except NotFinite:
-            raise self.diverged(step, f"an embedding{embedded} is not finite", batch) from None
+            raise self.diverged(step, f"an embedding{where} is not finite", batch) from None
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+            smaller = f"Choose a smaller {keys}, or free" if keys else "Free"
             raise OutOfMemory(
                 f"At step {step:,} the memory of {self.device} is too small for {tiles} of {self.config.image_size} "
-                "pixels. Choose a smaller 'batch_size' or 'image_size', or free memory that other programs use."
+                f"pixels. {smaller} memory that other programs use."
             ) from None
 
 
@@ -78,7 +82,8 @@ def spread(embeddings: Tensor) -> Tensor:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether a device, or the machine, had no memory left."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
+    known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return known or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def told_of_batch(batch: Batch, config: Config) -> str:

@@ -27,7 +27,7 @@ class Interruption:
     """
 
     def __init__(self):
-        self._deferred, self._noted = False, None
+        self._deferred, self._noted = 0, None  # blocks around what is being done
         self._before = {}
 
     def __enter__(self) -> "Interruption":
@@ -52,11 +52,11 @@ class Interruption:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """A block that is not broken off: a signal is noted, and the exception raised when the block ends."""
-        self._deferred = True
+        """A block that is not broken off: a signal is noted, and the exception raised when the outermost block ends."""
+        self._deferred += 1
         try:
             yield
         finally:
-            self._deferred = False
-        if self._noted is not None:
+            self._deferred -= 1
+        if self._noted is not None and not self._deferred:
             raise Interrupted(self._noted)

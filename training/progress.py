@@ -17,7 +17,7 @@ COLLAPSED = 1e-3  # spread of a batch's embeddings under which, all through an e
 
 
 class Progress:
-    """Notes every step, and shows numbers of each and pictures of an epoch's last one.
+    """Notes every step, and shows numbers of each and pictures of the last one before an evaluation.
 
     Args:
         config: of the run

@@ -7,11 +7,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from dataProcessors.tiffreader import TiffReader
 from evaluation.scoring import Evaluation, goodness
 from training.checkpoint import BEST, LAST
 from training.evaluator import Evaluator, Features, renamed
+from training.interruption import Interruption
 
 FIGURES_SHARE = 0.1  # of the time since the last figures that those of a new best may cost
 FIGURES_OF = {BEST: "best", LAST: "last"}  # a checkpoint's file -> the folder of its figures
@@ -43,15 +45,27 @@ class Scorer:
         reporter: takes what is to be shown; see reporting.reporter.Reporter
         image: reads the tiles that figures show
         best_metric: by which the best network is told, as TensorBoard names it: task/metric, or task/metric/model
-        beside: evaluate in a thread of its own while the training goes on (for a GPU; on a CPU both would slow down)
+        interruption: keeps signals away from what must not be broken off
+        beside: CPU cores for a thread that evaluates while the training goes on (for a GPU); 0: evaluate in between,
+            as on a CPU, where both would slow down
 
     Attributes:
         scored_step: the last step whose scores are shown, -1 before any
     """
 
-    def __init__(self, evaluator: Evaluator, reporter, image: TiffReader, best_metric: str, beside: bool):
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        reporter,
+        image: TiffReader,
+        best_metric: str,
+        interruption: Interruption,
+        beside: int = 0,
+    ):
         self.evaluator, self.reporter, self.image, self.best_metric = evaluator, reporter, image, best_metric
-        self._worker = ThreadPoolExecutor(1, "evaluation") if beside else None
+        self.interruption = interruption
+        # what scikit-learn computes with is limited thread by thread
+        self._worker = ThreadPoolExecutor(1, "evaluation", threadpool_limits, (beside,)) if beside else None
         self._pending: tuple[Snapshot, OnEvaluated, Future] | None = None
         self._drawing: Future | None = None
         self.scored_step, self._best, self._best_step = -1, -math.inf, -1
@@ -133,12 +147,13 @@ class Scorer:
     def _report(self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation]) -> None:
         value = goodness(evaluations[0].scores, self.best_metric)
         is_best = value > self._best or self._best_step < 0
-        self.reporter.scores(snapshot.step, evaluations)
-        on_evaluated(is_best)
-        self.scored_step = snapshot.step
-        self._evaluated[LAST] = snapshot, evaluations[0]
-        if is_best:
-            self._best, self._best_step, self._evaluated[BEST] = value, snapshot.step, self._evaluated[LAST]
+        with self.interruption.deferred():
+            self.reporter.scores(snapshot.step, evaluations)
+            on_evaluated(is_best)
+            self.scored_step = snapshot.step
+            self._evaluated[LAST] = snapshot, evaluations[0]
+            if is_best:
+                self._best, self._best_step, self._evaluated[BEST] = value, snapshot.step, self._evaluated[LAST]
         is_drawn = self._drawn[BEST] == self._best_step or BEST not in self._evaluated or self._drawing is not None
         if not is_drawn and self._drawing_took < FIGURES_SHARE * (time.monotonic() - self._drawn_at):
             self._draw(BEST)

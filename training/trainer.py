@@ -17,6 +17,7 @@ from dataProcessors.maps import OpenMaps
 from networks import estimate_batchnorm_statistics
 from training import checkpoint as checkpoints
 from training.checkpoint import EVALUATING, Checkpoints
+from training.evaluator import most_at_once
 from training.execution import Execution
 from training.faults import Faults, OutOfMemory, told_of_batch
 from training.interruption import Interrupted, Interruption
@@ -101,16 +102,19 @@ class Trainer:
             with self.interruption.deferred():
                 self._keep()  # that it is complete
         except (Interrupted, OutOfMemory):
-            self.scorer.abandon()
             if self.state.steps_done > self._steps_kept:
                 self._keep()
             raise
+        finally:
+            self.scorer.abandon()
 
     def _begin(self, checkpoint: dict | None) -> None:
         state = self.state
         if checkpoint is not None:
             state.load_state_dict(checkpoint, self.folder)
             self._steps_kept = state.steps_done
+        else:
+            torch.manual_seed(self.config.seed)  # for networks that draw themselves, as dropout does
         if self.scorer.scored_step < 0 and state.steps_done == 0:
             self._estimate_statistics()
             self._evaluate()
@@ -120,6 +124,7 @@ class Trainer:
             self._evaluate()
         else:
             self._evaluate_earlier()
+            self._evaluate_if_due()  # the run may have ended while this one waited for the earlier
 
     def _keep(self) -> None:
         """Write a checkpoint, unless the weights are such that nothing can go on from them."""
@@ -156,8 +161,9 @@ class Trainer:
     def _train_step(self, batch: Batch, waited: float) -> float:
         """Loss of a step on a batch for which it was waited so many seconds."""
         started = time.perf_counter()
-        loss, outcome = self._gradients(batch)
-        self.optimizer.step()
+        with self.faults.told(batch.step, "", told_of_batch(batch, self.config), "'batch_size' or 'image_size'", batch):
+            loss, outcome = self._gradients(batch)
+            self.optimizer.step()
         values = self.progress.values_of(loss, outcome)
         seconds = waited + time.perf_counter() - started
         values |= {"tiles_per_second": len(batch.tiles) / seconds, "wait_share": waited / seconds}
@@ -175,15 +181,14 @@ class Trainer:
         """Forward and backward: the loss, and what it is made of."""
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with self.faults.told(batch.step, "", told_of_batch(batch, self.config), batch):
-            outcome = self.step(batch, self.passes.of_step(batch.step))
-            loss = self.step.loss.mean(outcome.terms) if outcome.loss is None else outcome.loss
-            loss.backward()
+        outcome = self.step(batch, self.passes.of_step(batch.step))
+        loss = self.step.loss.mean(outcome.terms) if outcome.loss is None else outcome.loss
+        loss.backward()
         return loss.detach(), outcome
 
     def _embed_positions(self, positions: np.ndarray) -> np.ndarray:
         """Embeddings (N, D) float32 of tiles at positions (N, 2), as the network is now."""
-        with self.faults.told(self.state.steps_done, " of an evaluated tile", f"embedding {len(positions)} tiles"):
+        with self.faults.told(self.state.steps_done, " outside of a step", f"embedding {len(positions)} tiles"):
             return self.passes.embed_positions(positions)
 
     def _estimate_statistics(self) -> None:
@@ -191,9 +196,11 @@ class Trainer:
         if self.config.pretrained:
             return  # they came with the weights
         rng = np.random.default_rng([self.config.seed, 0])
-        places = [self.maps.area.draw(STATISTICS_TILES, rng) for _ in range(STATISTICS_BATCHES)]
+        number = min(STATISTICS_TILES, max(2, most_at_once(self.config.image_size)))
+        places = [self.maps.area.draw(number, rng) for _ in range(STATISTICS_BATCHES)]
         batches = (self.execution.to_device(self.maps.read(place)) for place in places)
-        estimate_batchnorm_statistics(self.network, batches)
+        with self.faults.told(0, " outside of a step", f"batch-norm statistics of {number} tiles", "'image_size'"):
+            estimate_batchnorm_statistics(self.network, batches)
 
     def _is_evaluated(self, step: int) -> bool:
         """Whether a step ends an epoch after which the network is evaluated; the last one always is."""
@@ -220,6 +227,8 @@ class Trainer:
         """Evaluate the network whose evaluation was pending, beside the training, when the run ended."""
         try:
             snapshot = self._snapshot_of(EVALUATING)
+        except OutOfMemory:
+            raise
         except UserError as error:
             log.warning("The evaluation of step %d is left out: %s", self.state.evaluating, error)
             self.state.evaluating = None
@@ -227,8 +236,8 @@ class Trainer:
             self.scorer.submit(snapshot, self._evaluated)
 
     def _evaluated(self, best: bool) -> None:
-        self.state.evaluating = None
         self.checkpoints.evaluated(best)
+        self.state.evaluating = None
 
     def _snapshot(self) -> Snapshot:
         """All that is to be evaluated of the network as it is now."""
@@ -241,7 +250,9 @@ class Trainer:
         kept, now = checkpoints.load(self.folder / name), checkpoints.copied(self.network.state_dict())
         sampled = Sampled()
         sampled.load_state_dict(kept["progress"]["sampled"])
-        self.network.load_state_dict(kept["network"])
-        features = self.scorer.evaluator.embed("trained" if kept["step"] else "untrained", self._embed_positions)
-        self.network.load_state_dict(now)
+        try:
+            self.network.load_state_dict(kept["network"])
+            features = self.scorer.evaluator.embed("trained" if kept["step"] else "untrained", self._embed_positions)
+        finally:
+            self.network.load_state_dict(now)
         return Snapshot(kept["step"], features, sampled.copy())
