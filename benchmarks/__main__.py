@@ -1,6 +1,6 @@
 """Run benchmarks, print their tables, and put them into a page of the documentation if asked.
 
-python -m benchmarks                              all of them, some 30 minutes, and about 8 GB of maps at first
+python -m benchmarks                              all of them, 30 to 80 minutes, and about 8 GB of maps at first
 python -m benchmarks gsil tiles                   some of them
 python -m benchmarks --write doc/performance.md   and replace their sections of the page
 """
