@@ -135,6 +135,18 @@ def rename_folder(folder: Path, target: Path) -> bool:
     return True
 
 
+def discard_folder(folder: Path) -> None:
+    """Remove a folder so that it is gone at once, or not at all; nothing happens where another process removed it.
+
+    Raises:
+        StorageError: the disk refuses it
+    """
+    aside = _part(folder)
+    with writing(folder), suppress(FileNotFoundError):
+        os.rename(folder, aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove folders that processes were killed while making; see `temporary_folder`."""
     for leftover in filter(Path.is_dir, folder.glob(f"{PART}*")):
@@ -193,6 +205,9 @@ def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError:
+        if not path.is_dir():  # some shared folders cannot do that for names
+            raise
     finally:
         os.close(descriptor)
 

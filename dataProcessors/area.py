@@ -9,7 +9,7 @@ from dataProcessors.blocks import BLOCK, Summary, block_pixels, block_shape
 from dataProcessors.grid import Window
 
 CELL = 2  # tile sides of a reserved cell
-ROUNDS = 200  # of drawing again what was not accepted, before a place is taken to be impossible
+ROUNDS = 200  # of drawing again in a row with nothing accepted, before a place is taken to be impossible
 
 
 class SamplingError(UserError):
@@ -110,13 +110,14 @@ class Area:
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """n positions (n, 2) int64 of training tiles, each anywhere in the training area with equal chance."""
-        found = np.empty((0, 2), np.int64)
-        for _ in range(ROUNDS):
-            if len(found) >= n:
-                return found[:n]
-            proposed = self._anywhere(2 * (n - len(found)) + 16, rng)
-            fitting = proposed[self.fits(proposed)][: n - len(found)]  # no more than needed: data may have to be read
-            found = np.concatenate([found, fitting[self.has_data(fitting)]])
+        found, fruitless = np.empty((0, 2), np.int64), 0
+        while len(found) < n and fruitless < ROUNDS:
+            wanted = max(n - len(found), fruitless)  # hardly more than needed: data may have to be read
+            proposed = self._anywhere(2 * wanted + 16, rng)
+            fitting = proposed[self.fits(proposed)][:wanted]
+            accepted = fitting[self.has_data(fitting)]
+            found = np.concatenate([found, accepted])
+            fruitless = 0 if len(accepted) else fruitless + 1
         if len(found) >= n:
             return found[:n]
         raise SamplingError(

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from affine import Affine
 from rasterio.crs import CRS
+from rasterio.io import MemoryFile
 
 from dataProcessors.labels import NO_LABEL, Legend
 from dataProcessors.sidecar import with_category_names
@@ -26,10 +26,13 @@ def write_class_raster(path: Path, classes: np.ndarray, legend: Legend, crs: CRS
     """
     height, width = classes.shape
     colours = {value: (*colour, 255) for value, colour in enumerate(legend.colors)}
-    with whole_file(path) as temporary, rasterio.open(
-        temporary, "w", driver="GTiff", width=width, height=height, count=1, dtype="uint8", nodata=NO_LABEL,
-        crs=crs, transform=transform, photometric="palette", compress="deflate",
-    ) as out:  # fmt: skip
-        out.write(classes, 1)
-        out.write_colormap(1, colours | {NO_LABEL: (0, 0, 0, 0)})
+    with MemoryFile() as memory:  # GDAL is silent where a disk is full as it closes a file
+        with memory.open(
+            driver="GTiff", width=width, height=height, count=1, dtype="uint8", nodata=NO_LABEL,
+            crs=crs, transform=transform, photometric="palette", compress="deflate",
+        ) as out:  # fmt: skip
+            out.write(classes, 1)
+            out.write_colormap(1, colours | {NO_LABEL: (0, 0, 0, 0)})
+        with whole_file(path) as temporary:
+            temporary.write_bytes(memory.getbuffer())
     write_text(path.with_name(f"{path.name}.aux.xml"), with_category_names(legend.names))

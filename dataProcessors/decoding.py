@@ -206,8 +206,13 @@ def _code_candidates(source: LabelSource, values: np.ndarray, hint: str | None) 
         return explained or [_own_codes(source, palette)]
     for legend in legends:
         numbered = tuple(range(1, len(legend) + 1))  # as the published CORINE raster has them
-        ways = {"codes": legend.codes or numbered, "codes 1, 2, 3, ...": numbered}
-        candidates += [code_decoder(legend, codes, how=how) for how, codes in ways.items()]
+        ways = {"codes": legend.codes, "codes 1, 2, 3, ...": numbered}
+        candidates += [code_decoder(legend, codes, how=how) for how, codes in ways.items() if codes]
+        if not legend.codes and not palette and (values == 0).any():
+            log.warning(
+                "%s: the legend %s gives no codes, so 1 is taken for %s, and 0, which occurs, for no label. If 0 is a "
+                "class, give each class of the legend its 'code'", source.path, legend.name, legend.names[0],
+            )  # fmt: skip
     return candidates
 
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from dataProcessors.blocks import BLOCK, Summary, block_pixels, block_shape, overview_step, padded
 from dataProcessors.grid import Window
 from dataProcessors.sources import ImageSource, LabelSource, MapError
-from storage import rename_folder, temporary_folder, writing
+from storage import discard_folder, rename_folder, temporary_folder, writing
 
 try:
     import resource
@@ -32,6 +32,12 @@ CAN_ANNOUNCE = hasattr(os, "posix_fadvise") and hasattr(resource, "RUSAGE_THREAD
 FORMAT = 3  # of the prepared files; a change of their meaning needs another number
 
 
+# what opening a prepared map may end in if a file is missing, cut off, or another one
+DAMAGE = (
+    FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, KeyError, EOFError, TypeError, TokenError,
+)  # fmt: skip
+
+
 class PreparedMap:
     """Blocks and summary of a prepared map, as they lie in its folder.
 
@@ -41,7 +47,8 @@ class PreparedMap:
         folder: of the prepared map
         window, dtype, bands: what it must hold
     Raises:
-        OSError, ValueError, KeyError, EOFError, TypeError, TokenError: a file is missing, cut off, or another one
+        DAMAGE: a file is missing, cut off, or another one
+        OSError: the system refuses to open it
     """
 
     def __init__(self, folder: Path, window: Window, dtype: np.dtype, bands: int):
@@ -131,9 +138,12 @@ def prepared(
     if folder.exists():
         try:
             return PreparedMap(folder, *content)
-        except (OSError, ValueError, KeyError, EOFError, TypeError, TokenError) as error:
-            log.warning("%s is damaged, and made again: %s", folder, error)
-            shutil.rmtree(folder, ignore_errors=True)
+        except DAMAGE as error:
+            damage = str(error)
+        except OSError as error:  # of the system, and may pass: nothing that took hours is removed for it
+            raise MapError(f"{folder}: the prepared map cannot be opened: {error}. Try again.") from None
+        log.warning("%s is damaged, and made again: %s", folder, damage)
+        discard_folder(folder)
     with writing(folder), temporary_folder(cache) as temporary:
         _prepare(source, window, count, temporary, threads)
         rename_folder(temporary, folder)  # unless another run was faster with the same content

@@ -20,6 +20,7 @@ from dataProcessors.rasters import FAILURES, MapError, open_raster, reading, rea
 log = logging.getLogger(__name__)
 IMAGE_TYPES = ("uint8", "int16", "uint16", "float32")
 MOST_BANDS = 20
+STRIPES_BYTES = 64_000_000  # of a map in stripes that are decoded at once, unless 128 lines are more
 WARP_TOLERANCE = 0.001  # pixels of the label map; GDAL's own 0.125 gives 2 % of the pixels a neighbour's class
 
 
@@ -48,11 +49,15 @@ class ImageSource:
         self.grid = Grid(file.crs, file.transform, file.width, file.height)
         self.bands = _choose_bands(self.path, file, bands)
         self.dtype = _common_dtype(self.path, file, self.bands)
-        self.chunk = _chunk_shape(file)
+        self.chunk = _chunk_shape(file, len(self.bands) * self.dtype.itemsize)
         self.synthetic = is_synthetic(file)
         self.nodata = _held(self.path, nodata, self.dtype) if nodata is not None else file.nodata
         self.masked = _is_masked(file, self.bands)
         self.fill = self._fill()
+        self.read_as = {  # what decides how pixels are read
+            "bands": self.bands, "nodata": self.nodata, "fill": self.fill, "masked": self.masked,
+            "parts": _about_parts(file),
+        }  # fmt: skip
 
     def _fill(self):
         if self.dtype.kind == "f":
@@ -103,6 +108,8 @@ class LabelSource:
         self.native = _Handles(self.path).get()
         self.synthetic = is_synthetic(self.native)
         self.native_grid = Grid(self.native.crs, self.native.transform, self.native.width, self.native.height)
+        native = self.native_grid
+        self.read_as = {"native": [str(native.crs), list(native.transform)], "parts": _about_parts(self.native)}
         self._handles = _Handles(self.path, None if _is_on_grid(self.path, self.native_grid, grid) else grid)
         self._handles.get()  # what cannot be brought onto the grid is found at once
         self.chunk = (2048, 2048)
@@ -224,7 +231,16 @@ def _held(path: str, nodata: float, dtype: np.dtype) -> float:
     return nodata
 
 
-def _chunk_shape(file) -> tuple[int, int]:
+def _about_parts(file) -> list[tuple[str, int, int]]:
+    """Name, size and time of the files beside a map that hold pixels of it: its mask, or what a mosaic is made of."""
+    others = [Path(name) for name in file.files[1:] if not name.endswith((".aux.xml", ".ovr"))]
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in others if path.exists()]
+
+
+def _chunk_shape(file, pixel_bytes: int) -> tuple[int, int]:
     """Height and width to decode at once: whole blocks of the file, since a block is decoded as a whole."""
     rows, columns = file.block_shapes[0]
-    return (512, file.width) if columns > 4096 else (max(512 // rows, 1) * rows, max(512 // columns, 1) * columns)
+    if columns <= 4096:
+        return max(512 // rows, 1) * rows, max(512 // columns, 1) * columns
+    lines = STRIPES_BYTES // (pixel_bytes * file.width)  # of a map in stripes, which may be very wide
+    return min(max(lines // 128, 1) * 128, 512), file.width

@@ -29,6 +29,7 @@ from dataProcessors.rasters import told_of
 from dataProcessors.sources import ImageSource, LabelSource
 
 log = logging.getLogger(__name__)
+BYTES_AT_ONCE = 64_000_000  # of pixels, where it is left to us how many tiles to look at together
 THINNED = 16  # without a prepared map, the summary comes from every 16th pixel along each axis
 
 
@@ -58,7 +59,7 @@ class TiffReader:
         source = ImageSource(path, bands, nodata)
         with told_of(source.path):
             window = source.grid.window_of(rect)
-        self._open(source, window, cache, threads, {"bands": bands, "nodata": nodata})
+        self._open(source, window, cache, threads, {})
 
     def _open(self, source, window: Window, cache, threads: int, parts: dict) -> None:
         self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
@@ -97,7 +98,9 @@ class TiffReader:
 
     def nodata_share(self, positions: np.ndarray, size: int) -> np.ndarray:
         """Share of each tile's pixels that have no data: (N,) float."""
-        return without_data(self.read(positions, size), self.fill).mean((-2, -1))
+        parts = _in_parts(positions, size, len(self.bands) * (1 + self.dtype.itemsize))
+        shares = [without_data(self.read(part, size), self.fill).mean((-2, -1)) for part in parts]
+        return np.concatenate(shares) if shares else np.zeros(0)
 
     def overview(self) -> tuple[np.ndarray, int, tuple[int, int]]:
         """The part in use as a small picture (C, h, w), every how-manieth pixel it holds, and its corner's position."""
@@ -175,9 +178,9 @@ class LabelReader(TiffReader):
         tell(f"{self.path}: {share:.1%} of the part in use is labelled; tiles without labels are not scored")
 
 
-def _in_parts(positions: np.ndarray, size: int):
-    """Positions in parts whose pixels, counted with 8 bytes each, stay under about 64 MB."""
-    step = max(1, 8_000_000 // (size * size))
+def _in_parts(positions: np.ndarray, size: int, pixel_bytes: int = 8) -> list[np.ndarray]:
+    """Positions in parts whose pixels, of so many bytes each, stay under BYTES_AT_ONCE."""
+    step = max(1, BYTES_AT_ONCE // (pixel_bytes * size * size))
     return [positions[i : i + step] for i in range(0, len(positions), step)]
 
 
@@ -196,6 +199,7 @@ def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
         "modified": about.st_mtime_ns if about else None,
         "window": list(window),
         "format": FORMAT,
+        **source.read_as,  # which files beside this one may decide
         **parts,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()

@@ -139,3 +139,12 @@ def test_no_room_for_a_tile():
     there[::2] = True
     with pytest.raises(SamplingError, match="No place was found for a training tile of 40 pixels"):
         Map(there, Window(0, 0, 400, 400)).area(40).draw(3, np.random.default_rng(0))
+
+
+def test_places_that_are_few_are_found():
+    there = np.zeros((1024, 1024), bool)
+    for row in range(0, 1024, 128):
+        for column in range(0, 1024, 128):
+            there[row + 40 : row + 84, column + 40 : column + 84] = True  # of 16,384 places of a block 25 are whole
+    area = Map(there, Window(0, 0, 1024, 1024)).area(40)
+    assert area.has_data(area.draw(200, np.random.default_rng(0))).all()

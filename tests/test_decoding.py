@@ -298,6 +298,14 @@ def test_a_legend_of_ones_own(image, tmp_path):
         assert differing(whole(reader), np.where(inside, expected, NO_LABEL)) < TIES
 
 
+def test_codes_that_a_legend_does_not_give_are_told(image, tmp_path, caplog):
+    legend = tmp_path / "legend.json"
+    legend.write_text(json.dumps({"classes": [{"name": name, "color": [9, 9, 9]} for name in ("wood", "lake")]}))
+    reader = opened(labels_in(image, tmp_path, [0, 1, 2]), image, str(legend))
+    assert "gives no codes, so 1 is taken for wood, and 0, which occurs, for no label" in caplog.text
+    assert set(np.unique(whole(reader))) == {0, 1, NO_LABEL}
+
+
 @pytest.mark.parametrize("content", ["no json", "[]", '{"classes": []}', '{"classes": [{"name": "a"}]}', None])
 def test_what_is_no_legend_file(image, tmp_path, content):
     if content is not None:

@@ -1,5 +1,6 @@
 """Image maps as tiles, prepared and read directly, against what rasterio reads, over many kinds of GeoTIFFs."""
 
+import errno
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,23 @@ def test_chunks_are_as_wide_as_a_wide_striped_map_and_many(tmp_path):
     path = write_map(tmp_path / "a.tif", noise((1, 1100, 4200)))
     reader = assert_reads(path, tmp_path, sizes=(96,), threads=3)[0]
     assert reader.source.chunk == (512, 4200)
+
+
+def test_stripes_of_many_bytes_are_decoded_in_smaller_chunks(tmp_path):
+    path = write_map(tmp_path / "a.tif", noise((20, 260, 4200)).astype(np.float32), photometric="MINISBLACK")
+    reader = assert_reads(path, tmp_path, sizes=(96,), threads=2)[0]
+    assert reader.source.chunk == (128, 4200)
+
+
+def test_shares_without_data_of_any_number_of_tiles(tmp_path, monkeypatch):
+    pixels = noise((2, 300, 300))
+    pixels[:, 100:180, :150] = 0
+    reader = TiffReader(write_map(tmp_path / "a.tif", pixels, photometric="MINISBLACK"), nodata=0)
+    positions = np.random.default_rng(0).integers(0, 260, (50, 2))
+    expected = [(pixels[:, y : y + 40, x : x + 40] == 0).all(0).mean() for x, y in positions]
+    monkeypatch.setattr("dataProcessors.tiffreader.BYTES_AT_ONCE", 40 * 40 * 4 * 7)  # 7 tiles
+    assert np.allclose(reader.nodata_share(positions, 40), expected)
+    assert reader.nodata_share(positions[:0], 40).shape == (0,)
 
 
 def test_chosen_bands(tmp_path):
@@ -286,6 +304,37 @@ def test_what_is_read_otherwise_is_prepared_otherwise(tmp_path):
     middle = [(low + high) / 2 for low, high in zip(bounds[:2], bounds[2:])]
     ways = [{}, {"bands": (2, 1)}, {"nodata": 0}, {"rect": (*middle, *bounds[2:])}]
     assert len({TiffReader(path, **way).key for way in ways}) == 4
+
+
+def test_what_a_file_beside_a_map_says_of_it_counts(tmp_path):
+    path = write_map(tmp_path / "a.tif", noise((1, 300, 200)))
+    before = TiffReader(path, cache=tmp_path / "cache")
+    band = '<PAMRasterBand band="1"><NoDataValue>7</NoDataValue></PAMRasterBand>'
+    Path(f"{path}.aux.xml").write_text(f"<PAMDataset>{band}</PAMDataset>")
+    after = TiffReader(path, cache=tmp_path / "cache")
+    assert (before.fill, after.fill) == (None, 7)
+    assert before.key != after.key
+    assert (
+        after.summary.counts.sum()
+        == (after.read([[0, 0]], 200) != 7).sum()
+        + (after.read([[0, 200]], 100) != 7).sum()
+        + (after.read([[100, 200]], 100) != 7).sum()
+    )
+
+
+def test_a_prepared_map_is_kept_where_the_system_cannot_open_it_now(tmp_path, monkeypatch):
+    path = write_map(tmp_path / "a.tif", noise((1, 300, 200)))
+    key = TiffReader(path, cache=tmp_path / "cache").key
+
+    def refused(*arguments, **keywords):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "load", refused)
+        with pytest.raises(MapError, match=r"cannot be opened: .*Cannot allocate memory"):
+            TiffReader(path, cache=tmp_path / "cache")
+    monkeypatch.setattr(preparation, "_prepare", lambda *_: pytest.fail("it is there already"))
+    assert TiffReader(path, cache=tmp_path / "cache").key == key
 
 
 def test_an_interrupted_preparation_leaves_nothing(tmp_path, monkeypatch):

@@ -54,7 +54,9 @@ class Run:
     def __exit__(self, kind, error, trace) -> None:
         self.lock.release()
         if isinstance(error, (Interrupted, StorageError, OutOfMemory)):
-            error.add_note(f"Go on with: python main.py resume {self.folder}")
+            note = f"Go on with: python main.py resume {self.folder}"
+            if note not in getattr(error, "__notes__", []):  # a run that was opened is left twice
+                error.add_note(note)
 
 
 def start_run(config: Config, maps: dict[str, dict]) -> Run:

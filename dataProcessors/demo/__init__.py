@@ -54,6 +54,7 @@ def make_demo(folder: Path, size: int = 6144, seed: int = 0, progress=None) -> D
     with writing(folder), temporary_folder(folder) as workshop:
         made = DemoPaths(*(workshop / path.name for path in paths))
         _write(made, size, seed, tags, progress)
+        _check(made)
         (workshop / "README.txt").write_text(README, encoding="utf8")
         for name in ("README.txt", paths.osm.name, paths.clc.name, paths.image.name):
             sync(workshop / name)
@@ -62,16 +63,28 @@ def make_demo(folder: Path, size: int = 6144, seed: int = 0, progress=None) -> D
 
 
 def _is_whole(paths: DemoPaths, tags: dict[str, str]) -> bool:
-    """Whether the three files are there and made for these tags; the image came last, so its tags speak for all."""
+    """Whether the three files are there, whole, and made for these tags."""
     import rasterio
 
     if not all(path.exists() for path in paths):
         return False
     try:
-        with rasterio.open(paths.image) as image:
-            return tags.items() <= image.tags().items()
+        for path in paths:
+            with rasterio.open(path) as file:
+                if not tags.items() <= file.tags().items():
+                    return False
     except rasterio.errors.RasterioError:  # damaged since
         return False
+    return True
+
+
+def _check(paths: DemoPaths) -> None:
+    """Raise an OSError if a file cannot be read: GDAL is silent where a disk is full as it closes a file."""
+    import rasterio
+
+    for path in paths:
+        with rasterio.open(path) as file:
+            file.read()
 
 
 def _write(paths: DemoPaths, size: int, seed: int, tags: dict[str, str], progress) -> None:
