@@ -150,7 +150,9 @@ def discard_folder(folder: Path) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove folders that processes were killed while making; see `temporary_folder`."""
     for leftover in filter(Path.is_dir, folder.glob(f"{PART}*")):
-        lock = Lock.on(leftover)
+        lock = None
+        with suppress(PermissionError):  # it is somebody else's
+            lock = Lock.on(leftover)
         if lock is not None:
             if lock.certain:
                 shutil.rmtree(leftover, ignore_errors=True)

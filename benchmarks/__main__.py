@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.measure import Row, Setting, run
+from training.execution import usable_cores
 
 # in the order of a run: what reads maps, what trains, what scores, the whole
 BENCHMARKS = (
@@ -44,7 +45,7 @@ def processor() -> str:
     flags = re.search(r"^flags\s*: (.*)", info, re.MULTILINE)
     units = [unit for flag, unit in UNITS.items() if flags and flag in flags[1].split()]
     told = f" ({', '.join(units)})" if units else ""
-    return f"{name[1] if name else platform.processor()}{told}, {len(os.sched_getaffinity(0))} cores"
+    return f"{name[1] if name else platform.processor()}{told}, {usable_cores()} cores"
 
 
 def machine() -> str:

@@ -10,7 +10,6 @@ cost is the same for every tile. Both give the same value, which is checked on 3
 Python and numpy hold beside the data, in a run that is not timed.
 """
 
-import os
 import tracemalloc
 from collections.abc import Callable
 
@@ -21,6 +20,7 @@ from scipy.spatial.distance import cdist
 from benchmarks.measure import Row, Setting, at_most, faster, figure, in_turn
 from evaluation import gsil
 from evaluation.neighbours import by_chunks
+from training.execution import usable_cores
 
 LENGTH = 64  # of an embedding
 MEASURED_SHARE = 0.1  # of the tiles, by the plain form
@@ -38,7 +38,7 @@ def measure(setting: Setting) -> list[Row]:
 
 def all_cores() -> joblib.parallel_config:
     """The context in which metrics use all cores, as an evaluation sets it up."""
-    return joblib.parallel_config(backend="threading", n_jobs=len(os.sched_getaffinity(0)))
+    return joblib.parallel_config(backend="threading", n_jobs=usable_cores())
 
 
 def tiles(count: int, classes: int, most: int | None = 4) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,6 @@ ZSTD and blocks of 128 x 128 pixels, which `gdal_translate` makes and which is a
 file as it came; what torchgeo gains from the same copy stands beside it.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from benchmarks.with_torchgeo import (
     random_positions,
 )
 from dataProcessors.tiffreader import TiffReader
+from training.execution import usable_cores
 
 DEFLATE, ZSTD = "deflate in blocks of 512", "ZSTD in blocks of 128"
 
@@ -57,7 +57,7 @@ def measure(setting: Setting) -> list[Row]:
 
 def windows(path: Path, side: int, tiles: int) -> Callable[[], int]:
     """What reads random tiles of a GeoTIFF without a prepared map when called."""
-    reader = TiffReader(path, cache=None, threads=len(os.sched_getaffinity(0)))
+    reader = TiffReader(path, cache=None, threads=usable_cores())
     rng = np.random.default_rng(0)
     check_image(path, reader, random_positions(rng, side, BATCH)[0])
 

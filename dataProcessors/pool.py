@@ -175,9 +175,10 @@ def _promising(candidates: np.ndarray, size: int, summary: Summary, rng: np.rand
     """Indices of a random part of the candidates and, for each class, of those in the blocks that hold most of it."""
     columns, rows = ((candidates + size // 2 - summary.window[:2]) // BLOCK).T
     chosen = [rng.choice(len(candidates), MOST_CANDIDATES, replace=False)]
+    order = rng.permutation(len(candidates))  # or of blocks that hold as much the last of the map would be taken
     for counts in summary.counts:
         held = counts[rows, columns]
-        best = np.argsort(held, kind="stable")[-PER_CLASS:]
+        best = order[np.argsort(held[order], kind="stable")[-PER_CLASS:]]
         chosen.append(best[held[best] > 0])
     return np.unique(np.concatenate(chosen))
 

@@ -137,18 +137,25 @@ def prepared(
     content = window, source.dtype, len(source.bands)
     if folder.exists():
         try:
-            return PreparedMap(folder, *content)
+            return _opened(folder, *content)
         except DAMAGE as error:
             damage = str(error)
-        except OSError as error:  # of the system, and may pass: nothing that took hours is removed for it
-            raise MapError(f"{folder}: the prepared map cannot be opened: {error}. Try again.") from None
         log.warning("%s is damaged, and made again: %s", folder, damage)
         discard_folder(folder)
     with writing(folder), temporary_folder(cache) as temporary:
         _prepare(source, window, count, temporary, threads)
         rename_folder(temporary, folder)  # unless another run was faster with the same content
     _give_back_memory()
-    return PreparedMap(folder, *content)
+    return _opened(folder, *content)
+
+
+def _opened(folder: Path, window: Window, dtype: np.dtype, bands: int) -> PreparedMap:
+    try:
+        return PreparedMap(folder, window, dtype, bands)
+    except DAMAGE:
+        raise
+    except OSError as error:  # of the system, and may pass: nothing that took hours is removed for it
+        raise MapError(f"{folder}: the prepared map cannot be opened: {error}. Try again.") from None
 
 
 def _give_back_memory() -> None:
@@ -203,11 +210,12 @@ class _BlockFile:
 
     def write(self, row: int, column: int, part: np.ndarray) -> None:
         """Write blocks (rows, columns, y, x, C), the first of them at this row and column."""
-        with open(self.path, "rb+", buffering=0) as file:
+        with open(self.path, "rb+") as file:  # buffered: writes on where the system took only a part
             for each, blocks in enumerate(part, row):
                 start = self.offset + (each * self.columns + column) * blocks[0].nbytes
                 file.seek(start)
                 file.write(blocks)
+                file.flush()
                 if CAN_ANNOUNCE:  # has the system begin to write it out now, beside the decoding, instead of at the end
                     os.posix_fadvise(file.fileno(), start, blocks.nbytes, os.POSIX_FADV_DONTNEED)
 

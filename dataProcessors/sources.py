@@ -109,7 +109,10 @@ class LabelSource:
         self.synthetic = is_synthetic(self.native)
         self.native_grid = Grid(self.native.crs, self.native.transform, self.native.width, self.native.height)
         native = self.native_grid
-        self.read_as = {"native": [str(native.crs), list(native.transform)], "parts": _about_parts(self.native)}
+        self.read_as = {  # what decides how pixels are read
+            "native": [str(native.crs), list(native.transform)], "nodata": self.native.nodatavals,
+            "mask": str(self.native.mask_flag_enums), "parts": _about_parts(self.native),
+        }  # fmt: skip
         self._handles = _Handles(self.path, None if _is_on_grid(self.path, self.native_grid, grid) else grid)
         self._handles.get()  # what cannot be brought onto the grid is found at once
         self.chunk = (2048, 2048)
@@ -234,7 +237,7 @@ def _held(path: str, nodata: float, dtype: np.dtype) -> float:
 def _about_parts(file) -> list[tuple[str, int, int]]:
     """Name, size and time of the files beside a map that hold pixels of it: its mask, or what a mosaic is made of."""
     others = [Path(name) for name in file.files[1:] if not name.endswith((".aux.xml", ".ovr"))]
-    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in others if path.exists()]
+    return [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in others if path.exists()]
 
 
 def _chunk_shape(file, pixel_bytes: int) -> tuple[int, int]:

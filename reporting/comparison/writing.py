@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from config import LESS_IS_BETTER
+from evaluation.segmentation import COARSENED
 from reporting.columns import spread
 from reporting.comparison.rows import Line, differing, lines_of, score_tags, shortened
 from reporting.comparison.runs import read_runs
@@ -123,9 +124,13 @@ def _score_table(group: str, lines: list[Line], tags: list[str]) -> Table:
 
 
 def _score_column(lines: list[Line], tag: str) -> list[Cell]:
-    """Bold is what no other row surpasses, baselines included: a network that loses to them is to be seen."""
+    """Bold is what no other row surpasses, baselines included: a network that loses to them is to be seen.
+
+    Coarse labels do not count: they are no prediction, but made of the truth.
+    """
     pick = min if less_is_better(tag) else max
-    bests = [pick((score.mean for score in line.values(tag)), default=None) for line in lines]
+    rivals = [line.values(tag) if line.rows[0].features != COARSENED else [] for line in lines]
+    bests = [pick((score.mean for score in scores), default=None) for scores in rivals]
     best = pick((value for value in bests if value is not None), default=None)
     return [_cell(line, tag, own is not None and own == best) for line, own in zip(lines, bests)]
 

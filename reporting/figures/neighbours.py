@@ -50,7 +50,7 @@ def neighbours(
     axes.imshow(_mosaic(rows, thumbnails(rgb, labels, legend, SIDE, BORDER), height, width), interpolation="none")
     axes.text(STEP / 2, -8, "tile", ha="center", va="bottom")
     axes.text(STEP + GAP, -8, "nearest other scored tiles, from near to far (orange: another class)", va="bottom")
-    _name(axes, rows, labels, class_names(legend, width=14, lines=3))
+    _name(axes, rows, labels, class_names(legend, width=16, lines=3))
     return figure
 
 

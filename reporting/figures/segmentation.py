@@ -104,7 +104,7 @@ def class_scores(iou: np.ndarray, marks: dict[str, np.ndarray], legend: Legend, 
     axes.barh(places, np.nan_to_num(iou[shown]), color=colours[shown], edgecolor="black", linewidth=0.6)
     for features, values in marks.items():
         axes.scatter(values[shown], places, **MARKS[features], clip_on=False, zorder=3)
-    axes.set_yticks(places, [names[c] for c in shown], parse_math=False)
+    axes.set_yticks(places, [names[c] for c in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
     _values(axes, np.nan_to_num(iou[shown]))
     figure.legend(loc="outside lower center", fontsize=9, ncols=len(MARKS))

@@ -37,9 +37,15 @@ def label_picture(classes: np.ndarray, legend: Legend) -> np.ndarray:
 
 
 def class_names(legend: Legend, width: int, lines: int = 2) -> list[str]:
-    """The K + 1 names of the legend's classes and "no label", in at most so many lines of `width` letters each."""
-    names = [*legend.names, NO_LABEL]
-    return [textwrap.fill(name, width, max_lines=lines, placeholder=" …", break_on_hyphens=False) for name in names]
+    """The K + 1 names of the legend's classes and "no label", in at most so many lines of `width` letters each.
+
+    A dollar sign is escaped: matplotlib would take what stands between two of them for a formula.
+    """
+    wrapped = [
+        textwrap.fill(name, width, max_lines=lines, placeholder=" …", break_on_hyphens=False)
+        for name in (*legend.names, NO_LABEL)
+    ]
+    return [name.replace("$", r"\$") for name in wrapped]
 
 
 def image_of(figure: Figure) -> np.ndarray:

@@ -26,14 +26,16 @@ def _read(path: Path) -> list[list[str]]:
 
 def _table(network: str, rows: list[list[str]]) -> Html:
     head, *body = rows
-    shown = [[text(name), *(text(_rounded(value)) for value in values)] for name, *values in body]
+    shown = [
+        [text(name), *(text(_told(column, value)) for column, value in zip(head[1:], values))] for name, *values in body
+    ]
     caption = f"Intersection over union of each class in the reserved cells, {network}"
     return table(caption, [column.replace("_", " ") for column in head], shown, "scores")
 
 
-def _rounded(value: str) -> str:
-    """A share with three digits, a whole number with commas, anything else as it is."""
+def _told(column: str, value: str) -> str:
+    """A number of pixels with commas, a share with three digits, anything else as it is."""
     try:
-        return f"{int(value):,}" if value.isdecimal() else f"{float(value):.3f}"
+        return f"{int(value):,}" if column == "pixels" else f"{float(value):.3f}"
     except ValueError:
         return value or "-"
