@@ -97,9 +97,9 @@ def make_run(config: configuration.Config, interruption: Interruption, opened=No
     network = make_network(config, maps, scaling, weights)
     execution = resolve(config, network, maps.read(pools["fit"].positions[:TRIAL_TILES]))
     config = config.model_copy(update=execution.resolved())
+    segmenter = Segmenter(config, maps) if config.segmentation else None
     with opened or start_run(config, maps.fingerprints()) as run:
         reporter = make_reporter(config, maps, run)
-        segmenter = Segmenter(config, maps) if config.segmentation else None
         evaluator = Evaluator(config, maps.image, scaling, pools["fit"], pools["score"], threads, segmenter)
         cores = threads if execution.device.type != "cpu" else 0
         scorer = Scorer(evaluator, reporter, maps.image, config.best_metric, interruption, beside=cores)
@@ -236,6 +236,14 @@ def main(argv: list[str]) -> int:
             VERBS[arguments.verb].run(arguments, interruption)
     except configuration.UserError as error:
         print("\n".join([str(error), *_notes(error)]), file=sys.stderr)
+        return 2
+    except (RuntimeError, MemoryError) as error:
+        from training.faults import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        told = "There is too little memory. Choose a smaller 'batch_size' or 'image_size', or free memory."
+        print("\n".join([told, *_notes(error)]), file=sys.stderr)
         return 2
     except Interrupted as interrupted:
         print("\n".join(["\nInterrupted.", *_notes(interrupted)]), file=sys.stderr)

@@ -109,7 +109,7 @@ def _farthest(table: np.ndarray, candidates: np.ndarray, but_own: bool = False) 
     table = np.where(candidates, table, LEAST)
     tiles = table.shape[1]
     if but_own:
-        table.ravel()[: tiles * tiles : tiles + 1] = LEAST  # the diagonal
+        np.fill_diagonal(table[:tiles], LEAST)
     columns = table.argmax(1)  # the first of equals
     farthest = table[np.arange(len(columns)), columns]
     if not np.isfinite(farthest).all():

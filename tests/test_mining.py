@@ -43,6 +43,14 @@ def test_batch_hard_equals_a_slow_loop(seed, rows, chance):
     assert found.positive.dtype == found.negative.dtype == torch.int64
 
 
+def test_tables_of_any_layout_in_memory():
+    table = random_batch(3)
+    turned = [each.t().contiguous().t() for each in table]
+    assert not turned[0].is_contiguous()
+    for ours, expected in zip(batch_hard(*turned), batch_hard(*table)):
+        assert torch.equal(ours, expected)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_ties_take_the_lowest_index(seed):
     distances, positives, negatives = random_batch(seed, 10, 40, chance=0.4)

@@ -10,12 +10,13 @@ import torch
 from runs_for_tests import config_file, losses_of, run_in_process, values_of
 
 import main
+from dataProcessors.batches import TupleBatches
 from networks import Embedder
 from training.checkpoint import load
 from training.execution import Execution
-from training.faults import is_out_of_memory, spread
+from training.faults import is_out_of_memory
 from training.passes import Passes
-from training.progress import Progress
+from training.progress import Progress, spread
 from training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -82,6 +83,52 @@ def test_too_little_memory_for_an_evaluation(workplace, monkeypatch, capsys):
     monkeypatch.setattr(Passes, "_pass", forward)
     message = refused(capsys, "memory-evaluation")
     assert "At step 0 the memory of cpu is too small for embedding 89 tiles of 16 pixels. Free memory" in message
+
+
+def test_too_little_memory_of_the_machine_keeps_the_steps(workplace, monkeypatch, capsys):
+    """Batches are read by a thread of their own."""
+    whole = TupleBatches.task
+
+    def task(batches, step):
+        if step == 4:
+            raise MemoryError
+        return whole(batches, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TupleBatches, "task", task)
+        message = refused(capsys, "memory-reading", iterations=5)
+    folder = Path("results/memory-reading")
+    assert "the memory of this machine is too small for what is read ahead" in message
+    assert f"python main.py resume {folder}" in message
+    done = load(folder / "last.pt")["step"]
+    assert len(losses_of(folder)) == done
+    assert main.main(["resume", str(folder)]) == 0
+    assert len(losses_of(folder)) == 5
+
+
+def test_weights_between_two_steps_are_not_kept(workplace, monkeypatch, capsys):
+    whole, steps = torch.optim.Adam.step, count(1)
+
+    def step(optimizer):
+        whole(optimizer)
+        if next(steps) == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.Adam, "step", step)
+        refused(capsys, "memory-update", iterations=5)
+    folder = Path("results/memory-update")
+    assert load(folder / "last.pt")["step"] == 0, "the checkpoint of before, since two steps cannot be told apart"
+    assert main.main(["resume", str(folder)]) == 0
+    assert len(losses_of(folder)) == 5
+
+
+def test_too_little_memory_before_the_run_begins(workplace, monkeypatch, capsys):
+    def resolve(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("training.execution.resolve", resolve)
+    assert "There is too little memory." in refused(capsys, "memory-begin")
 
 
 def test_errors_of_every_kind_of_memory_are_known():

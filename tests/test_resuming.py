@@ -268,8 +268,32 @@ def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_b
 
     monkeypatch.setattr(Passes, "embed_positions", embed)
     assert main.main(["resume", str(broken)]) == 0
-    assert "The evaluation of step 4 is left out" in caplog.text
+    assert "The network of evaluating.pt is not evaluated or drawn" in caplog.text
     assert losses_of(broken) == losses_of(reference)
+
+
+def test_a_signal_while_a_checkpoint_is_loaded_changes_nothing(broken, monkeypatch):
+    before = (broken / "last.pt").read_bytes()
+    whole = Scorer.load_state_dict
+
+    def interrupted(scorer, state):
+        signal.raise_signal(signal.SIGTERM)
+        whole(scorer, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Scorer, "load_state_dict", interrupted)
+        assert main.main(["resume", str(broken)]) == 128 + signal.SIGTERM
+    assert (broken / "last.pt").read_bytes() == before
+
+
+def test_a_run_ends_without_the_best_network_of_before(workplace, no_figures, monkeypatch, caplog):
+    values = iter([0.1, 0.9, 0.5])
+    monkeypatch.setattr("training.scorer.goodness", lambda scores, tag: next(values))
+    broken = interrupted_run(monkeypatch, "bestless", 6, **LONG)
+    (broken / "best.pt").unlink()
+    assert main.main(["resume", str(broken)]) == 0
+    assert "The network of best.pt is not evaluated or drawn" in caplog.text
+    assert load(broken / "last.pt")["evaluating"] is None
 
 
 def hold_after(step: int, snapshot, go: threading.Event):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from config import Config, UserError
 from dataProcessors.batches import Batch
@@ -14,7 +13,8 @@ from storage import whole_file
 
 SHOWN_POSITIONS = 3  # of a batch, in a message
 # in the texts of errors that have no class of their own
-OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of")
+OF_MACHINE = "DefaultCPUAllocator"
+OUT_OF_MEMORY = (OF_MACHINE, "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of")
 
 
 class NotFinite(Exception):
@@ -66,18 +66,16 @@ class Faults:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            smaller = f"Choose a smaller {keys}, or free" if keys else "Free"
-            raise OutOfMemory(
-                f"At step {step:,} the memory of {self.device} is too small for {tiles} of {self.config.image_size} "
-                f"pixels. {smaller} memory that other programs use."
-            ) from None
+            raise self.out_of_memory(error, step, tiles, keys) from None
 
-
-def spread(embeddings: Tensor) -> Tensor:
-    """Mean squared distance of embeddings (N, D) from their mean, over their mean squared length: 0 is one point."""
-    wide = embeddings.float()
-    away = (wide - wide.mean(0)).square().sum(1).mean()
-    return away / wide.square().sum(1).mean().clamp(min=torch.finfo(torch.float32).tiny)
+    def out_of_memory(self, error: Exception, step: int, tiles: str, keys: str = "") -> OutOfMemory:
+        """What to tell of an error for which `is_out_of_memory` holds; else as for `told`."""
+        of_machine = isinstance(error, MemoryError) or OF_MACHINE in str(error)
+        smaller = f"Choose a smaller {keys}, or free" if keys else "Free"
+        return OutOfMemory(
+            f"At step {step:,} the memory of {'this machine' if of_machine else self.device} is too small for {tiles} "
+            f"of {self.config.image_size} pixels. {smaller} memory that other programs use."
+        )
 
 
 def is_out_of_memory(error: Exception) -> bool:

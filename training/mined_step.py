@@ -84,7 +84,7 @@ class MinedStep(TupleStep):
         scored = self.loss(embeddings, mined)
         table = pairwise_squared_distances(embeddings.detach()).cpu()
         a1, p, a2, n = distinct_pairs(mined)
-        distances = {"positive": table[a1, p], "negative": table[a2, n]}
+        distances = {"positive": table[a1, p].to(embeddings.device), "negative": table[a2, n].to(embeddings.device)}
         tuples = lambda terms: _tiles_of(scored.tiles[terms], table, (a1, p, a2, n))  # noqa: E731
         return Outcome(scored.terms, embeddings, distances, tuples, scored.loss)
 

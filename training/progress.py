@@ -8,12 +8,18 @@ from torch import Tensor
 from config import Config
 from dataProcessors.batches import Batch
 from dataProcessors.maps import OpenMaps
-from training.faults import spread
 from training.records import HardestTuples, Sampled
 from training.steps import Outcome
 
 log = logging.getLogger(__name__)
 COLLAPSED = 1e-3  # spread of a batch's embeddings under which, all through an epoch, they count as one point
+
+
+def spread(embeddings: Tensor) -> Tensor:
+    """Mean squared distance of embeddings (N, D) from their mean, over their mean squared length: 0 is one point."""
+    wide = embeddings.float()
+    away = (wide - wide.mean(0)).square().sum(1).mean()
+    return away / wide.square().sum(1).mean().clamp(min=torch.finfo(torch.float32).tiny)
 
 
 class Progress:

@@ -121,20 +121,22 @@ class Scorer:
             (snapshot, on_evaluated, future), self._pending = self._pending, None
             self._report(snapshot, on_evaluated, future.result())
 
-    def finish(self, snapshot_of: Callable[[str], Snapshot]) -> None:
+    def finish(self, snapshot_of: Callable[[str], Snapshot | None]) -> None:
         """Report what is pending, and draw the figures of the best and of the last network that have none yet.
 
         Args:
-            snapshot_of: gives the snapshot of a checkpoint's network, by file name; for one of an earlier process
+            snapshot_of: gives the snapshot of a checkpoint's network, by file name, for one of an earlier process; None
+                where it cannot: then its figures are left out
         """
         self.wait()
         for name, step in ((BEST, self._best_step), (LAST, self.scored_step)):
             self._end_drawing()
             if step >= 0 and step not in self._drawn.values():
-                if name not in self._evaluated:
-                    snapshot = snapshot_of(name)
+                snapshot = None if name in self._evaluated else snapshot_of(name)
+                if snapshot is not None:
                     self._evaluated[name] = snapshot, self._evaluate(snapshot)[0]
-                self._draw(name)
+                if name in self._evaluated:
+                    self._draw(name)
         self._end_drawing()
         if self._worker is not None:
             self._worker.shutdown()

@@ -19,7 +19,7 @@ from training import checkpoint as checkpoints
 from training.checkpoint import EVALUATING, Checkpoints
 from training.evaluator import most_at_once
 from training.execution import Execution
-from training.faults import Faults, OutOfMemory, told_of_batch
+from training.faults import Faults, OutOfMemory, is_out_of_memory, told_of_batch
 from training.interruption import Interrupted, Interruption
 from training.passes import Passes
 from training.progress import Progress
@@ -83,6 +83,7 @@ class Trainer:
         self.progress = Progress(config, maps, reporter)
         self.state = TrainingState(config, network, self.optimizer, step, scorer, self.progress, maps)
         self._steps_kept = 0  # in the last checkpoint
+        self._updating = False  # whether the weights may be between two steps
 
     def run(self, checkpoint: dict | None = None) -> None:
         """All steps that are left, with the evaluations.
@@ -102,17 +103,24 @@ class Trainer:
             with self.interruption.deferred():
                 self._keep()  # that it is complete
         except (Interrupted, OutOfMemory):
-            if self.state.steps_done > self._steps_kept:
-                self._keep()
+            self._keep_steps()
             raise
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._keep_steps()
+            tiles = "what is read ahead, evaluated or drawn, with tiles"
+            keys = "'batch_size' or 'image_size'"
+            raise self.faults.out_of_memory(error, self.state.steps_done, tiles, keys) from None
         finally:
             self.scorer.abandon()
 
     def _begin(self, checkpoint: dict | None) -> None:
         state = self.state
         if checkpoint is not None:
-            state.load_state_dict(checkpoint, self.folder)
-            self._steps_kept = state.steps_done
+            with self.interruption.deferred():  # half of a state must never be kept
+                state.load_state_dict(checkpoint, self.folder)
+                self._steps_kept = state.steps_done
         else:
             torch.manual_seed(self.config.seed)  # for networks that draw themselves, as dropout does
         if self.scorer.scored_step < 0 and state.steps_done == 0:
@@ -125,6 +133,11 @@ class Trainer:
         else:
             self._evaluate_earlier()
             self._evaluate_if_due()  # the run may have ended while this one waited for the earlier
+
+    def _keep_steps(self) -> None:
+        """Before an end that comes early: keep the steps since the last checkpoint, unless one is half made."""
+        if self.state.steps_done > self._steps_kept and not self._updating:
+            self._keep()
 
     def _keep(self) -> None:
         """Write a checkpoint, unless the weights are such that nothing can go on from them."""
@@ -163,6 +176,7 @@ class Trainer:
         started = time.perf_counter()
         with self.faults.told(batch.step, "", told_of_batch(batch, self.config), "'batch_size' or 'image_size'", batch):
             loss, outcome = self._gradients(batch)
+            self._updating = True
             self.optimizer.step()
         values = self.progress.values_of(loss, outcome)
         seconds = waited + time.perf_counter() - started
@@ -171,6 +185,7 @@ class Trainer:
             raise self.faults.diverged(batch.step, f"the loss is {values['loss']}", batch)
         self.step.finish(batch, outcome.terms)
         self.state.steps_done, self.state.last_anchor = batch.step, batch.last_anchor
+        self._updating = False
         self.progress.add(batch, outcome, values)
         if self._is_evaluated(batch.step):
             self.progress.show(batch, outcome)
@@ -225,12 +240,8 @@ class Trainer:
 
     def _evaluate_earlier(self) -> None:
         """Evaluate the network whose evaluation was pending, beside the training, when the run ended."""
-        try:
-            snapshot = self._snapshot_of(EVALUATING)
-        except OutOfMemory:
-            raise
-        except UserError as error:
-            log.warning("The evaluation of step %d is left out: %s", self.state.evaluating, error)
+        snapshot = self._snapshot_of(EVALUATING)
+        if snapshot is None:
             self.state.evaluating = None
         else:
             self.scorer.submit(snapshot, self._evaluated)
@@ -245,9 +256,18 @@ class Trainer:
         features = self.scorer.evaluator.embed(name, self._embed_positions)
         return Snapshot(self.state.steps_done, features, self.progress.sampled.copy())
 
-    def _snapshot_of(self, name: str) -> Snapshot:
-        """The same of the network that a checkpoint of this run holds, by file name."""
-        kept, now = checkpoints.load(self.folder / name), checkpoints.copied(self.network.state_dict())
+    def _snapshot_of(self, name: str) -> Snapshot | None:
+        """The same of the network that a checkpoint of this run holds, by file name; None where that cannot be had."""
+        try:
+            return self._snapshot_of_kept(checkpoints.load(self.folder / name))
+        except OutOfMemory:
+            raise
+        except UserError as error:
+            log.warning("The network of %s is not evaluated or drawn: %s", name, error)
+            return None
+
+    def _snapshot_of_kept(self, kept: dict) -> Snapshot:
+        now = checkpoints.copied(self.network.state_dict())
         sampled = Sampled()
         sampled.load_state_dict(kept["progress"]["sampled"])
         try:
