@@ -22,7 +22,7 @@ from training.execution import usable_cores
 # in the order of a run: what reads maps, what trains, what scores, the whole
 BENCHMARKS = (
     "tiles", "tiles_cold", "batches", "preparing", "without_cache", "pool", "offline_mining", "training_step",
-    "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "evaluation", "start", "memory",
+    "on_gpu", "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "evaluation", "start", "memory",
 )  # fmt: skip
 UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bf16", "amx_bf16": "AMX"}  # of a processor, by flag
 PACKAGES = ("torch", "rasterio", "numpy", "scikit-learn", "torchgeo", "pytorch-metric-learning")
@@ -88,7 +88,7 @@ def main() -> int:
             about, rows = process.submit(run, name, setting).result()
         text = section(name, about, rows)
         print(f"{text}", flush=True)
-        if arguments.write:
+        if arguments.write and rows:
             put(arguments.write, text.partition("\n")[0], text)
         hold &= all(row.holds is not False for row in rows)
     return 0 if hold or arguments.tiny else 1

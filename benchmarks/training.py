@@ -51,7 +51,8 @@ class Run:
         self.seconds: dict[str, float] = {}
 
     def _batches(self) -> Iterator[Batch]:
-        return read_ahead(self.trainer.step.batches.task(step) for step in range(1, 10**9))
+        batches, passes = self.trainer.step.batches, self.trainer.passes
+        return read_ahead(passes.sending(batches.task(step)) for step in range(1, 10**9))
 
     def step(self) -> None:
         """One training step, its batch waited for."""
@@ -75,7 +76,7 @@ class Bare:
     """Forward, backward and optimizer of a network like the run's, on one batch of its tiles kept in memory."""
 
     def __init__(self, run: Run):
-        self.network = copy.deepcopy(run.network)
+        self.network = copy.deepcopy(run.network).train()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=run.config.learning_rate)
         self.execution: Execution = run.execution
         self.tiles = run.execution.to_device(next(run.batches).tiles)
@@ -83,7 +84,6 @@ class Bare:
 
     def step(self) -> None:
         """One step; the batch's thirds are the anchors, positives and negatives."""
-        self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with self.execution.autocast():
             embeddings = self.network(self.tiles)

@@ -153,8 +153,11 @@ class Config(BaseModel):
         return dict(self.maps.legends) if isinstance(self.maps, Maps) else {"osm": "osm", "clc": "clc"}
 
     def to_json(self) -> str:
-        """The config as JSON that `load` reads back."""
-        return json.dumps(self.model_dump(), indent=4) + "\n"
+        """The config as JSON that `load` reads back.
+
+        `validation_nb` is left out unless it was asked for: only then is it an error that a map cannot hold so many.
+        """
+        return json.dumps(self.model_dump(exclude={"validation_nb"} - self.model_fields_set), indent=4) + "\n"
 
     def warnings(self) -> list[str]:
         """Settings that are legal and surely not what was meant."""

@@ -1,7 +1,8 @@
 """Batches of a training step: positions drawn, pixels read, ahead of the step that uses them.
 
 A batch depends on the step's number and on what is known when it is asked for, never on when a thread gets to make it:
-reading ahead changes nothing. (Clusters chosen by their losses know those of the steps up to AHEAD + 1 before.)
+reading ahead changes nothing. (Clusters chosen by their losses know those of the steps up to AHEAD + 1 before, on a GPU
+of one less.)
 """
 
 import copy
@@ -37,6 +38,7 @@ class Batch:
         cluster_classes: (M,) int64 class of each cluster; None: each its own
         cluster_ids: (M,) int64, the clusters in the index they were taken from; None: none was
         last_anchor: (2,), where the sampler's walk stands after this step
+        sent: waits for the tiles on the device, where they were sent there ahead; None: they were not
     """
 
     step: int
@@ -50,6 +52,7 @@ class Batch:
     cluster_classes: np.ndarray | None = None
     cluster_ids: np.ndarray | None = None
     last_anchor: np.ndarray | None = None
+    sent: Callable[[], object] | None = None
 
 
 class TupleBatches:

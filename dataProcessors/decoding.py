@@ -23,6 +23,7 @@ from dataProcessors.sources import LabelSource
 log = logging.getLogger(__name__)
 SAMPLE_WINDOWS, SAMPLE_SIZE = 64, 64
 PLACES = 40_000  # tried, to find where image and label map overlap
+PLACES_PER_BLOCK = 64  # of a label map's file, where few of its pixels hold a label
 EXPLAINED = 0.95  # share of sampled pixels that a palette must explain to be taken for that of a known legend
 FEWEST_MATCHED, FEW_MATCHED = 0.05, 0.8  # share of sampled pixels that must, and that should, match the legend
 NO_CLASS_NAMES = {"na", "no data", "nodata", "unclassified", "background", "unlabelled", "unlabeled"}
@@ -144,10 +145,17 @@ def _best(source: LabelSource, name: str, candidates: list[Decoder], values: np.
 def _sample(source: LabelSource, window: Window) -> tuple[np.ndarray, np.ndarray]:
     """Raw values (B, h, n) and validity (h, n) of small windows where the maps overlap, the same every time."""
     rng = np.random.default_rng(0)
-    height, width = min(SAMPLE_SIZE, window.height), min(SAMPLE_SIZE, window.width)
     with told_of(source.path):
-        places = rng.permutation(_overlap(source, window, rng))[:SAMPLE_WINDOWS]
-    corners = places.astype(np.int64) - (width // 2, height // 2)
+        values, valid = _sample_at(source, window, rng.permutation(_overlap(source, window, rng)))
+        if valid.any():
+            return values, valid
+        return _sample_at(source, window, rng.permutation(_labelled(source, window, rng)))  # labels are rare
+
+
+def _sample_at(source: LabelSource, window: Window, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Raw values (B, h, n) and validity (h, n) of windows around the first of places (N, 2)."""
+    height, width = min(SAMPLE_SIZE, window.height), min(SAMPLE_SIZE, window.width)
+    corners = places[:SAMPLE_WINDOWS].astype(np.int64) - (width // 2, height // 2)
     last = np.array(window[:2]) + window[2:] - (width, height)
     corners = np.concatenate([np.clip(corners, window[:2], last), [window[:2]]])  # one at least
     pieces = [source.read_raw(x, y, width, height) for x, y in corners.tolist()]
@@ -163,6 +171,19 @@ def _overlap(source: LabelSource, window: Window, rng: np.random.Generator) -> n
         return np.stack([columns, rows], 1)[on_map]
     columns, rows = _anywhere(native.window, rng)  # a label map too small to be hit
     columns, rows = grid.pixels_of(native.crs, *(native.transform @ (columns, rows)))
+    return np.stack([columns, rows], 1)[_holds(window, columns, rows)]
+
+
+def _labelled(source: LabelSource, window: Window, rng: np.random.Generator) -> np.ndarray:
+    """Places (n, 2) in pixels of the grid, in the window, where the label map has a label: by reading all of it."""
+    found = [np.empty((0, 2))]
+    for _, block in source.native.block_windows(1):
+        with reading(source.path, (block.col_off, block.row_off, block.width, block.height)):
+            places = np.argwhere(source.native.dataset_mask(window=block))[:, ::-1]  # (n, 2) column, row
+        chosen = rng.choice(places, min(len(places), PLACES_PER_BLOCK), replace=False)
+        found.append(chosen + (block.col_off + 0.5, block.row_off + 0.5))
+    columns, rows = np.concatenate(found).T
+    columns, rows = source.grid.pixels_of(source.native_grid.crs, *(source.native_grid.transform @ (columns, rows)))
     return np.stack([columns, rows], 1)[_holds(window, columns, rows)]
 
 
@@ -249,7 +270,7 @@ def _codes_that_occur(source: LabelSource) -> set[int]:
     file, found = source.native, set()
     for _, window in file.block_windows(1):
         with reading(source.path, (window.col_off, window.row_off, window.width, window.height)):
-            found.update(np.unique(file.read(1, window=window)).tolist())
+            found.update(np.unique(file.read(1, window=window, masked=True).compressed()).tolist())
         if len(found) > 65536:
             break
     return found

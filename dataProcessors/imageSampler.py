@@ -158,7 +158,8 @@ class ImageSampler(TileSampler):
 
 def chebyshev(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """The larger of |dx| and |dy| in pixels, over the last axis."""
-    return np.abs(first - second).max(-1)
+    x, y = (np.abs(first[..., axis] - second[..., axis]) for axis in (0, 1))
+    return np.maximum(x, y)  # many times as fast as a maximum over an axis of two
 
 
 def distinct(positions: np.ndarray) -> np.ndarray:

@@ -42,7 +42,10 @@ def open_raster(path: str):
             f"{path}: cannot be opened as a raster file: {reason(error)} Get the file again, or name another in 'maps'."
         ) from None
     if not file.count:
-        raise MapError(f"{path}: the file has no bands. Give a GeoTIFF, or the name of one of the file's data sets.")
+        raise MapError(
+            f"{path}: the file has no bands. "
+            "Give a GeoTIFF, such as gdal_translate makes of a data set within the file."
+        )
     _check_transform(path, place[1])
     return file
 

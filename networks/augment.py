@@ -1,5 +1,7 @@
 """Augmentation of training tiles."""
 
+from functools import cache
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,14 +24,22 @@ def random_dihedral(tiles: Tensor, rng: np.random.Generator) -> Tensor:
     """
     if tiles.ndim != 4 or tiles.shape[2] != tiles.shape[3]:
         raise ValueError(f"random_dihedral needs square tiles (N, C, S, S). Got {tuple(tiles.shape)} instead.")
-    # torch can neither flip nor write uint16 by index, but moving values about needs only their bits
-    values = tiles.view(torch.int16) if tiles.dtype == torch.uint16 else tiles
-    turned = torch.empty_like(values)
     ways = torch.from_numpy(rng.integers(DIHEDRAL_SIZE, size=len(tiles)))
-    for way in range(DIHEDRAL_SIZE):
-        rows = (ways == way).nonzero()[:, 0].to(tiles.device)
-        turned[rows] = dihedral(values[rows], way)
-    return turned.view(tiles.dtype)
+    places = _places(tiles.shape[-1], tiles.device)[ways.to(tiles.device, non_blocking=True)]  # (N, S * S)
+    # torch cannot gather uint16, but moving values about needs only their bits
+    pixels = (tiles.view(torch.int16) if tiles.dtype == torch.uint16 else tiles).flatten(2)  # (N, C, S * S)
+    if tiles.is_contiguous(memory_format=torch.channels_last):  # as the result then is
+        turned = pixels.transpose(1, 2).gather(1, places[:, :, None].expand(-1, -1, tiles.shape[1])).transpose(1, 2)
+    else:
+        turned = pixels.gather(2, places[:, None].expand(-1, tiles.shape[1], -1))
+    return turned.unflatten(2, tiles.shape[2:]).view(tiles.dtype)
+
+
+@cache
+def _places(side: int, device: torch.device) -> Tensor:
+    """For each way, where each pixel of a turned tile comes from: (DIHEDRAL_SIZE, side * side) indices."""
+    own = torch.arange(side * side).view(side, side)
+    return torch.stack([dihedral(own, way).flatten() for way in range(DIHEDRAL_SIZE)]).to(device)
 
 
 def dihedral(tiles: Tensor, way: int) -> Tensor:

@@ -4,8 +4,12 @@ import math
 from collections.abc import Iterable
 
 from evaluation.scoring import Score
+from evaluation.segmentation import COARSENED
 
 COLUMNS = ("trained", "untrained", "band_statistics", "chance")
+
+HEADINGS = {"band_statistics": "band statistics", COARSENED: "coarse labels"}
+SPREAD = "standard deviation over the draws (of segmentation: over cells drawn anew)"  # what stands behind the ±
 
 # metric at chance -> the metrics it is the chance of
 CHANCE_OF = {
@@ -27,6 +31,11 @@ def chance_apart(scores: Iterable[Score]) -> list[Score]:
             same = score._replace(features=features, metric=metric)
             apart.setdefault(same[:4], same)
     return list(apart.values())
+
+
+def heading(features: str) -> str:
+    """Features as people read them."""
+    return HEADINGS.get(features, features)
 
 
 def spread(score: Score) -> str:

@@ -39,11 +39,25 @@ def projections(folder: Path) -> ProjectorConfig:
         return ProjectorConfig()
 
 
-def keep_projections(folder: Path, step: int) -> None:
-    """Drop embeddings of later steps, from the list and from the disk."""
-    for path in folder.iterdir():  # torch's writer names the folder of an embedding by its step
-        if path.is_dir() and path.name.isdecimal() and int(path.name) > step:
+def keep_projections(folder: Path, keep: Callable[[str, int], bool]) -> None:
+    """Drop embeddings from the list that the projector shows, and from the disk; the page opens the newest.
+
+    Args:
+        folder: of one curve
+        keep: (name, step) of an embedding -> whether it stays
+    """
+    for path in folder.glob("*/*/"):  # torch's writer puts an embedding into a folder of its name in one of its step
+        if path.parent.name.isdecimal() and not keep(path.name, int(path.parent.name)):
             shutil.rmtree(path, ignore_errors=True)
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
     if (folder / PROJECTIONS).exists():
-        kept = [each for each in projections(folder).embeddings if int(each.tensor_path.split("/")[0]) <= step]
-        write_text(folder / PROJECTIONS, text_format.MessageToString(ProjectorConfig(embeddings=kept)))
+        found = [(*_name_and_step(each.tensor_path), each) for each in projections(folder).embeddings]
+        kept = {(step, name): each for name, step, each in found if keep(name, step)}
+        newest = [kept[key] for key in sorted(kept, reverse=True)]
+        write_text(folder / PROJECTIONS, text_format.MessageToString(ProjectorConfig(embeddings=newest)))
+
+
+def _name_and_step(tensor_path: str) -> tuple[str, int]:
+    step, name = Path(tensor_path).parts[:2]
+    return name, int(step)

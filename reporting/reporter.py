@@ -89,7 +89,7 @@ class Reporter:
         self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]], losses: list[float]
     ):
         """The tuples of an epoch that were hardest: what confuses the network. losses: of each column."""
-        self._tiles(step, "batch/hardest", tiles, classes, rows, tuple(f"{loss:.2f}" for loss in losses))
+        self._tiles(step, "batch/hardest", tiles, classes, rows, tuple(f"{loss:.3g}" for loss in losses))
 
     def distances(self, step: int, distances: dict[str, np.ndarray]):
         """Squared distances (B,) of the anchors of a batch to their positives and negatives, by name."""
@@ -147,7 +147,8 @@ class Reporter:
             save(figure, folder / tag.replace("/", "-"))
         about = self.view.about_tiles(positions, labels)
         write_text(folder / "tiles.csv", tiles_csv(about, scored.queries))
-        self.board.projector(step, embeddings, thumbnails(rgb, labels, self.view.legend), TILE_COLUMNS, about)
+        pictures = thumbnails(rgb, labels, self.view.legend)
+        self.board.projector(step, which, embeddings, pictures, TILE_COLUMNS, about)
         self.board.flush()
 
     def _figures(
@@ -161,7 +162,7 @@ class Reporter:
         for model, predicted in evaluation.predicted.items():
             title = f"Proportions by {model}{end}"
             yield f"proportions/{model}", figures.proportions(predicted, evaluation.truth, legend, title)
-        yield "distances", figures.distances(scored.embeddings, scored.labels, f"Pairs of {count}{end}")
+        yield "distances", figures.distances(scored.embeddings, scored.labels, f"Distances between embeddings{end}")
         yield "neighbours", figures.neighbours(*scored, legend, f"Nearest tiles by the embeddings{end}")
         title = f"UMAP of {count}{end}"
         places = figures.layout(scored.embeddings, self.seed)
@@ -169,7 +170,7 @@ class Reporter:
         yield "umap_tiles", figures.umap_tiles(places, scored.rgb, scored.labels, legend, title)
         places = figures.layout(scored.embeddings, self.seed, dimensions=3)
         yield "umap_3d", figures.umap_3d(places, scored.labels, legend, title)
-        title = f"Tiles sampled until now{end}"
+        title = f"A sample of the tiles trained on until now{end}"
         yield "sampled_tiles", figures.sampling_map(view.overview, view.size, sampled, view.reserved, title)
 
     def flush(self):

@@ -3,9 +3,8 @@
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from evaluation.segmentation import COARSENED
-from reporting.columns import COLUMNS, chance_apart, spread
+from reporting.columns import COLUMNS, chance_apart, heading, spread
 
-HEADINGS = {"band_statistics": "band statistics", COARSENED: "coarse labels"}
 TITLES = {
     "single_class": "single class (the label of a tile)",
     "multi_class": "multi class (the proportions of a tile)",
@@ -29,7 +28,7 @@ def _block(task: str, scores: list[Score]) -> str:
     # A chance value names a row only where the metric itself has one: dict keys keep the order of the scores.
     rows = dict.fromkeys((score.metric, score.model) for score in scores if score.features != "chance")
     columns = [*COLUMNS[:-1], COARSENED if task == "segmentation" else COLUMNS[-1]]
-    header = [TITLES.get(task, task), "", *(HEADINGS.get(column, column) for column in columns)]
+    header = [TITLES.get(task, task), "", *(heading(column) for column in columns)]
     table = [header] + [
         [_metric(metric), "" if model == "-" else model] + [cells.get((metric, model, c), "-") for c in columns]
         for metric, model in rows

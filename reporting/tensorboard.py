@@ -6,19 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from google.protobuf import text_format
 from matplotlib.figure import Figure
-from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from torch.utils.tensorboard import SummaryWriter
 
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from reporting.columns import chance_apart
-from reporting.event_files import PROJECTIONS, keep_events, keep_projections, projections
+from reporting.event_files import keep_events, keep_projections, projections
 from reporting.figures.style import image_of
 from reporting.figures.thumbnails import BORDER, SIDE
 from reporting.run_table import run_table
-from storage import sync, write_text, writing
+from storage import sync, writing
 
 MAIN = "trained"  # what is no score of a baseline stands beside the scores of the trained network
 BASELINES = ("untrained", "band_statistics")
@@ -28,7 +26,7 @@ SPRITE_BYTES = 20_000_000  # of the thumbnails, uncompressed: the page loads all
 THUMBNAIL = SIDE + 2 * BORDER
 MOST_POINTS = min((SPRITE_SIDE // THUMBNAIL) ** 2, math.isqrt(SPRITE_BYTES // (3 * THUMBNAIL**2)) ** 2)
 GROUPS = "single_class", "multi_class", "retrieval"  # of scores, in the order of the charts; others come after these
-STEP_TAGS = "train", "distances"  # first parts of the tags that training steps write; all others are of evaluations
+STEP_TAGS = "train", "distances", "batch"  # first parts of the tags that training writes; others are of evaluations
 
 
 class Board:
@@ -53,7 +51,7 @@ class Board:
         limits = dict.fromkeys(STEP_TAGS, step) | {"config": -1, "_hparams_": -1, "custom_scalars__config__": -1}
         for folder in filter(Path.is_dir, self.folder.glob("*")):
             keep_events(folder, lambda event, tag: event.step <= limits.get(tag.partition("/")[0], scored_step))
-            keep_projections(folder, scored_step)
+            keep_projections(folder, lambda network, of: network == "best" and of <= scored_step)
 
     def begin(self, config_text: str, keys: dict[str, float | str | bool], metrics: list[str]):
         """What is known before the first step.
@@ -111,22 +109,33 @@ class Board:
             self._writer(MAIN).add_text(tag, text, step)
 
     def projector(
-        self, step: int, embeddings: np.ndarray, pictures: np.ndarray, header: Iterable[str], about: list[list[str]]
+        self,
+        step: int,
+        which: str,
+        embeddings: np.ndarray,
+        pictures: np.ndarray,
+        header: Iterable[str],
+        about: list[list[str]],
     ):
-        """Embeddings (N, D) for the projector, with a thumbnail and a row of texts for each.
+        """Embeddings for the projector, instead of earlier ones of this name, with thumbnails and texts.
 
-        pictures: (N, S, S, 3) uint8. Only the first MOST_POINTS are shown, for the sake of the picture that holds all
-        thumbnails.
+        Only the first MOST_POINTS are shown, for the sake of the picture that holds all thumbnails.
+
+        Args:
+            step: of the training
+            which: "best" or "last": the network that they are of
+            embeddings: (N, D)
+            pictures: (N, S, S, 3) uint8
+            header: of the texts
+            about: the texts of each
         """
         shown = torch.from_numpy(pictures[:MOST_POINTS]).permute(0, 3, 1, 2).float() / 255  # (N, 3, S, S)
         with writing(self.folder):
             self._writer(MAIN).add_embedding(
-                embeddings[:MOST_POINTS], about[:MOST_POINTS], shown, step, tag="tiles", metadata_header=list(header)
+                embeddings[:MOST_POINTS], about[:MOST_POINTS], shown, step, tag=which, metadata_header=list(header)
             )
-        listed = projections(self.folder / MAIN).embeddings
-        newest = sorted(listed, key=lambda each: each.tensor_name, reverse=True)  # named by their steps
-        text = text_format.MessageToString(ProjectorConfig(embeddings=newest))
-        write_text(self.folder / MAIN / PROJECTIONS, text)  # the page opens the first
+        keep_projections(self.folder / MAIN, lambda network, of: network != which or of == step)
+        self._writers[MAIN]._projector_config = projections(self.folder / MAIN)
 
     def flush(self):
         """Bring everything to the disk, where a page that is open finds it."""

@@ -144,6 +144,18 @@ def test_many_baselines_share_a_row_which_may_win(folder):
     assert markdown_cells("run-0")[0] == "0.600 ±0.010", "a run that a baseline surpasses is not the best"
 
 
+def test_coarse_labels_are_never_the_best(folder, capsys):
+    for name in ("one", "two"):
+        path = run_folder(name, [0.5])
+        with (path / "metrics.csv").open("a") as file:
+            file.write("0,trained,segmentation,knn,mean_IoU,0.6,0.01\n")
+            file.write("0,coarsened_labels,segmentation,knn,mean_IoU,0.9,0.01\n")
+    compared()
+    text = Path("results/comparison.md").read_text(encoding="utf8")
+    assert "**0.600**" in text
+    assert "coarse labels | 0.900" in text and "**0.900**" not in text
+
+
 def test_runs_with_different_metrics_and_maps(folder, capsys):
     own = {"image": "land|sea.tif", "labels": {"osm": "labels.tif"}, "bands": [1, 3]}
     run_folder("demo", [0.6], untrained=0.1)

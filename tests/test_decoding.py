@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import rasterio
 from maps_for_tests import CORNER, LONLAT, UTM32, around, grid_of, looked_up, nearest_colours, noise, patches, write_map
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
@@ -353,6 +354,28 @@ def test_no_overlap(image, tmp_path, crs, part):
 def test_a_map_all_nodata_does_not_overlap(image, tmp_path):
     with pytest.raises(MapError, match="does not overlap"):
         opened(labels_in(image, tmp_path, [5], nodata=5), image, "clc")
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32632", LONLAT])
+def test_labels_in_one_corner_of_a_large_map(tmp_path, crs):
+    """One pixel of a thousand has a label: hardly any window of a sample meets one."""
+    image = TiffReader(write_map(tmp_path / "image.tif", np.ones((1, 2500, 3000), np.uint8)))
+    path = labels_in(image, tmp_path, [7], crs, 20.0 if crs != LONLAT else 0.0003, side=1, part=(0, 0, 1, 1), nodata=0)
+    with rasterio.open(path, "r+") as file:
+        codes = np.zeros(file.shape, np.uint8)
+        height, width = codes.shape
+        codes[height // 2 : height // 2 + height // 30, width // 3 : width // 3 + width // 30] = 7
+        file.write(codes, 1)
+    labels = opened(path, image)
+    assert labels.legend.names == ("class 7",)
+    assert 0.0005 < (whole(labels) == 0).mean() < 0.002
+
+
+def test_codes_that_only_masked_pixels_have_are_no_classes(image, tmp_path):
+    path = labels_in(image, tmp_path, [3, 9])
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+        file.write_mask(file.read(1) != 9)
+    assert opened(path, image).legend.names == ("class 3",)
 
 
 def test_a_label_map_much_smaller_than_the_image(tmp_path):

@@ -68,6 +68,14 @@ def test_names_are_at_most_two_lines_and_differ():
         assert all(name.count("\n") <= 1 for name in names)
 
 
+def test_a_dollar_sign_in_a_name_is_no_formula():
+    legend = Legend("money", ("$\\foo$", "plain"), ((1, 2, 3), (200, 100, 0)))
+    figure = figures.confusion_matrix(np.array([[3, 1], [0, 2]]), legend, "title")
+    drawn(figure)
+    assert r"\$\foo\$" in " ".join(texts(figure))
+    drawn(figures.proportions(np.full((3, 2), 0.5), np.full((3, 2), 0.5), legend, "title"))
+
+
 def test_proportions_show_the_most_frequent_classes():
     legend = LEGENDS["clc"]
     truth = np.zeros((30, 44))
@@ -228,6 +236,11 @@ def test_sampling_map_without_tiles_and_with_many_roles():
     drawn(sampling({}, reserved=()))
     figure = sampling({f"cluster {i}": np.array([[150 + 40 * i, 260]]) for i in range(12)} | {"none": np.empty((0, 2))})
     assert len(figure.axes[0].collections) == 14
+    reserved, *clusters = [
+        (*each.get_edgecolor()[0], str(each.get_linestyle())) for each in figure.axes[0].collections[:13]
+    ]
+    assert len({*clusters}) == 12, "told apart by colour and line"
+    assert reserved[:4] not in [each[:4] for each in clusters]
     assert "cluster 11 (1)" in texts(figure)
     assert "none (0)" in texts(figure)
     drawn(figure)

@@ -201,17 +201,20 @@ def test_weights_that_are_not_finite_do_not_reach_a_checkpoint(workplace, monkey
     assert all(value.isfinite().all() for value in last["network"].values())
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_batch(workplace, monkeypatch, capsys):
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_a_loss_that_is_not_finite_stops_with_its_batch(workplace, monkeypatch, capsys, ahead):
+    monkeypatch.setattr(Execution, "steps_ahead", ahead)  # 1: as on a GPU
     whole, steps = Progress.values_of, count(1)
 
     def broken(progress, loss, outcome):
         values = whole(progress, loss, outcome)
-        return values | ({"loss": float("inf")} if next(steps) == 3 else {})
+        return values | ({"loss": torch.tensor(torch.inf)} if next(steps) == 3 else {})
 
     monkeypatch.setattr(Progress, "values_of", broken)
-    message = refused(capsys, "infinite", iterations=5, checkpoint_minutes=1e-6)
+    message = refused(capsys, f"infinite-{ahead}", iterations=5, checkpoint_minutes=1e-6)
     assert "At step 3, with learning rate 0.0002, the loss is inf" in message
-    with np.load("results/infinite/not_finite-000003.npz", allow_pickle=False) as batch:
+    folder = Path(f"results/infinite-{ahead}")
+    with np.load(folder / "not_finite-000003.npz", allow_pickle=False) as batch:
         assert sorted(batch) == ["anchor", "negative", "positions", "positive", "tiles"]
         assert str(tuple(batch["positions"][0].tolist())) in message
-    assert load(Path("results/infinite/last.pt"))["step"] == 2
+    assert load(folder / "last.pt")["step"] == 2

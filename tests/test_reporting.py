@@ -194,7 +194,8 @@ def test_projector_keeps_within_what_a_page_can_load(tmp_path):
     labels, positions = np.resize([0, 1, 2, -1], n), np.arange(2 * n).reshape(n, 2)
     tiles = np.zeros((n, 8, 8, 3), np.uint8)
     about = view_of(tiles.transpose(0, 3, 1, 2)).about_tiles(positions, labels)
-    board.projector(7, np.zeros((n, 2), np.float32), thumbnails(tiles, labels, LEGEND), TILE_COLUMNS, about)
+    pictures = thumbnails(tiles, labels, LEGEND)
+    board.projector(7, "best", np.zeros((n, 2), np.float32), pictures, TILE_COLUMNS, about)
     board.close()
     config = text_format.Parse((tmp_path / "trained/projector_config.pbtxt").read_text(), ProjectorConfig())
     (embedding,) = config.embeddings
@@ -212,6 +213,35 @@ def test_projector_keeps_within_what_a_page_can_load(tmp_path):
     assert [row.split("\t")[4] for row in metadata[1:5]] == ["water", "dry land", "ice", "no label"]
     assert len(metadata) == MOST_POINTS + 1
     assert len((tmp_path / "trained" / embedding.tensor_path).read_text().splitlines()) == MOST_POINTS
+
+
+def test_projector_shows_the_newest_best_and_last_networks_alone(tmp_path):
+    board, pictures = Board(tmp_path), np.zeros((3, 8, 8, 3), np.uint8)
+
+    def show(step, which):
+        board.projector(step, which, np.zeros((3, 2), np.float32), pictures, ["class"], [["water"]] * 3)
+
+    def shown():
+        text = (tmp_path / "trained/projector_config.pbtxt").read_text()
+        listed = [Path(each.tensor_path) for each in text_format.Parse(text, ProjectorConfig()).embeddings]
+        assert all((tmp_path / "trained" / path).exists() for path in listed)
+        assert sorted(listed) == sorted(path.relative_to(tmp_path / "trained") for path in tmp_path.rglob("*.tsv")
+                                        if path.name == "tensors.tsv")  # fmt: skip
+        return [(int(path.parts[0]), path.parts[1]) for path in listed]
+
+    for step in (0, 500, 99_500):
+        show(step, "best")
+    show(100_000, "last")
+    assert shown() == [(100_000, "last"), (99_500, "best")], "as numbers, not as text"
+    show(200_000, "last")
+    assert shown() == [(200_000, "last"), (99_500, "best")]
+    board.close()
+    board = Board(tmp_path)
+    board.keep_until(200_000, 200_000)
+    assert shown() == [(99_500, "best")], "the last network of before is no longer the last"
+    show(300_000, "last")
+    assert shown() == [(300_000, "last"), (99_500, "best")]
+    board.close()
 
 
 def view_of(tiles, synthetic=False, lonlat=lambda points: points / 10 + (10, 49)):

@@ -24,10 +24,12 @@ import main
 from storage import Lock
 from training.checkpoint import Checkpoints, load, save
 from training.evaluator import Evaluator
+from training.execution import Execution
 from training.faults import NotFinite
 from training.interruption import Interrupted, Interruption
 from training.passes import Passes
 from training.scorer import Scorer
+from training.snapshots import Snapshots
 from training.trainer import Trainer
 
 LONG = {"iterations": 4, "epochs": 2, "network": "test_resnet"}
@@ -95,7 +97,7 @@ def test_losses_and_scores_are_those_of_an_unbroken_run(unbroken, no_figures, mo
 
 
 def test_figures_and_projections_go_on(workplace, monkeypatch):
-    """The list of what the projector shows is written anew with each entry; those of before must stay in it."""
+    """The projector goes on to show the best of before, beside the network that is now the last."""
     settings = LONG | {"single_class_classifiers": ["dt"], "epochs": 1}
     folder = run_in_process("shown", **settings)
     assert main.main(["resume", str(folder), "epochs=2"]) == 0
@@ -103,7 +105,10 @@ def test_figures_and_projections_go_on(workplace, monkeypatch):
     events = EventAccumulator(str(folder / "tensorboard/trained"), purge_orphaned_data=False).Reload()
     drawn = [image.step for image in events.Images("figures/umap")]
     assert {4, 8} <= set(drawn) <= {0, 4, 8}, "the best may be the untrained network"
-    assert [int(step) for step in re.findall(r"tiles:(\d+)", listed)] == drawn[::-1], "the newest is shown first"
+    shown = {name: int(step) for name, step in re.findall(r'"(best|last):(\d+)', listed)}
+    assert shown["best"] == load(folder / "best.pt")["step"]
+    assert max(shown.values()) == 8
+    assert list(shown.values()) == sorted(shown.values(), reverse=True), "the newest is shown first"
     assert [event.step for event in events.Images("batch/hardest")] == [4, 8]
     assert [image.step for image in events.Images("batch/tiles")] == [4, 8]
     assert len(events.Tensors("config/text_summary")) == 1
@@ -181,6 +186,8 @@ def test_an_interrupted_evaluation_is_made_again(workplace, no_figures, monkeypa
     assert main.main(["resume", str(folder)]) == 0
     assert (folder / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
     assert values_of(folder, "multi_class/gSil") == values_of(reference, "multi_class/gSil")
+    events = EventAccumulator(str(folder / "tensorboard/trained")).Reload()
+    assert [image.step for image in events.Images("batch/tiles")] == [4, 8], "of the epoch that was made before, too"
 
 
 @pytest.fixture
@@ -209,7 +216,7 @@ def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
 ):
     reference = run_in_process(f"beside-whole-{step}", **LONG)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_snapshot", hold_after(pending, Trainer._snapshot, beside))
+        patch.setattr(Snapshots, "now", hold_after(pending, Snapshots.now, beside))
         broken = interrupted_run(patch, f"beside-{step}", step, **LONG)
     beside.set()
     assert load(broken / "last.pt")["evaluating"] == pending
@@ -233,7 +240,7 @@ def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
         whole(trainer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_snapshot", hold_after(4, Trainer._snapshot, go))
+        patch.setattr(Snapshots, "now", hold_after(4, Snapshots.now, go))
         patch.setattr(Trainer, "_evaluate", evaluate)
         assert main.main([str(config_file(name, **LONG))]) == 128 + signal.SIGTERM
     go.set()
@@ -256,7 +263,7 @@ def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_b
 ):
     reference = run_in_process("own-whole", **LONG)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_snapshot", hold_after(4, Trainer._snapshot, beside))
+        patch.setattr(Snapshots, "now", hold_after(4, Snapshots.now, beside))
         broken = interrupted_run(patch, "own", 6, **LONG)
     beside.set()
     whole, calls = Passes.embed_positions, count(1)
@@ -296,14 +303,27 @@ def test_a_run_ends_without_the_best_network_of_before(workplace, no_figures, mo
     assert load(broken / "last.pt")["evaluating"] is None
 
 
-def hold_after(step: int, snapshot, go: threading.Event):
-    """A Trainer._snapshot after which evaluations wait, from that of a step on."""
+@pytest.mark.parametrize("step", [3, 4, 6])
+def test_a_run_whose_steps_are_read_later_shows_the_same(workplace, no_figures, monkeypatch, step):
+    """As on a GPU, which is given the next step before the results of the last one are waited for."""
+    reference = run_in_process(f"at-once-{step}", **LONG)
+    monkeypatch.setattr(Execution, "steps_ahead", 1)
+    broken = interrupted_run(monkeypatch, f"later-{step}", step, **LONG)
+    assert load(broken / "last.pt")["step"] == step
+    assert len(losses_of(broken)) == step, "all that a checkpoint holds is shown"
+    assert main.main(["resume", str(broken)]) == 0
+    for tag in ("train/loss", "train/positive_distance", "retrieval/MAP@R"):
+        assert values_of(broken, tag) == values_of(reference, tag)
 
-    def taken(trainer):
-        trainer.scorer.wait()
-        if trainer.state.steps_done == step:
+
+def hold_after(step: int, snapshot, go: threading.Event):
+    """A Snapshots.now after which evaluations wait, from that of a step on."""
+
+    def taken(snapshots):
+        snapshots.scorer.wait()
+        if snapshots.state.steps_done == step:
             go.clear()
-        return snapshot(trainer)
+        return snapshot(snapshots)
 
     return taken
 

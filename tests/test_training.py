@@ -43,7 +43,11 @@ def embed_places(tiles: np.ndarray) -> torch.Tensor:
     return torch.stack([places[:, 0] % 97, places[:, 1] % 89], 1).requires_grad_()
 
 
-def as_embedding(train=embed_places, frozen=embed_places, extra=embed_places) -> Embedding:
+def embed_batch(batch: Batch) -> torch.Tensor:
+    return embed_places(batch.tiles)
+
+
+def as_embedding(train=embed_batch, frozen=embed_places, extra=embed_places) -> Embedding:
     return Embedding(train, lambda tiles: frozen(tiles).detach(), extra)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ TRIAL_STEPS, TRIAL_TILES, TRIAL_SECONDS = 3, 8, 0.3
 LEAST_GAIN = 1.1  # of bf16 over fp32, below which the wider format is kept
 
 Forward = Callable[[torch.Tensor], torch.Tensor]  # tiles (N, C, H, W) -> embeddings (N, D)
+Later = Callable[[], torch.Tensor]  # waits for what is on its way
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Execution:
         """Of tiles and weights in memory."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
+    @property
+    def steps_ahead(self) -> int:
+        """Steps that are begun before the results of one are waited for: else a GPU would wait for what follows."""
+        return 1 if self.device.type == "cuda" else 0
+
     def autocast(self) -> AbstractContextManager:
         """The context in which the network runs."""
         if self.precision == "fp32":
@@ -67,9 +74,44 @@ class Execution:
             return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
+    def send(self, tiles: np.ndarray) -> Later:
+        """The same, begun now, by any thread, while the device does something else; what waits for it there."""
+        if self.device.type != "cuda":
+            return lambda: self.to_device(tiles)
+        with torch.cuda.stream(_copying(self.device)):
+            tensor, sent = self.to_device(tiles), torch.cuda.Event()
+            sent.record()
+
+        def arrived() -> torch.Tensor:
+            stream = torch.cuda.current_stream(self.device)
+            stream.wait_event(sent)
+            tensor.record_stream(stream)
+            return tensor
+
+        return arrived
+
+    def fetch(self, values: torch.Tensor) -> Later:
+        """Values on their way from the device; what waits for them there, and not for what it is given after them."""
+        if self.device.type != "cuda":
+            return values.cpu
+        here, fetched = values.to("cpu", non_blocking=True), torch.cuda.Event()
+        fetched.record(torch.cuda.current_stream(self.device))
+
+        def arrived() -> torch.Tensor:
+            fetched.synchronize()
+            return here
+
+        return arrived
+
     def forward_of(self, network: nn.Module) -> Forward:
         """What calls the network: itself, or what it is compiled to when it is first called."""
         return torch.compile(network) if self.compile else network
+
+
+@cache
+def _copying(device: torch.device) -> torch.cuda.Stream:
+    """What copies to a GPU are queued in, apart from what it computes."""
+    return torch.cuda.Stream(device)
 
 
 def usable_cores() -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from config import Config, UserError
 from dataProcessors.batches import Batch
@@ -19,6 +20,13 @@ OUT_OF_MEMORY = (OF_MACHINE, "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_F
 
 class NotFinite(Exception):
     """The network gave embeddings that are not finite."""
+
+
+def finite(embeddings: Tensor) -> Tensor:
+    """The embeddings, waited for. Raises NotFinite if one is not."""
+    if not embeddings.isfinite().all():
+        raise NotFinite
+    return embeddings
 
 
 class OutOfMemory(UserError):

@@ -12,11 +12,10 @@ from dataProcessors.batches import Batch, Reader
 from dataProcessors.pool import Pool
 from dataProcessors.sampler import TileSampler
 from losses import TripletLoss
-from losses.distances import pairwise_squared_distances
 from losses.library import LibraryLoss, Scored
 from mining import batch_hard
 from mining.library import Indices, LibraryMiner, all_pairs, as_triplets, distinct_pairs
-from training.steps import ROLES, Embedding, Outcome, TupleStep
+from training.steps import ROLES, Embedding, Outcome, TupleStep, distances_between
 
 SHOWN = ("anchor", "positive", "negative")
 
@@ -79,10 +78,10 @@ class MinedStep(TupleStep):
     def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
         """Loss terms (n,): one per triplet, pair or anchor, as the loss has it."""
         self._mine_offline(batch, embed)
-        embeddings = embed.train(batch.tiles)  # (N, D)
+        embeddings = embed.train(batch)  # (N, D)
+        table = distances_between(embeddings)
         mined = self.mine(embeddings, torch.from_numpy(batch.positive), torch.from_numpy(batch.negative), batch.step)
         scored = self.loss(embeddings, mined)
-        table = pairwise_squared_distances(embeddings.detach()).cpu()
         a1, p, a2, n = distinct_pairs(mined)
         distances = {"positive": table[a1, p].to(embeddings.device), "negative": table[a2, n].to(embeddings.device)}
         tuples = lambda terms: _tiles_of(scored.tiles[terms], table, (a1, p, a2, n))  # noqa: E731

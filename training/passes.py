@@ -1,16 +1,18 @@
 """How tiles pass the network: in training, frozen, in an evaluation."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from config import Config
-from dataProcessors.batches import Reader
+from dataProcessors.batches import Batch, Reader
 from networks import random_dihedral
 from training.evaluator import in_parts
 from training.execution import Execution
-from training.faults import NotFinite
+from training.faults import finite
 from training.steps import Embedding
 
 
@@ -28,12 +30,27 @@ class Passes:
         self.config, self.network, self.execution, self.read = config, network, execution, read
         self.forward = execution.forward_of(network)
 
+    def sending(self, task: Callable[[], Batch]) -> Callable[[], Batch]:
+        """What makes a batch as the task does, and sends its tiles to the device."""
+
+        def make() -> Batch:
+            batch = task()
+            batch.sent = self.execution.send(batch.tiles)
+            return batch
+
+        return make
+
     def of_step(self, step: int) -> Embedding:
         """The ways a training step may use; its tiles are turned and mirrored as the step's number says."""
         rng, to_device = np.random.default_rng([self.config.seed, step, 2]), self.execution.to_device
+
+        def train(batch: Batch) -> Tensor:
+            tiles = to_device(batch.tiles) if batch.sent is None else batch.sent()
+            return self._pass(random_dihedral(tiles, rng), training=True)
+
         return Embedding(
-            train=lambda tiles: self._pass(random_dihedral(to_device(tiles), rng), training=True),
-            frozen=torch.no_grad()(lambda tiles: self._pass(to_device(tiles), training=False)),
+            train=train,
+            frozen=torch.no_grad()(lambda tiles: finite(self._pass(to_device(tiles), training=False))),
             extra=lambda tiles: self._pass(random_dihedral(to_device(tiles), rng), training=False),
         )
 
@@ -48,14 +65,12 @@ class Passes:
         with tqdm(total=len(positions), desc="embedding", unit="tile", leave=False, disable=None, delay=1) as bar:
             for part in in_parts(positions, self.config.image_size):
                 tiles = self.execution.to_device(self.read(part))
-                parts.append(self._pass(tiles, training=False).cpu().numpy())
+                parts.append(finite(self._pass(tiles, training=False)).cpu().numpy())
                 bar.update(len(part))
         return np.concatenate(parts)
 
     def _pass(self, tiles: Tensor, training: bool) -> Tensor:
-        self.network.train(training)
+        if self.network.training != training:  # telling every module costs as much as several of them
+            self.network.train(training)
         with self.execution.autocast():
-            embeddings = self.forward(tiles)
-        if not embeddings.isfinite().all():
-            raise NotFinite
-        return embeddings
+            return self.forward(tiles)

@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,24 +55,24 @@ class Progress:
         self.hardest.clear()
         self._spreads = []
 
-    def values_of(self, loss: Tensor, outcome: Outcome) -> dict[str, float]:
-        """What is logged of a step, as numbers."""
+    def values_of(self, loss: Tensor, outcome: Outcome) -> dict[str, Tensor]:
+        """What is logged of a step, scalars where the network is; "finite" is 1 where all its embeddings are."""
         tensors = {
+            "finite": outcome.embeddings.detach().isfinite().all(),
             "loss": loss,
             "active_share": (outcome.terms.detach() > 0).float().sum() / max(len(outcome.terms), 1),
             "embedding_spread": spread(outcome.embeddings.detach()),
         }
         known = {role: distances for role, distances in outcome.distances.items() if len(distances)}
-        tensors |= {f"{role}_distance": distances.mean() for role, distances in known.items()}
-        numbers = torch.stack([tensor.float() for tensor in tensors.values()]).tolist()  # one wait for the device
-        return dict(zip(tensors, numbers)) | {"learning_rate": self.config.learning_rate}
+        return tensors | {f"{role}_distance": distances.mean() for role, distances in known.items()}
 
-    def add(self, batch: Batch, outcome: Outcome, values: dict[str, float]) -> None:
-        """Note a step that is done, and show its values."""
+    def add(self, batch: Batch, outcome: Outcome, terms: np.ndarray, values: dict[str, float]) -> None:
+        """Note a step that is done, with its loss terms (n,), and show its values."""
+        values = values | {"learning_rate": self.config.learning_rate}
         self._spreads.append(values["embedding_spread"])
         for role, indices in batch.roles.items():
             self.sampled.add(role, batch.positions[indices])
-        self.hardest.add(outcome.terms.detach().float().cpu().numpy(), batch.positions, outcome.tuples)
+        self.hardest.add(terms, batch.positions, outcome.tuples)
         self.reporter.step(batch.step, values)
 
     def show(self, batch: Batch, outcome: Outcome) -> None:

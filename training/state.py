@@ -44,7 +44,7 @@ class TrainingState:
     ):
         self.config, self.network, self.optimizer, self.maps = config, network, optimizer, maps
         self._parts = {"batches": step, "progress": progress, "scorer": scorer}
-        self._step = step
+        self._step, self.progress = step, progress
         self.steps_done = 0
         self.evaluating: int | None = None
         self.last_anchor: np.ndarray | None = None

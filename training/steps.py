@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from losses import LOSSES, Loss
 from losses.distances import pairwise_squared_distances, squared_distances
 from mining import ClusterBatch, ClusterIndex, batch_hard, random_hard, second_negative
 from training.checkpoint import to_arrays, to_tensors
+from training.faults import finite
 from training.records import Tuples
 
 ROLES = {
@@ -31,12 +33,12 @@ class Embedding:
     """The ways a step may pass tiles through the network.
 
     Attributes:
-        train: augmented, in training mode, with gradient
+        train: the tiles of a batch, augmented, in training mode, with gradient; they may not be finite
         frozen: as for evaluation, without gradient
         extra: in evaluation mode, with gradient: for a few tiles, of which no batch statistics should be taken
     """
 
-    train: Embed
+    train: Callable[[Batch], Tensor]
     frozen: Embed
     extra: Embed
 
@@ -79,8 +81,8 @@ class Step(ABC):
     def begin_epoch(self, epoch: int, embed_positions: Callable[[np.ndarray], np.ndarray]) -> None:  # noqa: B027
         """Called before an epoch's first batch is drawn; embed_positions: (N, 2) -> embeddings (N, D)."""
 
-    def finish(self, batch: Batch, terms: Tensor) -> None:  # noqa: B027
-        """Called after the optimizer's step with the loss terms (n,)."""
+    def finish(self, batch: Batch, terms: np.ndarray) -> None:  # noqa: B027
+        """Called after the optimizer's step with the loss terms (n,) float32; on a GPU a step later."""
 
     def state_dict(self) -> dict:
         """What a checkpoint must keep beside the sampler's place: plain values and tensors."""
@@ -113,16 +115,14 @@ class TupleStep(Step):
         """Loss terms (B,), one per tuple."""
         rows = [torch.from_numpy(indices) for indices in batch.roles.values()]  # a (B,) per role
         replaced = self._mine_offline(batch, embed)
-        embeddings = embed.train(batch.tiles)  # (N, D)
-        distances = pairwise_squared_distances(embeddings.detach()).cpu()
-        negatives = torch.from_numpy(batch.negative)
+        embeddings = embed.train(batch)  # (N, D)
         drawn = rows[2]
-        rows = self._mine_online(rows, distances, torch.from_numpy(batch.positive), negatives)
+        rows = self._mine_online(rows, embeddings, batch)
         replaced |= rows[2] != drawn
         if len(rows) == 4 and replaced.any():
-            embeddings, rows[3] = self._second_negatives(batch, embed, embeddings, distances, negatives, rows, replaced)
+            embeddings, rows[3] = self._second_negatives(batch, embed, embeddings, rows, replaced)
             rows = [row[rows[3] >= 0] for row in rows]  # a tuple that has no second negative anywhere is left out
-        chosen = [embeddings[row.to(embeddings.device)] for row in rows]
+        chosen = [embeddings[row.to(embeddings.device, non_blocking=True)] for row in rows]
         shown = dict(zip(list(batch.roles)[:3], rows))
         return Outcome(
             self.loss.terms(*chosen),
@@ -147,13 +147,16 @@ class TupleStep(Step):
             if role == "negative":
                 replaced = torch.from_numpy((before != positions[own, hardest]).any(1))
         batch.positive, batch.negative = self.batches.masks(batch.positions)
+        batch.sent = None
         return replaced
 
-    def _mine_online(self, rows: list[Tensor], distances: Tensor, positives: Tensor, negatives: Tensor) -> list[Tensor]:
+    def _mine_online(self, rows: list[Tensor], embeddings: Tensor, batch: Batch) -> list[Tensor]:
         if not self.online:
             return list(rows)
-        anchors = rows[0]
-        hardest = batch_hard(distances[anchors], positives[anchors], negatives[anchors])
+        anchors, distances = rows[0], distances_between(embeddings)
+        hardest = batch_hard(
+            distances[anchors], torch.from_numpy(batch.positive)[anchors], torch.from_numpy(batch.negative)[anchors]
+        )
         found = {"positive": hardest.positive, "negative": hardest.negative}
         mined = list(rows)
         for index, role in enumerate(("positive", "negative"), 1):
@@ -161,9 +164,12 @@ class TupleStep(Step):
                 mined[index] = torch.where(found[role] >= 0, found[role], rows[index])
         return mined
 
-    def _second_negatives(self, batch, embed: Embedding, embeddings, distances, negatives, rows, replaced):
+    def _second_negatives(
+        self, batch: Batch, embed: Embedding, embeddings: Tensor, rows: list[Tensor], replaced: Tensor
+    ):
         """Embeddings, those of tiles drawn anew appended; the second negatives (B,), -1 where the map has none."""
         anchors, first, drawn = rows[0], rows[2], rows[3]
+        distances, negatives = distances_between(embeddings), torch.from_numpy(batch.negative)
         second = torch.where(replaced, second_negative(distances, negatives, anchors, first), drawn)
         anew = (second < 0).nonzero()[:, 0]
         if not len(anew):
@@ -187,12 +193,13 @@ class ClusterStep(Step):
 
     def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
         """Loss terms (n,), one per tile."""
-        embeddings = embed.train(batch.tiles)
+        embeddings = embed.train(batch)
         given = (batch.clusters, batch.cluster_classes)
-        on_device = [None if ids is None else torch.from_numpy(ids).to(embeddings.device) for ids in given]
+        to_device = partial(torch.Tensor.to, device=embeddings.device, non_blocking=True)
+        on_device = [None if ids is None else to_device(torch.from_numpy(ids)) for ids in given]
         terms = self.loss.terms(embeddings, *on_device)
         table = pairwise_squared_distances(embeddings.detach())
-        masks = [mask.to(table.device) for mask in _masks(batch)]
+        masks = [to_device(mask) for mask in _masks(batch)]
         distances = {role: _mean_of(table, mask) for role, mask in zip(("positive", "negative"), masks)}
         return Outcome(terms, embeddings, distances, lambda chosen: _hardest(table, masks, chosen))
 
@@ -211,9 +218,9 @@ class ClassClusterStep(ClusterStep):
         embeddings = embed_positions(pool.positions)
         self.batches.index = ClusterIndex.build(embeddings, pool.labels, self.clusters_per_class, rng)
 
-    def finish(self, batch: Batch, terms: Tensor) -> None:
+    def finish(self, batch: Batch, terms: np.ndarray) -> None:
         """Tell the index of the clusters' losses: in proportion to them it draws the seeds of later batches."""
-        self.batches.index.update(batch.cluster_ids[batch.clusters], terms.detach().cpu().numpy())
+        self.batches.index.update(batch.cluster_ids[batch.clusters], terms)
         self.batches.drawn.pop(batch.step, None)
 
     def state_dict(self) -> dict:
@@ -228,6 +235,11 @@ class ClassClusterStep(ClusterStep):
         if state:
             self.batches.index = ClusterIndex(**to_arrays(state["index"]))
             self.batches.drawn = {step: ClusterBatch(**to_arrays(batch)) for step, batch in state["drawn"].items()}
+
+
+def distances_between(embeddings: Tensor) -> Tensor:
+    """Squared distances (N, N) of embeddings (N, D), on the CPU, where tiles are mined. Raises NotFinite."""
+    return pairwise_squared_distances(finite(embeddings.detach())).cpu()
 
 
 def _masks(batch: Batch) -> tuple[Tensor, Tensor]:

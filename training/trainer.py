@@ -1,8 +1,8 @@
 """The training loop."""
 
-import logging
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,24 +11,23 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from config import Config, UserError
+from config import Config
 from dataProcessors.batches import Batch, read_ahead
 from dataProcessors.maps import OpenMaps
 from networks import estimate_batchnorm_statistics
-from training import checkpoint as checkpoints
 from training.checkpoint import EVALUATING, Checkpoints
 from training.evaluator import most_at_once
 from training.execution import Execution
 from training.faults import Faults, OutOfMemory, is_out_of_memory, told_of_batch
 from training.interruption import Interrupted, Interruption
+from training.made_step import MadeStep
 from training.passes import Passes
 from training.progress import Progress
-from training.records import Sampled
-from training.scorer import Scorer, Snapshot
+from training.scorer import Scorer
+from training.snapshots import Snapshots
 from training.state import TrainingState
 from training.steps import Outcome, Step
 
-log = logging.getLogger(__name__)
 STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # from which the untrained network's batch-norm statistics come
 
 
@@ -82,6 +81,9 @@ class Trainer:
         self.optimizer = torch.optim.Adam(_trained(network), lr=config.learning_rate)
         self.progress = Progress(config, maps, reporter)
         self.state = TrainingState(config, network, self.optimizer, step, scorer, self.progress, maps)
+        self.snapshots = Snapshots(self.state, scorer, self._embed_positions, folder)
+        self._unread: deque[MadeStep] = deque()  # steps whose results the device still owes
+        self._clock, self._waited = 0.0, 0.0  # since when, and how long of it for data, of the step being made
         self._steps_kept = 0  # in the last checkpoint
         self._updating = False  # whether the weights may be between two steps
 
@@ -99,7 +101,7 @@ class Trainer:
             while self.state.steps_done < self.config.epochs * self.config.iterations:
                 self._train_epoch()
                 self._evaluate_if_due()
-            self.scorer.finish(self._snapshot_of)
+            self.scorer.finish(self.snapshots.of)
             with self.interruption.deferred():
                 self._keep()  # that it is complete
         except (Interrupted, OutOfMemory):
@@ -141,11 +143,13 @@ class Trainer:
 
     def _keep(self) -> None:
         """Write a checkpoint, unless the weights are such that nothing can go on from them."""
+        self._read()
         if not self.state.is_finite:
             raise self.faults.diverged(self.state.steps_done, "a weight is not finite")
         self.reporter.flush()  # first: what is shown must not be behind the checkpoint
         self.checkpoints.write(self.state.state_dict())
         self._steps_kept = self.state.steps_done
+        self._clock = time.perf_counter()  # what this took is no part of a step
 
     def _train_epoch(self) -> None:
         """The steps of an epoch that are left."""
@@ -155,46 +159,67 @@ class Trainer:
             self.step.begin_epoch(epoch, self._embed_positions)
             self.progress.begin_epoch()
         steps = range(self.state.steps_done + 1, epoch * self.config.iterations + 1)
+        tasks = (self.passes.sending(self.step.batches.task(step)) for step in steps)
         losses, started = [], time.monotonic()
+        self._clock = time.perf_counter()
         told = f"epoch {epoch}/{self.config.epochs}"
         with tqdm(total=self.config.iterations, initial=done, desc=told, unit="step", disable=None) as bar:
             without_terminal = bar.disable  # asked now: a closed bar is always disabled
-            for batch, waited in with_waiting(read_ahead(self.step.batches.task(step) for step in steps)):
+            for batch, waited in with_waiting(read_ahead(tasks)):
                 with self.interruption.deferred():
-                    losses.append(self._train_step(batch, waited))
+                    losses += self._train_step(batch, waited)
                     bar.update()
-                    bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
+                    bar.set_postfix(loss=f"{losses[-1]:.4f}" if losses else "", refresh=False)
                     if self.checkpoints.is_due() and batch.step < steps[-1]:  # else it comes with the epoch's end
                         self._keep()
+        with self.interruption.deferred():
+            losses += self._read()
         if without_terminal:
             seconds = time.monotonic() - started
             print(f"{told}: loss {np.mean(losses):.4f}, {len(steps) / seconds:.2f} steps/s", flush=True)
         self.progress.warn_of_collapse(epoch)
 
-    def _train_step(self, batch: Batch, waited: float) -> float:
-        """Loss of a step on a batch for which it was waited so many seconds."""
-        started = time.perf_counter()
+    def _train_step(self, batch: Batch, waited: float) -> list[float]:
+        """Make a step on a batch for which it was waited so many seconds; the losses of steps that are now done."""
+        self._waited += waited
         with self.faults.told(batch.step, "", told_of_batch(batch, self.config), "'batch_size' or 'image_size'", batch):
             loss, outcome = self._gradients(batch)
             self._updating = True
             self.optimizer.step()
-        values = self.progress.values_of(loss, outcome)
-        seconds = waited + time.perf_counter() - started
-        values |= {"tiles_per_second": len(batch.tiles) / seconds, "wait_share": waited / seconds}
-        if not math.isfinite(values["loss"]):
-            raise self.faults.diverged(batch.step, f"the loss is {values['loss']}", batch)
-        self.step.finish(batch, outcome.terms)
+            made = MadeStep.of(batch, outcome, self.progress.values_of(loss, outcome), self.execution)
         self.state.steps_done, self.state.last_anchor = batch.step, batch.last_anchor
         self._updating = False
-        self.progress.add(batch, outcome, values)
-        if self._is_evaluated(batch.step):
-            self.progress.show(batch, outcome)
+        self._unread.append(made)
+        losses = self._read(self.execution.steps_ahead)
         self.scorer.poll()
-        return values["loss"]
+        return losses
+
+    def _read(self, left: int = 0) -> list[float]:
+        """Wait for the results of the steps made, but for the last `left`, and note them; gives their losses."""
+        losses = []
+        while len(self._unread) > left:
+            made = self._unread.popleft()
+            values, terms = made.read()
+            seconds, self._clock = time.perf_counter() - self._clock, time.perf_counter()
+            values |= {"tiles_per_second": len(made.batch.tiles) / seconds, "wait_share": self._waited / seconds}
+            self._waited = 0.0
+            self._note(made, values, terms)
+            losses.append(values["loss"])
+        return losses
+
+    def _note(self, made: MadeStep, values: dict[str, float], terms: np.ndarray) -> None:
+        batch = made.batch
+        if not values.pop("finite"):
+            raise self.faults.diverged(batch.step, "an embedding is not finite", batch)
+        if not math.isfinite(values["loss"]):
+            raise self.faults.diverged(batch.step, f"the loss is {values['loss']}", batch)
+        self.step.finish(batch, terms)
+        self.progress.add(batch, made.outcome, terms, values)
+        if self._is_evaluated(batch.step):
+            self.progress.show(batch, made.outcome)
 
     def _gradients(self, batch: Batch) -> tuple[Tensor, Outcome]:
         """Forward and backward: the loss, and what it is made of."""
-        self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         outcome = self.step(batch, self.passes.of_step(batch.step))
         loss = self.step.loss.mean(outcome.terms) if outcome.loss is None else outcome.loss
@@ -236,11 +261,11 @@ class Trainer:
             self.state.evaluating = self.state.steps_done
             self._keep()
             self.checkpoints.keep_for_evaluation()
-        self.scorer.submit(self._snapshot(), self._evaluated)
+        self.scorer.submit(self.snapshots.now(), self._evaluated)
 
     def _evaluate_earlier(self) -> None:
         """Evaluate the network whose evaluation was pending, beside the training, when the run ended."""
-        snapshot = self._snapshot_of(EVALUATING)
+        snapshot = self.snapshots.of(EVALUATING)
         if snapshot is None:
             self.state.evaluating = None
         else:
@@ -249,30 +274,3 @@ class Trainer:
     def _evaluated(self, best: bool) -> None:
         self.checkpoints.evaluated(best)
         self.state.evaluating = None
-
-    def _snapshot(self) -> Snapshot:
-        """All that is to be evaluated of the network as it is now."""
-        name = "trained" if self.state.steps_done else "untrained"
-        features = self.scorer.evaluator.embed(name, self._embed_positions)
-        return Snapshot(self.state.steps_done, features, self.progress.sampled.copy())
-
-    def _snapshot_of(self, name: str) -> Snapshot | None:
-        """The same of the network that a checkpoint of this run holds, by file name; None where that cannot be had."""
-        try:
-            return self._snapshot_of_kept(checkpoints.load(self.folder / name))
-        except OutOfMemory:
-            raise
-        except UserError as error:
-            log.warning("The network of %s is not evaluated or drawn: %s", name, error)
-            return None
-
-    def _snapshot_of_kept(self, kept: dict) -> Snapshot:
-        now = checkpoints.copied(self.network.state_dict())
-        sampled = Sampled()
-        sampled.load_state_dict(kept["progress"]["sampled"])
-        try:
-            self.network.load_state_dict(kept["network"])
-            features = self.scorer.evaluator.embed("trained" if kept["step"] else "untrained", self._embed_positions)
-        finally:
-            self.network.load_state_dict(now)
-        return Snapshot(kept["step"], features, sampled.copy())

@@ -4,6 +4,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from evaluation.scoring import Score
+from reporting.columns import heading
 from reporting.comparison.runs import Run, Scores
 
 BASELINES = ("untrained", "band_statistics", "chance", "coarsened_labels")
@@ -91,7 +92,7 @@ def lines_of(runs: list[Run]) -> list[Line]:
     """The runs, then their baselines."""
     lines = [Line(run.name, [Row([run], "trained", run.scores["trained"])]) for run in runs]
     for features in BASELINES:
-        rows, words = baseline_rows(runs, features), features.replace("_", " ")
+        rows, words = baseline_rows(runs, features), heading(features)
         if len(rows) > MOST_BASELINES:
             lines.append(Line(f"{words} ({len(rows)} different)", rows))
         elif len(rows) == 1:

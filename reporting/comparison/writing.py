@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from config import LESS_IS_BETTER
 from evaluation.segmentation import COARSENED
-from reporting.columns import spread
+from reporting.columns import SPREAD, spread
 from reporting.comparison.rows import Line, differing, lines_of, score_tags, shortened
 from reporting.comparison.runs import read_runs
 from reporting.figures.comparison import comparison_figure
@@ -21,7 +21,10 @@ WIDTH = 110  # columns of a console that does not tell its own
 LONGEST = 32  # letters of a name or a setting in the console
 GAP = "  "
 # where these differ, other tiles are scored, or by other labels
-SCORED_ON = ("maps", "validation_map", "image_size", "validation_nb", "validation_spacing", "singleClassTreshold")
+SCORED_ON = (
+    "maps", "validation_map", "image_size", "max_nodata", "seed", "validation_nb", "validation_spacing",
+    "singleClassTreshold", "segmentation_cells", "segmentation_stride",
+)  # fmt: skip
 
 
 class Cell(NamedTuple):
@@ -153,7 +156,7 @@ def less_is_better(tag: str) -> bool:
 
 def markdown(tables: list[Table], note: str) -> str:
     """The tables as GitHub shows them, the best of each column in bold."""
-    about = "Scores of each run's last evaluation: mean and standard deviation over the draws; the best in bold."
+    about = f"Scores of each run's last evaluation: mean and {SPREAD}; the best in bold."
     parts = ["# Comparison of runs", " ".join(filter(None, [about, note])), *map(_markdown_table, tables)]
     return "\n\n".join(parts) + "\n"
 
@@ -176,7 +179,7 @@ def _escaped(text: str) -> str:
 
 def console(tables: list[Table], note: str, width: int) -> str:
     """The tables as text of at most `width` columns, as far as one column of a table fits; the best has a star."""
-    about = "mean ±standard deviation over the draws of each run's last evaluation; *: best of its column"
+    about = f"each run's last evaluation: mean ±{SPREAD}; *: best of its column"
     return "\n\n".join([*(_console_table(table, width) for table in tables), "\n".join(filter(None, [about, note]))])
 
 

@@ -8,21 +8,22 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from config import LESS_IS_BETTER
+from reporting.columns import SPREAD, heading
 from reporting.comparison.rows import Line, shortened
-from reporting.figures.style import INK, ROLE_COLOURS, new_figure
+from reporting.figures.style import BASELINE_COLOURS, INK, UNLIKE, new_figure
 
 PANEL, ROW, ABOVE = 2.3, 0.24, 0.95  # inches: width of a panel, height of a row, and of what lies above and below rows
 LETTER = 0.085  # inches, of a run's name
 LONGEST = 30  # letters of a run's name
-BEST = ROLE_COLOURS[5]
+BEST = UNLIKE
 # kind of baseline -> marker and colour; chance has none: its distance would squeeze everything else together
-BASELINES = {"untrained": ("o", ROLE_COLOURS[4]), "band_statistics": ("s", ROLE_COLOURS[3])}
+BASELINES = {name: (marker, BASELINE_COLOURS[name]) for name, marker in (("untrained", "o"), ("band_statistics", "s"))}
 
 
 def comparison_figure(lines: list[Line], tags: list[str]) -> Figure:
     """A panel for each score that any run has, a row for each run and, below them, for each different baseline.
 
-    A point is the mean and its bar the standard deviation over the draws; thin upright lines are the baselines of the
+    A point is the mean and its bar the standard deviation; thin upright lines are the baselines of the
     run in whose row they stand. Where a run lacks a score, nothing is drawn.
     """
     shown = [line for line in lines if line.is_run or line.rows[0].features in BASELINES]
@@ -94,10 +95,10 @@ def _quiet(axes: Axes, runs: int):
 
 def _legend(figure: Figure, lines: list[Line]):
     kinds = dict.fromkeys(line.rows[0].features for line in lines)
-    handles = [_handle(kind, "run" if kind == "trained" else kind.replace("_", " ")) for kind in kinds]
+    handles = [_handle(kind, "run" if kind == "trained" else heading(kind)) for kind in kinds]
     if sum(line.is_run for line in lines) > 1:
         handles.insert(1, _handle("trained", "best run", is_best=True))
-    title = "last evaluation: mean and standard deviation over the draws; upright lines: the baselines of a run"
+    title = f"last evaluation: mean and {SPREAD}\nupright lines: the baselines of a run"
     figure.legend(
         handles=handles, title=title, loc="outside lower center", ncols=4, frameon=False, fontsize=10, title_fontsize=10
     )

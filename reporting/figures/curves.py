@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reporting.figures.style import INK, new_figure
+from reporting.columns import heading
+from reporting.figures.style import BASELINE_COLOURS, INK, new_figure
 
 SIZE = (4.4, 3.1)  # inches; small, so that several stand side by side on a screen and one is readable on a phone
 SHARPNESS = 200  # dots per inch
@@ -15,9 +16,8 @@ BINS = 60  # points of a curve; of more steps than that, each point stands for s
 COLOURS = (INK, "#D55E00", "#009E73", "#CC79A7")  # Okabe & Ito 2008, told apart by colour-blind people
 # unlike one another in more than their colour
 BASELINES = {
-    "untrained": {"color": "#E69F00", "linestyle": "--"},
-    "band_statistics": {"color": "#009E73", "linestyle": "-."},
-    "chance": {"color": "#666666", "linestyle": ":"},
+    name: {"color": BASELINE_COLOURS[name], "linestyle": style}
+    for name, style in {"untrained": "--", "band_statistics": "-.", "chance": ":"}.items()
 }
 STYLES = ("-", "--", "-.", ":")
 
@@ -60,9 +60,9 @@ def score_curve(
     axes.fill_between(steps, means - spreads, means + spreads, color=INK, alpha=0.2, linewidth=0)
     axes.plot(steps, means, color=INK, linewidth=1.8, marker=dot, markersize=4, label="trained")
     for name, value in baselines.items():
-        style = BASELINES.get(name, {"color": "#666666", "linestyle": "--"})
+        style = BASELINES.get(name, {"color": "#666666", "linestyle": (0, (5, 1, 1, 1, 1, 1))})
         if np.isfinite(value):
-            axes.axhline(value, linewidth=1.5, label=name.replace("_", " "), **style)
+            axes.axhline(value, linewidth=1.5, label=heading(name), **style)
     figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False, handlelength=3)
     return figure
 

@@ -14,10 +14,13 @@ def distances(embeddings: np.ndarray, labels: np.ndarray, title: str) -> Figure:
 
     embeddings: (N, D). labels: (N,), -1 where there is none: such tiles are left out. Each histogram has area 1.
     """
-    alike, unlike = pairs(embeddings[labels >= 0][:MOST_TILES], labels[labels >= 0][:MOST_TILES])
+    used = np.flatnonzero(labels >= 0)[:MOST_TILES]
+    alike, unlike = pairs(embeddings[used], labels[used])
     figure = new_figure(8, 4.6)
     axes = figure.add_subplot(
-        title=title, xlabel="squared distance of two tiles", ylabel="share of the pairs (density)"
+        title=title,
+        xlabel=f"squared distance of two of {len(used):,} labelled tiles",
+        ylabel="share of the pairs (density)",
     )
     highest = max(np.max(alike, initial=0), np.max(unlike, initial=0)) or 1
     for name, values, colour in (("same label", alike, INK), ("different labels", unlike, UNLIKE)):

@@ -17,6 +17,8 @@ def proportions(predicted: np.ndarray, truth: np.ndarray, legend: Legend, title:
     predicted, truth: (N, K), shares of a tile, 0..1; a row a tile.
     """
     share = truth.sum(axis=0)  # (K,)
+    if (share > 0).sum() > MOST_CLASSES:
+        title += f"\nthe {MOST_CLASSES} most frequent of {(share > 0).sum()} classes"
     shown = [c for c in np.argsort(-share, kind="stable")[:MOST_CLASSES] if share[c] > 0]
     columns = max(1, min(MOST_COLUMNS, len(shown)))
     rows = max(1, -(-len(shown) // columns))

@@ -1,19 +1,22 @@
 """Where on the map the tiles were taken."""
 
-from itertools import cycle
+from itertools import cycle, product
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from reporting.figures.style import ROLE_COLOURS, new_figure
 
 WIDTH = 9  # inches of the figure
 MOST_SQUARES = 5_000  # of one role; more are drawn as points
 SMALLEST_SQUARE = 3  # points (1/72 inch) of a tile's side on the figure; below it a square is a point
+# of roles, one after the other: colour, line of a square, and marker of a point
+STYLES = [(colour, *shape) for shape, colour in product((("-", "s"), (":", "^")), ROLE_COLOURS)]
+BRIGHTNESS = 0.7  # of the map, that the colours stand out
 CELL_TILES = 2  # sides of a reserved cell, in tiles
 
 
@@ -47,40 +50,39 @@ def sampling_map(
     x, y = overview.origin
     figure = new_figure(WIDTH, float(np.clip(WIDTH * height / width, 3, 14)) + 1)
     axes = figure.add_subplot(title=title, xlabel="column of the map (pixels)", ylabel="row of the map (pixels)")
-    axes.imshow(overview.rgb // 2, extent=(x, x + width, y + height, y))
+    axes.imshow((overview.rgb * BRIGHTNESS).astype(np.uint8), extent=(x, x + width, y + height, y))
     axes.autoscale(False)
     axes.ticklabel_format(style="plain", useOffset=False)
     side = size / width * (WIDTH - 1) * 72  # of a tile on the figure, points
     outline_squares(axes, reserved, CELL_TILES * size, "white", linewidth=min(0.8, side / 8))
-    for positions, colour in zip(roles.values(), cycle(ROLE_COLOURS)):
+    for positions, (colour, line, marker) in zip(roles.values(), cycle(STYLES)):
         if side >= SMALLEST_SQUARE and len(positions) <= MOST_SQUARES:
-            outline_squares(axes, positions, size, colour, linewidth=1.2)
+            outline_squares(axes, positions, size, colour, linewidth=1.2, linestyle=line)
         else:
-            _points(axes, positions, size, colour)
+            _points(axes, positions, size, color=colour, marker=marker)
     _names(figure, roles, reserved)
     return figure
 
 
-def outline_squares(axes: Axes, positions: np.ndarray, side: float, colour: str, linewidth: float):
+def outline_squares(axes: Axes, positions: np.ndarray, side: float, colour: str, **style):
     """Outlines of squares whose upper-left pixels are positions (n, 2)."""
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * side
     polygons = positions.reshape(-1, 1, 2) + corners  # (n, 4, 2)
-    axes.add_collection(PolyCollection(polygons, facecolors="none", edgecolors=colour, linewidths=linewidth))
+    axes.add_collection(PolyCollection(polygons, facecolors="none", edgecolors=colour, **style))
 
 
-def _points(axes: Axes, positions: np.ndarray, side: float, colour: str):
+def _points(axes: Axes, positions: np.ndarray, side: float, **style):
     """A point in the middle of each tile at positions (n, 2), for more or smaller tiles than outlines can show."""
     size = float(np.clip(120 / np.sqrt(max(1, len(positions))), 0.7, 2.5))  # points: all together cover about as much
-    axes.plot(*(positions + side / 2).T, "s", markersize=size, markeredgewidth=0, color=colour)
+    axes.plot(*(positions + side / 2).T, linestyle="", markersize=size, markeredgewidth=0, **style)
 
 
 def _names(figure: Figure, roles: dict[str, np.ndarray], reserved: np.ndarray):
     """The meaning of the colours, below the map, on the dark ground that they are made for."""
-    entries = [("reserved cells", reserved, "white"), *zip(roles, roles.values(), cycle(ROLE_COLOURS))]
-    style = {"linestyle": "", "marker": "s", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 2}
+    of_reserved = ("reserved cells", reserved, ("white", "-", "s"))
     handles = [
-        Line2D([], [], markeredgecolor=colour, label=f"{name} ({len(positions):,})", **style)
-        for name, positions, colour in entries
+        Patch(facecolor="none", edgecolor=colour, linestyle=line, linewidth=2, label=f"{name} ({len(positions):,})")
+        for name, positions, (colour, line, _) in [of_reserved, *zip(roles, roles.values(), cycle(STYLES))]
     ]
     figure.legend(
         handles=handles, loc="outside lower center", ncols=5, labelcolor="white", facecolor="#303030", framealpha=1

@@ -6,11 +6,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dataProcessors.labels import Legend
+from reporting.columns import heading
 from reporting.figures.sampling import CELL_TILES, outline_squares
 from reporting.figures.style import (
+    BASELINE_COLOURS,
     INK,
     NO_LABEL_COLOUR,
-    ROLE_COLOURS,
     UNLIKE,
     class_colours,
     class_names,
@@ -23,9 +24,9 @@ GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue in the brightne
 COLUMNS = 6  # of the legend
 HOLLOW = {"facecolors": "white", "linewidths": 1.6, "s": 44}
 MARKS = {  # features -> how they are marked beside the bars of the trained network
-    "untrained": {"marker": "o", "edgecolors": ROLE_COLOURS[4], "label": "untrained", **HOLLOW},
-    "band_statistics": {"marker": "s", "edgecolors": ROLE_COLOURS[3], "label": "band statistics", **HOLLOW},
-    "coarsened_labels": {"marker": "|", "color": INK, "s": 220, "linewidths": 3, "label": "main class of every window"},
+    "untrained": {"marker": "o", "edgecolors": BASELINE_COLOURS["untrained"], **HOLLOW},
+    "band_statistics": {"marker": "s", "edgecolors": BASELINE_COLOURS["band_statistics"], **HOLLOW},
+    "coarsened_labels": {"marker": "|", "color": INK, "s": 220, "linewidths": 3},
 }
 
 
@@ -103,7 +104,7 @@ def class_scores(iou: np.ndarray, marks: dict[str, np.ndarray], legend: Legend, 
     names, colours, places = class_names(legend, width=30, lines=1), class_colours(legend) / 255, np.arange(len(shown))
     axes.barh(places, np.nan_to_num(iou[shown]), color=colours[shown], edgecolor="black", linewidth=0.6)
     for features, values in marks.items():
-        axes.scatter(values[shown], places, **MARKS[features], clip_on=False, zorder=3)
+        axes.scatter(values[shown], places, label=heading(features), clip_on=False, zorder=3, **MARKS[features])
     axes.set_yticks(places, [names[c] for c in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
     _values(axes, np.nan_to_num(iou[shown]))

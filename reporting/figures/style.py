@@ -14,8 +14,9 @@ from storage import whole_file
 DPI = 100
 NO_LABEL, NO_LABEL_COLOUR = "no label", (127, 127, 127)  # of the label -1, so both stand last among the classes
 # Distinguishable by colour-blind people (Okabe & Ito 2008, "Color Universal Design"); without the two dark ones of the
-# eight, which would be lost on a map.
-ROLE_COLOURS = ("#E69F00", "#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#D55E00", "#FFFFFF")
+# eight, which would be lost on a map, and without white, in which reserved cells are drawn.
+ROLE_COLOURS = ("#E69F00", "#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#D55E00")
+BASELINE_COLOURS = {"untrained": "#009E73", "band_statistics": "#CC79A7", "chance": "#666666"}
 INK = "#0072B2"  # the one colour of a plot that needs no other
 UNLIKE = "#D55E00"  # beside it: what should not be, such as another class
 SWATCH = {"s": 60, "marker": "s", "edgecolors": "black", "linewidths": 0.5, "clip_on": False}  # of a class's colour

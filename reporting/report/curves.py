@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from config import LESS_IS_BETTER
+from reporting.columns import SPREAD, heading
 from reporting.figures.curves import as_png, score_curve, step_curves
 from reporting.report.page import Html, Section, gallery, joined, paragraph, picture, text
 from reporting.report.pictures import of_png
@@ -26,7 +27,7 @@ SPEED = (
     ("Waiting for data", "share of the time", {"share of time waiting": "wait_share"}),
 )
 READ_SO = "Line: mean of successive steps; band: from their 10 % to their 90 %."
-SCORES_SO = "Trained network, its spread over the draws as a band, beside the baselines."
+SCORES_SO = f"Trained network, in a band of its {SPREAD}, beside the baselines."
 
 
 def curves_section(run: Run) -> Section:
@@ -74,7 +75,7 @@ def _score_figure(run: Run, row: Row) -> Html:
     spreads = np.array([score.std for score in scores.values()])
     of_baselines = {name: rows[row].mean for name, rows in run.baselines.items() if row in rows}
     told = [_told("trained", Curve(steps, means, steps))]
-    told += [f"{name.replace('_', ' ')} {mean:.3g}" for name, mean in of_baselines.items() if math.isfinite(mean)]
+    told += [f"{heading(name)} {mean:.3g}" for name, mean in of_baselines.items() if math.isfinite(mean)]
     title = _title(row)
     return _embedded(score_curve(title, steps, means, spreads, of_baselines), f"{title}: {'; '.join(told)}.")
 

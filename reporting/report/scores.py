@@ -6,7 +6,7 @@ from typing import NamedTuple
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from evaluation.segmentation import COARSENED
-from reporting.columns import spread
+from reporting.columns import SPREAD, heading, spread
 from reporting.report.page import Html, Section, element, paragraph, table, text
 from reporting.report.run import Row, Run
 from reporting.table import TITLES
@@ -25,7 +25,7 @@ def scores_section(run: Run) -> Section:
     if not columns:
         return Section("scores", "Scores", paragraph(text("No evaluation is finished yet."), "quiet"))
     rows = _rows(columns)
-    caption = f"Mean ± standard deviation; draws of tiles: {run.config.valIteration}. Bold: the best of a row"
+    caption = f"Mean ± {SPREAD}; draws of tiles: {run.config.valIteration}. Bold: the best of a row"
     head = ["score", *(column.title for column in columns)]
     return Section("scores", "Scores", table(caption, head, rows, "scores"))
 
@@ -39,7 +39,7 @@ def columns_of(run: Run) -> list[Column]:
         columns.append(Column(f"trained, step {run.best_step:,} ({told})", run.trained[run.best_step]))
         if not is_last:
             columns.append(Column(f"trained, step {run.last_step:,} (last)", run.trained[run.last_step]))
-    return columns + [Column(name.replace("_", " "), rows) for name, rows in run.baselines.items()]
+    return columns + [Column(heading(name), rows) for name, rows in run.baselines.items()]
 
 
 def _rows(columns: list[Column]) -> list[list[Html]]:

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from reporting.columns import heading
 from reporting.report.page import Html, table, text
 from reporting.report.run import NETWORKS, Run
 from reporting.segmentation import TABLE
@@ -30,7 +31,7 @@ def _table(network: str, rows: list[list[str]]) -> Html:
         [text(name), *(text(_told(column, value)) for column, value in zip(head[1:], values))] for name, *values in body
     ]
     caption = f"Intersection over union of each class in the reserved cells, {network}"
-    return table(caption, [column.replace("_", " ") for column in head], shown, "scores")
+    return table(caption, ["/".join(map(heading, column.split("/"))) for column in head], shown, "scores")
 
 
 def _told(column: str, value: str) -> str:

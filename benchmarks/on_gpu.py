@@ -1,0 +1,55 @@
+"""On a GPU, a training step costs what its network costs too
+
+The real step over forward, backward and Adam alone, as on the CPU, but in rounds of steps at whose end the device has
+finished: resnext50 at 96 px, triplet loss, in batches of the usual 24 triplets and of more. Nothing is measured, and
+the page stays as it is, where torch has no GPU.
+"""
+
+import torch
+
+from benchmarks.measure import Row, Setting, Timing, at_most, figure, in_turn
+from benchmarks.training import Bare, Run
+
+STEPS = 40  # of a round
+TRIPLETS = (24, 192)
+MINING = ["HARD_POSITIVE", "HARD_NEGATIVE"]
+
+
+def measure(setting: Setting) -> list[Row]:
+    """The same rows for every size of a batch, and for the usual one with mining."""
+    if not torch.cuda.is_available():
+        return []
+    rows = [row for triplets in TRIPLETS for row in of_batch(setting, f"{triplets} triplets", batch_size=triplets)]
+    return rows + of_batch(setting, f"{TRIPLETS[0]} triplets, batch-hard mining", mining=MINING)
+
+
+def of_batch(setting: Setting, name: str, **keys) -> list[Row]:
+    """Tiles per second, the ratio, and the share of waiting."""
+    run = Run(setting, device="cuda", iterations=10**6, **keys)  # no end of an epoch comes in between
+    bare = Bare(run)
+    taken = in_turn({"real": many(run.step), "bare": many(bare.step)}, 2 * setting.rounds)
+    real, alone = taken.values()
+    ratio = alone.times(real)
+    tiles = Timing(tuple(seconds / len(bare.tiles) for seconds in real.seconds))
+    run.seconds.clear()
+    run.timed("all", many(run.step))()
+    waiting = run.seconds["waiting"] / run.seconds["all"]
+    return [
+        Row(f"{name} ({torch.cuda.get_device_name()}, {run.execution.precision})", tiles.rate("tiles")),
+        Row(f"{name}: the real step", real.duration()),
+        Row(f"{name}: forward, backward and Adam alone", alone.duration()),
+        at_most(f"{name}: the real step over these", str(ratio), ratio.median, 1.03, "x"),
+        at_most(f"{name}: share of time waiting for data", f"{figure(100 * waiting)} %", 100 * waiting, 5, "%"),
+    ]
+
+
+def many(step):
+    """Steps in a row, until the device has done them; gives their number."""
+
+    def steps() -> int:
+        for _ in range(STEPS):
+            step()
+        torch.cuda.synchronize()
+        return STEPS
+
+    return steps
