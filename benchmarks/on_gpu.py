@@ -10,6 +10,7 @@ import torch
 from benchmarks.measure import Row, Setting, Timing, at_most, figure, in_turn
 from benchmarks.training import Bare, Run
 
+SIDE = 8_000  # pixels of the map
 STEPS = 40  # of a round
 TRIPLETS = (24, 192)
 MINING = ["HARD_POSITIVE", "HARD_NEGATIVE"]
@@ -25,7 +26,7 @@ def measure(setting: Setting) -> list[Row]:
 
 def of_batch(setting: Setting, name: str, **keys) -> list[Row]:
     """Tiles per second, the ratio, and the share of waiting."""
-    run = Run(setting, device="cuda", iterations=10**6, **keys)  # no end of an epoch comes in between
+    run = Run(setting, SIDE, device="cuda", iterations=10**6, **keys)  # no end of an epoch comes in between
     bare = Bare(run)
     taken = in_turn({"real": many(run.step), "bare": many(bare.step)}, 2 * setting.rounds)
     real, alone = taken.values()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from benchmarks.maps import benchmark_maps
+from benchmarks.maps import SIDE, benchmark_maps
 from benchmarks.measure import Setting
 from benchmarks.runs import open_run
 from dataProcessors.batches import Batch, read_ahead
@@ -31,13 +31,18 @@ class Silent:
 class Run:
     """Network, maps and trainer of a run on the benchmark's maps: resnext50 at 96 px, 24 triplets, unless keys differ.
 
+    Args:
+        setting: of the benchmark
+        side: of the map in pixels
+        keys: of the config
+
     Attributes:
         seconds: what was timed -> seconds so far; see `timed`
     """
 
-    def __init__(self, setting: Setting, **keys):
+    def __init__(self, setting: Setting, side: int = SIDE, **keys):
         small = {"network": "test_resnet", "image_size": 32, "validation_nb": 100} if setting.tiny else {}
-        paths = benchmark_maps(setting.folder, setting.number(20_000, 2_500))
+        paths = benchmark_maps(setting.folder, setting.number(side, 2_500))
         self.config, self.maps = open_run(setting, paths, **small | keys)
         resolve_threads(self.config)
         pools = self.maps.pools(self.config)
@@ -77,7 +82,7 @@ class Bare:
 
     def __init__(self, run: Run):
         self.network = copy.deepcopy(run.network).train()
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=run.config.learning_rate)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), **run.trainer.optimizer.defaults)
         self.execution: Execution = run.execution
         self.tiles = run.execution.to_device(next(run.batches).tiles)
         self.loss = run.trainer.step.loss

@@ -6,6 +6,7 @@ of one less.)
 """
 
 import copy
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from dataProcessors.sampler import TileSampler
 
 OFFLINE_DRAWS = 10  # fresh candidates per anchor of the offline mining
 AHEAD = 2  # batches
+SWITCH_SECONDS = 2e-4  # after which a thread that runs Python code lets another one do so
 
 Reader = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> tiles (N, C, size, size)
 
@@ -171,6 +173,8 @@ def read_ahead(tasks: Iterator[Callable[[], Batch]], ahead: int = AHEAD) -> Iter
 
     A task is taken from the iterator at the same point of the training in every run, so it may depend on its state.
     """
+    # at Python's own interval the step would wait up to 5 ms for the thread that reads, as long as a GPU takes for it
+    sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
     with ThreadPoolExecutor(1, "batches") as worker:
         pending = deque(worker.submit(task) for task in islice(tasks, ahead))
         try:

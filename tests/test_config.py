@@ -264,7 +264,15 @@ def test_to_json_is_read_back_as_the_same(tmp_path, content):
     config = validate(content)
     path = written(tmp_path, config.to_json())
     assert load(path) == config
-    assert set(json.loads(config.to_json())) == set(Config.model_fields)
+    assert set(json.loads(config.to_json())) == set(Config.model_fields) - {"validation_nb"}
+
+
+def test_only_a_number_of_tiles_that_was_asked_for_is_one_afterwards(tmp_path):
+    """A map that cannot hold them is refused only then: a run's own config must be no reason for it."""
+    for content, asked in ((LEAST, False), (LEAST | {"validation_nb": 5000}, True)):
+        again = load(written(tmp_path, validate(content).to_json()))
+        assert again.validation_nb == 5000
+        assert ("validation_nb" in again.model_fields_set) is asked
 
 
 def test_a_config_cannot_be_changed():

@@ -78,7 +78,8 @@ class Trainer:
         self.checkpoints = Checkpoints(folder, config.checkpoint_minutes)
         self.passes = Passes(config, network, execution, maps.read)
         self.faults = Faults(folder, config, execution.device)
-        self.optimizer = torch.optim.Adam(_trained(network), lr=config.learning_rate)
+        fused = execution.device.type == "cuda"  # one kernel for all weights: otherwise it waits for Python
+        self.optimizer = torch.optim.Adam(_trained(network), lr=config.learning_rate, fused=fused or None)
         self.progress = Progress(config, maps, reporter)
         self.state = TrainingState(config, network, self.optimizer, step, scorer, self.progress, maps)
         self.snapshots = Snapshots(self.state, scorer, self._embed_positions, folder)
