@@ -1,6 +1,6 @@
 """Run benchmarks, print their tables, and put them into a page of the documentation if asked.
 
-python -m benchmarks                              all of them, 30 to 80 minutes, and about 8 GB of maps at first
+python -m benchmarks                              all of them, on Linux: 30 to 80 minutes, and about 8 GB of maps
 python -m benchmarks gsil tiles                   some of them
 python -m benchmarks --write doc/performance.md   and replace their sections of the page
 """
@@ -17,7 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.measure import Row, Setting, run
-from training.execution import usable_cores
 
 # in the order of a run: what reads maps, what trains, what scores, the whole
 BENCHMARKS = (
@@ -40,6 +39,8 @@ def section(name: str, about: str, rows: list[Row]) -> str:
 
 def processor() -> str:
     """The processor, the units of it that decide how fast networks are, and the cores this process may use."""
+    from training.execution import usable_cores  # imports torch, which no benchmark's process should begin with
+
     info = Path("/proc/cpuinfo").read_text(encoding="utf8") if Path("/proc/cpuinfo").exists() else ""
     name = re.search(r"^model name\s*: (.*)", info, re.MULTILINE)
     flags = re.search(r"^flags\s*: (.*)", info, re.MULTILINE)

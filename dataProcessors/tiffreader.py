@@ -59,9 +59,9 @@ class TiffReader:
         source = ImageSource(path, bands, nodata)
         with told_of(source.path):
             window = source.grid.window_of(rect)
-        self._open(source, window, cache, threads, {})
+        self._open(source, window, cache, threads)
 
-    def _open(self, source, window: Window, cache, threads: int, parts: dict) -> None:
+    def _open(self, source, window: Window, cache, threads: int, **parts) -> None:
         self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
         self.crs, self.transform = source.grid.crs, source.grid.transform
         self.width, self.height = source.grid.width, source.grid.height
@@ -160,7 +160,7 @@ class LabelReader(TiffReader):
         self.legend = source.decode.legend
         about_image = {"crs": str(image.crs), "transform": list(image.transform)}
         legend = {"legend": [self.legend.names, self.legend.colors, self.legend.codes, source.decode.how]}
-        self._open(source, image.window, cache, threads, about_image | legend)
+        self._open(source, image.window, cache, threads, **about_image, **legend)
         self._report_share()
 
     def proportions(self, positions: np.ndarray, size: int) -> np.ndarray:

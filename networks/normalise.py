@@ -21,7 +21,7 @@ class Normalise(nn.Module):
         super().__init__()
         self.register_buffer("offset", torch.as_tensor(offset, dtype=torch.float32).reshape(-1, 1, 1))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32).reshape(-1, 1, 1))
-        self.register_buffer("fill", None if fill is None else torch.tensor(fill, dtype=torch.float32))
+        self.register_buffer("fill", None if fill is None else torch.as_tensor(fill, dtype=torch.float32))
         if self.offset.shape != self.scale.shape or not (self.offset.isfinite() & self.scale.isfinite()).all():
             raise ValueError(
                 "The 'offset' and 'scale' parameters of Normalise must be finite, a number for each band. "

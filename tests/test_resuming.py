@@ -447,6 +447,14 @@ def test_a_damaged_byte_of_a_checkpoint_is_found(broken, capsys):
     assert "last.pt" in refused(capsys, str(broken))
 
 
+def test_a_run_of_a_gpu_goes_on_on_a_cpu(broken):
+    content = load(broken / "last.pt")
+    content["optimizer"]["param_groups"][0]["fused"] = True
+    save(broken / "last.pt", {key: value for key, value in content.items() if key != "format"})
+    assert main.main(["resume", str(broken), "device=cpu"]) == 0
+    assert load(broken / "last.pt")["optimizer"]["param_groups"][0]["fused"] is None
+
+
 def test_a_checkpoint_of_another_network_is_refused(broken, capsys):
     content = load(broken / "last.pt")
     content["network"].pop("head.weight")

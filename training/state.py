@@ -76,6 +76,8 @@ class TrainingState:
         """
         try:
             self.network.load_state_dict(state["network"])
+            for kept, own in zip(state["optimizer"]["param_groups"], self.optimizer.param_groups):
+                kept["fused"] = own["fused"]  # is of the device, which may be another now
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]

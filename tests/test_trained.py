@@ -1,0 +1,34 @@
+"""The network of a run, used outside of it."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from rasterio.windows import Window
+from runs_for_tests import MAPS, run_in_process
+
+from config import UserError
+from training.trained import trained_network
+
+
+def test_tiles_get_the_embeddings_that_the_run_shows_of_them(workplace):
+    """Read with rasterio, as one would read tiles of another map."""
+    maps = MAPS | {"bands": [3, 1], "nodata": 1}
+    folder = run_in_process("used", maps=maps, single_class_classifiers=["dt"])
+    with (folder / "figures/best/tiles.csv").open(encoding="utf8") as file:
+        places = [(int(row["x"]), int(row["y"])) for row in csv.DictReader(file)]
+    with rasterio.open("image.tif") as image:
+        tiles = np.stack([image.read(maps["bands"], window=Window(x, y, 16, 16)) for x, y in places])
+    network = trained_network(folder / "best.pt")
+    with torch.no_grad():
+        embeddings = network(torch.from_numpy(tiles)).numpy()
+    (shown,) = folder.glob("tensorboard/trained/*/best/tensors.tsv")
+    np.testing.assert_allclose(embeddings, np.loadtxt(shown, delimiter="\t"), atol=1e-5)
+
+
+def test_what_is_no_checkpoint_is_told(workplace):
+    with pytest.raises(UserError, match="there is no such checkpoint"):
+        trained_network(Path("results/nowhere/best.pt"))
