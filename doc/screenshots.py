@@ -74,9 +74,10 @@ def shoot_tab(driver: Chrome, url: str, tab: str, folder: Path) -> None:
         return
     if tab == "timeseries":
         open_groups(driver)
-    if tab == "custom_scalars":  # scores instead of the training
+    if tab == "custom_scalars":  # what retrieval reaches, instead of the training and the first scores
         settle(driver)
-        click(driver, "button.heading[open-button]", "training")
+        for group in ("training", "single_class"):
+            click(driver, "button.heading[open-button]", group)
         click(driver, "button.heading:not([open-button])", "retrieval")
     if tab == "projector":
         wait_until(lambda: [] if re.search(r"Points: [1-9]", " ".join(texts(driver))) else ["points"], LOADED)
