@@ -11,7 +11,7 @@ pytorch-metric-learning: `BatchHardMiner` and `TripletMarginLoss` with `MeanRedu
 without normalisation, as its documentation shows; labels and embeddings are tensors already. Both values and both
 gradients are compared before anything is timed.
 
-At 72 tiles a step of under half a millisecond is some fifty calls of operations on tables of 5,000 numbers, each of
+At 72 tiles a step of about a millisecond is some fifty calls of operations on tables of 5,000 numbers, each of
 which costs its call and hardly anything else; torch's automatic differentiation of the loss alone takes a third, and
 the claim holds with little to spare. The last rows say where the time goes.
 """

@@ -1,4 +1,4 @@
-"""Preparing a map costs little more than decoding it, and is done once
+"""Preparing a map takes less than twice as long as decoding it, and is done once
 
 A map is prepared when it is first used: decoded, brought onto the grid, its classes counted block by block, written to
 the disk and waited for until it lies there. The image is compared with what rasterio alone needs to decode all blocks
