@@ -5,8 +5,9 @@ from config.library import LIBRARY_LOSSES, TAKE_MINERS
 from dataProcessors.batches import Reader
 from dataProcessors.pool import Pool
 from dataProcessors.sampler import TileSampler
+from training.cluster_steps import ClassClusterStep, ClusterStep
 from training.mined_step import MinedStep
-from training.steps import ClassClusterStep, ClusterStep, Step, TupleStep
+from training.steps import Step, TupleStep
 
 BOTH = (False, True)
 # (loss, supervised) -> how a step is made, and how it is made where a miner of the library is named
