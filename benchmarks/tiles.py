@@ -11,8 +11,8 @@ and a DataLoader (batches of 72, stack_samples), once without workers and once w
 the claim is against the faster. It gives float32 as its users get it, the prepared map uint8. GDAL's cache of decoded
 blocks is limited to 64 MB in every process, a twentieth of the map: the same share that its default, a twentieth of
 16 GB of memory, has of a map of Germany at 10 m. On a map that fits into that cache torchgeo comes nearer: the last
-two rows, without a claim, show it with GDAL's default on this machine after several epochs, when nearly the whole map lies
-decoded in the memory of each worker.
+two rows, without a claim, show it with GDAL's default on this machine after several epochs, when nearly the whole
+map lies decoded in the memory of each worker.
 """
 
 from collections.abc import Callable, Iterator
