@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,7 +66,9 @@ class PreparedMap:
         if found != expected:
             raise ValueError(f"holds {found} instead of {expected}")
         # while batches still come from the disk their blocks are announced; in memory that would only cost time
-        self._file, self._from_disk = open(folder / "blocks.npy", "rb"), CAN_ANNOUNCE  # noqa: SIM115
+        self._from_disk = CAN_ANNOUNCE
+        self._descriptor = os.open(folder / "blocks.npy", os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
         self._lines = np.asarray(self.blocks).reshape(*self.blocks.shape[:3], -1)  # plain arrays are cut up faster
 
     def read(self, positions: np.ndarray, size: int, out: np.ndarray) -> np.ndarray:
@@ -101,7 +104,7 @@ class PreparedMap:
             length = (to_column + 1 - column) * block_bytes
             for each in range(row, to_row + 1):
                 start = self.blocks.offset + (each * columns + column) * block_bytes
-                os.posix_fadvise(self._file.fileno(), start, length, os.POSIX_FADV_WILLNEED)
+                os.posix_fadvise(self._descriptor, start, length, os.POSIX_FADV_WILLNEED)
 
 
 def _read_from_disk() -> int:
