@@ -35,6 +35,7 @@ class Embedder(nn.Module):
         self.head = nn.Linear(zoo.feature_width(backbone), output_size)
         self.norm_output = norm_output
         self._frozen = freezing.freeze_parts(backbone, freeze)
+        self.train()  # the mode that it says it is in, for the frozen parts too
 
     def train(self, mode: bool = True) -> "Embedder":
         """Training or evaluation mode; frozen parts stay in evaluation mode, so that no batch-norm statistics move."""

@@ -96,7 +96,7 @@ def test_text_shows_the_config_of_the_run(driver, url, run):
 def test_projector_loads_the_points(driver, url):
     open_tab(driver, url, "projector")
     wait_for_texts(driver, {"class"})
-    wait_until(lambda: [] if re.search(r"tiles:\d{5} ", " ".join(texts(driver))) else ["tiles:STEP"])
+    wait_until(lambda: [] if re.search(r"(best|last):\d{5} ", " ".join(texts(driver))) else ["best:STEP or last:STEP"])
     wait_until(lambda: [] if re.search(r"Points: [1-9]", " ".join(texts(driver))) else ["points"])
 
 

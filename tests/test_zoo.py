@@ -119,7 +119,7 @@ def test_what_is_frozen_stays_bit_for_bit_and_the_rest_moves(workplace, no_figur
 def test_statistics_of_frozen_batch_norms_do_not_move(freeze):
     network = of_four_bands("test_resnet", freeze=freeze)
     before = {name: value.clone() for name, value in network.named_buffers()}
-    network.train()
+    assert network.training  # a new network is, and nobody needs to say so
     network(tiles()).sum().backward()
     moved = {name for name, value in network.named_buffers() if not torch.equal(before[name], value)}
     if freeze is True:
