@@ -77,11 +77,15 @@ def rows_of(folder: Path) -> list[dict]:
 
 
 def values_of(folder: Path, tag: str) -> list[tuple[int, float]]:
-    """(step, value) of a curve, as the event files have them, repetitions included."""
+    """(step, value) of a curve by step, repetitions included.
+
+    Sorted, because files that one process began within one second are read in the order of their names, 102 before 98.
+    """
     events = EventAccumulator(
         str(folder / "tensorboard" / "trained"), size_guidance={"scalars": 0}, purge_orphaned_data=False
     ).Reload()
-    return [(event.step, event.value) for event in events.Scalars(tag)]
+    values = [(event.step, event.value) for event in events.Scalars(tag)]
+    return sorted(values, key=lambda value: value[0])
 
 
 def losses_of(folder: Path) -> list[float]:
