@@ -16,14 +16,12 @@ from rasterio.enums import ColorInterp
 
 from dataProcessors.grid import Window
 from dataProcessors.labels import COLOUR_TOLERANCE, LARGEST_CODE, NO_LABEL, Legend, builtin_legends, legend_from_json
-from dataProcessors.rasters import MapError, reading, told_of
+from dataProcessors.overlap import sample
+from dataProcessors.rasters import MapError, reading
 from dataProcessors.sidecar import category_names
 from dataProcessors.sources import LabelSource
 
 log = logging.getLogger(__name__)
-SAMPLE_WINDOWS, SAMPLE_SIZE = 64, 64
-PLACES = 40_000  # tried, to find where image and label map overlap
-PLACES_PER_BLOCK = 64  # of a label map's file, where few of its pixels hold a label
 EXPLAINED = 0.95  # share of sampled pixels that a palette must explain to be taken for that of a known legend
 FEWEST_MATCHED, FEW_MATCHED = 0.05, 0.8  # share of sampled pixels that must, and that should, match the legend
 NO_CLASS_NAMES = {"na", "no data", "nodata", "unclassified", "background", "unlabelled", "unlabeled"}
@@ -106,7 +104,7 @@ def choose_decoder(source: LabelSource, name: str, hint: str | None, window: Win
     Raises:
         MapError: the map lies elsewhere, its values are of a type that stands for no classes, or match no legend
     """
-    values, valid = _sample(source, window)
+    values, valid = sample(source, window)
     if not valid.any():
         raise MapError(
             f"{source.path}: the label map does not overlap the part of the image in use. "
@@ -140,60 +138,6 @@ def _best(source: LabelSource, name: str, candidates: list[Decoder], values: np.
         raise MapError(f"{told}. Name the map's own legend in 'maps.legends': osm, clc, or a JSON file of its classes.")
     (log.warning if share < FEW_MATCHED else log.info)(told)
     return replace(decoder, legend=replace(decoder.legend, name=name))
-
-
-def _sample(source: LabelSource, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Raw values (B, h, n) and validity (h, n) of small windows where the maps overlap, the same every time."""
-    rng = np.random.default_rng(0)
-    with told_of(source.path):
-        values, valid = _sample_at(source, window, rng.permutation(_overlap(source, window, rng)))
-        if valid.any():
-            return values, valid
-        return _sample_at(source, window, rng.permutation(_labelled(source, window, rng)))  # labels are rare
-
-
-def _sample_at(source: LabelSource, window: Window, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Raw values (B, h, n) and validity (h, n) of windows around the first of places (N, 2)."""
-    height, width = min(SAMPLE_SIZE, window.height), min(SAMPLE_SIZE, window.width)
-    corners = places[:SAMPLE_WINDOWS].astype(np.int64) - (width // 2, height // 2)
-    last = np.array(window[:2]) + window[2:] - (width, height)
-    corners = np.concatenate([np.clip(corners, window[:2], last), [window[:2]]])  # one at least
-    pieces = [source.read_raw(x, y, width, height) for x, y in corners.tolist()]
-    return np.concatenate([p[0] for p in pieces], 2), np.concatenate([p[1] for p in pieces], 1)
-
-
-def _overlap(source: LabelSource, window: Window, rng: np.random.Generator) -> np.ndarray:
-    """Places (n, 2) in pixels of the grid, in the window and on the label map: n is 0 where they do not overlap."""
-    grid, native = source.grid, source.native_grid
-    columns, rows = _anywhere(window, rng)
-    on_map = _holds(native.window, *native.pixels_of(grid.crs, *(grid.transform @ (columns, rows))))
-    if on_map.any():
-        return np.stack([columns, rows], 1)[on_map]
-    columns, rows = _anywhere(native.window, rng)  # a label map too small to be hit
-    columns, rows = grid.pixels_of(native.crs, *(native.transform @ (columns, rows)))
-    return np.stack([columns, rows], 1)[_holds(window, columns, rows)]
-
-
-def _labelled(source: LabelSource, window: Window, rng: np.random.Generator) -> np.ndarray:
-    """Places (n, 2) in pixels of the grid, in the window, where the label map has a label: by reading all of it."""
-    found = [np.empty((0, 2))]
-    for _, block in source.native.block_windows(1):
-        with reading(source.path, (block.col_off, block.row_off, block.width, block.height)):
-            places = np.argwhere(source.native.dataset_mask(window=block))[:, ::-1]  # (n, 2) column, row
-        chosen = rng.choice(places, min(len(places), PLACES_PER_BLOCK), replace=False)
-        found.append(chosen + (block.col_off + 0.5, block.row_off + 0.5))
-    columns, rows = np.concatenate(found).T
-    columns, rows = source.grid.pixels_of(source.native_grid.crs, *(source.native_grid.transform @ (columns, rows)))
-    return np.stack([columns, rows], 1)[_holds(window, columns, rows)]
-
-
-def _anywhere(window: Window, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    return window.x + window.width * rng.random(PLACES), window.y + window.height * rng.random(PLACES)
-
-
-def _holds(window: Window, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    x, y, width, height = window
-    return (columns >= x) & (columns < x + width) & (rows >= y) & (rows < y + height)
 
 
 def _hinted(hint: str | None) -> list[Legend]:

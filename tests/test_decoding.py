@@ -5,12 +5,15 @@ import json
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from maps_for_tests import CORNER, LONLAT, UTM32, around, grid_of, looked_up, nearest_colours, noise, patches, write_map
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 from dataProcessors.decoding import code_decoder, colour_decoder, nearest_colour_table
+from dataProcessors.grid import Window
 from dataProcessors.labels import NO_LABEL, Legend
+from dataProcessors.overlap import PLACES_PER_BLOCK, labelled, part_around, sample
 from dataProcessors.sources import LabelSource, MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
 
@@ -369,6 +372,50 @@ def test_labels_in_one_corner_of_a_large_map(tmp_path, crs):
     labels = opened(path, image)
     assert labels.legend.names == ("class 7",)
     assert 0.0005 < (whole(labels) == 0).mean() < 0.002
+
+
+def test_labels_in_one_corner_of_the_part_in_use(tmp_path):
+    """Most of the label map's labels lie beside the image, in the same blocks of the file."""
+    image = TiffReader(write_map(tmp_path / "image.tif", np.ones((1, 1000, 1000), np.uint8)))
+    place = image.grid.transform @ Affine.translation(-2000, 0)
+    codes = np.zeros((1000, 5000), np.uint8)
+    codes[:, :1990:7] = codes[:, 3010::7] = 5
+    codes[700:715, 2600:2615] = 7
+    path = write_map(tmp_path / "labels.tif", codes[None], UTM32, place, nodata=0)
+    source = LabelSource(path, image.grid)
+    values, valid = sample(source, image.grid.window)
+    assert np.isin(values[0][valid], 7).mean() == 1
+    rng = np.random.default_rng(0)
+    columns, rows = labelled(source, image.grid.window, rng).T
+    assert len(columns) > PLACES_PER_BLOCK
+    assert ((columns > 600) & (columns < 615) & (rows > 700) & (rows < 715)).all()
+
+
+@pytest.mark.parametrize("crs", [UTM32, LONLAT, LAEA])
+def test_a_label_map_of_another_place_is_not_read(tmp_path, monkeypatch, crs):
+    """It may be as large as a continent."""
+    image = TiffReader(write_map(tmp_path / "image.tif", np.ones((1, 260, 300), np.uint8)))
+    pixel = 0.0004 if crs == LONLAT else 20.0
+    path = labels_in(image, tmp_path, range(1, 45), crs, pixel, part=(20, 20, 40, 40))
+    monkeypatch.setattr("dataProcessors.overlap.reading", None)
+    with pytest.raises(MapError, match="does not overlap"):
+        opened(path, image, "clc")
+
+
+@pytest.mark.parametrize("crs", [UTM32, LONLAT, LAEA])
+def test_the_part_around_a_window_holds_all_of_it(image, tmp_path, crs):
+    pixel = 0.0001 if crs == LONLAT else 10.0
+    source = LabelSource(labels_in(image, tmp_path, range(1, 45), crs, pixel, part=(-1, -1, 2, 2)), image.grid)
+    window = Window(100, 50, 80, 60)
+    x, y, width, height = part_around(source, window)
+    grid, native = source.grid, source.native_grid
+    columns, rows = (axis.ravel() for axis in np.meshgrid(np.arange(native.width) + 0.5, np.arange(native.height) + 0.5))
+    there = np.stack(grid.pixels_of(native.crs, *(native.transform @ (columns, rows))))
+    within = ((there >= [[100], [50]]) & (there < [[180], [110]])).all(0)
+    in_part = (columns > x) & (columns < x + width) & (rows > y) & (rows < y + height)
+    assert within.any()
+    assert not (within & ~in_part).any()
+    assert in_part.sum() < 3 * within.sum()
 
 
 def test_codes_that_only_masked_pixels_have_are_no_classes(image, tmp_path):

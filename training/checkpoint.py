@@ -16,6 +16,7 @@ import torch
 
 from config import CHANGEABLE, Config, ConfigError, UserError, validate
 from storage import link_or_copy, refused, whole_file
+from training.faults import is_out_of_memory
 
 FORMAT = 2  # a change of what a checkpoint holds needs another number
 LAST, BEST = "last.pt", "best.pt"
@@ -64,7 +65,9 @@ def save(path: Path, content: dict) -> None:
     with whole_file(path) as temporary:
         try:
             torch.save({"format": FORMAT, **content}, temporary)
-        except RuntimeError:  # which is what torch makes of any error of the disk
+        except RuntimeError as error:  # which is what torch makes of any error of the disk
+            if is_out_of_memory(error):
+                raise
             raise refused(path, OSError("only a part of it could be")) from None
 
 
@@ -82,6 +85,8 @@ def load(path: Path) -> dict:
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such checkpoint.") from None
     except Exception as error:  # torch's errors here have no class in common
+        if is_out_of_memory(error):
+            raise
         reason = str(error).partition("\n")[0]
         raise UserError(
             f"{path}: damaged, or no checkpoint ({reason}). "

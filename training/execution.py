@@ -22,6 +22,7 @@ LEAST_GAIN = 1.1  # of bf16 over fp32, below which the wider format is kept
 
 Forward = Callable[[torch.Tensor], torch.Tensor]  # tiles (N, C, H, W) -> embeddings (N, D)
 Later = Callable[[], torch.Tensor]  # waits for what is on its way
+Mark = float | torch.cuda.Event  # a moment of a device's work
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class Execution:
     def fetch(self, values: torch.Tensor) -> Later:
         """Values on their way from the device; what waits for them there, and not for what it is given after them."""
         if self.device.type != "cuda":
-            return values.cpu
+            fetched = values.cpu()
+            return lambda: fetched
         here, fetched = values.to("cpu", non_blocking=True), torch.cuda.Event()
         fetched.record(torch.cuda.current_stream(self.device))
 
@@ -102,6 +104,22 @@ class Execution:
             return here
 
         return arrived
+
+    def mark(self) -> Mark:
+        """The moment when the device is done with all that it was given: now, unless it works ahead."""
+        if self.device.type != "cuda":
+            return time.perf_counter()
+        mark = torch.cuda.Event(enable_timing=True)
+        mark.record(torch.cuda.current_stream(self.device))
+        return mark
+
+    @staticmethod
+    def seconds_between(earlier: Mark, later: Mark) -> float:
+        """Seconds from one mark to another; waits for it."""
+        if isinstance(later, float):
+            return later - earlier
+        later.synchronize()
+        return earlier.elapsed_time(later) / 1000
 
     def forward_of(self, network: nn.Module) -> Forward:
         """What calls the network: itself, or what it is compiled to when it is first called."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dataProcessors.batches import Batch
-from training.execution import Execution, Later
+from training.execution import Execution, Later, Mark
 from training.steps import Outcome
 
 
@@ -18,21 +18,27 @@ class MadeStep:
     Attributes:
         batch: that it was made on
         outcome: what it made of it
+        waited: seconds for which there was no batch to make it on
+        done: when it was, or will be
         names: of its values
         results: waits for the values and, after them, the loss terms
     """
 
     batch: Batch
     outcome: Outcome
+    waited: float
+    done: Mark
     names: tuple[str, ...]
     results: Later
 
     @classmethod
-    def of(cls, batch: Batch, outcome: Outcome, values: dict[str, Tensor], execution: Execution) -> "MadeStep":
+    def of(
+        cls, batch: Batch, outcome: Outcome, waited: float, values: dict[str, Tensor], execution: Execution
+    ) -> "MadeStep":
         """The step with these values, scalars; they are asked for now, and read later."""
         numbers = torch.stack([value.float() for value in values.values()])
         results = execution.fetch(torch.cat([numbers, outcome.terms.detach().float()]))
-        return cls(batch, outcome, tuple(values), results)
+        return cls(batch, outcome, waited, execution.mark(), tuple(values), results)
 
     def read(self) -> tuple[dict[str, float], np.ndarray]:
         """The values, and the loss terms (n,) float32: waits for the device."""

@@ -34,11 +34,13 @@ class Progress:
     Attributes:
         sampled: where tiles were trained on
         hardest: tuples of the epoch
+        losses: of the epoch's steps, as far as this process made them
     """
 
     def __init__(self, config: Config, maps: OpenMaps, reporter):
         self.config, self.maps, self.reporter = config, maps, reporter
         self.sampled, self.hardest = Sampled(), HardestTuples()
+        self.losses: list[float] = []
         self._spreads: list[float] = []
 
     def state_dict(self) -> dict:
@@ -53,7 +55,7 @@ class Progress:
     def begin_epoch(self) -> None:
         """Forget what is noted of one epoch only."""
         self.hardest.clear()
-        self._spreads = []
+        self.losses, self._spreads = [], []
 
     def values_of(self, loss: Tensor, outcome: Outcome) -> dict[str, Tensor]:
         """What is logged of a step, scalars where the network is; "finite" is 1 where all its embeddings are."""
@@ -69,6 +71,7 @@ class Progress:
     def add(self, batch: Batch, outcome: Outcome, terms: np.ndarray, values: dict[str, float]) -> None:
         """Note a step that is done, with its loss terms (n,), and show its values."""
         values = values | {"learning_rate": self.config.learning_rate}
+        self.losses.append(values["loss"])
         self._spreads.append(values["embedding_spread"])
         for role, indices in batch.roles.items():
             self.sampled.add(role, batch.positions[indices])

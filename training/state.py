@@ -9,6 +9,7 @@ from torch import nn
 from config import Config, UserError
 from dataProcessors.maps import OpenMaps
 from training import checkpoint as checkpoints
+from training.faults import is_out_of_memory
 from training.progress import Progress
 from training.scorer import Scorer
 from training.steps import Step
@@ -80,6 +81,8 @@ class TrainingState:
                 kept["fused"] = own["fused"]  # is of the device, which may be another now
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
+            if is_out_of_memory(error):
+                raise
             reason = str(error).splitlines()[0]
             raise UserError(f"{folder}: the checkpoint is of another network ({reason}).") from None
         checkpoints.set_random_state(state["random"])

@@ -18,7 +18,7 @@ from networks import estimate_batchnorm_statistics
 from training.checkpoint import EVALUATING, Checkpoints
 from training.evaluator import most_at_once
 from training.execution import Execution
-from training.faults import Faults, OutOfMemory, is_out_of_memory, told_of_batch
+from training.faults import Faults, NotFinite, OutOfMemory, is_out_of_memory, told_of_batch
 from training.interruption import Interrupted, Interruption
 from training.made_step import MadeStep
 from training.passes import Passes
@@ -84,9 +84,9 @@ class Trainer:
         self.state = TrainingState(config, network, self.optimizer, step, scorer, self.progress, maps)
         self.snapshots = Snapshots(self.state, scorer, self._embed_positions, folder)
         self._unread: deque[MadeStep] = deque()  # steps whose results the device still owes
-        self._clock, self._waited = 0.0, 0.0  # since when, and how long of it for data, of the step being made
+        self._clock = execution.mark()  # when the step before the one to be read was done
         self._steps_kept = 0  # in the last checkpoint
-        self._updating = False  # whether the weights may be between two steps
+        self._between = False  # whether the weights, or what is noted and shown, may be between two steps
 
     def run(self, checkpoint: dict | None = None) -> None:
         """All steps that are left, with the evaluations.
@@ -122,8 +122,8 @@ class Trainer:
         state = self.state
         if checkpoint is not None:
             with self.interruption.deferred():  # half of a state must never be kept
+                self._steps_kept = checkpoint["step"]
                 state.load_state_dict(checkpoint, self.folder)
-                self._steps_kept = state.steps_done
         else:
             torch.manual_seed(self.config.seed)  # for networks that draw themselves, as dropout does
         if self.scorer.scored_step < 0 and state.steps_done == 0:
@@ -139,7 +139,7 @@ class Trainer:
 
     def _keep_steps(self) -> None:
         """Before an end that comes early: keep the steps since the last checkpoint, unless one is half made."""
-        if self.state.steps_done > self._steps_kept and not self._updating:
+        if self.state.steps_done > self._steps_kept and not self._between:
             self._keep()
 
     def _keep(self) -> None:
@@ -150,7 +150,7 @@ class Trainer:
         self.reporter.flush()  # first: what is shown must not be behind the checkpoint
         self.checkpoints.write(self.state.state_dict())
         self._steps_kept = self.state.steps_done
-        self._clock = time.perf_counter()  # what this took is no part of a step
+        self._clock = self.execution.mark()  # what this took is no part of a step
 
     def _train_epoch(self) -> None:
         """The steps of an epoch that are left."""
@@ -160,53 +160,56 @@ class Trainer:
             self.step.begin_epoch(epoch, self._embed_positions)
             self.progress.begin_epoch()
         steps = range(self.state.steps_done + 1, epoch * self.config.iterations + 1)
-        tasks = (self.passes.sending(self.step.batches.task(step)) for step in steps)
-        losses, started = [], time.monotonic()
-        self._clock = time.perf_counter()
-        told = f"epoch {epoch}/{self.config.epochs}"
+        told, started = f"epoch {epoch}/{self.config.epochs}", time.monotonic()
         with tqdm(total=self.config.iterations, initial=done, desc=told, unit="step", disable=None) as bar:
             without_terminal = bar.disable  # asked now: a closed bar is always disabled
-            for batch, waited in with_waiting(read_ahead(tasks)):
-                with self.interruption.deferred():
-                    losses += self._train_step(batch, waited)
-                    bar.update()
-                    bar.set_postfix(loss=f"{losses[-1]:.4f}" if losses else "", refresh=False)
-                    if self.checkpoints.is_due() and batch.step < steps[-1]:  # else it comes with the epoch's end
-                        self._keep()
-        with self.interruption.deferred():
-            losses += self._read()
+            self._train_steps(steps, bar)
         if without_terminal:
-            seconds = time.monotonic() - started
-            print(f"{told}: loss {np.mean(losses):.4f}, {len(steps) / seconds:.2f} steps/s", flush=True)
+            loss, seconds = np.mean(self.progress.losses), time.monotonic() - started
+            print(f"{told}: loss {loss:.4f}, {len(steps) / seconds:.2f} steps/s", flush=True)
         self.progress.warn_of_collapse(epoch)
 
-    def _train_step(self, batch: Batch, waited: float) -> list[float]:
-        """Make a step on a batch for which it was waited so many seconds; the losses of steps that are now done."""
-        self._waited += waited
-        with self.faults.told(batch.step, "", told_of_batch(batch, self.config), "'batch_size' or 'image_size'", batch):
-            loss, outcome = self._gradients(batch)
-            self._updating = True
-            self.optimizer.step()
-            made = MadeStep.of(batch, outcome, self.progress.values_of(loss, outcome), self.execution)
-        self.state.steps_done, self.state.last_anchor = batch.step, batch.last_anchor
-        self._updating = False
-        self._unread.append(made)
-        losses = self._read(self.execution.steps_ahead)
-        self.scorer.poll()
-        return losses
+    def _train_steps(self, steps: range, bar: tqdm) -> None:
+        tasks = (self.passes.sending(self.step.batches.task(step)) for step in steps)
+        self._clock = self.execution.mark()
+        for batch, waited in with_waiting(read_ahead(tasks)):
+            with self.interruption.deferred():
+                self._train_step(batch, waited)
+                bar.update()
+                bar.set_postfix(loss=f"{self.progress.losses[-1]:.4f}" if self.progress.losses else "", refresh=False)
+                if self.checkpoints.is_due() and batch.step < steps[-1]:  # else it comes with the epoch's end
+                    self._keep()
+        with self.interruption.deferred():
+            self._read()
 
-    def _read(self, left: int = 0) -> list[float]:
-        """Wait for the results of the steps made, but for the last `left`, and note them; gives their losses."""
-        losses = []
+    def _train_step(self, batch: Batch, waited: float) -> None:
+        """Make a step on a batch for which it was waited so many seconds, and note the steps that are now done."""
+        with self.faults.told(batch.step, "", told_of_batch(batch, self.config), "'batch_size' or 'image_size'", batch):
+            try:
+                loss, outcome = self._gradients(batch)
+            except NotFinite:
+                self._read()  # a step before may be the one that diverged
+                raise
+            self._between = True
+            self.optimizer.step()
+            made = MadeStep.of(batch, outcome, waited, self.progress.values_of(loss, outcome), self.execution)
+        self.state.steps_done, self.state.last_anchor = batch.step, batch.last_anchor
+        self._between = False
+        self._unread.append(made)
+        self._read(self.execution.steps_ahead)
+        self.scorer.poll()
+
+    def _read(self, left: int = 0) -> None:
+        """Wait for the results of the steps made, but for the last `left`, and note them."""
         while len(self._unread) > left:
+            self._between = True
             made = self._unread.popleft()
             values, terms = made.read()
-            seconds, self._clock = time.perf_counter() - self._clock, time.perf_counter()
-            values |= {"tiles_per_second": len(made.batch.tiles) / seconds, "wait_share": self._waited / seconds}
-            self._waited = 0.0
-            self._note(made, values, terms)
-            losses.append(values["loss"])
-        return losses
+            seconds = self.execution.seconds_between(self._clock, made.done)
+            pace = {"tiles_per_second": len(made.batch.tiles) / seconds, "wait_share": min(made.waited / seconds, 1.0)}
+            self._clock = made.done
+            self._note(made, values | pace, terms)
+            self._between = False
 
     def _note(self, made: MadeStep, values: dict[str, float], terms: np.ndarray) -> None:
         batch = made.batch
