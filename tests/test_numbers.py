@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runs_for_tests import config_file, losses_of, run_in_process, values_of
+from runs_for_tests import config_file, losses_of, rows_of, run_in_process, values_of
 
 import main
 from dataProcessors.batches import TupleBatches
@@ -123,6 +123,81 @@ def test_weights_between_two_steps_are_not_kept(workplace, monkeypatch, capsys):
     assert len(losses_of(folder)) == 5
 
 
+ALLOCATOR = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(ALLOCATOR)], ids=["machine", "allocator"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_too_little_memory_to_write_a_checkpoint(workplace, monkeypatch, capsys, error, times):
+    """It fails at the end of the epoch, and once more when the steps are to be kept."""
+    whole, calls = torch.save, []
+
+    def save(content, path):
+        if content.get("step") == 5:
+            calls.append(path)
+            if len(calls) <= times:
+                raise error
+        whole(content, path)
+
+    name = f"memory-writing-{type(error).__name__}-{times}"
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", save)
+        message = refused(capsys, name, iterations=5)
+    folder = Path("results") / name
+    assert "memory" in message and "cannot be written" not in message
+    assert f"Go on with: python main.py resume {folder}" in message
+    assert load(folder / "last.pt")["step"] == (5 if times == 1 else 0)
+    assert main.main(["resume", str(folder)]) == 0
+    assert len(losses_of(folder)) == 5
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(ALLOCATOR)], ids=["machine", "allocator"])
+@pytest.mark.parametrize("place", ["torch.load", "torch.optim.Adam.load_state_dict", "Progress", "Scorer"])
+def test_too_little_memory_to_read_a_checkpoint(workplace, monkeypatch, capsys, request, place, error):
+    """A sound checkpoint is neither called damaged or foreign, nor replaced by what was read of it."""
+    where = {"Progress": "training.progress.Progress", "Scorer": "training.scorer.Scorer"}
+    target = f"{where[place]}.load_state_dict" if place in where else place
+    name = f"memory-reading-{place}-{type(error).__name__}"
+    folder = run_in_process(name, iterations=5)
+    before = (folder / "last.pt").read_bytes()
+
+    def failing(*arguments, **options):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(target, failing)
+        capsys.readouterr()
+        assert main.main(["resume", str(folder), "epochs=2"]) == 2
+    message = capsys.readouterr().err
+    assert "memory" in message and "Traceback" not in message
+    assert not [word for word in ("damaged", "best.pt", "another network") if word in message]
+    assert (folder / "last.pt").read_bytes() == before
+    assert main.main(["resume", str(folder), "epochs=2"]) == 0
+    assert [step for step, _ in values_of(folder, "train/loss")] == list(range(1, 11))
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_too_little_memory_to_note_a_step(workplace, monkeypatch, capsys, ahead):
+    """A checkpoint must not hold a step that is not shown."""
+    monkeypatch.setattr(Execution, "steps_ahead", ahead)
+    whole = Progress.add
+
+    def add(progress, batch, *arguments):
+        if batch.step == 3:
+            raise MemoryError
+        whole(progress, batch, *arguments)
+
+    name = f"memory-noting-{ahead}"
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "add", add)
+        refused(capsys, name, iterations=5)
+    folder = Path("results") / name
+    assert load(folder / "last.pt")["step"] == 0
+    assert main.main(["resume", str(folder)]) == 0
+    assert [step for step, _ in values_of(folder, "train/loss")] == [1, 2, 3, 4, 5]
+    assert len(rows_of(folder)) == len({tuple(row.items()) for row in rows_of(folder)})
+
+
 def test_too_little_memory_before_the_run_begins(workplace, monkeypatch, capsys):
     def resolve(*arguments):
         raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -218,3 +293,23 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch(workplace, monkeypatch, 
         assert sorted(batch) == ["anchor", "negative", "positions", "positive", "tiles"]
         assert str(tuple(batch["positions"][0].tolist())) in message
     assert load(folder / "last.pt")["step"] == 2
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_the_step_that_diverged_is_told_not_the_one_that_met_its_weights(workplace, monkeypatch, capsys, ahead):
+    """Mining looks at embeddings before the results of the step before are read."""
+    monkeypatch.setattr(Execution, "steps_ahead", ahead)
+    whole = Trainer._gradients
+
+    def broken(trainer, batch):
+        loss, outcome = whole(trainer, batch)
+        if batch.step != 3:
+            return loss, outcome
+        for parameter in trainer.network.parameters():
+            parameter.grad.fill_(torch.nan)
+        return loss * torch.inf, outcome
+
+    monkeypatch.setattr(Trainer, "_gradients", broken)
+    message = refused(capsys, f"mined-infinite-{ahead}", iterations=5, mining=["HARD_NEGATIVE"])
+    assert "At step 3, with learning rate 0.0002, the loss is inf" in message
+    assert [path.name for path in Path(f"results/mined-infinite-{ahead}").glob("*.npz")] == ["not_finite-000003.npz"]

@@ -8,7 +8,7 @@ import config as configuration
 from config import Config, UserError
 from storage import Lock, StorageError
 from training.checkpoint import LAST, check_config, load
-from training.faults import OutOfMemory
+from training.faults import OutOfMemory, is_out_of_memory
 from training.folder import RESULTS, create_folder, lock_folder, note_resumption
 from training.interruption import Interrupted
 
@@ -53,7 +53,7 @@ class Run:
 
     def __exit__(self, kind, error, trace) -> None:
         self.lock.release()
-        if isinstance(error, (Interrupted, StorageError, OutOfMemory)):
+        if isinstance(error, (Interrupted, StorageError, OutOfMemory)) or is_out_of_memory(error):
             note = f"Go on with: python main.py resume {self.folder}"
             if note not in getattr(error, "__notes__", []):  # a run that was opened is left twice
                 error.add_note(note)
