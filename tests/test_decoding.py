@@ -409,7 +409,8 @@ def test_the_part_around_a_window_holds_all_of_it(image, tmp_path, crs):
     window = Window(100, 50, 80, 60)
     x, y, width, height = part_around(source, window)
     grid, native = source.grid, source.native_grid
-    columns, rows = (axis.ravel() for axis in np.meshgrid(np.arange(native.width) + 0.5, np.arange(native.height) + 0.5))
+    centres = np.meshgrid(np.arange(native.width) + 0.5, np.arange(native.height) + 0.5)
+    columns, rows = (axis.ravel() for axis in centres)
     there = np.stack(grid.pixels_of(native.crs, *(native.transform @ (columns, rows))))
     within = ((there >= [[100], [50]]) & (there < [[180], [110]])).all(0)
     in_part = (columns > x) & (columns < x + width) & (rows > y) & (rows < y + height)
