@@ -65,82 +65,11 @@ def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
 
 
 def make_run(config: configuration.Config, interruption: Interruption, opened=None) -> None:
-    """Train and evaluate, in a new folder or, where a run is `opened` (training.resuming.Run), go on in its own."""
-    from dataProcessors.maps import open_maps
-    from dataProcessors.statistics import normalisation
-    from networks import check
-    from reporting.report import write_report
-    from storage import check_writable
-    from training.checkpoint import check_maps
-    from training.evaluator import Evaluator
-    from training.execution import TRIAL_TILES, resolve, resolve_device, resolve_threads
-    from training.folder import RESULTS
-    from training.resuming import start_run
-    from training.scorer import Scorer
-    from training.segmenter import Segmenter
-    from training.step_table import make_step
-    from training.trainer import Trainer
+    """Make a new run or go on with the one that is `opened` (training.resuming.Run), and say where its results are."""
+    from assembly import complete_run
 
-    resolve_device(config.device)  # this and what follows: before anything that takes long
-    check_writable(RESULTS)
-    weights = False if opened and opened.checkpoint else config.pretrained  # a checkpoint has all of them
-    check(config.network, config.image_size, weights, config.freeze)
-    threads = resolve_threads(config)
-    maps = open_maps(config, threads)
-    if opened and opened.checkpoint:
-        check_maps(opened.folder, maps.fingerprints(), opened.checkpoint)
-    if not opened:
-        maps.require_scored_tiles(config)
-    pools = maps.pools(config)
-    step = make_step(config, maps.sampler(config, pools), maps.read, pools)
-    scaling = normalisation(maps.image, config.image_size)
-    network = make_network(config, maps, scaling, weights)
-    execution = resolve(config, network, maps.read(pools["fit"].positions[:TRIAL_TILES]))
-    config = config.model_copy(update=execution.resolved())
-    segmenter = Segmenter(config, maps) if config.segmentation else None
-    with opened or start_run(config, maps.fingerprints()) as run:
-        reporter = make_reporter(config, maps, run)
-        evaluator = Evaluator(config, maps.image, scaling, pools["fit"], pools["score"], threads, segmenter)
-        cores = threads if execution.device.type != "cpu" else 0
-        scorer = Scorer(evaluator, reporter, maps.image, config.best_metric, interruption, beside=cores)
-        trainer = Trainer(config, network, step, scorer, execution, maps, reporter, run.folder, interruption)
-        trainer.run(run.checkpoint)
-        reporter.close()
-        page = write_report(run.folder)
-    print(f"\nThe results are in {run.folder}. Open {page}, or look at them with: tensorboard --logdir {run.folder}")
-
-
-def make_network(config: configuration.Config, maps, scaling, weights: bool | str = False):
-    """The network with its initial weights (see `networks.build`), which takes the map's own pixel values."""
-    from networks import Normalise, build
-
-    return build(
-        config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
-        Normalise(*scaling, maps.image.fill), config.seed, weights, config.freeze,
-    )  # fmt: skip
-
-
-def make_reporter(config: configuration.Config, maps, run):
-    """What shows the run: console, metrics.csv, TensorBoard, figures; it goes on after what is shown already."""
-    from dataProcessors.statistics import sample_tiles
-    from reporting.display import Display
-    from reporting.figures import Overview
-    from reporting.reporter import Reporter
-    from reporting.view import MapView
-
-    display = Display.of(sample_tiles(maps.image, config.image_size), maps.image.fill)
-    pixels, step, corner = maps.image.overview()
-    overview = Overview(display.rgb(pixels[None])[0], step, corner)
-    source = maps.image.source
-    view = MapView(
-        maps.labels.legend, display, overview, config.image_size, maps.area.cells(), source.grid.lonlat,
-        source.synthetic, source.grid.crs, source.grid.transform,
-    )  # fmt: skip
-    reporter = Reporter(run.folder, view, config.seed)
-    if not run.is_new:
-        reporter.go_on(run.step, run.scored_step)
-    reporter.begin(config)
-    return reporter
+    folder, page = complete_run(config, interruption, opened)
+    print(f"\nThe results are in {folder}. Open {page}, or look at them with: tensorboard --logdir {folder}")
 
 
 class Verb(NamedTuple):

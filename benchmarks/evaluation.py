@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import config as configuration
+from assembly import make_network
 from benchmarks.maps import benchmark_maps
 from benchmarks.measure import Row, Setting, Timing, at_most, figure
 from config import Config
@@ -23,9 +24,9 @@ from dataProcessors.maps import open_maps
 from dataProcessors.pool import Pool
 from dataProcessors.statistics import normalisation
 from evaluation import scoring
-from main import make_network
 from training.evaluator import Evaluator, Scaling
-from training.execution import TRIAL_TILES, resolve, resolve_threads
+from training.execution import resolve_threads
+from training.precision import TRIAL_TILES, resolve
 from training.trainer import Trainer
 
 MOST_ROUNDS = 3

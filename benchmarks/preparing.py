@@ -21,7 +21,7 @@ from rasterio.env import set_gdal_config
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
-from benchmarks.maps import benchmark_maps
+from benchmarks.maps import BenchmarkMaps, benchmark_maps
 from benchmarks.measure import Row, Setting, faster, in_turn
 from dataProcessors.maps import GDAL_CACHE
 from dataProcessors.sources import WARP_TOLERANCE
@@ -35,27 +35,8 @@ GDAL_TOLERANCE = 0.125  # pixels, its default
 def measure(setting: Setting) -> list[Row]:
     """Image and label map, prepared from nothing in every round."""
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE * 2**20)
-    maps = benchmark_maps(setting.folder, setting.number(20_000, 2_000))
-    cache = setting.folder / "prepared"
-    grid = TiffReader(maps.image)
-
-    def prepare_image() -> None:
-        shutil.rmtree(cache, ignore_errors=True)
-        TiffReader(maps.image, cache=cache, threads=THREADS)
-
-    def prepare_labels() -> None:
-        shutil.rmtree(cache, ignore_errors=True)
-        LabelReader(maps.labels, "osm", grid, "osm", cache, THREADS)
-
-    ways = {
-        "image prepared": prepare_image,
-        "image decoded by rasterio alone": lambda: decode(lambda: rasterio.open(maps.image), 512),
-        "as many bytes taken by the disk": lambda: write(cache, grid.width * grid.height * len(grid.bands)),
-        "labels prepared": prepare_labels,
-        "labels warped by WarpedVRT alone": lambda: decode(lambda: warped(maps.labels, grid, WARP_TOLERANCE), 2048),
-        "labels warped with GDAL's tolerance": lambda: decode(lambda: warped(maps.labels, grid, GDAL_TOLERANCE), 2048),
-    }
-    taken = in_turn(ways, setting.rounds)
+    maps, cache = benchmark_maps(setting.folder, setting.number(20_000, 2_000)), setting.folder / "prepared"
+    taken = in_turn(image_ways(maps, cache) | label_ways(maps, cache), setting.rounds)
     shutil.rmtree(cache, ignore_errors=True)
     image, decoded, _, labels, same, coarse = taken.values()
     return [
@@ -64,6 +45,36 @@ def measure(setting: Setting) -> list[Row]:
         faster("labels: rate of preparing over that of warping", labels.times(same), 0.6),
         Row("labels: the same over that of warping with GDAL's tolerance", str(labels.times(coarse))),
     ]
+
+
+def image_ways(maps: BenchmarkMaps, cache: Path) -> dict[str, Callable]:
+    """What is timed of the image."""
+    grid = TiffReader(maps.image)
+
+    def prepare() -> None:
+        shutil.rmtree(cache, ignore_errors=True)
+        TiffReader(maps.image, cache=cache, threads=THREADS)
+
+    return {
+        "image prepared": prepare,
+        "image decoded by rasterio alone": lambda: decode(lambda: rasterio.open(maps.image), 512),
+        "as many bytes taken by the disk": lambda: write(cache, grid.width * grid.height * len(grid.bands)),
+    }
+
+
+def label_ways(maps: BenchmarkMaps, cache: Path) -> dict[str, Callable]:
+    """What is timed of the label map."""
+    grid = TiffReader(maps.image)
+
+    def prepare() -> None:
+        shutil.rmtree(cache, ignore_errors=True)
+        LabelReader(maps.labels, "osm", grid, "osm", cache, THREADS)
+
+    return {
+        "labels prepared": prepare,
+        "labels warped by WarpedVRT alone": lambda: decode(lambda: warped(maps.labels, grid, WARP_TOLERANCE), 2048),
+        "labels warped with GDAL's tolerance": lambda: decode(lambda: warped(maps.labels, grid, GDAL_TOLERANCE), 2048),
+    }
 
 
 def warped(path: Path, grid: TiffReader, tolerance: float) -> WarpedVRT:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from assembly import make_network
 from benchmarks.maps import SIDE, benchmark_maps
 from benchmarks.measure import Setting
 from benchmarks.runs import open_run
 from dataProcessors.batches import Batch, read_ahead
 from dataProcessors.statistics import normalisation
-from main import make_network
-from training.execution import TRIAL_TILES, Execution, resolve, resolve_threads
+from training.execution import Execution, resolve_threads
+from training.precision import TRIAL_TILES, resolve
 from training.step_table import make_step
 from training.trainer import Trainer
 

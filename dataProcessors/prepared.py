@@ -8,18 +8,16 @@ import ctypes
 import json
 import logging
 import os
-import shutil
 import weakref
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from tokenize import TokenError  # of a damaged header of a .npy file
 
 import numpy as np
-from tqdm import tqdm
 
-from dataProcessors.blocks import BLOCK, Summary, block_pixels, block_shape, overview_step, padded
+from dataProcessors.blocks import BLOCK, Summary, block_shape, overview_step
 from dataProcessors.grid import Window
+from dataProcessors.preparation import Preparation
 from dataProcessors.sources import ImageSource, LabelSource, MapError
 from storage import discard_folder, rename_folder, temporary_folder, writing
 
@@ -30,9 +28,6 @@ except ImportError:  # not on every system
 
 log = logging.getLogger(__name__)
 CAN_ANNOUNCE = hasattr(os, "posix_fadvise") and hasattr(resource, "RUSAGE_THREAD")
-FORMAT = 3  # of the prepared files; a change of their meaning needs another number
-
-
 # what opening a prepared map may end in if a file is missing, cut off, or another one
 DAMAGE = (
     FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, KeyError, EOFError, TypeError, TokenError,
@@ -146,7 +141,7 @@ def prepared(
         log.warning("%s is damaged, and made again: %s", folder, damage)
         discard_folder(folder)
     with writing(folder), temporary_folder(cache) as temporary:
-        _prepare(source, window, count, temporary, threads)
+        Preparation(source, window, count, temporary).run(threads)
         rename_folder(temporary, folder)  # unless another run was faster with the same content
     _give_back_memory()
     return _opened(folder, *content)
@@ -166,114 +161,3 @@ def _give_back_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:  # of glibc
         trim(0)
-
-
-def _prepare(source, window: Window, count, folder: Path, threads: int) -> None:
-    rows, columns = block_shape(window)
-    shape = (rows, columns, BLOCK, BLOCK, len(source.bands))
-    _check_space(source.path, folder.parent, int(np.prod(shape)) * source.dtype.itemsize)
-    blocks = _BlockFile(folder / "blocks.npy", source.dtype, shape)
-    counts: dict[tuple[int, int], np.ndarray] = {}
-    step = overview_step(window)
-    overview = np.zeros((len(source.bands), rows * BLOCK // step, columns * BLOCK // step), source.dtype)
-
-    def prepare_chunk(chunk: Window) -> int:
-        pixels = _whole_blocks(source, chunk)
-        height, width = pixels.shape[1] // BLOCK, pixels.shape[2] // BLOCK
-        row, column = (chunk.y - window.y) // BLOCK, (chunk.x - window.x) // BLOCK
-        part = np.empty((height, width, BLOCK, BLOCK, len(pixels)), pixels.dtype)
-        for band, plane in enumerate(pixels):
-            part[..., band] = plane.reshape(height, BLOCK, width, BLOCK).swapaxes(1, 2)
-        blocks.write(row, column, part)
-        counts[row, column] = count(pixels)
-        thinned = pixels[:, ::step, ::step]
-        top, left = row * BLOCK // step, column * BLOCK // step
-        overview[:, top : top + thinned.shape[1], left : left + thinned.shape[2]] = thinned
-        return chunk.width * chunk.height
-
-    _run_chunks(prepare_chunk, list(_chunks(window, source.chunk)), source.path, window, threads)
-    counted = np.minimum(_joined(counts, rows, columns), block_pixels(window).astype(np.uint16))  # not what fills up
-    np.save(folder / "overview.npy", overview[:, : -(-window.height // step), : -(-window.width // step)])
-    _write_about(folder, source, window, counted)
-
-
-class _BlockFile:
-    """A .npy file of blocks, written part by part from any thread; its place on the disk is taken beforehand.
-
-    Written, not mapped: twice as fast, and a full or broken disk is an error then and no end of the process.
-    """
-
-    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]):
-        self.path, self.columns = path, shape[1]
-        blocks = np.lib.format.open_memmap(path, "w+", dtype, shape)
-        self.offset, size = blocks.offset, blocks.nbytes
-        if hasattr(os, "posix_fallocate"):
-            with open(path, "rb+") as file:
-                os.posix_fallocate(file.fileno(), 0, self.offset + size)
-
-    def write(self, row: int, column: int, part: np.ndarray) -> None:
-        """Write blocks (rows, columns, y, x, C), the first of them at this row and column."""
-        with open(self.path, "rb+") as file:  # buffered: writes on where the system took only a part
-            for each, blocks in enumerate(part, row):
-                start = self.offset + (each * self.columns + column) * blocks[0].nbytes
-                file.seek(start)
-                file.write(blocks)
-                file.flush()
-                if CAN_ANNOUNCE:  # has the system begin to write it out now, beside the decoding, instead of at the end
-                    os.posix_fadvise(file.fileno(), start, blocks.nbytes, os.POSIX_FADV_DONTNEED)
-
-
-def _run_chunks(prepare_chunk, chunks: list[Window], path: str, window: Window, threads: int) -> None:
-    pixels = window.width * window.height
-    bar = tqdm(total=pixels, unit="px", unit_scale=True, desc=f"preparing {Path(path).name}", disable=None)
-    with ThreadPoolExecutor(threads) as pool, bar:
-        futures = [pool.submit(prepare_chunk, chunk) for chunk in chunks]
-        try:
-            for future in futures:
-                bar.update(future.result())
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
-    """Parts of the window, each whole blocks of ours and, where possible, of the source, whose blocks start at 0, 0."""
-    height, width = (max(-(-side // BLOCK) * BLOCK, BLOCK) for side in chunk)
-    right, bottom = window.x + window.width, window.y + window.height
-    for y in range(window.y // height * height, bottom, height):
-        for x in range(window.x // width * width, right, width):
-            left, top = max(x, window.x), max(y, window.y)
-            yield Window(left, top, min(x + width, right) - left, min(y + height, bottom) - top)
-
-
-def _whole_blocks(source, chunk: Window) -> np.ndarray:
-    """The chunk's pixels, filled up to whole blocks at its right and lower edge."""
-    pixels = source.read_window(*chunk)
-    rows, columns = block_shape(chunk)
-    if pixels.shape[1:] == (rows * BLOCK, columns * BLOCK):
-        return pixels
-    return padded(pixels, rows * BLOCK, columns * BLOCK, source.fill)
-
-
-def _joined(counts: dict[tuple[int, int], np.ndarray], rows: int, columns: int) -> np.ndarray:
-    classes = len(next(iter(counts.values())))
-    joined = np.zeros((classes, rows, columns), np.uint16)
-    for (row, column), part in counts.items():
-        joined[:, row : row + part.shape[1], column : column + part.shape[2]] = part
-    return joined
-
-
-def _write_about(folder: Path, source, window: Window, counts: np.ndarray) -> None:
-    np.save(folder / "counts.npy", counts)
-    about = {"source": source.path, "window": list(window), "block": BLOCK, "format": FORMAT}
-    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf8")
-
-
-def _check_space(path: str, cache: Path, needed: int) -> None:
-    free = shutil.disk_usage(cache).free
-    log.info("%s is decoded once into %s: %.2f GB", path, cache, needed / 1e9)
-    if needed > free:
-        raise MapError(
-            f"{cache}: preparing {path} needs {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free. "
-            "Free some space, choose a smaller 'maps.rect', or set 'cache' to false."
-        )

@@ -24,7 +24,8 @@ from dataProcessors.blocks import (
 from dataProcessors.decoding import choose_decoder
 from dataProcessors.grid import Window
 from dataProcessors.labels import proportions
-from dataProcessors.prepared import FORMAT, prepared
+from dataProcessors.preparation import FORMAT
+from dataProcessors.prepared import prepared
 from dataProcessors.rasters import told_of
 from dataProcessors.sources import ImageSource, LabelSource
 

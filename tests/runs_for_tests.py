@@ -64,6 +64,15 @@ def run_in_process(name: str, **changes) -> Path:
     return folder
 
 
+def refused(capsys, name: str, **changes) -> str:
+    """Train as `python main.py` does, in vain; gives what is told of why."""
+    capsys.readouterr()
+    assert main.main([str(config_file(name, **changes))]) == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    return message
+
+
 def main_py(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Call the command line as a user does."""
     return subprocess.run(

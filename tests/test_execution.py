@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from config import UserError, validate
-from training import execution
-from training.execution import Execution, resolve, resolve_device
+from training import precision
+from training.execution import Execution, resolve_device
+from training.precision import resolve
 
 CPU = torch.device("cpu")
 CONFIG = {"network": "test_resnet", "loss": "tripletloss", "validation_map": "osm", "device": "cpu"}
@@ -42,7 +43,7 @@ def measured(monkeypatch):
         tried.append((way.precision, way.channels_last))
         return seconds[tried[-1]]
 
-    monkeypatch.setattr(execution, "_step_seconds", step_seconds)
+    monkeypatch.setattr(precision, "_step_seconds", step_seconds)
     return tried, seconds
 
 
@@ -128,8 +129,8 @@ def test_a_device_that_is_not_there_is_an_error():
 
 
 def test_autocast_of_a_precision():
-    for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        with Execution(CPU, 1, precision).autocast():
+    for numbers, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        with Execution(CPU, 1, numbers).autocast():
             assert nn.Linear(2, 2)(torch.ones(1, 2)).dtype == dtype
 
 
@@ -151,6 +152,6 @@ def test_bf16_is_left_out_where_a_cpu_gives_wrong_gradients(measured):
 def test_looking_for_strides_changes_nothing():
     net = strided(2).train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    assert execution.strides_beyond_map(net, tiles())
+    assert precision.strides_beyond_map(net, tiles())
     assert net.training and all(torch.equal(before[name], value) for name, value in net.state_dict().items())
     assert not any(module._forward_pre_hooks for module in net.modules())

@@ -11,7 +11,7 @@ import pytest
 from runs_for_tests import config_file, run_in_process, values_of
 
 import main
-from dataProcessors import prepared
+from dataProcessors import preparation
 from dataProcessors.tiffreader import TiffReader
 from storage import StorageError, check_writable, whole_file
 from training.checkpoint import load
@@ -116,7 +116,7 @@ def test_read_only_disk(on_small_disk, no_figures, capsys, monkeypatch):
 
 def test_disk_that_fills_up_while_a_map_is_prepared(small_disk, map_folder, monkeypatch):
     """Space is looked for before, but others may take it meanwhile."""
-    monkeypatch.setattr(prepared, "_check_space", lambda *arguments: fill(small_disk, 100_000))
+    monkeypatch.setattr(preparation, "_check_space", lambda *arguments: fill(small_disk, 100_000))
     with pytest.raises(StorageError, match=r"image-.*: cannot be written: No space left on device; 0\.1 MB are free"):
         TiffReader(map_folder / "image.tif", cache=small_disk / "cache")
     (small_disk / "filler").unlink()

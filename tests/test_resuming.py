@@ -203,7 +203,7 @@ def beside(monkeypatch):
         assert go.wait(60)
         return whole(evaluator, features)
 
-    monkeypatch.setattr("training.scorer.Scorer", BesideScorer)
+    monkeypatch.setattr("assembly.Scorer", BesideScorer)
     monkeypatch.setattr(Evaluator, "evaluate", evaluate)
     go.set()
     yield go
@@ -386,7 +386,7 @@ def test_precision_layout_and_threads_are_those_that_the_run_had_found(workplace
     broken = interrupted_run(monkeypatch, "found", 3, **LONG | open_choices)
     before = json.loads((broken / "config.json").read_text())
     assert not {"auto"} & {before[key] for key in open_choices}
-    monkeypatch.setattr("training.execution._fastest", lambda *arguments: pytest.fail("it was measured again"))
+    monkeypatch.setattr("training.precision._fastest", lambda *arguments: pytest.fail("it was measured again"))
     monkeypatch.setattr("training.execution.usable_cores", lambda: before["threads"] + 5)
     assert main.main(["resume", str(broken)]) == 0
     assert json.loads((broken / "config.json").read_text()) == before

@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp
 from rasterio.windows import Window as RasterWindow
 
 from config import UserError
-from dataProcessors import prepared as preparation
+from dataProcessors import preparation, prepared
 from dataProcessors.blocks import block_pixels
 from dataProcessors.grid import Window
 from dataProcessors.prepared import PreparedMap
@@ -283,7 +283,7 @@ def folders(cache):
 def test_a_map_is_prepared_once(tmp_path, monkeypatch):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 200)))
     first = TiffReader(path, cache=tmp_path / "cache")
-    monkeypatch.setattr(preparation, "_prepare", lambda *_: pytest.fail("it is there already"))
+    monkeypatch.setattr(preparation.Preparation, "run", lambda *_: pytest.fail("it is there already"))
     assert TiffReader(path, cache=tmp_path / "cache").key == first.key
     assert folders(tmp_path / "cache") == [first.key]
 
@@ -333,7 +333,7 @@ def test_a_prepared_map_is_kept_where_the_system_cannot_open_it_now(tmp_path, mo
         patch.setattr(np, "load", refused)
         with pytest.raises(MapError, match=r"cannot be opened: .*Cannot allocate memory"):
             TiffReader(path, cache=tmp_path / "cache")
-    monkeypatch.setattr(preparation, "_prepare", lambda *_: pytest.fail("it is there already"))
+    monkeypatch.setattr(preparation.Preparation, "run", lambda *_: pytest.fail("it is there already"))
     assert TiffReader(path, cache=tmp_path / "cache").key == key
 
 
@@ -367,8 +367,8 @@ def test_a_damaged_source_is_found_in_the_preparation(tmp_path):
 
 def test_two_that_prepare_the_same_map_both_end_well(tmp_path, monkeypatch):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
-    together, renamed = threading.Barrier(2, timeout=20), preparation.rename_folder
-    monkeypatch.setattr(preparation, "rename_folder", lambda *a: together.wait() + renamed(*a))  # both come to the end
+    together, renamed = threading.Barrier(2, timeout=20), prepared.rename_folder
+    monkeypatch.setattr(prepared, "rename_folder", lambda *a: together.wait() + renamed(*a))  # both come to the end
 
     def prepare(_):
         return TiffReader(path, cache=tmp_path / "cache").read(np.array([[200, 150]]), 96)
@@ -391,9 +391,9 @@ def test_a_full_disk_is_told_before_it_is_written(tmp_path, monkeypatch):
 def test_a_prepared_map_is_mapped_not_loaded(tmp_path):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
     reader = TiffReader(path, cache=tmp_path / "cache")
-    prepared = PreparedMap(tmp_path / "cache" / reader.key, Window(0, 0, 400, 300), reader.dtype, 3)
-    assert isinstance(prepared.blocks, np.memmap) and prepared.blocks.shape == (3, 4, 128, 128, 3)
-    assert prepared.window == Window(0, 0, 400, 300)
+    opened = PreparedMap(tmp_path / "cache" / reader.key, Window(0, 0, 400, 300), reader.dtype, 3)
+    assert isinstance(opened.blocks, np.memmap) and opened.blocks.shape == (3, 4, 128, 128, 3)
+    assert opened.window == Window(0, 0, 400, 300)
 
 
 def test_many_threads_read_one_map(tmp_path):
@@ -418,13 +418,13 @@ def test_overview_and_no_tiles(tmp_path):
     assert isinstance(MapError("x"), UserError)
 
 
-@pytest.mark.skipif(not preparation.CAN_ANNOUNCE, reason="this system does not tell what was read from disks")
+@pytest.mark.skipif(not prepared.CAN_ANNOUNCE, reason="this system does not tell what was read from disks")
 def test_blocks_are_announced_only_while_tiles_come_from_the_disk(tmp_path, monkeypatch):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
     plain = TiffReader(path)
     reader = TiffReader(path, cache=tmp_path / "cache")
     announced, read = [], iter([0, 5, 5, 5, 5, 5, 5, 9])  # units read from disks before and after each batch
-    monkeypatch.setattr(preparation, "_read_from_disk", lambda: next(read))
+    monkeypatch.setattr(prepared, "_read_from_disk", lambda: next(read))
     monkeypatch.setattr(os, "posix_fadvise", lambda file, start, length, advice: announced.append((start, length)))
     positions, calls = np.array([[0, 0], [100, 100]]), []
     for _ in range(4):

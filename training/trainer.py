@@ -1,8 +1,6 @@
 """The training loop."""
 
-import math
 import time
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from training.evaluator import most_at_once
 from training.execution import Execution
 from training.faults import Faults, NotFinite, OutOfMemory, is_out_of_memory, told_of_batch
 from training.interruption import Interrupted, Interruption
-from training.made_step import MadeStep
+from training.made_steps import MadeStep, MadeSteps
 from training.passes import Passes
 from training.progress import Progress
 from training.scorer import Scorer
@@ -39,10 +37,6 @@ def with_waiting(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
         if batch is None:
             return
         yield batch, time.perf_counter() - started
-
-
-def _trained(network: nn.Module) -> list[nn.Parameter]:
-    return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 class Trainer:
@@ -79,14 +73,14 @@ class Trainer:
         self.passes = Passes(config, network, execution, maps.read)
         self.faults = Faults(folder, config, execution.device)
         fused = execution.device.type == "cuda"  # one kernel for all weights: otherwise it waits for Python
-        self.optimizer = torch.optim.Adam(_trained(network), lr=config.learning_rate, fused=fused or None)
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.Adam(trained, lr=config.learning_rate, fused=fused or None)
         self.progress = Progress(config, maps, reporter)
         self.state = TrainingState(config, network, self.optimizer, step, scorer, self.progress, maps)
         self.snapshots = Snapshots(self.state, scorer, self._embed_positions, folder)
-        self._unread: deque[MadeStep] = deque()  # steps whose results the device still owes
-        self._clock = execution.mark()  # when the step before the one to be read was done
+        self.made = MadeSteps(step, self.progress, execution, self.faults, self._is_evaluated)
         self._steps_kept = 0  # in the last checkpoint
-        self._between = False  # whether the weights, or what is noted and shown, may be between two steps
+        self._updating = False  # whether the weights may be between two steps
 
     def run(self, checkpoint: dict | None = None) -> None:
         """All steps that are left, with the evaluations.
@@ -138,19 +132,19 @@ class Trainer:
             self._evaluate_if_due()  # the run may have ended while this one waited for the earlier
 
     def _keep_steps(self) -> None:
-        """Before an end that comes early: keep the steps since the last checkpoint, unless one is half made."""
-        if self.state.steps_done > self._steps_kept and not self._between:
+        """Before an end that comes early: keep the steps since the last checkpoint, unless one is half done."""
+        if self.state.steps_done > self._steps_kept and not (self._updating or self.made.half_noted):
             self._keep()
 
     def _keep(self) -> None:
         """Write a checkpoint, unless the weights are such that nothing can go on from them."""
-        self._read()
+        self.made.note()
         if not self.state.is_finite:
             raise self.faults.diverged(self.state.steps_done, "a weight is not finite")
         self.reporter.flush()  # first: what is shown must not be behind the checkpoint
         self.checkpoints.write(self.state.state_dict())
         self._steps_kept = self.state.steps_done
-        self._clock = self.execution.mark()  # what this took is no part of a step
+        self.made.start_clock()
 
     def _train_epoch(self) -> None:
         """The steps of an epoch that are left."""
@@ -171,7 +165,7 @@ class Trainer:
 
     def _train_steps(self, steps: range, bar: tqdm) -> None:
         tasks = (self.passes.sending(self.step.batches.task(step)) for step in steps)
-        self._clock = self.execution.mark()
+        self.made.start_clock()
         for batch, waited in with_waiting(read_ahead(tasks)):
             with self.interruption.deferred():
                 self._train_step(batch, waited)
@@ -180,7 +174,7 @@ class Trainer:
                 if self.checkpoints.is_due() and batch.step < steps[-1]:  # else it comes with the epoch's end
                     self._keep()
         with self.interruption.deferred():
-            self._read()
+            self.made.note()
 
     def _train_step(self, batch: Batch, waited: float) -> None:
         """Make a step on a batch for which it was waited so many seconds, and note the steps that are now done."""
@@ -188,39 +182,15 @@ class Trainer:
             try:
                 loss, outcome = self._gradients(batch)
             except NotFinite:
-                self._read()  # a step before may be the one that diverged
+                self.made.note()  # a step before may be the one that diverged
                 raise
-            self._between = True
+            self._updating = True
             self.optimizer.step()
             made = MadeStep.of(batch, outcome, waited, self.progress.values_of(loss, outcome), self.execution)
         self.state.steps_done, self.state.last_anchor = batch.step, batch.last_anchor
-        self._between = False
-        self._unread.append(made)
-        self._read(self.execution.steps_ahead)
+        self._updating = False
+        self.made.add(made)
         self.scorer.poll()
-
-    def _read(self, left: int = 0) -> None:
-        """Wait for the results of the steps made, but for the last `left`, and note them."""
-        while len(self._unread) > left:
-            self._between = True
-            made = self._unread.popleft()
-            values, terms = made.read()
-            seconds = self.execution.seconds_between(self._clock, made.done)
-            pace = {"tiles_per_second": len(made.batch.tiles) / seconds, "wait_share": min(made.waited / seconds, 1.0)}
-            self._clock = made.done
-            self._note(made, values | pace, terms)
-            self._between = False
-
-    def _note(self, made: MadeStep, values: dict[str, float], terms: np.ndarray) -> None:
-        batch = made.batch
-        if not values.pop("finite"):
-            raise self.faults.diverged(batch.step, "an embedding is not finite", batch)
-        if not math.isfinite(values["loss"]):
-            raise self.faults.diverged(batch.step, f"the loss is {values['loss']}", batch)
-        self.step.finish(batch, terms)
-        self.progress.add(batch, made.outcome, terms, values)
-        if self._is_evaluated(batch.step):
-            self.progress.show(batch, made.outcome)
 
     def _gradients(self, batch: Batch) -> tuple[Tensor, Outcome]:
         """Forward and backward: the loss, and what it is made of."""

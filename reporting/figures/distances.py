@@ -1,6 +1,7 @@
 """How far apart like and unlike tiles lie."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reporting.figures.style import INK, UNLIKE, new_figure
@@ -25,24 +26,21 @@ def distances(embeddings: np.ndarray, labels: np.ndarray, title: str) -> Figure:
     highest = max(np.max(alike, initial=0), np.max(unlike, initial=0)) or 1
     for name, values, colour in (("same label", alike, INK), ("different labels", unlike, UNLIKE)):
         if len(values):
-            middle = np.median(values)
-            told = f"{name} ({len(values):,} pairs, median {middle:.3g})"
-            axes.hist(
-                values,
-                BINS,
-                range=(0, highest),
-                density=True,
-                histtype="stepfilled",
-                color=colour,
-                alpha=0.45,
-                label=told,
-            )
-            axes.axvline(middle, color=colour, linestyle="--", linewidth=1.5)
+            _histogram(axes, name, values, highest, colour)
     if len(axes.patches):
         axes.legend(loc="upper right")
     else:
         axes.text(0.5, 0.5, "no pair of labelled tiles", ha="center", va="center", transform=axes.transAxes)
     return figure
+
+
+def _histogram(axes: Axes, name: str, values: np.ndarray, highest: float, colour: str) -> None:
+    """Distances from 0 to the highest, and their median."""
+    middle = np.median(values)
+    told = f"{name} ({len(values):,} pairs, median {middle:.3g})"
+    look = {"histtype": "stepfilled", "color": colour, "alpha": 0.45}
+    axes.hist(values, BINS, range=(0, highest), density=True, label=told, **look)
+    axes.axvline(middle, color=colour, linestyle="--", linewidth=1.5)
 
 
 def pairs(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
