@@ -1,8 +1,9 @@
 """On a GPU, a training step costs what its network costs too
 
 The real step over forward, backward and Adam alone, as on the CPU, but in rounds of steps at whose end the device has
-finished: resnext50 at 96 px, triplet loss, in batches of the usual 24 triplets and of more. Nothing is measured, and
-the page stays as it is, where torch has no GPU.
+finished: resnext50 at 96 px, triplet loss, in batches of the usual 24 triplets and of more. The run records forward and
+backward as CUDA graphs; alone they are called as one usually does, kernel by kernel, and, in the last rows of each
+batch, without a claim, as such graphs too. Nothing is measured, and the page stays as it is, where torch has no GPU.
 """
 
 import torch
@@ -28,8 +29,8 @@ def of_batch(setting: Setting, name: str, **keys) -> list[Row]:
     """Tiles per second, the ratio, and the share of waiting."""
     run = Run(setting, SIDE, device="cuda", iterations=10**6, **keys)  # no end of an epoch comes in between
     bare = Bare(run)
-    taken = in_turn({"real": many(run.step), "bare": many(bare.step)}, 2 * setting.rounds)
-    real, alone = taken.values()
+    steps = {"real": run.step, "bare": bare.step, "graphs": Bare(run, recorded=True).step}
+    real, alone, graphs = in_turn({way: many(step) for way, step in steps.items()}, 2 * setting.rounds).values()
     ratio = alone.times(real)
     tiles = Timing(tuple(seconds / len(bare.tiles) for seconds in real.seconds))
     run.seconds.clear()
@@ -41,6 +42,8 @@ def of_batch(setting: Setting, name: str, **keys) -> list[Row]:
         Row(f"{name}: forward, backward and Adam alone", alone.duration()),
         at_most(f"{name}: the real step over these", str(ratio), ratio.median, 1.03, "x"),
         at_most(f"{name}: share of time waiting for data", f"{figure(100 * waiting)} %", 100 * waiting, 5, "%"),
+        Row(f"{name}: forward and backward as CUDA graphs, and Adam, alone", graphs.duration()),
+        Row(f"{name}: the real step over these", str(graphs.times(real))),
     ]
 
 

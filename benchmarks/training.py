@@ -15,6 +15,7 @@ from dataProcessors.batches import Batch, read_ahead
 from dataProcessors.statistics import normalisation
 from training.execution import Execution, resolve_threads
 from training.precision import TRIAL_TILES, resolve
+from training.recorded import RecordedPass
 from training.step_table import make_step
 from training.trainer import Trainer
 
@@ -53,6 +54,7 @@ class Run:
         self.trainer = Trainer(
             self.config, self.network, step, Silent(), self.execution, self.maps, Silent(), setting.folder, None
         )
+        self.trainer.passes.record(step.batches.size, self.maps.area)
         self.batches = self._batches()
         self.seconds: dict[str, float] = {}
 
@@ -79,20 +81,26 @@ class Run:
 
 
 class Bare:
-    """Forward, backward and optimizer of a network like the run's, on one batch of its tiles kept in memory."""
+    """Forward, backward and optimizer of a network like the run's, on one batch of its tiles kept in memory.
 
-    def __init__(self, run: Run):
+    Args:
+        run: gives the network, and the batch
+        recorded: whether forward and backward are CUDA graphs
+    """
+
+    def __init__(self, run: Run, recorded: bool = False):
         self.network = copy.deepcopy(run.network).train()
         self.optimizer = torch.optim.Adam(self.network.parameters(), **run.trainer.optimizer.defaults)
         self.execution: Execution = run.execution
         self.tiles = run.execution.to_device(next(run.batches).tiles)
         self.loss = run.trainer.step.loss
+        self.forward = RecordedPass(self.network, self.execution, self.tiles) if recorded else self.network
 
     def step(self) -> None:
         """One step; the batch's thirds are the anchors, positives and negatives."""
         self.optimizer.zero_grad(set_to_none=True)
         with self.execution.autocast():
-            embeddings = self.network(self.tiles)
+            embeddings = self.forward(self.tiles)
         self.loss(*embeddings.chunk(3)).backward()
         self.optimizer.step()
 

@@ -9,7 +9,8 @@ from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, name_and_parameters
 from config.types import FlagOrNumber, FlagOrPath, Loss, LowerCase, Maps, Mining, Models, Number, Whole, key
 
 WITHOUT_EFFECT = (  # on what is learned, up to rounding
-    "name", "threads", "device", "precision", "channels_last", "compile", "cache", "checkpoint_minutes",
+    "name", "threads", "device", "precision", "channels_last", "compile", "cuda_graphs", "cache",
+    "checkpoint_minutes",
 )  # fmt: skip
 CHANGEABLE = ("epochs", "evaluate_every", "checkpoint_minutes", "device")  # when a run is resumed
 # what a run is scored by: task -> metrics of each of its models, and of the embeddings themselves
@@ -117,6 +118,10 @@ class Config(BaseModel):
         "bands of a pixel side by side in memory; auto: on GPUs; on a CPU where it is faster, measured", "auto"
     )
     compile: bool = key("compile the network with torch.compile: a minute or more at start, seldom faster", False)
+    cuda_graphs: bool = key(
+        "on a GPU, ask for a training pass in one call instead of kernel by kernel; it keeps a pass's memory reserved",
+        True,
+    )
     device: str = key("auto, cpu, cuda, cuda:N or mps", "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     cache: bool = key("decode the maps once into data/cache; false: read windows from the GeoTIFFs", True)
 

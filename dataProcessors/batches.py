@@ -76,6 +76,11 @@ class TupleBatches:
         """What makes the batch of a step when called; steps are to be made in their order."""
         return lambda: self._make(step)
 
+    @property
+    def size(self) -> int:
+        """Tiles of a batch."""
+        return self.anchors * len(self.roles)
+
     def _make(self, step: int) -> Batch:
         self.sampler.begin_step(step, self.last_anchor)
         tuples = self.sampler.tuples(self.anchors, len(self.roles) - 2)  # (B, roles, 2)
@@ -122,6 +127,11 @@ class ClusterBatches:
         """What makes the batch of a step when called; steps are to be made in their order."""
         return lambda: self._make(step)
 
+    @property
+    def size(self) -> int:
+        """Tiles of a batch."""
+        return self.clusters * self.tiles
+
     def _make(self, step: int) -> Batch:
         self.sampler.begin_step(step, self.last_anchor)
         positions = self.sampler.clusters(self.clusters, self.tiles).reshape(-1, 2)
@@ -150,6 +160,11 @@ class IndexBatches:
     def __init__(self, pool: Pool, read: Reader, clusters: int, tiles: int, seed: int):
         self.pool, self.read, self.clusters, self.tiles, self.seed = pool, read, clusters, tiles, seed
         self.index, self.drawn, self.last_anchor = None, {}, None
+
+    @property
+    def size(self) -> int:
+        """Tiles of a batch, as long as the index has so many clusters."""
+        return self.clusters * self.tiles
 
     def task(self, step: int) -> Callable[[], Batch]:
         """What reads the batch of a step when called; its tiles are drawn now, by the index as it is, if not before."""

@@ -56,11 +56,16 @@ class Execution:
         """Steps that are begun before the results of one are waited for: else a GPU would wait for what follows."""
         return 1 if self.device.type == "cuda" else 0
 
+    @property
+    def can_record(self) -> bool:
+        """Whether what the device is asked for can be recorded and replayed; see training.recorded."""
+        return self.device.type == "cuda"
+
     def autocast(self) -> AbstractContextManager:
         """The context in which the network runs."""
         if self.precision == "fp32":
             return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)  # of weights used once
 
     def to_device(self, tiles: np.ndarray) -> torch.Tensor:
         """Tiles (N, C, H, W) on the device, in the map's own type; copied while the device works where it can."""

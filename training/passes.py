@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from config import Config
+from dataProcessors.area import Area
 from dataProcessors.batches import Batch, Reader
 from networks import random_dihedral
 from training.evaluator import in_parts
 from training.execution import Execution
 from training.faults import finite
+from training.recorded import RecordedPass, record
 from training.steps import Embedding
 
 
@@ -29,6 +31,13 @@ class Passes:
     def __init__(self, config: Config, network: nn.Module, execution: Execution, read: Reader):
         self.config, self.network, self.execution, self.read = config, network, execution, read
         self.forward = execution.forward_of(network)
+        self.recorded: RecordedPass | None = None
+
+    def record(self, number: int, area: Area) -> None:
+        """Record how a batch of so many tiles passes in training, on a GPU; before any thread uses it."""
+        if self.execution.can_record and self.config.cuda_graphs and not self.config.compile:
+            tiles = self.read(area.draw(number, np.random.default_rng(0)))
+            self.recorded = record(self.network, self.execution, self.execution.to_device(tiles))
 
     def sending(self, task: Callable[[], Batch]) -> Callable[[], Batch]:
         """What makes a batch as the task does, and sends its tiles to the device."""
@@ -72,5 +81,7 @@ class Passes:
     def _pass(self, tiles: Tensor, training: bool) -> Tensor:
         if self.network.training != training:  # telling every module costs as much as several of them
             self.network.train(training)
+        if training and self.recorded is not None and self.recorded.takes(tiles):
+            return self.recorded(tiles)
         with self.execution.autocast():
             return self.forward(tiles)

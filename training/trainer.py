@@ -92,6 +92,7 @@ class Trainer:
             UserError: the training cannot go on: it diverged, or memory or disk are full
         """
         try:
+            self.passes.record(self.step.batches.size, self.maps.area)
             self._begin(checkpoint)
             while self.state.steps_done < self.config.epochs * self.config.iterations:
                 self._train_epoch()
@@ -211,7 +212,7 @@ class Trainer:
             return  # they came with the weights
         rng = np.random.default_rng([self.config.seed, 0])
         number = min(STATISTICS_TILES, max(2, most_at_once(self.config.image_size)))
-        places = [self.maps.area.draw(number, rng) for _ in range(STATISTICS_BATCHES)]
+        places = (self.maps.area.draw(number, rng) for _ in range(STATISTICS_BATCHES))
         batches = (self.execution.to_device(self.maps.read(place)) for place in places)
         with self.faults.told(0, " outside of a step", f"batch-norm statistics of {number} tiles", "'image_size'"):
             estimate_batchnorm_statistics(self.network, batches)
