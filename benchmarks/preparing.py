@@ -6,7 +6,8 @@ into memory that is then thrown away, with as many threads; the label map with w
 needs to give all windows (its tolerance is a thousandth of a pixel, since with GDAL's own eighth of a pixel 2 % of the
 pixels get a neighbour's class; that rate stands beside it). GDAL keeps 32 MB of decoded blocks, as `python main.py`
 sets it: by itself it would fill memory with what is read once, which costs both sides time. Only our side writes
-anything; what the disk alone needs to take as many bytes as the prepared image has stands beside it too.
+anything; what the disk alone needs to take as many bytes as the prepared image has stands beside it too. What a round
+left is removed, and the disk waited for, before the next is timed.
 """
 
 import os
@@ -36,8 +37,9 @@ def measure(setting: Setting) -> list[Row]:
     """Image and label map, prepared from nothing in every round."""
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE * 2**20)
     maps, cache = benchmark_maps(setting.folder, setting.number(20_000, 2_000)), setting.folder / "prepared"
-    taken = in_turn(image_ways(maps, cache) | label_ways(maps, cache), setting.rounds)
-    shutil.rmtree(cache, ignore_errors=True)
+    ways = image_ways(maps, cache) | label_ways(maps, cache)
+    taken = in_turn(ways, setting.rounds, before=lambda: remove(cache))
+    remove(cache)
     image, decoded, _, labels, same, coarse = taken.values()
     return [
         *(Row(f"{what}, s per map", timing.duration()) for what, timing in taken.items()),
@@ -47,12 +49,17 @@ def measure(setting: Setting) -> list[Row]:
     ]
 
 
+def remove(folder: Path) -> None:
+    """Remove a folder, and wait for the disk, which may be busy with that for a second."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.sync()
+
+
 def image_ways(maps: BenchmarkMaps, cache: Path) -> dict[str, Callable]:
     """What is timed of the image."""
     grid = TiffReader(maps.image)
 
     def prepare() -> None:
-        shutil.rmtree(cache, ignore_errors=True)
         TiffReader(maps.image, cache=cache, threads=THREADS)
 
     return {
@@ -67,7 +74,6 @@ def label_ways(maps: BenchmarkMaps, cache: Path) -> dict[str, Callable]:
     grid = TiffReader(maps.image)
 
     def prepare() -> None:
-        shutil.rmtree(cache, ignore_errors=True)
         LabelReader(maps.labels, "osm", grid, "osm", cache, THREADS)
 
     return {
@@ -86,9 +92,8 @@ def warped(path: Path, grid: TiffReader, tolerance: float) -> WarpedVRT:
 
 
 def write(folder: Path, number: int) -> None:
-    """Write so many bytes in an otherwise empty folder, and wait until they lie on the disk."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    """Write so many bytes in a folder, and wait until they lie on the disk."""
+    folder.mkdir(exist_ok=True)
     with open(folder / "bytes", "wb") as file:
         for start in range(0, number, len(PIECE)):
             file.write(PIECE[: number - start])

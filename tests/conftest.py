@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,12 @@ import pytest
 from runs_for_tests import write_fields
 
 from dataProcessors.labels import builtin_legends
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is tested, which a shell has what it starts in the background ignore."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
