@@ -4,7 +4,7 @@ from pathlib import Path
 
 from config import Config
 from dataProcessors.maps import OpenMaps, open_maps
-from dataProcessors.pool import Pool
+from dataProcessors.sampling.pool import Pool
 from dataProcessors.statistics import normalisation, sample_tiles
 from networks import Embedder, Normalise, build, check
 from reporting.display import Display
@@ -13,16 +13,16 @@ from reporting.report import write_report
 from reporting.reporter import Reporter
 from reporting.view import MapView
 from storage import check_writable
-from training.checkpoint import check_maps
-from training.evaluator import Evaluator, Scaling
-from training.execution import Execution, resolve_device, resolve_threads
-from training.folder import RESULTS
-from training.interruption import Interruption
-from training.precision import TRIAL_TILES, resolve
-from training.resuming import Run, start_run
-from training.scorer import Scorer
-from training.segmenter import Segmenter
-from training.step_table import make_step
+from training.execution.device import Execution, resolve_device, resolve_threads
+from training.execution.precision import TRIAL_TILES, resolve
+from training.runs.checkpoint import check_maps
+from training.runs.folder import RESULTS
+from training.runs.interruption import Interruption
+from training.runs.resuming import Run, start_run
+from training.scoring.evaluator import Evaluator, Scaling
+from training.scoring.schedule import Scorer
+from training.scoring.segmenter import Segmenter
+from training.steps.step_table import make_step
 from training.trainer import Trainer
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import config as configuration
-from training.interruption import Interrupted, Interruption
+from training.runs.interruption import Interrupted, Interruption
 
 
 def train(arguments: argparse.Namespace, interruption: Interruption) -> None:
@@ -27,7 +27,7 @@ def train(arguments: argparse.Namespace, interruption: Interruption) -> None:
 
 def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Go on with a run from the last checkpoint in its folder, results/NAME."""
-    from training.resuming import open_run
+    from training.runs.resuming import open_run
 
     (folder,) = arguments.targets
     with open_run(folder, arguments.overrides) as run:
@@ -65,7 +65,7 @@ def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
 
 
 def make_run(config: configuration.Config, interruption: Interruption, opened=None) -> None:
-    """Make a new run or go on with the one that is `opened` (training.resuming.Run), and say where its results are."""
+    """Make a new run or go on with an `opened` one (training.runs.resuming.Run), and say where its results are."""
     from assembly import complete_run
 
     folder, page = complete_run(config, interruption, opened)
@@ -167,7 +167,7 @@ def main(argv: list[str]) -> int:
         print("\n".join([str(error), *_notes(error)]), file=sys.stderr)
         return 2
     except (RuntimeError, MemoryError) as error:
-        from training.faults import is_out_of_memory
+        from training.runs.faults import is_out_of_memory
 
         if not is_out_of_memory(error):
             raise

@@ -39,7 +39,7 @@ def section(name: str, about: str, rows: list[Row]) -> str:
 
 def processor() -> str:
     """The processor, the units of it that decide how fast networks are, and the cores this process may use."""
-    from training.execution import usable_cores  # imports torch, which no benchmark's process should begin with
+    from training.execution.device import usable_cores  # imports torch, which no benchmark's process should begin with
 
     info = Path("/proc/cpuinfo").read_text(encoding="utf8") if Path("/proc/cpuinfo").exists() else ""
     name = re.search(r"^model name\s*: (.*)", info, re.MULTILINE)

@@ -21,12 +21,12 @@ from benchmarks.measure import Row, Setting, Timing, at_most, figure
 from config import Config
 from dataProcessors import maps as run_maps
 from dataProcessors.maps import open_maps
-from dataProcessors.pool import Pool
+from dataProcessors.sampling.pool import Pool
 from dataProcessors.statistics import normalisation
 from evaluation import scoring
-from training.evaluator import Evaluator, Scaling
-from training.execution import resolve_threads
-from training.precision import TRIAL_TILES, resolve
+from training.execution.device import resolve_threads
+from training.execution.precision import TRIAL_TILES, resolve
+from training.scoring.evaluator import Evaluator, Scaling
 from training.trainer import Trainer
 
 MOST_ROUNDS = 3

@@ -20,7 +20,7 @@ from scipy.spatial.distance import cdist
 from benchmarks.measure import Row, Setting, at_most, faster, figure, in_turn
 from evaluation import gsil
 from evaluation.neighbours import by_chunks
-from training.execution import usable_cores
+from training.execution.device import usable_cores
 
 LENGTH = 64  # of an embedding
 MEASURED_SHARE = 0.1  # of the tiles, by the plain form

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 from scipy.ndimage import zoom
 from scipy.spatial import cKDTree
 
-from dataProcessors.labels import builtin_legends
+from dataProcessors.legends.legend import builtin_legends
 
 SIDE = 20_000  # pixels of the full map along both axes
 BLOCK = 512

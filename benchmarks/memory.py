@@ -52,7 +52,7 @@ def use_maps(cache: str, config_text: str) -> int:
     """Prepare, draw pools, read batches; gives the bytes of private memory then."""
     import config as configuration
     from dataProcessors import maps as map_module
-    from training.step_table import make_step
+    from training.steps.step_table import make_step
 
     map_module.CACHE = Path(cache)
     config = configuration.validate(json.loads(config_text))

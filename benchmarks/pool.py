@@ -15,7 +15,7 @@ from benchmarks.maps import BenchmarkMaps, benchmark_maps
 from benchmarks.measure import Row, Setting, at_most, figure, in_turn
 from benchmarks.runs import open_run
 from dataProcessors import maps as map_module
-from dataProcessors.labels import dominant
+from dataProcessors.legends.legend import dominant
 
 TILES = 10_000
 

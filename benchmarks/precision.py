@@ -14,8 +14,8 @@ import torch
 from benchmarks.measure import Row, Setting, Timing, duration, in_turn
 from config import Config, validate
 from networks import Normalise, build
-from training.execution import Execution
-from training.precision import TRIAL_TILES, resolve
+from training.execution.device import Execution
+from training.execution.precision import TRIAL_TILES, resolve
 
 SIZE, TILES, THREADS = 96, 72, 2
 WAYS = [("fp32", False), ("fp32", True), ("bf16", False), ("bf16", True)]

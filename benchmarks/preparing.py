@@ -25,7 +25,7 @@ from rasterio.windows import Window
 from benchmarks.maps import BenchmarkMaps, benchmark_maps
 from benchmarks.measure import Row, Setting, faster, in_turn
 from dataProcessors.maps import GDAL_CACHE
-from dataProcessors.sources import WARP_TOLERANCE
+from dataProcessors.rasters.handles import WARP_TOLERANCE
 from dataProcessors.tiffreader import LabelReader, TiffReader
 
 THREADS = 2

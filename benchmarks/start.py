@@ -44,7 +44,7 @@ def run(*arguments: str) -> str:
 def first_batch(cache: str, config_text: str) -> float:
     """Seconds from a config to the first batch."""
     from dataProcessors import maps as map_module
-    from training.step_table import make_step
+    from training.steps.step_table import make_step
 
     map_module.CACHE = Path(cache)
     started = time.perf_counter()

@@ -11,12 +11,12 @@ from assembly import make_network
 from benchmarks.maps import SIDE, benchmark_maps
 from benchmarks.measure import Setting
 from benchmarks.runs import open_run
-from dataProcessors.batches import Batch, read_ahead
+from dataProcessors.sampling.batches import Batch, read_ahead
 from dataProcessors.statistics import normalisation
-from training.execution import Execution, resolve_threads
-from training.precision import TRIAL_TILES, resolve
-from training.recorded import RecordedPass
-from training.step_table import make_step
+from training.execution.cuda_graphs import RecordedPass
+from training.execution.device import Execution, resolve_threads
+from training.execution.precision import TRIAL_TILES, resolve
+from training.steps.step_table import make_step
 from training.trainer import Trainer
 
 

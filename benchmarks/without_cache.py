@@ -29,7 +29,7 @@ from benchmarks.with_torchgeo import (
     random_positions,
 )
 from dataProcessors.tiffreader import TiffReader
-from training.execution import usable_cores
+from training.execution.device import usable_cores
 
 DEFLATE, ZSTD = "deflate in blocks of 512", "ZSTD in blocks of 128"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dataProcessors.area import Area, SamplingError
-from dataProcessors.sampler import TileSampler
+from dataProcessors.sampling.area import Area, SamplingError
+from dataProcessors.sampling.tile_sampler import TileSampler
 
 PROPOSALS = 16  # places proposed at once for a tile; the first acceptable one is taken
 ROUNDS = 16

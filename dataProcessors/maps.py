@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from config import Config, Maps
-from dataProcessors.area import Area, SamplingError
 from dataProcessors.imageSampler import ImageSampler
-from dataProcessors.pool import Pool, pool_path, require_classes, saved_pool, score_pool, training_pool
-from dataProcessors.rasters import MapError
-from dataProcessors.sampler import TileSampler
+from dataProcessors.rasters.opening import MapError
+from dataProcessors.sampling.area import Area, SamplingError
+from dataProcessors.sampling.pool import Pool, pool_path, require_classes, saved_pool, score_pool, training_pool
+from dataProcessors.sampling.supervised_sampler import SupervisedSampler
+from dataProcessors.sampling.tile_sampler import TileSampler
 from dataProcessors.statistics import warn_of_filler
-from dataProcessors.supervisedSampler import SupervisedSampler
 from dataProcessors.tiffreader import GEOMAP, LabelReader, TiffReader
 
 log = logging.getLogger(__name__)

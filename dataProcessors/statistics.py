@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 
-from dataProcessors.blocks import BLOCK, without_data
+from dataProcessors.prepared.blocks import BLOCK, without_data
 from dataProcessors.tiffreader import TiffReader
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dataProcessors.blocks import (
+from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.legends.legend import proportions
+from dataProcessors.legends.matching import choose_decoder
+from dataProcessors.prepared.blocks import (
     BLOCK,
     Summary,
     block_pixels,
@@ -21,13 +24,11 @@ from dataProcessors.blocks import (
     padded,
     without_data,
 )
-from dataProcessors.decoding import choose_decoder
-from dataProcessors.grid import Window
-from dataProcessors.labels import proportions
-from dataProcessors.preparation import FORMAT
-from dataProcessors.prepared import prepared
-from dataProcessors.rasters import told_of
-from dataProcessors.sources import ImageSource, LabelSource
+from dataProcessors.prepared.preparation import FORMAT
+from dataProcessors.prepared.prepared_map import prepared
+from dataProcessors.rasters.grid import Window
+from dataProcessors.rasters.image_source import ImageSource
+from dataProcessors.rasters.opening import told_of
 
 log = logging.getLogger(__name__)
 BYTES_AT_ONCE = 64_000_000  # of pixels, where it is left to us how many tiles to look at together

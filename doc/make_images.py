@@ -22,7 +22,7 @@ import config as configuration
 from dataProcessors.maps import OpenMaps, open_maps
 from reporting.figures import Overview, sampling_map
 from reporting.figures.style import label_picture, save
-from training.records import Sampled
+from training.steps.history import Sampled
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "doc" / "images"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from config import WITHOUT_EFFECT, Config
-from dataProcessors.labels import dominant
+from dataProcessors.legends.legend import dominant
 from evaluation.scoring import Evaluation, Score
 from evaluation.segmentation import Region
 from reporting import figures

@@ -10,8 +10,8 @@ import numpy as np
 from affine import Affine
 from matplotlib.figure import Figure
 
-from dataProcessors.classRaster import write_class_raster
-from dataProcessors.labels import Legend
+from dataProcessors.legends.class_raster import write_class_raster
+from dataProcessors.legends.legend import Legend
 from evaluation.scoring import Evaluation
 from evaluation.segmentation import COARSENED, Region, class_iou, mean_iou, pixel_accuracy
 from reporting import figures

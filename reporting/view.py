@@ -9,7 +9,7 @@ import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 
-from dataProcessors.labels import Legend
+from dataProcessors.legends.legend import Legend
 from reporting.display import Display
 from reporting.figures import Overview
 from reporting.figures.style import NO_LABEL

@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 from maps_for_tests import counted
 
-from dataProcessors.area import Area
-from dataProcessors.blocks import BLOCK, Summary
-from dataProcessors.grid import Window
+from dataProcessors.prepared.blocks import BLOCK, Summary
+from dataProcessors.rasters.grid import Window
+from dataProcessors.sampling.area import Area
 
 
 def reserved_pixels(area, spacing):

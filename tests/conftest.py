@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from runs_for_tests import write_fields
 
-from dataProcessors.labels import builtin_legends
+from dataProcessors.legends.legend import builtin_legends
 
 
 def pytest_configure() -> None:

@@ -8,10 +8,11 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform
 
-from dataProcessors.blocks import BLOCK
-from dataProcessors.grid import Grid
-from dataProcessors.labels import NO_LABEL, Legend
+from dataProcessors.legends.legend import NO_LABEL, Legend
+from dataProcessors.prepared.blocks import BLOCK
+from dataProcessors.rasters.grid import Grid
 
+ZION = Path(__file__).parents[2] / "shared/realdata/zion"  # a real map; tests skip where it is absent
 UTM32 = CRS.from_epsg(32632)
 LONLAT = CRS.from_epsg(4326)
 CORNER = Affine(10, 0, 600_000, 0, -10, 5_500_000)  # 10 m pixels in the middle of Germany

@@ -11,10 +11,10 @@ import pytest
 from runs_for_tests import config_file, run_in_process, values_of
 
 import main
-from dataProcessors import preparation
+from dataProcessors.prepared import preparation
 from dataProcessors.tiffreader import TiffReader
 from storage import StorageError, check_writable, whole_file
-from training.checkpoint import load
+from training.runs.checkpoint import load
 from training.trainer import Trainer
 
 MEGABYTE = 2**20

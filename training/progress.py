@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from config import Config
-from dataProcessors.batches import Batch
 from dataProcessors.maps import OpenMaps
-from training.records import HardestTuples, Sampled
-from training.steps import Outcome
+from dataProcessors.sampling.batches import Batch
+from training.steps.history import HardestTuples, Sampled
+from training.steps.step import Outcome
 
 log = logging.getLogger(__name__)
 COLLAPSED = 1e-3  # spread of a batch's embeddings under which, all through an epoch, they count as one point

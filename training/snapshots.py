@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from config import UserError
-from training import checkpoint as checkpoints
-from training.faults import OutOfMemory
-from training.records import Sampled
-from training.scorer import Scorer, Snapshot
-from training.state import TrainingState
+from training.runs import checkpoint as checkpoints
+from training.runs.faults import OutOfMemory
+from training.scoring.schedule import Scorer, Snapshot
+from training.steps.history import Sampled
+from training.training_state import TrainingState
 
 log = logging.getLogger(__name__)
 

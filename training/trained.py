@@ -4,7 +4,7 @@ from pathlib import Path
 
 from config import validate
 from networks import Embedder, Normalise, build
-from training.checkpoint import load
+from training.runs.checkpoint import load
 
 
 def trained_network(path: str | Path) -> Embedder:

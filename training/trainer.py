@@ -10,21 +10,21 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from config import Config
-from dataProcessors.batches import Batch, read_ahead
 from dataProcessors.maps import OpenMaps
+from dataProcessors.sampling.batches import Batch, read_ahead
 from networks import estimate_batchnorm_statistics
-from training.checkpoint import EVALUATING, Checkpoints
-from training.evaluator import most_at_once
-from training.execution import Execution
-from training.faults import Faults, NotFinite, OutOfMemory, is_out_of_memory, told_of_batch
-from training.interruption import Interrupted, Interruption
-from training.made_steps import MadeStep, MadeSteps
-from training.passes import Passes
+from training.execution.device import Execution
+from training.forward import Passes
+from training.pending_steps import MadeStep, MadeSteps
 from training.progress import Progress
-from training.scorer import Scorer
+from training.runs.checkpoint import EVALUATING, Checkpoints
+from training.runs.faults import Faults, NotFinite, OutOfMemory, is_out_of_memory, told_of_batch
+from training.runs.interruption import Interrupted, Interruption
+from training.scoring.evaluator import most_at_once
+from training.scoring.schedule import Scorer
 from training.snapshots import Snapshots
-from training.state import TrainingState
-from training.steps import Outcome, Step
+from training.steps.step import Outcome, Step
+from training.training_state import TrainingState
 
 STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # from which the untrained network's batch-norm statistics come
 

@@ -89,8 +89,12 @@ def _check(paths: DemoPaths) -> None:
 
 def _write(paths: DemoPaths, size: int, seed: int, tags: dict[str, str], progress) -> None:
     """Make the landscape and write its files, two at a time."""
-    from .files import write_clc, write_image, write_osm  # scipy takes a second to import: only when a map is made
-    from .scene import make_scene
+    from dataProcessors.demo.files import (  # scipy takes a second to import: only when a map is made
+        write_clc,
+        write_image,
+        write_osm,
+    )
+    from dataProcessors.demo.scene import make_scene
 
     scene = make_scene(size, seed, progress)
     with ThreadPoolExecutor(2) as pool:

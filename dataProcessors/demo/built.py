@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .canvas import GRASS, SOIL, TREES, Pixels, cells, choose, edge, over, ramp, ridge, shaded, soft
-from .noise import uniform
+from dataProcessors.demo.canvas import GRASS, SOIL, TREES, Pixels, cells, choose, edge, over, ramp, ridge, shaded, soft
+from dataProcessors.demo.noise import uniform
 
 ROOFS = [(142, 100, 86), (156, 112, 94), (126, 94, 84), (120, 116, 112), (146, 142, 138), (98, 94, 92)]
 HALLS = [

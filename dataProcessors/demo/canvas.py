@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .noise import hash32, uniform
+from dataProcessors.demo.noise import hash32, uniform
 
 
 class Cells(NamedTuple):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .canvas import GRASS, SOIL, TREES, Pixels, choose, edge, over, ramp, ridge, shaded, soft
-from .noise import uniform
+from dataProcessors.demo.canvas import GRASS, SOIL, TREES, Pixels, choose, edge, over, ramp, ridge, shaded, soft
+from dataProcessors.demo.noise import uniform
 
 CROPS = [
     (54, 78, 42), (64, 88, 46), (78, 94, 54), (44, 66, 38), (128, 124, 48), (144, 128, 88),

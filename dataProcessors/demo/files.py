@@ -12,10 +12,10 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 from scipy import ndimage
 
-from ..labels import builtin_legends
-from .covers import COVERS, UNMAPPED
-from .noise import smooth_noise
-from .scene import MARGIN, Scene
+from dataProcessors.demo.covers import COVERS, UNMAPPED
+from dataProcessors.demo.noise import smooth_noise
+from dataProcessors.demo.scene import MARGIN, Scene
+from dataProcessors.legends.legend import builtin_legends
 
 PIXEL = 10.0  # metres
 WEST, NORTH = 460_000.0, 5_980_000.0  # UTM zone 32N metres of the image's upper-left corner

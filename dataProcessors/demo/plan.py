@@ -6,9 +6,9 @@ import numpy as np
 from rasterio.features import rasterize
 from scipy.spatial import Delaunay
 
-from .covers import CHARACTERS, COVERS, INDEX, UNMAPPED, members
-from .noise import hash32, smooth_noise
-from .terrain import STEP, Terrain
+from dataProcessors.demo.covers import CHARACTERS, COVERS, INDEX, UNMAPPED, members
+from dataProcessors.demo.noise import hash32, smooth_noise
+from dataProcessors.demo.terrain import STEP, Terrain
 
 CELL = 4  # pixels per cell of the plan
 DISTRICT = 560  # pixels between district centres

@@ -7,12 +7,12 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .canvas import Pixels, cells
-from .covers import COVERS, CULTIVATED, INDEX, TALL, WATER
-from .noise import Sheets, hash32, spline_weights, uniform
-from .painting import PAINTERS
-from .plan import CELL, make_plan
-from .terrain import STEP, make_terrain, river_margin
+from dataProcessors.demo.canvas import Pixels, cells
+from dataProcessors.demo.covers import COVERS, CULTIVATED, INDEX, TALL, WATER
+from dataProcessors.demo.noise import Sheets, hash32, spline_weights, uniform
+from dataProcessors.demo.painting import PAINTERS
+from dataProcessors.demo.plan import CELL, make_plan
+from dataProcessors.demo.terrain import STEP, make_terrain, river_margin
 
 BLOCK = 448  # pixels a side
 HALO = 3  # pixels around a block that shadows and the point spread reach in from

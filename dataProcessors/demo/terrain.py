@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .noise import smooth_noise
+from dataProcessors.demo.noise import smooth_noise
 
 STEP = 8  # pixels between two nodes of the terrain's fields
 SEA_SHARE = 0.11

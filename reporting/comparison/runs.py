@@ -13,7 +13,7 @@ from config.messages import one_line
 from evaluation.scoring import Score
 from reporting.columns import chance_apart
 from reporting.metrics_csv import HEADER, read_scores
-from training.folder import RESULTS
+from training.runs.folder import RESULTS
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from config import LESS_IS_BETTER
 from evaluation.segmentation import COARSENED
 from reporting.columns import SPREAD, spread
+from reporting.comparison.figure import comparison_figure
 from reporting.comparison.rows import Line, differing, lines_of, score_tags, shortened
 from reporting.comparison.runs import read_runs
-from reporting.figures.comparison import comparison_figure
 from reporting.figures.style import save
 from storage import write_text
-from training.folder import RESULTS
+from training.runs.folder import RESULTS
 
 WIDTH = 110  # columns of a console that does not tell its own
 LONGEST = 32  # letters of a name or a setting in the console

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from dataProcessors.labels import Legend
+from dataProcessors.legends.legend import Legend
 from reporting.figures.style import SWATCH, class_colours, class_names, new_figure
 
 MOST_WITH_VALUES = 20  # classes; with more of them the numbers would not fit into the cells

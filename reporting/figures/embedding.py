@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dataProcessors.labels import Legend
+from dataProcessors.legends.legend import Legend
 from reporting.figures.style import class_colours, class_names, new_figure
 from reporting.figures.thumbnails import thumbnails
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dataProcessors.labels import Legend
+from dataProcessors.legends.legend import Legend
 from evaluation.neighbours import checked, nearest
 from reporting.figures.style import UNLIKE, class_names, new_figure
 from reporting.figures.thumbnails import thumbnails

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dataProcessors.labels import Legend
+from dataProcessors.legends.legend import Legend
 from reporting.figures.style import INK, SWATCH, class_colours, class_names, new_figure
 
 MOST_CLASSES = 16

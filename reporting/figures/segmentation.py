@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from dataProcessors.labels import Legend
+from dataProcessors.legends.legend import Legend
 from reporting.columns import heading
 from reporting.figures.sampling import CELL_TILES, outline_squares
 from reporting.figures.style import (

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dataProcessors.labels import Legend
+from dataProcessors.legends.legend import Legend
 from storage import whole_file
 
 DPI = 100

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from dataProcessors.labels import Legend
+from dataProcessors.legends.legend import Legend
 from reporting.figures.style import class_colours
 
 SIDE = 32  # pixels of the tile itself

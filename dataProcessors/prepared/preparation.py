@@ -1,0 +1,159 @@
+"""Decodes a map, in pieces on several threads, into the files of a prepared map."""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, padded
+from dataProcessors.rasters.grid import Window
+from dataProcessors.rasters.image_source import ImageSource
+from dataProcessors.rasters.opening import MapError
+
+log = logging.getLogger(__name__)
+FORMAT = 3  # of the prepared files; a change of their meaning needs another number
+CAN_WRITE_OUT = hasattr(os, "posix_fadvise")
+
+
+class Preparation:
+    """A map that is being decoded into a folder.
+
+    Args:
+        source: the map
+        window: part of its grid to decode; its corner lies on a multiple of BLOCK
+        count: pixels (C, h, w) of whole blocks -> counts (K, rows, columns)
+        folder: to write to; there is nothing in it yet
+    Raises:
+        MapError: the disk has no room for it
+    """
+
+    def __init__(
+        self, source: ImageSource | LabelSource, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
+    ):
+        self.source, self.window, self.count, self.folder = source, window, count, folder
+        rows, columns = block_shape(window)
+        bands, dtype = len(source.bands), source.dtype
+        shape = (rows, columns, BLOCK, BLOCK, bands)
+        _check_space(source.path, folder.parent, int(np.prod(shape)) * dtype.itemsize)
+        self._blocks = _BlockFile(folder / "blocks.npy", dtype, shape)
+        self._counts: dict[tuple[int, int], np.ndarray] = {}  # of the chunk whose first block lies there
+        self._step = overview_step(window)
+        self._overview = np.zeros((bands, rows * BLOCK // self._step, columns * BLOCK // self._step), dtype)
+
+    def run(self, threads: int) -> None:
+        """Decode all of it.
+
+        Raises:
+            MapError: the source is damaged
+            OSError: the disk refuses it
+        """
+        pixels, name = self.window.width * self.window.height, Path(self.source.path).name
+        bar = tqdm(total=pixels, unit="px", unit_scale=True, desc=f"preparing {name}", disable=None)
+        with ThreadPoolExecutor(threads) as pool, bar:
+            futures = [pool.submit(self._prepare, chunk) for chunk in _chunks(self.window, self.source.chunk)]
+            try:
+                for future in futures:
+                    bar.update(future.result())
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        self._write_summary()
+
+    def _prepare(self, chunk: Window) -> int:
+        """Decode a part; gives its number of pixels."""
+        pixels = _whole_blocks(self.source, chunk)
+        row, column = (chunk.y - self.window.y) // BLOCK, (chunk.x - self.window.x) // BLOCK
+        self._blocks.write(row, column, _in_blocks(pixels))
+        self._counts[row, column] = self.count(pixels)
+        thinned = pixels[:, :: self._step, :: self._step]
+        top, left = row * BLOCK // self._step, column * BLOCK // self._step
+        self._overview[:, top : top + thinned.shape[1], left : left + thinned.shape[2]] = thinned
+        return chunk.width * chunk.height
+
+    def _write_summary(self) -> None:
+        height, width = (-(-side // self._step) for side in (self.window.height, self.window.width))
+        np.save(self.folder / "overview.npy", self._overview[:, :height, :width])
+        inside = block_pixels(self.window).astype(np.uint16)  # of a block; the rest only fills it up
+        counts = np.minimum(_joined(self._counts, *block_shape(self.window)), inside)
+        np.save(self.folder / "counts.npy", counts)
+        about = {"source": self.source.path, "window": list(self.window), "block": BLOCK, "format": FORMAT}
+        (self.folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf8")
+
+
+class _BlockFile:
+    """A .npy file of blocks, written part by part from any thread; its place on the disk is taken beforehand.
+
+    Written, not mapped: twice as fast, and a full or broken disk is an error then and no end of the process.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]):
+        self.path, self.columns = path, shape[1]
+        blocks = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        self.offset, size = blocks.offset, blocks.nbytes
+        if hasattr(os, "posix_fallocate"):
+            with open(path, "rb+") as file:
+                os.posix_fallocate(file.fileno(), 0, self.offset + size)
+
+    def write(self, row: int, column: int, part: np.ndarray) -> None:
+        """Write blocks (rows, columns, y, x, C), the first of them at this row and column."""
+        with open(self.path, "rb+") as file:  # buffered: writes on where the system took only a part
+            for each, blocks in enumerate(part, row):
+                start = self.offset + (each * self.columns + column) * blocks[0].nbytes
+                file.seek(start)
+                file.write(blocks)
+                file.flush()
+                if CAN_WRITE_OUT:  # the system begins to now, beside the decoding, instead of at the end
+                    os.posix_fadvise(file.fileno(), start, blocks.nbytes, os.POSIX_FADV_DONTNEED)
+
+
+def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
+    """Parts of the window, each whole blocks of ours and, where possible, of the source, whose blocks start at 0, 0."""
+    height, width = (max(-(-side // BLOCK) * BLOCK, BLOCK) for side in chunk)
+    right, bottom = window.x + window.width, window.y + window.height
+    for y in range(window.y // height * height, bottom, height):
+        for x in range(window.x // width * width, right, width):
+            left, top = max(x, window.x), max(y, window.y)
+            yield Window(left, top, min(x + width, right) - left, min(y + height, bottom) - top)
+
+
+def _whole_blocks(source: ImageSource | LabelSource, chunk: Window) -> np.ndarray:
+    """The chunk's pixels (C, h, w), filled up to whole blocks at its right and lower edge."""
+    pixels = source.read_window(*chunk)
+    rows, columns = block_shape(chunk)
+    if pixels.shape[1:] == (rows * BLOCK, columns * BLOCK):
+        return pixels
+    return padded(pixels, rows * BLOCK, columns * BLOCK, source.fill)
+
+
+def _in_blocks(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (C, h, w) of whole blocks as blocks (rows, columns, y, x, C)."""
+    rows, columns = pixels.shape[1] // BLOCK, pixels.shape[2] // BLOCK
+    blocks = np.empty((rows, columns, BLOCK, BLOCK, len(pixels)), pixels.dtype)
+    for band, plane in enumerate(pixels):
+        blocks[..., band] = plane.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
+    return blocks
+
+
+def _joined(counts: dict[tuple[int, int], np.ndarray], rows: int, columns: int) -> np.ndarray:
+    classes = len(next(iter(counts.values())))
+    joined = np.zeros((classes, rows, columns), np.uint16)
+    for (row, column), part in counts.items():
+        joined[:, row : row + part.shape[1], column : column + part.shape[2]] = part
+    return joined
+
+
+def _check_space(path: str, cache: Path, needed: int) -> None:
+    free = shutil.disk_usage(cache).free
+    log.info("%s is decoded once into %s: %.2f GB", path, cache, needed / 1e9)
+    if needed > free:
+        raise MapError(
+            f"{cache}: preparing {path} needs {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free. "
+            "Free some space, choose a smaller 'maps.rect', or set 'cache' to false."
+        )

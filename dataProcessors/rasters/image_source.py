@@ -1,0 +1,133 @@
+"""The image map as windows of its own grid, in its own pixel values.
+
+Any window can be read from any thread, so that the preparation of a map and reading without it are served alike.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.windows import Window as RasterWindow
+
+from dataProcessors.rasters.grid import Grid, Window
+from dataProcessors.rasters.handles import Handles, about_parts, is_synthetic, thinned_shape
+from dataProcessors.rasters.opening import MapError, reading
+
+log = logging.getLogger(__name__)
+IMAGE_TYPES = ("uint8", "int16", "uint16", "float32")
+MOST_BANDS = 20
+STRIPES_BYTES = 64_000_000  # of a map in stripes that are decoded at once, unless 128 lines are more
+
+
+class ImageSource:
+    """The image map: windows (C, h, w) in the file's own type.
+
+    A pixel without data holds `fill` in all bands: the declared nodata value, or what `nodata` says, or 0 where a mask
+    or an alpha band marks it; NaN in float images (also for infinite values). `fill` is None where every pixel has
+    data.
+
+    Args:
+        path: a GeoTIFF with 1 to 20 bands of uint8, int16, uint16 or float32, or the URL of one
+        bands: bands to read, counted from 1; None: all but alpha, which then marks where data is
+        nodata: value that stands for no data, where the file does not declare it
+    """
+
+    def __init__(self, path: str | Path, bands: tuple[int, ...] | None = None, nodata: float | None = None):
+        self.path = str(path)  # no Path, which would make https:/ of https://
+        self._handles = Handles(self.path)
+        file = self._handles.get()
+        self.grid = Grid(file.crs, file.transform, file.width, file.height)
+        self.bands = _choose_bands(self.path, file, bands)
+        self.dtype = _common_dtype(self.path, file, self.bands)
+        self.chunk = _chunk_shape(file, len(self.bands) * self.dtype.itemsize)
+        self.synthetic = is_synthetic(file)
+        self.nodata = _held(self.path, nodata, self.dtype) if nodata is not None else file.nodata
+        self.masked = _is_masked(file, self.bands)
+        self.fill = self._fill()
+        self.read_as = {  # what decides how pixels are read
+            "bands": self.bands, "nodata": self.nodata, "fill": self.fill, "masked": self.masked,
+            "parts": about_parts(file),
+        }  # fmt: skip
+
+    def _fill(self):
+        if self.dtype.kind == "f":
+            return float("nan")
+        if self.nodata is not None and _can_hold(self.dtype, self.nodata):
+            return int(self.nodata)
+        return 0 if self.masked else None
+
+    def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
+        """Pixels (C, height, width) of a window that lies inside the image."""
+        return self._read(Window(x, y, width, height), (height, width))
+
+    def read_thinned(self, window: Window, step: int) -> np.ndarray:
+        """About every step-th pixel of a window along both axes: (C, h / step, w / step), both rounded up."""
+        return self._read(window, thinned_shape(window, step))
+
+    def _read(self, window: Window, shape: tuple[int, int]) -> np.ndarray:
+        file, where = self._handles.get(), RasterWindow(*window)
+        with reading(self.path, window):
+            pixels = file.read(self.bands, window=where, out_shape=(len(self.bands), *shape))  # (C, h, w)
+            mask = file.dataset_mask(window=where, out_shape=shape) == 0 if self.masked else None
+        if self.dtype.kind == "f":
+            pixels[~np.isfinite(pixels)] = np.nan
+            if self.nodata is not None:
+                pixels[pixels == np.float32(self.nodata)] = np.nan
+        if mask is not None:
+            pixels[:, mask] = self.fill
+        return pixels
+
+
+def _choose_bands(path: str, file, bands) -> tuple[int, ...]:
+    if bands is None:
+        alpha = _alpha_bands(file)
+        bands = tuple(band for band in file.indexes if band not in alpha)
+        if alpha:  # many programs call the fourth of four bands alpha, near infrared too
+            log.warning(
+                "%s: band %d marks where data is, as alpha. If it is data, name it in 'maps.bands'", path, alpha[0]
+            )
+    missing = [band for band in bands if band not in file.indexes]
+    if missing:
+        raise MapError(f"{path}: 'maps.bands' asks for band {missing[0]}; the file has bands 1 to {file.count}.")
+    if not 1 <= len(bands) <= MOST_BANDS:
+        raise MapError(f"{path}: 1 to {MOST_BANDS} bands can be used, got {len(bands)}. Choose some with 'maps.bands'.")
+    return tuple(bands)
+
+
+def _alpha_bands(file) -> list[int]:
+    return [band for band, meaning in zip(file.indexes, file.colorinterp) if meaning == ColorInterp.alpha]
+
+
+def _is_masked(file, bands: tuple[int, ...]) -> bool:
+    """Whether a mask, or an alpha band that is not read as data, says where the file has data."""
+    marks = {MaskFlags.per_dataset, MaskFlags.alpha}
+    return not set(_alpha_bands(file)) & set(bands) and any(marks & set(flags) for flags in file.mask_flag_enums)
+
+
+def _common_dtype(path: str, file, bands: tuple[int, ...]) -> np.dtype:
+    types = {file.dtypes[band - 1] for band in bands}
+    if len(types) > 1 or not types <= set(IMAGE_TYPES):
+        raise MapError(f"{path}: bands must be one of {', '.join(IMAGE_TYPES)}. Got {', '.join(sorted(types))}.")
+    return np.dtype(types.pop())
+
+
+def _can_hold(dtype: np.dtype, value: float) -> bool:
+    limits = np.iinfo(dtype)
+    return float(value).is_integer() and limits.min <= value <= limits.max
+
+
+def _held(path: str, nodata: float, dtype: np.dtype) -> float:
+    """The value the user gave for no data, if pixels can have it."""
+    if dtype.kind != "f" and not _can_hold(dtype, nodata):
+        raise MapError(f"{path}: 'maps.nodata' is {nodata:g}, but the pixels are {dtype} and can never be that.")
+    return nodata
+
+
+def _chunk_shape(file, pixel_bytes: int) -> tuple[int, int]:
+    """Height and width to decode at once: whole blocks of the file, since a block is decoded as a whole."""
+    rows, columns = file.block_shapes[0]
+    if columns <= 4096:
+        return max(512 // rows, 1) * rows, max(512 // columns, 1) * columns
+    lines = STRIPES_BYTES // (pixel_bytes * file.width)  # of a map in stripes, which may be very wide
+    return min(max(lines // 128, 1) * 128, 512), file.width

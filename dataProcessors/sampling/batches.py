@@ -1,0 +1,201 @@
+"""Batches of a training step: positions drawn, pixels read, ahead of the step that uses them.
+
+A batch depends on the step's number and on what is known when it is asked for, never on when a thread gets to make it:
+reading ahead changes nothing. (Clusters chosen by their losses know those of the steps up to AHEAD + 1 before, on a GPU
+of one less.)
+"""
+
+import copy
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from dataProcessors.sampling.pool import Pool
+from dataProcessors.sampling.tile_sampler import TileSampler
+
+OFFLINE_DRAWS = 10  # fresh candidates per anchor of the offline mining
+AHEAD = 2  # batches
+SWITCH_SECONDS = 2e-4  # after which a thread that runs Python code lets another one do so
+
+Reader = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> tiles (N, C, size, size)
+
+
+@dataclass
+class Batch:
+    """Tiles of one step.
+
+    Attributes:
+        step: its number
+        positions: (N, 2) int64
+        tiles: (N, C, size, size) in the map's own type
+        roles: what the tiles are for -> their indices, e.g. "anchor" -> (B,)
+        positive, negative: (N, N) bool, which tiles (columns) may serve which (rows); None where clusters are used
+        candidates: role -> positions (B, OFFLINE_DRAWS, 2) and tiles (B, OFFLINE_DRAWS, C, size, size)
+        clusters: (N,) int64, the cluster of each tile within the batch; None where tuples are used
+        cluster_classes: (M,) int64 class of each cluster; None: each its own
+        cluster_ids: (M,) int64, the clusters in the index they were taken from; None: none was
+        last_anchor: (2,), where the sampler's walk stands after this step
+        sent: waits for the tiles on the device, where they were sent there ahead; None: they were not
+    """
+
+    step: int
+    positions: np.ndarray
+    tiles: np.ndarray
+    roles: dict[str, np.ndarray]
+    positive: np.ndarray | None = None
+    negative: np.ndarray | None = None
+    candidates: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    clusters: np.ndarray | None = None
+    cluster_classes: np.ndarray | None = None
+    cluster_ids: np.ndarray | None = None
+    last_anchor: np.ndarray | None = None
+    sent: Callable[[], object] | None = None
+
+
+class TupleBatches:
+    """Batches of tuples: B anchors, their positives, and one or two negatives each, role after role.
+
+    Args:
+        sampler: draws the positions
+        read: reads their pixels
+        anchors: B
+        roles: ("anchor", "positive", "negative") or with "negative2"
+        offline: roles that get OFFLINE_DRAWS fresh candidates per anchor
+    """
+
+    def __init__(self, sampler: TileSampler, read: Reader, anchors: int, roles: tuple[str, ...], offline=()):
+        self.sampler, self.read, self.anchors, self.roles, self.offline = sampler, read, anchors, roles, offline
+        self.last_anchor = None
+
+    def task(self, step: int) -> Callable[[], Batch]:
+        """What makes the batch of a step when called; steps are to be made in their order."""
+        return lambda: self._make(step)
+
+    @property
+    def size(self) -> int:
+        """Tiles of a batch."""
+        return self.anchors * len(self.roles)
+
+    def _make(self, step: int) -> Batch:
+        self.sampler.begin_step(step, self.last_anchor)
+        tuples = self.sampler.tuples(self.anchors, len(self.roles) - 2)  # (B, roles, 2)
+        self.last_anchor = self.sampler.last_anchor
+        candidates = {role: self._candidates(tuples, role) for role in self.offline}
+        positions = tuples.swapaxes(0, 1).reshape(-1, 2)  # role after role
+        rows = np.arange(len(positions)).reshape(len(self.roles), -1)
+        positive, negative = self.sampler.masks(positions)
+        return Batch(
+            step, positions, self.read(positions), dict(zip(self.roles, rows)), positive, negative, candidates,
+            last_anchor=self.last_anchor,
+        )  # fmt: skip
+
+    def _candidates(self, tuples: np.ndarray, role: str) -> tuple[np.ndarray, np.ndarray]:
+        """Fresh draws for a role; where none is found, the tile that was drawn stands in."""
+        anchors = np.repeat(tuples[:, 0], OFFLINE_DRAWS, 0)
+        draw = self.sampler.try_positives if role == "positive" else self.sampler.try_negatives
+        drawn, found = draw(anchors)
+        instead = np.repeat(tuples[:, self.roles.index(role)], OFFLINE_DRAWS, 0)
+        positions = np.where(found[:, None], drawn, instead)
+        tiles = self.read(positions)
+        shape = (len(tuples), OFFLINE_DRAWS)
+        return positions.reshape(*shape, 2), tiles.reshape(*shape, *tiles.shape[1:])
+
+    def second_negatives(self, step: int, anchors: np.ndarray, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Second negatives (n, 2) drawn anew, away from anchors and negatives (n, 2), and a mask of those found."""
+        sampler = copy.copy(self.sampler)  # the sampler itself may be drawing the next batch
+        sampler.begin_step(step, stream=1)
+        return sampler.try_negatives(anchors, negatives)
+
+    def masks(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The sampler's masks (N, N) of other positions than those drawn at first."""
+        return self.sampler.masks(positions)
+
+
+class ClusterBatches:
+    """Batches of clusters around centres on the map: M clusters of D tiles, each a class of its own."""
+
+    def __init__(self, sampler: TileSampler, read: Reader, clusters: int, tiles: int):
+        self.sampler, self.read, self.clusters, self.tiles = sampler, read, clusters, tiles
+        self.last_anchor = None
+
+    def task(self, step: int) -> Callable[[], Batch]:
+        """What makes the batch of a step when called; steps are to be made in their order."""
+        return lambda: self._make(step)
+
+    @property
+    def size(self) -> int:
+        """Tiles of a batch."""
+        return self.clusters * self.tiles
+
+    def _make(self, step: int) -> Batch:
+        self.sampler.begin_step(step, self.last_anchor)
+        positions = self.sampler.clusters(self.clusters, self.tiles).reshape(-1, 2)
+        self.last_anchor = self.sampler.last_anchor
+        clusters = np.repeat(np.arange(self.clusters), self.tiles)
+        return Batch(
+            step, positions, self.read(positions), cluster_roles(clusters), clusters=clusters,
+            last_anchor=self.last_anchor,
+        )  # fmt: skip
+
+
+class IndexBatches:
+    """Batches of clusters chosen by a cluster index over a labelled pool.
+
+    Args:
+        pool: the tiles the index is over
+        read: reads pixels
+        clusters: M, tiles: D of a batch
+        seed: of the draws
+        index: set, and set anew, by the training; its `draw(M, D, rng)` chooses
+
+    Attributes:
+        drawn: step -> what the index chose for it, of steps that are not done yet
+    """
+
+    def __init__(self, pool: Pool, read: Reader, clusters: int, tiles: int, seed: int):
+        self.pool, self.read, self.clusters, self.tiles, self.seed = pool, read, clusters, tiles, seed
+        self.index, self.drawn, self.last_anchor = None, {}, None
+
+    @property
+    def size(self) -> int:
+        """Tiles of a batch, as long as the index has so many clusters."""
+        return self.clusters * self.tiles
+
+    def task(self, step: int) -> Callable[[], Batch]:
+        """What reads the batch of a step when called; its tiles are drawn now, by the index as it is, if not before."""
+        if step not in self.drawn:
+            self.drawn[step] = self.index.draw(self.clusters, self.tiles, np.random.default_rng([self.seed, step]))
+        drawn = self.drawn[step]
+        positions = self.pool.positions[drawn.tiles]
+        return lambda: Batch(
+            step, positions, self.read(positions), cluster_roles(drawn.clusters), clusters=drawn.clusters,
+            cluster_classes=drawn.cluster_classes, cluster_ids=drawn.cluster_ids,
+        )  # fmt: skip
+
+
+def cluster_roles(clusters: np.ndarray) -> dict[str, np.ndarray]:
+    """Name of each cluster of a batch -> the indices of its tiles."""
+    return {f"cluster {m}": np.flatnonzero(clusters == m) for m in np.unique(clusters)}
+
+
+def read_ahead(tasks: Iterator[Callable[[], Batch]], ahead: int = AHEAD) -> Iterator[Batch]:
+    """The batches of the tasks in their order, made by a thread of their own up to `ahead` before they are used.
+
+    A task is taken from the iterator at the same point of the training in every run, so it may depend on its state.
+    """
+    # at Python's own interval the step would wait up to 5 ms for the thread that reads, as long as a GPU takes for it
+    sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
+    with ThreadPoolExecutor(1, "batches") as worker:
+        pending = deque(worker.submit(task) for task in islice(tasks, ahead))
+        try:
+            while pending:
+                batch = pending.popleft().result()
+                pending.extend(worker.submit(task) for task in islice(tasks, 1))
+                yield batch
+        finally:
+            worker.shutdown(cancel_futures=True)

@@ -1,0 +1,325 @@
+"""The config: what is read, what is refused, and in which words."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import ValidationError
+
+from config import Config, ConfigError, Maps, describe, load, types, validate
+from config.contradictions import NETWORK_PATCH
+
+ROOT = Path(__file__).resolve().parents[2]
+LEAST = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm"}
+
+# as the documentation shows it, each "a|b" replaced by one of its values
+DOCUMENTED = """{
+    "network": "resnext50",  // which network
+    "loss": "quadrupletloss",
+    "alt_loss": "False",
+    "single_class_classifiers": ["knn", "rfc"],
+    "multi_class_classifiers": ["mlp"],
+    "image_size": 128,
+    "batch_size": 24, // anchors
+    "mining": ["HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"],
+    "min_pos_dist": 1,
+    "max_pos_dist": 5,
+    "min_neg_dist": 10,
+    "max_neg_dist": 25,
+    "margin": 0.5,
+    /* over several
+       lines */
+    "validation_nb": 5000,
+    "validation_map": "CLC",
+    "norm_output": "True",
+    "supervised": "False",
+    "output_size": 64,
+    "singleClassTreshold": 0.0,
+    "valIteration": 5,
+    "random_reset": 0.05,
+}"""
+
+
+def written(tmp_path, text):
+    path = tmp_path / "my.json"
+    path.write_text(text, encoding="utf8")
+    return path
+
+
+def message(content):
+    with pytest.raises(ConfigError) as caught:
+        validate(content)
+    return str(caught.value)
+
+
+def own_maps(**changes):
+    return LEAST | {"maps": {"image": "a.tif", "labels": {"osm": "b.tif"}} | changes}
+
+
+def test_the_documented_block_loads(tmp_path):
+    config = load(written(tmp_path, DOCUMENTED))
+    assert (config.alt_loss, config.norm_output, config.supervised) == (False, True, False)
+    assert config.single_class_classifiers == ("knn", "rfc")
+    assert config.validation_map == "clc"  # as its map is named
+    assert config.mining == ("HARD_NEGATIVE", "RANDOM_HARD_POSITIVE")
+    assert config.random_reset == 0.05
+    assert config.run_name == "quadrupletloss-resnext50"
+
+
+@pytest.mark.parametrize(("text", "value"), [('"True"', True), ("true", True), ('"False"', False), ("false", False)])
+def test_spellings_of_booleans(tmp_path, text, value):
+    config = load(written(tmp_path, json.dumps(LEAST)[:-1] + f', "supervised": {text}}}'))
+    assert config.supervised is value
+
+
+def test_all_problems_are_told_at_once():
+    told = message(
+        LEAST | {"batch_size": 0, "image_size": "wide", "min_pos_dist": 6, "lerning_rate": 1, "mining": ["HARDEST"]}
+    )
+    assert len(told.splitlines()) == 5
+    for part in ("'batch_size'", "Got 'wide'", "'min_pos_dist' (6) must not exceed 'max_pos_dist' (5)",
+                 "Did you mean 'learning_rate'?", "['HARDEST']"):  # fmt: skip
+        assert part in told
+
+
+def test_wrong_keys_hide_no_contradiction_of_others():
+    told = message({"network": "transformer", "image_size": 100, "loss": "tripletloss", "validation_map": 3})
+    assert "must be divisible by 8" in told
+    assert "'validation_map' must be a text" in told
+
+
+def test_keys_in_contradiction_are_not_blamed_twice():
+    assert message(LEAST | {"min_pos_dist": "x", "max_pos_dist": 0.5}).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("singleClassThreshold", "singleClassTreshold"), ("imagesize", "image_size"), ("Loss", "loss"),
+     ("val_iteration", "valIteration")],
+)  # fmt: skip
+def test_an_unknown_key_is_answered_with_the_nearest(key, nearest):
+    assert f"'{key}' is no key of the config. Did you mean '{nearest}'?" in message(LEAST | {key: 1})
+
+
+def test_unknown_keys_of_maps_and_keys_like_no_other():
+    assert "'maps.bnds' is no key of the config. Did you mean 'maps.bands'?" in message(own_maps(bnds=[1]))
+    assert "'zzzzqq' is no key of the config. `python main.py train --help`" in message(LEAST | {"zzzzqq": 1})
+
+
+@pytest.mark.parametrize("missing", LEAST)
+def test_required_keys(missing):
+    assert f"'{missing}' is missing" in message({key: value for key, value in LEAST.items() if key != missing})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("image_size", 7), ("image_size", 96.5), ("image_size", True), ("margin", 0), ("margin", float("nan")),
+     ("margin", float("inf")), ("random_reset", 1.1), ("max_nodata", 1), ("validation_spacing", 3), ("seed", -1),
+     ("name", "../up"), ("name", ""), ("device", "gpu"), ("device", "cuda:x"), ("threads", 0), ("threads", "many"),
+     ("precision", "fp16"), ("network", "../up"), ("network", ""), ("network", 3), ("freeze", 0),
+     ("freeze", -1), ("freeze", 1.5), ("pretrained", ""), ("pretrained", 3),
+     ("loss", None), ("mining", "HARD"), ("mining", [[]]),
+     ("maps", "france"), ("maps", 3), ("cache", "maybe"), ("multi_class_classifiers", ["svm"])],
+)  # fmt: skip
+def test_values_out_of_range(key, value):
+    told = message(LEAST | {key: value})
+    assert told.startswith(f"config: '{key}' must be ")
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("random_reset", 0),
+        ("random_reset", 1),
+        ("device", "cuda:1"),
+        ("threads", 3),
+        ("mining", []),
+        ("name", "a-1.b"),
+        ("network", "vit_tiny_patch16_224.augreg_in21k"),
+        ("pretrained", True),
+        ("pretrained", "a/b.pth"),
+        ("freeze", True),
+        ("freeze", 1),
+    ],
+)
+def test_values_at_the_edge(key, value):
+    given = tuple(value) if isinstance(value, list) else value
+    found = getattr(validate(LEAST | {key: value}), key)
+    assert found == given and isinstance(found, bool) == isinstance(given, bool)
+
+
+@pytest.mark.parametrize("key", ["pretrained", "freeze"])
+def test_flags_among_other_values_may_be_spelt_as_booleans_are(key):
+    for text, value in (("True", True), ("false", False)):
+        assert getattr(validate(LEAST | {key: text}), key) is value
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [('{"loss": 1,\n "loss": 2}', "'loss' is given twice"), ('{"loss": 1,\n "network" 2}', "line 2, column 12"),
+     ('{"loss": ', "not valid JSON"), ("[" * 5000, "nested too deeply"), ("", "the file is empty"),
+     ("// nothing\n", "not valid JSON"), ("[1]", "one JSON object"), ('"x"', "one JSON object")],
+)  # fmt: skip
+def test_what_is_no_config_file(tmp_path, text, part):
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError, match=part) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(ConfigError, match="no such config file"):
+        load(tmp_path / "none.json")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path)
+    (tmp_path / "image.json").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "image.json")
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path):
+    assert load(written(tmp_path, "\ufeff" + json.dumps(LEAST))).loss == "tripletloss"
+
+
+def test_overrides(tmp_path):
+    path = written(tmp_path, json.dumps(LEAST))
+    overrides = ["batch_size=12", "supervised=True", "name=mine", "mining=['HARD_NEGATIVE']", "margin=1e-1",
+                 "maps.image=my maps/a=b.tif", "maps.labels.osm=c.tif", "maps.rect=[6, 47, 7, 48]"]  # fmt: skip
+    config = load(path, overrides)
+    assert (config.batch_size, config.supervised, config.name, config.margin) == (12, True, "mine", 0.1)
+    assert config.mining == ("HARD_NEGATIVE",)
+    assert config.maps == Maps(image="my maps/a=b.tif", labels={"osm": "c.tif"}, rect=(6, 47, 7, 48))
+
+
+def test_an_override_reaches_into_given_maps(tmp_path):
+    config = load(written(tmp_path, json.dumps(own_maps())), ["maps.bands=[3, 1]", "maps.legends.osm=clc"])
+    assert config.maps == Maps(image="a.tif", labels={"osm": "b.tif"}, bands=(3, 1), legends={"osm": "clc"})
+    assert config.legend_hints == {"osm": "clc"}
+
+
+@pytest.mark.parametrize("override", ["batch_size", "=3", ""])
+def test_an_override_without_a_key_or_value(tmp_path, override):
+    with pytest.raises(ConfigError, match="key=value"):
+        load(written(tmp_path, json.dumps(LEAST)), [override])
+
+
+def test_an_override_is_validated(tmp_path):
+    with pytest.raises(ConfigError, match="Did you mean 'batch_size'"):
+        load(written(tmp_path, json.dumps(LEAST)), ["batchsize=3"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [({"rect": [15, 47, 5, 55]}, "'maps.rect' must be west < east"), ({"rect": [5, 55, 15, 47]}, "'maps.rect'"),
+     ({"rect": [5, 47, 190, 55]}, "'maps.rect'"), ({"rect": [5, 47, 15]}, "'maps.rect'"),
+     ({"legends": {"clc": "clc"}}, "'maps.legends' names no label map of 'maps.labels': clc"),
+     ({"labels": {"osm": "a", "OSM": "b"}}, "upper and lower case"), ({"labels": {}}, "'maps.labels'"),
+     ({"labels": {"own": "a"}}, "'validation_map' must be one of the label maps: own. Got 'osm'"),
+     ({"bands": [0]}, "'maps.bands'"), ({"image": ""}, "'maps.image'"), ({"nodata": "none"}, "'maps.nodata'")],
+)  # fmt: skip
+def test_maps_in_contradiction(changes, part):
+    assert part in message(own_maps(**changes))
+
+
+def test_label_maps_may_have_any_name_in_any_case():
+    assert validate(own_maps(labels={"My Land": "a"}) | {"validation_map": "My Land"}).validation_map == "my land"
+    assert "osm, clc" in message(LEAST | {"validation_map": "nlcd"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [({"min_neg_dist": 30}, "'min_neg_dist' (30) must not exceed 'max_neg_dist' (25)"),
+     ({"min_pos_dist": 6}, "'min_pos_dist' (6) must not exceed 'max_pos_dist' (5)"),
+     ({"loss": "magnetloss", "batch_size": 1}, "at least 2 for magnetloss"),
+     ({"best_metric": "single_class/accuracy/rfc"}, "'best_metric' must be a score of this run: retrieval/MAP@R,"),
+     ({"network": "transformer", "image_size": 50}, "divisible by 8")],
+)  # fmt: skip
+def test_contradictions(changes, part):
+    assert part in message(LEAST | changes)
+
+
+def test_what_is_legal_and_surely_not_meant_is_warned_of():
+    assert validate(LEAST).warnings() == []
+    ignored = validate(LEAST | {"loss": "magnetloss", "mining": ["HARD_NEGATIVE"]}).warnings()
+    assert len(ignored) == 1 and "no meaning for magnetloss" in ignored[0]
+    both = {"max_pos_dist": 12, "min_neg_dist": 10}
+    assert "positive and negative at once" in validate(LEAST | both).warnings()[0]
+    (idle,) = validate(LEAST | both | {"supervised": True}).warnings()
+    assert idle == "'max_pos_dist': no meaning in supervised training with tripletloss; ignored."
+    (idle,) = validate(LEAST | {"loss": "magnetloss", "supervised": True, "random_reset": 0.5}).warnings()
+    assert "'random_reset'" in idle
+
+
+@pytest.mark.parametrize("wrong", [{"rect": [1, 2]}, {"band": [1]}, {"image": ""}, {"nodata": "x"}])
+def test_a_problem_of_ones_own_maps_is_told_once(wrong):
+    with pytest.raises(ConfigError) as told:
+        validate(own_maps(**wrong))
+    assert len(str(told.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", [LEAST, own_maps(rect=[6, 47, 7, 48], bands=[2, 1], nodata=0.5) | {"threads": 2}])
+def test_to_json_is_read_back_as_the_same(tmp_path, content):
+    config = validate(content)
+    path = written(tmp_path, config.to_json())
+    assert load(path) == config
+    assert set(json.loads(config.to_json())) == set(Config.model_fields) - {"validation_nb"}
+
+
+def test_only_a_number_of_tiles_that_was_asked_for_is_one_afterwards(tmp_path):
+    """A map that cannot hold them is refused only then: a run's own config must be no reason for it."""
+    for content, asked in ((LEAST, False), (LEAST | {"validation_nb": 5000}, True)):
+        again = load(written(tmp_path, validate(content).to_json()))
+        assert again.validation_nb == 5000
+        assert ("validation_nb" in again.model_fields_set) is asked
+
+
+def test_a_config_cannot_be_changed():
+    config = validate(LEAST)
+    with pytest.raises(ValidationError, match="frozen"):
+        config.loss = "magnetloss"
+
+
+def test_describe_names_every_key_with_its_default():
+    lines = describe().splitlines()
+    names = [*Config.model_fields, *(f"maps.{name}" for name in Maps.model_fields)]
+    assert [line.split(":")[0].strip() for line in lines] == names
+    text = "\n".join(lines)
+    assert "batch_size: anchors per step" in text and "(a whole number of at least 1 and at most 100000)" in text
+    assert all("; required" in line or "; default " in line for line in lines)
+
+
+def test_ready_configs_load():
+    for path in [*ROOT.glob("configs/*.json"), *ROOT.glob("config.json")]:
+        load(path)
+
+
+def test_names_are_those_of_the_rooms():
+    from evaluation.models import CLASSIFIERS
+    from losses import LOSSES
+    from mining import MINING_MODES
+    from networks.zoo import PATCH_SIZE
+    from training.steps.step_table import STEPS
+
+    assert set(get_args(types.LOSS_NAMES)) == set(LOSSES)
+    library = get_args(types.LIBRARY_LOSS_NAMES)
+    assert set(STEPS) == {(name, on) for name in (*LOSSES, *library) for on in (False, True)}
+    assert set(get_args(types.MINING_NAMES)) == set(MINING_MODES)
+    assert set(get_args(types.MODEL_NAMES)) == set(CLASSIFIERS)
+    assert NETWORK_PATCH == {"transformer": PATCH_SIZE}
+
+
+def test_metrics_are_those_that_are_scored():
+    from config import LESS_IS_BETTER
+    from evaluation.scoring import MULTI_CLASS, SINGLE_CLASS, Score
+
+    config = validate(LEAST | {"single_class_classifiers": ["knn", "dt"], "multi_class_classifiers": ["rfc"]})
+    scored = set()
+    for task, models in ((SINGLE_CLASS, ("knn", "dt")), (MULTI_CLASS, ("rfc",))):
+        of_features = [("-", metric) for metric in task.feature_metrics if not metric.endswith("_chance")]
+        of_models = [(model, metric) for metric in task.model_metrics for model in models]
+        scored |= {Score("trained", task.name, *each, 0.5, 0.0).tag for each in of_features + of_models}
+    assert set(config.metrics) == scored
+    assert len(config.metrics) == len(scored)
+    assert set(MULTI_CLASS.model_metrics) >= set(LESS_IS_BETTER)

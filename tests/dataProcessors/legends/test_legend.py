@@ -1,0 +1,51 @@
+"""Legends, and from class indices to proportions and labels."""
+
+import numpy as np
+import pytest
+
+from dataProcessors.legends.legend import NO_LABEL, dominant, legend_from_json, proportions
+
+GREEN = {"name": "green", "color": [0, 255, 0]}
+
+
+def test_the_legends_of_the_project(legends):
+    assert {name: len(legend) for name, legend in legends.items()} == {"osm": 13, "clc": 44}
+    assert legends["osm"].codes is None
+    assert legends["clc"].codes[:2] == (111, 112) and legends["clc"].codes[-1] == 523
+    assert legends["clc"].colors[legends["clc"].names.index("burnt areas")] == (0, 0, 0)
+    for legend in legends.values():
+        assert len(set(legend.names)) == len(set(legend.colors)) == len(legend)
+
+
+def test_proportions_equal_a_slow_count():
+    tiles = np.random.default_rng(0).choice(np.array([0, 1, 2, 4, NO_LABEL], np.uint8), (6, 1, 9, 7))
+    tiles[2] = NO_LABEL
+    tiles[3] = 4
+    shares = proportions(tiles, 5)
+    assert shares.shape == (6, 5) and shares.dtype == np.float32
+    for tile, row in zip(tiles, shares):
+        labelled = [value for value in tile.ravel().tolist() if value != NO_LABEL]
+        wanted = [labelled.count(c) / max(len(labelled), 1) for c in range(5)]
+        assert np.allclose(row, wanted, atol=1e-6)
+    assert shares[2].sum() == 0
+    assert dominant(shares).tolist() == [s.argmax() if s.any() else -1 for s in shares]
+
+
+def test_proportions_of_no_tiles():
+    assert proportions(np.empty((0, 1, 4, 4), np.uint8), 3).shape == (0, 3)
+
+
+def test_a_legend_from_json():
+    legend = legend_from_json("own", [GREEN | {"code": 3}, {"name": "red", "color": [255, 0, 0], "code": 1}])
+    assert (legend.names, legend.codes, legend.colors[0]) == (("green", "red"), (3, 1), (0, 255, 0))
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [[], [GREEN] * 255, [GREEN | {"color": [0, 0]}], [GREEN | {"color": [0, 0, 256]}], [GREEN | {"color": [0.5, 0, 0]}],
+     [GREEN | {"code": "x"}], [GREEN | {"code": 1}, GREEN | {"code": 1}], [GREEN | {"code": 1}, GREEN],
+     [{"name": "green"}], [3], None],
+)  # fmt: skip
+def test_what_is_no_legend(classes):
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        legend_from_json("own", classes)

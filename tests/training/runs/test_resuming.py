@@ -1,0 +1,513 @@
+"""Runs that are broken off and gone on with: nothing is lost but the steps since the last checkpoint."""
+
+import json
+import re
+import shutil
+import signal
+import threading
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from runs_for_tests import (
+    config_file,
+    losses_of,
+    rows_of,
+    run_in_process,
+    values_of,
+)
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import main
+from storage import Lock
+from training.execution.device import Execution
+from training.forward import Passes
+from training.runs.checkpoint import Checkpoints, load, save
+from training.runs.faults import NotFinite
+from training.runs.interruption import Interrupted, Interruption
+from training.scoring.evaluator import Evaluator
+from training.scoring.schedule import Scorer
+from training.snapshots import Snapshots
+from training.trainer import Trainer
+
+LONG = {"iterations": 4, "epochs": 2, "network": "test_resnet"}
+# each has something of its own to remember: the walk of the anchors, fresh draws, the cluster index
+KINDS = {
+    "walk": {"loss": "tripletloss", "random_reset": 0.3, "mining": ["HARD_NEGATIVE"]},
+    "fresh": {"loss": "quadrupletloss", "mining": ["RANDOM_HARD_NEGATIVE", "HARD_POSITIVE"]},
+    "clusters": {"loss": "magnetloss", "random_reset": 0.0},
+    "index": {"loss": "magnetloss", "supervised": True},
+    "transformer": {"loss": "tripletloss", "network": "transformer"},
+    "bf16": {
+        "loss": "tripletloss",
+        "precision": "bf16",
+        "channels_last": True,
+        "threads": 2,
+        "image_size": 32,
+        "max_neg_dist": 6,
+        "validation_spacing": 5,
+    },
+}
+
+
+def interrupt_after(monkeypatch, step: int, number: int = signal.SIGTERM) -> None:
+    """Have a signal come in the middle of a step."""
+    whole = Trainer._train_step
+
+    def interrupted(trainer, batch, waited):
+        if batch.step == step:
+            signal.raise_signal(number)
+        return whole(trainer, batch, waited)
+
+    monkeypatch.setattr(Trainer, "_train_step", interrupted)
+
+
+def interrupted_run(monkeypatch, name: str, step: int, **changes) -> Path:
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, step)
+        assert main.main([str(config_file(name, **changes))]) == 128 + signal.SIGTERM
+    return Path("results") / name
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def unbroken(request, workplace_of_module):
+    """The folder of a run that nothing broke off, and its settings."""
+    changes = LONG | KINDS[request.param]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reporting.reporter.Reporter.figures", lambda *arguments: None)
+        return run_in_process(f"unbroken-{request.param}", **changes), changes
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 6])
+def test_losses_and_scores_are_those_of_an_unbroken_run(unbroken, no_figures, monkeypatch, step):
+    folder, changes = unbroken
+    broken = interrupted_run(monkeypatch, f"broken-{folder.name}-{step}", step, **changes)
+    assert load(broken / "last.pt")["step"] == step, "the step was finished, and kept"
+    assert main.main(["resume", str(broken)]) == 0
+    assert losses_of(broken) == losses_of(folder), "bit for bit"
+    assert (broken / "metrics.csv").read_text() == (folder / "metrics.csv").read_text()
+    for tag in ("train/embedding_spread", "retrieval/MAP@R"):
+        assert values_of(broken, tag) == values_of(folder, tag), "without doubled or missing steps"
+    for name in ("last.pt", "best.pt"):
+        ours, theirs = (load(each / name)["network"] for each in (broken, folder))
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert not (broken / "evaluating.pt").exists()
+
+
+def test_figures_and_projections_go_on(workplace, monkeypatch):
+    """The projector goes on to show the best of before, beside the network that is now the last."""
+    settings = LONG | {"single_class_classifiers": ["dt"], "epochs": 1}
+    folder = run_in_process("shown", **settings)
+    assert main.main(["resume", str(folder), "epochs=2"]) == 0
+    listed = (folder / "tensorboard/trained/projector_config.pbtxt").read_text()
+    events = EventAccumulator(str(folder / "tensorboard/trained"), purge_orphaned_data=False).Reload()
+    drawn = [image.step for image in events.Images("figures/umap")]
+    assert {4, 8} <= set(drawn) <= {0, 4, 8}, "the best may be the untrained network"
+    shown = {name: int(step) for name, step in re.findall(r'"(best|last):(\d+)', listed)}
+    assert shown["best"] == load(folder / "best.pt")["step"]
+    assert max(shown.values()) == 8
+    assert list(shown.values()) == sorted(shown.values(), reverse=True), "the newest is shown first"
+    assert [event.step for event in events.Images("batch/hardest")] == [4, 8]
+    assert [image.step for image in events.Images("batch/tiles")] == [4, 8]
+    assert len(events.Tensors("config/text_summary")) == 1
+
+
+@pytest.fixture
+def broken(workplace, no_figures, monkeypatch) -> Path:
+    """A run that was broken off after its sixth step of eight."""
+    shutil.rmtree("results/broken", ignore_errors=True)
+    return interrupted_run(monkeypatch, "broken", 6, **LONG)
+
+
+def test_what_to_call_next_is_told(workplace, no_figures, monkeypatch, capsys):
+    interrupted_run(monkeypatch, "told", 2, **LONG)
+    assert "python main.py resume results/told" in capsys.readouterr().err
+
+
+def test_ctrl_c_has_its_own_exit_code(workplace, no_figures, monkeypatch):
+    interrupt_after(monkeypatch, 2, signal.SIGINT)
+    assert main.main([str(config_file("ctrl-c", **LONG))]) == 130
+
+
+def test_a_signal_outside_of_a_step_ends_at_once_and_a_second_ctrl_c_is_the_systems():
+    with Interruption() as interruption:
+        with pytest.raises(Interrupted) as caught:
+            signal.raise_signal(signal.SIGTERM)
+        assert caught.value.number == signal.SIGTERM
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+        assert not interruption._deferred
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler, "as it was before"
+
+
+def test_a_signal_in_a_step_waits_for_its_end():
+    done = []
+    with Interruption() as interruption, pytest.raises(Interrupted), interruption.deferred():
+        signal.raise_signal(signal.SIGINT)
+        done.append("the step")
+    assert done == ["the step"]
+
+
+def test_a_block_within_another_does_not_end_the_deferral():
+    done = []
+    with Interruption() as interruption, pytest.raises(Interrupted), interruption.deferred():
+        with interruption.deferred():
+            signal.raise_signal(signal.SIGINT)
+        done.append("the rest of the step")
+    assert done == ["the rest of the step"]
+
+
+def test_ignored_signals_stay_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption():
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN, "as under nohup"
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_evaluation_is_made_again(workplace, no_figures, monkeypatch):
+    reference = run_in_process("evaluation-whole", **LONG)
+    with monkeypatch.context() as patch:
+        calls = []
+
+        def interrupted(self, features):
+            calls.append(features)
+            if len(calls) == 3:  # the untrained network and the band statistics come first
+                signal.raise_signal(signal.SIGINT)
+            return evaluate(self, features)
+
+        evaluate = Evaluator.evaluate
+        patch.setattr(Evaluator, "evaluate", interrupted)
+        assert main.main([str(config_file("evaluation", **LONG))]) == 130
+    folder = Path("results/evaluation")
+    assert load(folder / "last.pt")["evaluating"] == 4
+    assert main.main(["resume", str(folder)]) == 0
+    assert (folder / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
+    assert values_of(folder, "multi_class/gSil") == values_of(reference, "multi_class/gSil")
+    events = EventAccumulator(str(folder / "tensorboard/trained")).Reload()
+    assert [image.step for image in events.Images("batch/tiles")] == [4, 8], "of the epoch that was made before, too"
+
+
+@pytest.fixture
+def beside(monkeypatch):
+    """Evaluations run beside the training, as on a GPU, and wait for `go`."""
+    go, whole = threading.Event(), Evaluator.evaluate
+
+    class BesideScorer(Scorer):
+        def __init__(self, *arguments, **keywords):
+            super().__init__(*arguments, **keywords | {"beside": 2})
+
+    def evaluate(evaluator, features):
+        assert go.wait(60)
+        return whole(evaluator, features)
+
+    monkeypatch.setattr("assembly.Scorer", BesideScorer)
+    monkeypatch.setattr(Evaluator, "evaluate", evaluate)
+    go.set()
+    yield go
+    go.set()
+
+
+@pytest.mark.parametrize(("step", "pending"), [(2, 0), (6, 4)])
+def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
+    workplace, no_figures, monkeypatch, beside, step, pending
+):
+    reference = run_in_process(f"beside-whole-{step}", **LONG)
+    with monkeypatch.context() as patch:
+        patch.setattr(Snapshots, "now", hold_after(pending, Snapshots.now, beside))
+        broken = interrupted_run(patch, f"beside-{step}", step, **LONG)
+    beside.set()
+    assert load(broken / "last.pt")["evaluating"] == pending
+    assert load(broken / "last.pt")["step"] == step
+    assert load(broken / "evaluating.pt")["step"] == pending
+    assert main.main(["resume", str(broken)]) == 0
+    assert (broken / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
+    for tag in ("train/loss", "retrieval/MAP@R"):
+        assert values_of(broken, tag) == values_of(reference, tag)
+    assert load(broken / "best.pt")["step"] == load(reference / "best.pt")["step"]
+    assert not (broken / "evaluating.pt").exists()
+
+
+def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
+    """A run whose evaluation of step 4 is still going on when a signal ends it, while step 8's waits for that one."""
+    whole = Trainer._evaluate
+
+    def evaluate(trainer):
+        if trainer.state.steps_done == 8:
+            signal.raise_signal(signal.SIGTERM)
+        whole(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Snapshots, "now", hold_after(4, Snapshots.now, go))
+        patch.setattr(Trainer, "_evaluate", evaluate)
+        assert main.main([str(config_file(name, **LONG))]) == 128 + signal.SIGTERM
+    go.set()
+    folder = Path("results") / name
+    assert (load(folder / "last.pt")["step"], load(folder / "last.pt")["evaluating"]) == (8, 4)
+    return folder
+
+
+def test_an_epoch_that_ended_while_an_earlier_one_was_evaluated_is_evaluated_too(
+    workplace, no_figures, monkeypatch, beside
+):
+    reference = run_in_process("waiting-whole", **LONG)
+    broken = held_run(monkeypatch, "waiting", beside)
+    assert main.main(["resume", str(broken)]) == 0
+    assert (broken / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
+
+
+def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_be_evaluated(
+    workplace, no_figures, monkeypatch, beside, caplog
+):
+    reference = run_in_process("own-whole", **LONG)
+    with monkeypatch.context() as patch:
+        patch.setattr(Snapshots, "now", hold_after(4, Snapshots.now, beside))
+        broken = interrupted_run(patch, "own", 6, **LONG)
+    beside.set()
+    whole, calls = Passes.embed_positions, count(1)
+
+    def embed(passes, positions):
+        if next(calls) == 1:
+            raise NotFinite
+        return whole(passes, positions)
+
+    monkeypatch.setattr(Passes, "embed_positions", embed)
+    assert main.main(["resume", str(broken)]) == 0
+    assert "The network of evaluating.pt is not evaluated or drawn" in caplog.text
+    assert losses_of(broken) == losses_of(reference)
+
+
+def test_a_signal_while_a_checkpoint_is_loaded_changes_nothing(broken, monkeypatch):
+    before = (broken / "last.pt").read_bytes()
+    whole = Scorer.load_state_dict
+
+    def interrupted(scorer, state):
+        signal.raise_signal(signal.SIGTERM)
+        whole(scorer, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Scorer, "load_state_dict", interrupted)
+        assert main.main(["resume", str(broken)]) == 128 + signal.SIGTERM
+    assert (broken / "last.pt").read_bytes() == before
+
+
+def test_a_run_ends_without_the_best_network_of_before(workplace, no_figures, monkeypatch, caplog):
+    values = iter([0.1, 0.9, 0.5])
+    monkeypatch.setattr("training.scoring.schedule.goodness", lambda scores, tag: next(values))
+    broken = interrupted_run(monkeypatch, "bestless", 6, **LONG)
+    (broken / "best.pt").unlink()
+    assert main.main(["resume", str(broken)]) == 0
+    assert "The network of best.pt is not evaluated or drawn" in caplog.text
+    assert load(broken / "last.pt")["evaluating"] is None
+
+
+@pytest.mark.parametrize("step", [3, 4, 6])
+def test_a_run_whose_steps_are_read_later_shows_the_same(workplace, no_figures, monkeypatch, step):
+    """As on a GPU, which is given the next step before the results of the last one are waited for."""
+    reference = run_in_process(f"at-once-{step}", **LONG)
+    monkeypatch.setattr(Execution, "steps_ahead", 1)
+    broken = interrupted_run(monkeypatch, f"later-{step}", step, **LONG)
+    assert load(broken / "last.pt")["step"] == step
+    assert len(losses_of(broken)) == step, "all that a checkpoint holds is shown"
+    assert main.main(["resume", str(broken)]) == 0
+    for tag in ("train/loss", "train/positive_distance", "retrieval/MAP@R"):
+        assert values_of(broken, tag) == values_of(reference, tag)
+
+
+def hold_after(step: int, snapshot, go: threading.Event):
+    """A Snapshots.now after which evaluations wait, from that of a step on."""
+
+    def taken(snapshots):
+        snapshots.scorer.wait()
+        if snapshots.state.steps_done == step:
+            go.clear()
+        return snapshot(snapshots)
+
+    return taken
+
+
+def test_the_network_in_evaluation_is_kept_until_a_checkpoint_knows_of_its_end(tmp_path):
+    checkpoints = Checkpoints(tmp_path, 10)
+    checkpoints.write({"evaluating": 5})
+    checkpoints.keep_for_evaluation()
+    checkpoints.evaluated(True)
+    assert load(tmp_path / "best.pt")["evaluating"] == 5
+    assert (tmp_path / "evaluating.pt").exists(), "last.pt still says that it is to be evaluated"
+    checkpoints.write({"evaluating": None})
+    assert not (tmp_path / "evaluating.pt").exists()
+
+
+def test_what_was_shown_after_the_checkpoint_is_shown_once(broken):
+    """As after a kill: events and scores are there of steps that no checkpoint holds."""
+    checkpoint = load(broken / "last.pt")
+    with (broken / "metrics.csv").open("a") as file:
+        file.write("8,trained,single_class,-,MAP@R,0.5,0\n8,trained,sing")
+    assert main.main(["resume", str(broken)]) == 0
+    shutil.copytree(broken, "results/doubled")
+    save(Path("results/doubled/last.pt"), {key: value for key, value in checkpoint.items() if key != "format"})
+    assert main.main(["resume", "results/doubled"]) == 0
+    for folder in (broken, Path("results/doubled")):
+        assert [step for step, _ in values_of(folder, "train/loss")] == list(range(1, 9))
+        assert [step for step, _ in values_of(folder, "retrieval/MAP@R")] == [0, 4, 8]
+        assert {row["step"] for row in rows_of(folder)} == {"0", "4", "8"}
+        assert None not in rows_of(folder)[-1].values()
+    shutil.rmtree("results/doubled")
+
+
+def test_a_run_without_a_checkpoint_begins_again(broken):
+    for path in broken.glob("*.pt"):
+        path.unlink()
+    assert main.main(["resume", str(broken)]) == 0
+    assert [step for step, _ in values_of(broken, "train/loss")] == list(range(1, 9))
+    assert {row["step"] for row in rows_of(broken)} == {"0", "4", "8"}
+
+
+def test_half_written_files_are_removed(broken):
+    (broken / ".part-0123abcd-last.pt").write_bytes(b"half")
+    assert main.main(["resume", str(broken)]) == 0
+    assert not list(broken.rglob(".part-*"))
+
+
+def test_resumption_is_noted_and_more_epochs_can_be_made(broken):
+    assert main.main(["resume", str(broken), "epochs=3"]) == 0
+    assert json.loads((broken / "config.json").read_text())["epochs"] == 3
+    (resumed,) = json.loads((broken / "run.json").read_text())["resumed"]
+    assert resumed["step"] == 6
+    assert [step for step, _ in values_of(broken, "train/loss")] == list(range(1, 13))
+    assert main.main(["resume", str(broken), "epochs=4"]) == 0, "a complete run too"
+    assert len(losses_of(broken)) == 16
+
+
+def test_precision_layout_and_threads_are_those_that_the_run_had_found(workplace, no_figures, monkeypatch):
+    """Another machine, or this one at another moment, might choose others."""
+    open_choices = {"precision": "auto", "channels_last": "auto", "threads": "auto"}
+    broken = interrupted_run(monkeypatch, "found", 3, **LONG | open_choices)
+    before = json.loads((broken / "config.json").read_text())
+    assert not {"auto"} & {before[key] for key in open_choices}
+    monkeypatch.setattr("training.execution.precision._fastest", lambda *arguments: pytest.fail("measured again"))
+    monkeypatch.setattr("training.execution.device.usable_cores", lambda: before["threads"] + 5)
+    assert main.main(["resume", str(broken)]) == 0
+    assert json.loads((broken / "config.json").read_text()) == before
+    assert {key: load(broken / "last.pt")["config"][key] for key in open_choices} == {
+        key: before[key] for key in open_choices
+    }
+
+
+def refused(capsys, *arguments: str) -> str:
+    capsys.readouterr()
+    assert main.main(["resume", *arguments]) == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    return message
+
+
+def test_a_config_that_contradicts_the_checkpoint_names_the_keys(broken, capsys):
+    message = refused(capsys, str(broken), "learning_rate=0.1", "margin=0.7", "epochs=5")
+    assert "'learning_rate' is 0.1, and was 0.0002" in message
+    assert "'margin'" in message
+    assert "'epochs'" not in message
+
+
+def test_a_complete_run_says_how_to_make_it_longer(broken, capsys):
+    for _ in range(2):
+        assert main.main(["resume", str(broken)]) == 0, "so that a script may call it until all is done"
+    assert f"python main.py resume {broken} epochs=4" in capsys.readouterr().out
+    assert len(json.loads((broken / "run.json").read_text())["resumed"]) == 1
+
+
+def test_no_run_names_those_there_are(broken, capsys):
+    message = refused(capsys, "results/nosuch")
+    assert "results/nosuch" in message
+    assert str(broken) in message
+
+
+def test_a_run_that_is_being_made_is_left_alone(broken, capsys):
+    lock = Lock.on(broken)
+    assert "another process" in refused(capsys, str(broken))
+    lock.release()
+
+
+def test_truncated_checkpoints_are_refused_whatever_their_length(broken, capsys):
+    whole = (broken / "last.pt").read_bytes()
+    for part in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+        (broken / "last.pt").write_bytes(whole[:part])
+        message = refused(capsys, str(broken))
+        assert "last.pt: damaged" in message
+        assert "best.pt" in message
+    shutil.copy(broken / "best.pt", broken / "last.pt")  # what the message says to do
+    assert main.main(["resume", str(broken)]) == 0
+
+
+def test_a_damaged_byte_of_a_checkpoint_is_found(broken, capsys):
+    content = bytearray((broken / "last.pt").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (broken / "last.pt").write_bytes(content)
+    assert "last.pt" in refused(capsys, str(broken))
+
+
+def test_a_run_of_a_gpu_goes_on_on_a_cpu(broken):
+    content = load(broken / "last.pt")
+    content["optimizer"]["param_groups"][0]["fused"] = True
+    save(broken / "last.pt", {key: value for key, value in content.items() if key != "format"})
+    assert main.main(["resume", str(broken), "device=cpu"]) == 0
+    assert load(broken / "last.pt")["optimizer"]["param_groups"][0]["fused"] is None
+
+
+def test_a_checkpoint_of_another_network_is_refused(broken, capsys):
+    content = load(broken / "last.pt")
+    content["network"].pop("head.weight")
+    save(broken / "last.pt", content)
+    assert "another network" in refused(capsys, str(broken))
+
+
+def test_a_pickled_object_is_not_loaded(broken, capsys):
+    torch.save({"format": 1, "network": Path("x")}, broken / "last.pt")
+    assert "damaged, or no checkpoint" in refused(capsys, str(broken))
+
+
+def test_another_map_under_the_same_name_is_refused(broken, capsys):
+    content = load(broken / "last.pt")
+    content["maps"]["image"]["bytes"] += 1
+    save(broken / "last.pt", content)
+    assert "is not the map" in refused(capsys, str(broken))
+
+
+def test_checkpoints_are_written_in_time(workplace, no_figures, monkeypatch):
+    written = []
+    whole = Trainer._keep
+    monkeypatch.setattr(Trainer, "_keep", lambda trainer: (written.append(trainer.state.steps_done), whole(trainer))[1])
+    run_in_process("in-time", checkpoint_minutes=1e-6, **LONG)
+    assert written == [0, 1, 2, 3, 4, 5, 6, 7, 8, 8], "after every step, and at the end of the run once more"
+    written.clear()
+    run_in_process("seldom", checkpoint_minutes=60, evaluate_every=2, **LONG)
+    assert written == [0, 4, 8, 8], "after every epoch"
+
+
+def test_best_is_the_best_and_not_the_latest(workplace, no_figures, monkeypatch):
+    values = iter([0.1, 0.5, 0.9, 0.4, 0.8])
+    monkeypatch.setattr("training.scoring.schedule.goodness", lambda scores, tag: next(values))
+    folder = run_in_process("best", **LONG | {"epochs": 4})
+    assert load(folder / "best.pt")["step"] == 8
+    assert load(folder / "last.pt")["step"] == 16
+
+
+def test_state_of_random_generators_is_kept(workplace, no_figures, monkeypatch):
+    """For networks with dropout: what torch itself draws goes on too."""
+    drawn = {}
+    whole = Trainer._train_step
+
+    def drawing(trainer, batch, waited):
+        drawn.setdefault(trainer.folder.name, []).append(float(torch.rand(())))
+        return whole(trainer, batch, waited)
+
+    monkeypatch.setattr(Trainer, "_train_step", drawing)
+    torch.manual_seed(5)
+    run_in_process("drawn", **LONG)
+    torch.manual_seed(6)  # of no effect: the run has a seed of its own
+    broken = interrupted_run(monkeypatch, "drawn-broken", 3, **LONG)
+    torch.manual_seed(99)
+    assert main.main(["resume", str(broken)]) == 0
+    assert drawn["drawn-broken"] == drawn["drawn"]
+    assert np.std(drawn["drawn"]) > 0

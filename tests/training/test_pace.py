@@ -1,0 +1,74 @@
+"""What is shown of the pace of a training: tiles a second, the share of waiting, the loss of an epoch."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from runs_for_tests import losses_of, run_in_process, values_of
+
+from training.execution.device import Execution
+from training.runs.checkpoint import Checkpoints
+from training.trainer import Trainer
+
+WAITS = {1: 3.0, 2: 0.25, 3: 0.0, 4: 1.0, 5: 0.5, 6: 0.0, 7: 7.0, 8: 1.0}  # seconds for the batch of each step
+TILES, COMPUTING, WRITING = 12, 1.0, 100.0  # of a batch; seconds of a step; seconds of a checkpoint
+
+pytestmark = pytest.mark.usefixtures("workplace", "no_figures")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes only where the constants above say so."""
+    now = [0.0]
+
+    def passing(function, seconds):
+        def passed(*arguments):
+            now[0] += seconds
+            return function(*arguments)
+
+        return passed
+
+    def with_waiting(batches):
+        for batch in batches:
+            now[0] += WAITS[batch.step]
+            yield batch, WAITS[batch.step]
+
+    monkeypatch.setattr("training.trainer.with_waiting", with_waiting)
+    monkeypatch.setattr(Execution, "mark", lambda execution: now[0])
+    monkeypatch.setattr(Trainer, "_gradients", passing(Trainer._gradients, COMPUTING))
+    monkeypatch.setattr(Checkpoints, "write", passing(Checkpoints.write, WRITING))
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+@pytest.mark.parametrize("minutes", [10, 1e-6])
+def test_every_step_has_its_own_time(clock, monkeypatch, ahead, minutes):
+    """The first and the last of an epoch too, and those around a checkpoint."""
+    monkeypatch.setattr(Execution, "steps_ahead", ahead)  # 1: as on a GPU
+    folder = run_in_process(f"pace-{ahead}-{minutes}", iterations=4, epochs=2, checkpoint_minutes=minutes)
+    seconds = {step: COMPUTING + wait for step, wait in WAITS.items()}
+    assert dict(values_of(folder, "train/tiles_per_second")) == pytest.approx(
+        {step: TILES / of_step for step, of_step in seconds.items()}
+    )
+    assert dict(values_of(folder, "train/wait_share")) == pytest.approx(
+        {step: WAITS[step] / of_step for step, of_step in seconds.items()}
+    )
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+@pytest.mark.parametrize("minutes", [10, 1e-6])
+def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(monkeypatch, capsys, ahead, minutes):
+    monkeypatch.setattr(Execution, "steps_ahead", ahead)
+    folder = run_in_process(f"losses-{ahead}-{minutes}", iterations=4, epochs=2, checkpoint_minutes=minutes)
+    told = [float(loss) for loss in re.findall(r"epoch \d/2: loss ([\d.]+),", capsys.readouterr().out)]
+    assert told == pytest.approx(np.reshape(losses_of(folder), (2, 4)).mean(1), abs=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_tells_when_it_was_done():
+    execution = Execution(torch.device("cuda"), 1, "fp32")
+    started = execution.mark()
+    torch.cuda._sleep(10**8)  # clock cycles
+    slept = execution.mark()
+    nothing = execution.mark()
+    assert execution.seconds_between(started, slept) > 100 * execution.seconds_between(slept, nothing)

@@ -1,0 +1,120 @@
+"""Evaluation of a network: embeddings of the pools' tiles, and how well simple models read land cover from them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from config import Config
+from dataProcessors.sampling.pool import Pool
+from dataProcessors.statistics import band_statistics
+from dataProcessors.tiffreader import TiffReader
+from evaluation.scoring import Evaluation, Settings, draws, evaluate
+from training.scoring.segmenter import Segmenter
+
+PIXELS_AT_ONCE = 2_500_000  # per band, in tiles that pass the network together
+
+Scaling = tuple[np.ndarray, np.ndarray]  # offset (C,) and scale (C,)
+EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
+
+
+def most_at_once(size: int) -> int:
+    """How many tiles of size x size pixels a network takes together, at most."""
+    return max(1, PIXELS_AT_ONCE // size**2)
+
+
+def in_parts(positions: np.ndarray, size: int) -> list[np.ndarray]:
+    """Positions (N, 2) in parts that a network takes at once."""
+    step = most_at_once(size)
+    return [positions[i : i + step] for i in range(0, len(positions), step)]
+
+
+@dataclass(frozen=True)
+class Features:
+    """One feature vector for each tile that any draw uses.
+
+    Attributes:
+        name: "trained", "untrained" or "band_statistics"
+        fit: (F, D) of the fit tiles
+        score: (S, D) of the scored tiles
+        windows: (W, D) of the segmentation's windows; None where it is off
+    """
+
+    name: str
+    fit: np.ndarray
+    score: np.ndarray
+    windows: np.ndarray | None = None
+
+
+class Evaluator:
+    """Scores feature sets on the same seeded draws of the same tiles.
+
+    Args:
+        config: of the run
+        image: reads the tiles' pixels, for the band statistics
+        scaling: offset and scale per band of the map's normalisation, for the same
+        fit: pool of the training area
+        score: pool of the reserved cells; of both only tiles that a draw uses are kept
+        jobs: CPU cores the simple models may use
+        segmenter: scores segmentation too; None: it is off
+    """
+
+    def __init__(
+        self, config: Config, image: TiffReader, scaling: Scaling, fit: Pool, score: Pool, jobs: int,
+        segmenter: Segmenter | None = None,
+    ):  # fmt: skip
+        self.segmenter = segmenter
+        self.image, self.scaling, self.size = image, scaling, config.image_size
+        drawn = draws(
+            len(fit), len(score), config.validation_nb, config.validation_nb // 10, config.valIteration, config.seed
+        )
+        self.fit, fit_draws = _used(fit, [fit_indices for fit_indices, _ in drawn])
+        self.score, score_draws = _used(score, [score_indices for _, score_indices in drawn])
+        self.draws = list(zip(fit_draws, score_draws))
+        self.settings = Settings(
+            config.single_class_classifiers, config.multi_class_classifiers, config.singleClassTreshold, jobs,
+            config.seed,
+        )  # fmt: skip
+
+    def embed(self, name: str, embed: EmbedPositions) -> Features:
+        """Features of all tiles, under a name."""
+        windows = embed(self.segmenter.windows) if self.segmenter else None
+        return Features(name, embed(self.fit.positions), embed(self.score.positions), windows)
+
+    @cached_property
+    def band_statistics(self) -> Features:
+        """Mean and standard deviation of each band: the plainest features there are."""
+
+        def embed(positions: np.ndarray) -> np.ndarray:
+            tiles = (self.image.read(part, self.size) for part in in_parts(positions, self.size))
+            return np.concatenate([band_statistics(part, self.image.fill, *self.scaling) for part in tiles])
+
+        return self.embed("band_statistics", embed)
+
+    def evaluate(self, features: Features) -> Evaluation:
+        """Mean and spread of every score over the draws."""
+        evaluation = evaluate(
+            features.name, features.fit, features.score, self.fit.proportions, self.score.proportions, self.draws,
+            self.settings,
+        )  # fmt: skip
+        if self.segmenter is None:
+            return evaluation
+        first = self.draws[0][0]
+        segmentation = self.segmenter.segment(
+            features.fit[first], self.fit.proportions[first], features.windows, self.settings
+        )
+        scores = [*evaluation.scores, *self.segmenter.scores(features.name, segmentation)]
+        return replace(evaluation, scores=scores, segmentation=segmentation)
+
+
+def renamed(evaluation: Evaluation, name: str) -> Evaluation:
+    """The same scores under another name of the features."""
+    scores = [score._replace(features=name) for score in evaluation.scores]
+    return replace(evaluation, features=name, scores=scores)
+
+
+def _used(pool: Pool, indices: list[np.ndarray]) -> tuple[Pool, list[np.ndarray]]:
+    """The tiles of a pool that any draw uses, and the draws as indices into those."""
+    used = np.unique(np.concatenate(indices))
+    return pool.take(used), [np.searchsorted(used, drawn) for drawn in indices]

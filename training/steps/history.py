@@ -1,0 +1,102 @@
+"""What is noted of training steps to be shown later: where tiles were sampled, and which tuples were hardest."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from training.runs.checkpoint import to_arrays, to_tensors
+
+MOST_SAMPLED = 400  # positions per role that are kept to be drawn on the map
+MOST_HARDEST = 8  # tuples
+
+Tuples = Callable[[np.ndarray], dict[str, np.ndarray]]  # indices (k,) of loss terms -> role -> tiles (k,), -1: none
+
+
+class Sampled:
+    """Positions trained on so far by role, thinned out evenly once they are very many."""
+
+    def __init__(self):
+        self._parts: dict[str, list[np.ndarray]] = {}
+        self._stride: dict[str, int] = {}
+        self._seen: dict[str, int] = {}
+
+    def add(self, role: str, positions: np.ndarray) -> None:
+        """Note positions (n, 2) of tiles that were trained on in a role."""
+        stride, seen = self._stride.setdefault(role, 1), self._seen.get(role, 0)
+        self._seen[role] = seen + len(positions)
+        kept = positions[np.arange(seen, seen + len(positions)) % stride == 0]
+        if not len(kept):
+            return
+        self._parts.setdefault(role, []).append(kept)
+        if sum(map(len, self._parts[role])) > MOST_SAMPLED:
+            self._parts[role] = [np.concatenate(self._parts[role])[::2]]
+            self._stride[role] = 2 * stride
+
+    def copy(self) -> dict[str, np.ndarray]:
+        """Role -> positions (n, 2)."""
+        return {role: np.concatenate(parts) for role, parts in self._parts.items()}
+
+    def state_dict(self) -> dict:
+        """What a checkpoint keeps."""
+        return {"positions": to_tensors(self.copy()), "stride": dict(self._stride), "seen": dict(self._seen)}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` gave."""
+        self._parts = {role: [positions] for role, positions in to_arrays(state["positions"]).items()}
+        self._stride, self._seen = dict(state["stride"]), dict(state["seen"])
+
+
+class HardestTuples:
+    """The tuples of largest loss since the last `clear`, from hard to easy.
+
+    Attributes:
+        losses: of each tuple
+        positions: role -> [x, y] of each tuple's tile
+    """
+
+    def __init__(self):
+        self.losses: list[float] = []
+        self.positions: list[dict[str, list[int]]] = []
+
+    def add(self, terms: np.ndarray, positions: np.ndarray, tuples: Tuples) -> None:
+        """Note the hardest of a step.
+
+        Args:
+            terms: (n,) loss of each tuple, finite
+            positions: (N, 2) of the batch's tiles
+            tuples: which tiles the terms are of; those without a tile in some role are left out
+        """
+        hardest = np.argsort(-terms, kind="stable")[:MOST_HARDEST]
+        hardest = hardest[terms[hardest] > (self.losses[-1] if len(self.losses) == MOST_HARDEST else 0)]
+        if not len(hardest):
+            return
+        tiles = tuples(hardest)
+        for place, term in enumerate(hardest):
+            if all(indices[place] >= 0 for indices in tiles.values()):
+                self.losses.append(float(terms[term]))
+                self.positions.append({role: positions[indices[place]].tolist() for role, indices in tiles.items()})
+        self._sort()
+
+    def _sort(self) -> None:
+        order = np.argsort(-np.array(self.losses), kind="stable")[:MOST_HARDEST]
+        self.losses = [self.losses[i] for i in order]
+        self.positions = [self.positions[i] for i in order]
+
+    def rows(self) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
+        """Positions (n, 2) of all their tiles, and the name of each role with the indices of its tiles among them."""
+        roles = list(self.positions[0]) if self.positions else []
+        places = np.array([[tiles[role] for tiles in self.positions] for role in roles], np.int64).reshape(-1, 2)
+        indices = np.arange(len(places)).reshape(len(roles), len(self.positions))
+        return places, list(zip(roles, indices))
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self.losses, self.positions = [], []
+
+    def state_dict(self) -> dict:
+        """What a checkpoint keeps."""
+        return {"losses": list(self.losses), "positions": [dict(tiles) for tiles in self.positions]}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` gave."""
+        self.losses, self.positions = list(state["losses"]), list(state["positions"])

@@ -1,0 +1,36 @@
+"""Which step trains which loss."""
+
+from config import Config
+from config.library import LIBRARY_LOSSES, TAKE_MINERS
+from dataProcessors.sampling.batches import Reader
+from dataProcessors.sampling.pool import Pool
+from dataProcessors.sampling.tile_sampler import TileSampler
+from training.steps.cluster_step import ClassClusterStep, ClusterStep
+from training.steps.mined_step import MinedStep
+from training.steps.step import Step
+from training.steps.tuple_step import TupleStep
+
+BOTH = (False, True)
+# (loss, supervised) -> how a step is made, and how it is made where a miner of the library is named
+STEPS: dict[tuple[str, bool], type[Step]] = {
+    ("tripletloss", False): TupleStep,
+    ("tripletloss", True): TupleStep,
+    ("quadrupletloss", False): TupleStep,
+    ("quadrupletloss", True): TupleStep,
+    ("magnetloss", False): ClusterStep,
+    ("magnetloss", True): ClassClusterStep,
+} | {(name, supervised): MinedStep for name in LIBRARY_LOSSES for supervised in BOTH}
+MINED_STEPS = {(name, supervised): MinedStep for name in TAKE_MINERS for supervised in BOTH}
+
+
+def make_step(config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]) -> Step:
+    """The step of a run.
+
+    Args:
+        config: of the run
+        sampler: draws positions
+        read: positions -> tiles
+        pools: "train" and others, where training is supervised
+    """
+    steps = MINED_STEPS if config.library_miners else STEPS
+    return steps[config.loss_name, config.supervised](config, sampler, read, pools)
