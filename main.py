@@ -55,20 +55,20 @@ def report(arguments: argparse.Namespace, interruption: Interruption) -> None:
 
 def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """List networks with their size: a selection, or all of timm's whose names fit a pattern."""
-    from networks.listing import lines
+    from networks.listing import network_table
 
     try:
-        for line in lines([str(pattern) for pattern in arguments.targets]):
+        for line in network_table([str(pattern) for pattern in arguments.targets]):
             print(line, flush=True)
     except BrokenPipeError:  # what reads them, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def make_run(config: configuration.Config, interruption: Interruption, opened=None) -> None:
-    """Make a new run or go on with an `opened` one (training.runs.resuming.Run), and say where its results are."""
-    from assembly import complete_run
+def make_run(config: configuration.Config, interruption: Interruption, resumed=None) -> None:
+    """Make a new run or go on with one that is resumed (training.runs.resuming.Run), and say where its results are."""
+    from assembly import run_training
 
-    folder, page = complete_run(config, interruption, opened)
+    folder, page = run_training(config, interruption, resumed)
     print(f"\nThe results are in {folder}. Open {page}, or look at them with: tensorboard --logdir {folder}")
 
 

@@ -63,7 +63,7 @@ def check_writable(folder: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path to write a file to; when the block ends well and all is on the disk, it becomes `path`.
 
     Raises:
@@ -83,13 +83,13 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file so that it appears whole or not at all."""
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf8")
 
 
 def link_or_copy(source: Path, target: Path) -> None:
     """Make `target` the same file as `source`, which may be replaced but never changed; a copy where need be."""
-    with whole_file(target) as temporary:
+    with atomic_write(target) as temporary:
         try:
             os.link(source, temporary)
         except OSError:  # a file system without links
@@ -116,7 +116,7 @@ def _locked_folder(parent: Path) -> "tuple[Path, Lock]":
     while True:
         folder = _part(parent / "folder")
         folder.mkdir()
-        lock = Lock.on(folder)
+        lock = Lock.acquire(folder)
         if lock is not None and folder.exists():  # else it was taken for a leftover before it was locked
             return folder, lock
 
@@ -152,14 +152,14 @@ def remove_leftovers(folder: Path) -> None:
     for leftover in filter(Path.is_dir, folder.glob(f"{PART}*")):
         lock = None
         with suppress(PermissionError):  # it is somebody else's
-            lock = Lock.on(leftover)
+            lock = Lock.acquire(leftover)
         if lock is not None:
             if lock.certain:
                 shutil.rmtree(leftover, ignore_errors=True)
             lock.release()
 
 
-def remove_parts(folder: Path) -> None:
+def remove_partial_files(folder: Path) -> None:
     """Remove half-written files of a folder that no other process writes to."""
     for path in folder.rglob(f"{PART}*"):
         _remove(path)
@@ -176,7 +176,7 @@ class Lock:
         self._descriptor, self.certain = descriptor, certain
 
     @classmethod
-    def on(cls, folder: Path) -> "Lock | None":
+    def acquire(cls, folder: Path) -> "Lock | None":
         """The lock of a folder; None if another process holds it, or has just removed the folder."""
         if fcntl is None:
             return cls(None, False)

@@ -20,16 +20,15 @@ from benchmarks.maps import benchmark_maps
 from benchmarks.measure import Row, Setting, Timing, at_most, figure
 from config import Config
 from dataProcessors import maps as run_maps
-from dataProcessors.maps import open_maps
-from dataProcessors.sampling.pool import Pool
+from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import normalisation
 from evaluation import scoring
 from training.execution.device import resolve_threads
 from training.execution.precision import TRIAL_TILES, resolve
+from training.forward import ForwardPass
 from training.scoring.evaluator import Evaluator, Scaling
-from training.trainer import Trainer
 
-MOST_ROUNDS = 3
+MAX_ROUNDS = 3
 WHOLE, FORWARD, MODELS = "evaluation", "of it forward passes", "of it scikit-learn's fit and predict"
 READING, SCORING = "of it reading tiles", "of it metrics, and all else that is done with embeddings"
 
@@ -57,22 +56,21 @@ class Run(NamedTuple):
     """What evaluations of a run need."""
 
     config: Config
-    trainer: Trainer
+    maps: OpenMaps
+    forward: ForwardPass
     scaling: Scaling
-    pools: dict[str, Pool]
     threads: int
 
     def evaluator(self, seed: int) -> Evaluator:
         """Scores features of the tiles that a seed draws."""
-        config, image = self.config.model_copy(update={"seed": seed}), self.trainer.maps.image
-        return Evaluator(config, image, self.scaling, self.pools["fit"], self.pools["score"], self.threads)
+        return Evaluator(self.config.model_copy(update={"seed": seed}), self.maps, self.scaling, self.threads)
 
 
 def measure(setting: Setting) -> list[Row]:
     """Seconds of an evaluation and of its parts, and the share of the rest."""
     run = prepare(setting)
-    run.trainer.passes.embed_positions(run.pools["fit"].positions[:TRIAL_TILES])  # the first is slower than any other
-    rounds = timed_rounds(run, min(setting.rounds, MOST_ROUNDS))
+    run.forward.embed_positions(run.maps.pools["fit"].positions[:TRIAL_TILES])  # the first is slower than any other
+    rounds = timed_rounds(run, min(setting.rounds, MAX_ROUNDS))
     rows = [Row(part, Timing(tuple(seconds[part] for seconds in rounds)).duration()) for part in rounds[0]]
     rest = Timing(tuple(100 * (1 - (seconds[FORWARD] + seconds[MODELS]) / seconds[WHOLE]) for seconds in rounds))
     measured = f"{figure(rest.median)} % ({figure(min(rest.seconds))} to {figure(max(rest.seconds))})"
@@ -91,16 +89,15 @@ def prepare(setting: Setting) -> Run:
     })  # fmt: skip
     threads = resolve_threads(config)
     opened = open_maps(config, threads)
-    pools, scaling = opened.pools(config), normalisation(opened.image, config.image_size)
+    scaling = normalisation(opened.image, config.image_size)
     network = make_network(config, opened, scaling)
-    execution = resolve(config, network, opened.read(pools["fit"].positions[:TRIAL_TILES]))
-    trainer = Trainer(config, network, None, None, execution, opened, None, setting.folder, None)
-    return Run(config, trainer, scaling, pools, threads)
+    execution = resolve(config, network, opened.read(opened.pools["fit"].positions[:TRIAL_TILES]))
+    return Run(config, opened, ForwardPass(config, network, execution, opened), scaling, threads)
 
 
 def timed_rounds(run: Run, rounds: int) -> list[dict[str, float]]:
     """Seconds of an evaluation and of its parts, for each round."""
-    watch, network, image = Stopwatch(), run.trainer.network, run.trainer.maps.image
+    watch, network, image = Stopwatch(), run.forward.network, run.maps.image
     network.forward = watch.watch(FORWARD, network.forward)
     image.read = watch.watch(READING, image.read)
     scoring.fit_predict = watch.watch(MODELS, scoring.fit_predict)
@@ -108,7 +105,7 @@ def timed_rounds(run: Run, rounds: int) -> list[dict[str, float]]:
     for seed in range(rounds):
         watch.seconds.clear()
         evaluator = run.evaluator(seed)
-        features = watch.watch(WHOLE, evaluator.embed)("trained", run.trainer.passes.embed_positions)
+        features = watch.watch(WHOLE, evaluator.embed)("trained", run.forward.embed_positions)
         watch.watch(SCORING, watch.watch(WHOLE, evaluator.evaluate))(features)
         seconds = watch.seconds
         made.append({part: seconds[part] for part in (WHOLE, FORWARD, MODELS, READING)})

@@ -57,8 +57,7 @@ def use_maps(cache: str, config_text: str) -> int:
     map_module.CACHE = Path(cache)
     config = configuration.validate(json.loads(config_text))
     maps = map_module.open_maps(config, config.threads)
-    pools = maps.pools(config)
-    step = make_step(config, maps.sampler(config, pools), maps.read, pools)
+    step = make_step(config, maps)
     for number in range(BATCHES):
         step.batches.task(number)()
     return private_memory()

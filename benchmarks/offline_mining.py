@@ -21,7 +21,8 @@ def measure(setting: Setting) -> list[Row]:
             for name, modes in (("plain", []), ("negative", NEGATIVES), ("positive and negative", BOTH))}  # fmt: skip
     ways = {name: run.step for name, run in runs.items()}
     run = runs["plain"]
-    forwards = {"negative": forward_of(run, ANCHORS * 11), "positive and negative": forward_of(run, ANCHORS * 21)}
+    tiles = {"negative": ANCHORS * 11, "positive and negative": ANCHORS * 21}
+    forwards = {roles: forward_function(run, number) for roles, number in tiles.items()}
     taken = in_turn(ways | {f"forward of {name}": way for name, way in forwards.items()}, setting.rounds)
     rows = [Row("a step without mining", taken["plain"].duration())]
     for name in forwards:
@@ -35,12 +36,12 @@ def measure(setting: Setting) -> list[Row]:
     return rows
 
 
-def forward_of(run: Run, number: int):
+def forward_function(run: Run, number: int):
     """What passes so many tiles, read already, through the network without gradient."""
     tiles = random_tiles(run, number)
 
     def forward() -> None:
         with torch.no_grad():
-            run.trainer.passes._pass(run.execution.to_device(tiles), training=False)
+            run.trainer.forward.embed(run.execution.to_device(tiles), training=False)
 
     return forward

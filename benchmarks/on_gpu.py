@@ -29,7 +29,7 @@ def of_batch(setting: Setting, name: str, **keys) -> list[Row]:
     """Tiles per second, the ratio, and the share of waiting."""
     run = Run(setting, SIDE, device="cuda", iterations=10**6, **keys)  # no end of an epoch comes in between
     bare = Bare(run)
-    steps = {"real": run.step, "bare": bare.step, "graphs": Bare(run, recorded=True).step}
+    steps = {"real": run.step, "bare": bare.step, "graphs": Bare(run, graphed=True).step}
     real, alone, graphs = in_turn({way: many(step) for way, step in steps.items()}, 2 * setting.rounds).values()
     ratio = alone.times(real)
     tiles = Timing(tuple(seconds / len(bare.tiles) for seconds in real.seconds))

@@ -58,7 +58,7 @@ class Training:
         config = validate({"network": name, "loss": "tripletloss", "validation_map": "osm", "device": "cpu"})
         self.way, self.tiles = way, way.to_device(tiles)
         self.network = network(config).train().to(memory_format=way.layout)
-        self.forward = way.forward_of(self.network)
+        self.forward = way.forward_function(self.network)
         self.optimizer = torch.optim.Adam(self.network.parameters())
 
     def step(self) -> None:

@@ -21,7 +21,7 @@ from evaluation import map_at_r, multilabel_map
 
 METRIC = "mean_average_precision_at_r"
 BATCH = 1024  # of queries; larger and smaller ones are not faster
-LARGEST_K = 10
+MAX_K = 10
 
 
 def measure(setting: Setting) -> list[Row]:
@@ -35,7 +35,7 @@ def measure(setting: Setting) -> list[Row]:
     ways = {
         "AccuracyCalculator, MAP@R": partial(calculator.get_accuracy, embeddings, labels),
         "MAP@R": partial(map_at_r, embeddings, labels),
-        f"multi-label MAP@{LARGEST_K}": partial(multilabel_map, embeddings, proportions, LARGEST_K),
+        f"multi-label MAP@{MAX_K}": partial(multilabel_map, embeddings, proportions, MAX_K),
     }
     yardstick, *ours = ways
     with all_cores():

@@ -22,8 +22,8 @@ def measure(setting: Setting) -> list[Row]:
     """Help, and first batch."""
     paths = benchmark_maps(setting.folder, setting.number(20_000, 2_000))
     keys = {"validation_nb": setting.number(5000, 100)}
-    config, maps = open_run(setting, paths, **keys)
-    maps.pools(config)  # so that an earlier run has been
+    _, maps = open_run(setting, paths, **keys)
+    assert maps.pools, "made, as if there had been an earlier run"
     helped = in_turn({"help": lambda: run("main.py", "--help") and None}, setting.rounds)["help"]
     arguments = (str(setting.folder / "cache"), run_config(paths, **keys).to_json())
     started = Timing(tuple(float(run("-c", CODE, *arguments)) for _ in range(setting.rounds)))
@@ -52,8 +52,7 @@ def first_batch(cache: str, config_text: str) -> float:
 
     config = configuration.validate(json.loads(config_text))
     maps = map_module.open_maps(config, config.threads)
-    pools = maps.pools(config)
-    step = make_step(config, maps.sampler(config, pools), maps.read, pools)
+    step = make_step(config, maps)
     batch = step.batches.task(1)()
     assert len(batch.tiles) == 3 * config.batch_size
     return time.perf_counter() - started

@@ -23,7 +23,7 @@ from dataProcessors.tiffreader import TiffReader
 
 RATE = 1_500  # tiles per second, claimed
 OURS, HANDLE = "prepared map", "GeoTIFF, one open handle"
-MOST_LEFT = 0.05  # share of a dropped file that may still be in the page cache
+MAX_LEFT = 0.05  # share of a dropped file that may still be in the page cache
 
 
 def measure(setting: Setting) -> list[Row]:
@@ -75,7 +75,7 @@ class ColdFiles:
     def check_dropping(self) -> None:
         """Fail where the system, or another process that has the file mapped, keeps it in memory all the same."""
         self._drop()
-        assert (left := share_in_memory(self.blocks)) <= MOST_LEFT, f"{left:.0%} of {self.blocks} is still in memory"
+        assert (left := share_in_memory(self.blocks)) <= MAX_LEFT, f"{left:.0%} of {self.blocks} is still in memory"
         self._open()
 
 

@@ -13,18 +13,26 @@ from benchmarks.measure import Setting
 from benchmarks.runs import open_run
 from dataProcessors.sampling.batches import Batch, read_ahead
 from dataProcessors.statistics import normalisation
-from training.execution.cuda_graphs import RecordedPass
+from training.execution.cuda_graphs import GraphedForward
 from training.execution.device import Execution, resolve_threads
 from training.execution.precision import TRIAL_TILES, resolve
+from training.forward import ForwardPass
+from training.progress import Progress
+from training.runs.checkpoint import Checkpoints
 from training.steps.step_table import make_step
 from training.trainer import Trainer
 
 
 class Silent:
-    """Stands in for what shows and what scores a run."""
+    """Stands in for what reports and what scores a run."""
+
+    evaluator = None
 
     def step(self, number: int, values: dict) -> None:
         """Shows nothing."""
+
+    def flush(self) -> None:
+        """Writes nothing."""
 
     def poll(self) -> None:
         """Has nothing to wait for."""
@@ -47,20 +55,20 @@ class Run:
         paths = benchmark_maps(setting.folder, setting.number(side, 2_500))
         self.config, self.maps = open_run(setting, paths, **small | keys)
         resolve_threads(self.config)
-        pools = self.maps.pools(self.config)
-        step = make_step(self.config, self.maps.sampler(self.config, pools), self.maps.read, pools)
+        step = make_step(self.config, self.maps)
         self.network = make_network(self.config, self.maps, normalisation(self.maps.image, self.config.image_size))
-        self.execution = resolve(self.config, self.network, self.maps.read(pools["fit"].positions[:TRIAL_TILES]))
-        self.trainer = Trainer(
-            self.config, self.network, step, Silent(), self.execution, self.maps, Silent(), setting.folder, None
-        )
-        self.trainer.passes.record(step.batches.size, self.maps.area)
+        tiles = self.maps.read(self.maps.pools["fit"].positions[:TRIAL_TILES])
+        self.execution = resolve(self.config, self.network, tiles)
+        forward = ForwardPass(self.config, self.network, self.execution, self.maps)
+        progress, checkpoints = Progress(self.config, self.maps, Silent()), Checkpoints(setting.folder, 10)
+        self.trainer = Trainer(self.config, step, forward, progress, Silent(), checkpoints, None)
+        forward.capture_cuda_graphs(step.batches.size)
         self.batches = self._batches()
         self.seconds: dict[str, float] = {}
 
     def _batches(self) -> Iterator[Batch]:
-        batches, passes = self.trainer.step.batches, self.trainer.passes
-        return read_ahead(passes.sending(batches.task(step)) for step in range(1, 10**9))
+        batches, forward = self.trainer.step.batches, self.trainer.forward
+        return read_ahead(forward.with_transfer(batches.task(step)) for step in range(1, 10**9))
 
     def step(self) -> None:
         """One training step, its batch waited for."""
@@ -85,16 +93,16 @@ class Bare:
 
     Args:
         run: gives the network, and the batch
-        recorded: whether forward and backward are CUDA graphs
+        graphed: whether forward and backward are CUDA graphs
     """
 
-    def __init__(self, run: Run, recorded: bool = False):
+    def __init__(self, run: Run, graphed: bool = False):
         self.network = copy.deepcopy(run.network).train()
         self.optimizer = torch.optim.Adam(self.network.parameters(), **run.trainer.optimizer.defaults)
         self.execution: Execution = run.execution
         self.tiles = run.execution.to_device(next(run.batches).tiles)
         self.loss = run.trainer.step.loss
-        self.forward = RecordedPass(self.network, self.execution, self.tiles) if recorded else self.network
+        self.forward = GraphedForward(self.network, self.execution, self.tiles) if graphed else self.network
 
     def step(self) -> None:
         """One step; the batch's thirds are the anchors, positives and negatives."""

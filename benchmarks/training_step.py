@@ -37,9 +37,9 @@ def measure(setting: Setting) -> list[Row]:
 
 def step_shares(run: Run, steps: int) -> dict[str, float]:
     """Share of the steps' time spent waiting, and in all that is not the network's."""
-    trainer, passes, backward = run.trainer, run.trainer.passes, torch.Tensor.backward
-    originals = passes.forward, trainer.optimizer.step
-    passes.forward = run.timed("network", passes.forward)
+    trainer, forward_pass, backward = run.trainer, run.trainer.forward, torch.Tensor.backward
+    originals = forward_pass.forward, trainer.optimizer.step
+    forward_pass.forward = run.timed("network", forward_pass.forward)
     trainer.optimizer.step = run.timed("network", trainer.optimizer.step)
     torch.Tensor.backward = run.timed("network", backward)
     run.seconds.clear()
@@ -47,7 +47,7 @@ def step_shares(run: Run, steps: int) -> dict[str, float]:
         for _ in range(steps):
             run.timed("all", run.step)()
     finally:
-        (passes.forward, trainer.optimizer.step), torch.Tensor.backward = originals, backward
+        (forward_pass.forward, trainer.optimizer.step), torch.Tensor.backward = originals, backward
     seconds = run.seconds
     return {
         "all": 1 - seconds["network"] / seconds["all"],

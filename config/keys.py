@@ -125,6 +125,11 @@ class Config(BaseModel):
     device: str = key("auto, cpu, cuda, cuda:N or mps", "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     cache: bool = key("decode the maps once into data/cache; false: read windows from the GeoTIFFs", True)
 
+    def is_evaluated_after(self, step: int) -> bool:
+        """Whether a step ends an epoch after which the network is evaluated; the last one always does."""
+        epoch, beyond = divmod(step, self.iterations)
+        return not beyond and step > 0 and (epoch % self.evaluate_every == 0 or epoch == self.epochs)
+
     @property
     def run_name(self) -> str:
         """Name of the run's folder under results/ (a number is added where it exists already)."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-IN_WORDS = "in_words"  # type of a problem that comes as a whole sentence
+OWN_MESSAGE = "in_words"  # type of a problem that comes as a whole sentence
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _checked(key: str, value: Named, tables: dict[str, Parameters]) -> Named:
     name, given = name_and_parameters(value)
     wrong = [_problem(f"'{key}.{name}.{parameter}'", parameter, given, name, tables[name]) for parameter in given]
     if any(wrong):
-        raise PydanticCustomError(IN_WORDS, "{words}", {"words": " ".join(filter(None, wrong))})
+        raise PydanticCustomError(OWN_MESSAGE, "{words}", {"words": " ".join(filter(None, wrong))})
     return value if given else name
 
 

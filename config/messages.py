@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from config.library import IN_WORDS
+from config.library import OWN_MESSAGE
 
 LIMITS = {"ge": "of at least", "gt": "over", "le": "at most", "lt": "under"}
-LONGEST = 1000  # letters of a message: more than any but those that quote a very long value
+MAX_LENGTH = 1000  # letters of a message: more than any but those that quote a very long value
 LIST_OF_KEYS = "`python main.py train --help` lists the keys."
 
 
@@ -24,7 +24,7 @@ def explain(problem: dict, content: dict, config: type[BaseModel], maps: type[Ba
         config: their model
         maps: the model of the values under "maps"
     """
-    if problem["type"] == IN_WORDS:
+    if problem["type"] == OWN_MESSAGE:
         return problem["msg"]
     name, *inner = (str(part) for part in problem["loc"])
     model, prefix = config, ""
@@ -53,7 +53,7 @@ def explain_json(error: Exception) -> str:
 def one_line(text: str) -> str:
     """The text with everything that is not printed, line ends for one, as its code; cut in the middle if very long."""
     printed = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-    return printed if len(printed) <= LONGEST else f"{printed[: LONGEST // 2]} ... {printed[-LONGEST // 2 :]}"
+    return printed if len(printed) <= MAX_LENGTH else f"{printed[: MAX_LENGTH // 2]} ... {printed[-MAX_LENGTH // 2 :]}"
 
 
 def key_help(name: str, field: FieldInfo) -> str:

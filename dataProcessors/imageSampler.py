@@ -7,7 +7,7 @@ from dataProcessors.sampling.tile_sampler import TileSampler
 
 PROPOSALS = 16  # places proposed at once for a tile; the first acceptable one is taken
 ROUNDS = 16
-FARTHEST = 2**40  # pixels, farther than any map is wide
+MAX_DISTANCE = 2**40  # pixels, farther than any map is wide
 RESTARTS = 20  # of drawing clusters that got stuck, before they are taken to be impossible
 
 
@@ -30,7 +30,7 @@ class ImageSampler(TileSampler):
     def __init__(self, area: Area, min_pos=1.0, max_pos=5.0, min_neg=10.0, max_neg=25.0, random_reset=1.0, seed=0):
         super().__init__(random_reset, seed)
         self.area = area
-        pixels = [round(min(distance * area.size, FARTHEST)) for distance in (min_pos, max_pos, min_neg, max_neg)]
+        pixels = [round(min(distance * area.size, MAX_DISTANCE)) for distance in (min_pos, max_pos, min_neg, max_neg)]
         self.min_pos, self.max_pos, self.min_neg, self.max_neg = pixels
         self._check_distances()
 
@@ -44,7 +44,7 @@ class ImageSampler(TileSampler):
                     "'image_size'."
                 )
 
-    def anywhere(self, n: int) -> np.ndarray:
+    def random_positions(self, n: int) -> np.ndarray:
         """n places (n, 2) of the training area with equal chance."""
         return self.area.draw(n, self.rng)
 

@@ -3,6 +3,7 @@
 import logging
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from config import Config, Maps
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.area import Area, SamplingError
-from dataProcessors.sampling.pool import Pool, pool_path, require_classes, saved_pool, score_pool, training_pool
+from dataProcessors.sampling.pool import Pool, load_or_make_pool, pool_path, require_classes, score_pool, training_pool
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
 from dataProcessors.sampling.tile_sampler import TileSampler
-from dataProcessors.statistics import warn_of_filler
+from dataProcessors.statistics import warn_about_filler
 from dataProcessors.tiffreader import GEOMAP, LabelReader, TiffReader
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,15 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class OpenMaps:
-    """Image map and label map on one grid, and the area tiles are drawn from."""
+    """Image map and label map on one grid, and the area, pools and sampler that a run's tiles come from.
 
+    Attributes:
+        config: of the run
+        image, labels: the image map, and the label map of the evaluation
+        area: the training area and the reserved cells
+    """
+
+    config: Config
     image: TiffReader
     labels: LabelReader
     area: Area
@@ -51,24 +59,24 @@ class OpenMaps:
         """What identifies the map files that are used."""
         return {"image": self.image.fingerprint(), self.labels.legend.name: self.labels.fingerprint()}
 
-    def sampler(self, config: Config, pools: dict[str, Pool]) -> TileSampler:
+    def sampler(self) -> TileSampler:
         """Where the tiles of training steps come from: by label or by distance."""
+        config = self.config
         if config.supervised:
-            needed = 3 if config.loss_name == "quadrupletloss" else 2
-            require_classes(pools["train"], needed, f"Supervised training with {config.loss_name}")
-            return SupervisedSampler(pools["train"], config.random_reset, config.seed)
+            return SupervisedSampler(self.pools["train"], config.random_reset, config.seed)
         side = max(self.area.window[2:]) / self.area.size  # no two tiles lie farther apart: what is drawn is the same,
         most_pos, most_neg = min(config.max_pos_dist, side), min(config.max_neg_dist, side)  # with fewer vain draws
         distances = config.min_pos_dist, most_pos, config.min_neg_dist, most_neg
         return ImageSampler(self.area, *distances, config.random_reset, config.seed)
 
-    def require_scored_tiles(self, config: Config) -> None:
+    def require_scored_tiles(self) -> None:
         """Whether the reserved cells can hold as many scored tiles as the config itself asks for; a default may ask
         for more, and gets what there is.
 
         Raises:
             SamplingError: they cannot; it names the largest 'validation_nb' that they can hold
         """
+        config = self.config
         wanted, room = config.validation_nb // 10, 4 * len(self.area.cells())
         if "validation_nb" in config.model_fields_set and wanted > room:
             raise SamplingError(
@@ -77,12 +85,18 @@ class OpenMaps:
                 "as many as there are, or choose a smaller 'validation_spacing' or 'image_size'."
             )
 
-    def pools(self, config: Config) -> dict[str, Pool]:
-        """The fit and the score pool and, for supervised training, the training pool; saved in the cache and reused."""
+    @cached_property
+    def pools(self) -> dict[str, Pool]:
+        """The "fit" and "score" pool and, for supervised training, "train"; saved in the cache and reused.
+
+        Raises:
+            SamplingError: the map holds too few labelled tiles, or tiles of too few classes, for one of them
+        """
+        config = self.config
         sizes = {"fit": POOL_FACTOR * config.validation_nb, "score": max(POOL_FACTOR * config.validation_nb // 10, 2)}
         if config.supervised:
             sizes["train"] = TRAINING_FACTOR * config.validation_nb
-        pools = {role: self._pool(role, size, config) for role, size in sizes.items()}
+        pools = {role: self._pool(role, size) for role, size in sizes.items()}
         if not len(pools["score"]):
             raise SamplingError(
                 f"The reserved cells hold no tile that could be scored: none of {4 * len(self.area.cells())} has both "
@@ -91,6 +105,9 @@ class OpenMaps:
             )
         for role, pool in pools.items():
             require_classes(pool, 1, f"The {role} pool")
+        if config.supervised:
+            needed = 3 if config.loss_name == "quadrupletloss" else 2
+            require_classes(pools["train"], needed, f"Supervised training with {config.loss_name}")
         wanted = config.validation_nb // 10
         if len(pools["score"]) < wanted:
             log.warning(
@@ -99,7 +116,9 @@ class OpenMaps:
             )  # fmt: skip
         return pools
 
-    def _pool(self, role: str, size: int, config: Config) -> Pool:
+    def _pool(self, role: str, size: int) -> Pool:
+        config = self.config
+
         def make() -> Pool:
             rng = np.random.default_rng([config.seed, POOL_SEEDS[role], 4])
             draw = score_pool if role == "score" else training_pool
@@ -110,7 +129,7 @@ class OpenMaps:
             "spacing": config.validation_spacing, "max_nodata": config.max_nodata, "seed": config.seed,
             "window": list(self.image.window),
         }  # fmt: skip
-        pool = saved_pool(pool_path(CACHE, role, **identity) if config.cache else None, make)
+        pool = load_or_make_pool(pool_path(CACHE, role, **identity) if config.cache else None, make)
         log.info("%s pool: %d tiles of %d classes", role, len(pool), len(set(pool.labels.tolist())))
         return pool
 
@@ -162,10 +181,10 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
     )
     if not image.summary.counts.any():
         raise MapError(f"{image.path}: no pixel of the part in use has data. Choose another 'maps.rect'.")
-    warn_of_filler(image, config.image_size)
+    warn_about_filler(image, config.image_size)
     name, path = next((n, p) for n, p in files.labels.items() if n.lower() == config.validation_map)
     labels = LabelReader(path, name, image, config.legend_hints.get(name), cache, threads)
     size = config.image_size
     nodata_share = None if image.fill is None else lambda positions: image.nodata_share(positions, size)
     area = Area(image.window, size, config.validation_spacing, image.summary, config.max_nodata, nodata_share)
-    return OpenMaps(image, labels, area)
+    return OpenMaps(config, image, labels, area)

@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 
-from dataProcessors.prepared.blocks import BLOCK, without_data
+from dataProcessors.prepared.blocks import BLOCK, nodata_mask
 from dataProcessors.tiffreader import TiffReader
 
 log = logging.getLogger(__name__)
@@ -30,17 +30,17 @@ def normalisation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]
     if image.dtype == np.uint8 and bands == 3:
         return np.full(bands, 127.5), np.full(bands, 1 / 127.5)
     pixels = sample_tiles(image, size)
-    with_data = pixels.swapaxes(0, 1)[:, ~without_data(pixels, image.fill)].astype(np.float64)  # (C, pixels)
+    with_data = pixels.swapaxes(0, 1)[:, ~nodata_mask(pixels, image.fill)].astype(np.float64)  # (C, pixels)
     if not with_data.size:
         return np.zeros(bands), np.ones(bands)
     deviation = with_data.std(1)
     return with_data.mean(1), 1 / np.where(deviation > 0, deviation, 1)
 
 
-def warn_of_filler(image: TiffReader, size: int) -> None:
+def warn_about_filler(image: TiffReader, size: int) -> None:
     """Warn where much of a map has one and the same value in all bands, and nothing says that it stands for no data."""
     tiles = sample_tiles(image, min(size, BLOCK))  # (n, C, h, w)
-    suspected = (tiles == tiles[:, :1]).all(1) & ~without_data(tiles, image.fill)  # (n, h, w)
+    suspected = (tiles == tiles[:, :1]).all(1) & ~nodata_mask(tiles, image.fill)  # (n, h, w)
     values, counts = np.unique(tiles[:, 0][suspected], return_counts=True)
     if not len(values):
         return
@@ -58,7 +58,7 @@ def band_statistics(tiles: np.ndarray, fill, offset: np.ndarray, scale: np.ndarr
 
     offset, scale (C,): of the map's normalisation, so that every band counts alike in distances.
     """
-    valid = ~without_data(tiles, fill)[:, None]  # (N, 1, h, w)
+    valid = ~nodata_mask(tiles, fill)[:, None]  # (N, 1, h, w)
     number = np.maximum(valid.sum((2, 3)), 1)
     values = np.where(valid, tiles, 0).astype(np.float64)
     mean = values.sum((2, 3)) / number  # (N, C)

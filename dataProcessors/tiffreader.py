@@ -19,20 +19,20 @@ from dataProcessors.prepared.blocks import (
     block_pixels,
     block_shape,
     count_classes,
-    count_image,
+    count_valid,
+    nodata_mask,
     overview_step,
     padded,
-    without_data,
 )
 from dataProcessors.prepared.preparation import FORMAT
-from dataProcessors.prepared.prepared_map import prepared
+from dataProcessors.prepared.prepared_map import open_prepared
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
-from dataProcessors.rasters.opening import told_of
+from dataProcessors.rasters.opening import naming_path
 
 log = logging.getLogger(__name__)
-BYTES_AT_ONCE = 64_000_000  # of pixels, where it is left to us how many tiles to look at together
-THINNED = 16  # without a prepared map, the summary comes from every 16th pixel along each axis
+MAX_BATCH_BYTES = 64_000_000  # of pixels, where it is left to us how many tiles to look at together
+DECIMATION = 16  # without a prepared map, the summary comes from every 16th pixel along each axis
 
 
 class GEOMAP(Enum):
@@ -59,7 +59,7 @@ class TiffReader:
 
     def __init__(self, path, *, bands=None, nodata=None, rect=None, cache: Path | str | None = None, threads: int = 1):
         source = ImageSource(path, bands, nodata)
-        with told_of(source.path):
+        with naming_path(source.path):
             window = source.grid.window_of(rect)
         self._open(source, window, cache, threads)
 
@@ -72,9 +72,9 @@ class TiffReader:
         self.key = _key(source, around, parts)
         self._prepared = None
         if cache is not None:
-            self._prepared = prepared(source, self.key, around, self._count, Path(cache), threads)
+            self._prepared = open_prepared(source, self.key, around, self._count, Path(cache), threads)
         self._windows = ThreadPoolExecutor(threads, "windows")  # starts none where a prepared map is read
-        self.summary = self._thinned_summary(around) if self._prepared is None else self._prepared.summary
+        self.summary = self._decimated_summary(around) if self._prepared is None else self._prepared.summary
 
     def read(self, positions: np.ndarray, size: int) -> np.ndarray:
         """Tiles (N, C, size, size) in the map's own type, in memory the bands of a pixel side by side (channels_last).
@@ -101,14 +101,14 @@ class TiffReader:
     def nodata_share(self, positions: np.ndarray, size: int) -> np.ndarray:
         """Share of each tile's pixels that have no data: (N,) float."""
         parts = _in_parts(positions, size, len(self.bands) * (1 + self.dtype.itemsize))
-        shares = [without_data(self.read(part, size), self.fill).mean((-2, -1)) for part in parts]
+        shares = [nodata_mask(self.read(part, size), self.fill).mean((-2, -1)) for part in parts]
         return np.concatenate(shares) if shares else np.zeros(0)
 
     def overview(self) -> tuple[np.ndarray, int, tuple[int, int]]:
         """The part in use as a small picture (C, h, w), every how-manieth pixel it holds, and its corner's position."""
         around = self.summary.window
         step = overview_step(around)
-        pixels = self.source.read_thinned(around, step) if self._prepared is None else self._prepared.overview
+        pixels = self.source.read_decimated(around, step) if self._prepared is None else self._prepared.overview
         return np.asarray(pixels), step, around[:2]
 
     def fingerprint(self) -> dict:
@@ -132,14 +132,14 @@ class TiffReader:
             raise ValueError(f"{self.path}: the tile of {size} px at {first} is not inside {self.window}.")
 
     def _count(self, pixels: np.ndarray, side: int = BLOCK) -> np.ndarray:
-        return count_image(pixels, self.fill, side)
+        return count_valid(pixels, self.fill, side)
 
-    def _thinned_summary(self, around: Window) -> Summary:
+    def _decimated_summary(self, around: Window) -> Summary:
         """Counts estimated from every 16th pixel, by way of the file's overviews where it has any."""
         rows, columns = block_shape(around)
-        side = BLOCK // THINNED
-        pixels = padded(self.source.read_thinned(around, THINNED), rows * side, columns * side, self.fill)
-        estimated = self._count(pixels, side) * np.uint16(THINNED**2)
+        side = BLOCK // DECIMATION
+        pixels = padded(self.source.read_decimated(around, DECIMATION), rows * side, columns * side, self.fill)
+        estimated = self._count(pixels, side) * np.uint16(DECIMATION**2)
         return Summary(around, np.minimum(estimated, block_pixels(around).astype(np.uint16)), exact=False)
 
 
@@ -181,8 +181,8 @@ class LabelReader(TiffReader):
 
 
 def _in_parts(positions: np.ndarray, size: int, pixel_bytes: int = 8) -> list[np.ndarray]:
-    """Positions in parts whose pixels, of so many bytes each, stay under BYTES_AT_ONCE."""
-    step = max(1, BYTES_AT_ONCE // (pixel_bytes * size * size))
+    """Positions in parts whose pixels, of so many bytes each, stay under MAX_BATCH_BYTES."""
+    step = max(1, MAX_BATCH_BYTES // (pixel_bytes * size * size))
     return [positions[i : i + step] for i in range(0, len(positions), step)]
 
 

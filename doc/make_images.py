@@ -22,7 +22,7 @@ import config as configuration
 from dataProcessors.maps import OpenMaps, open_maps
 from reporting.figures import Overview, sampling_map
 from reporting.figures.style import label_picture, save
-from training.steps.history import Sampled
+from training.steps.history import SampledPositions
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "doc" / "images"
@@ -75,7 +75,7 @@ def overview(folder: Path) -> Figure:
 
 def sampling(folder: Path, title: str) -> Figure:
     """The tiles of a run's steps on the piece of the map that holds most of the anchors."""
-    maps, sampled = maps_of(folder), Sampled()
+    maps, sampled = maps_of(folder), SampledPositions()
     sampled.load_state_dict(torch.load(folder / "last.pt", weights_only=True)["progress"]["sampled"])
     window = np.array(maps.image.window)
     middle = np.median(sampled.copy()["anchor"], axis=0).astype(int)

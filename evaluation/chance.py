@@ -3,14 +3,14 @@
 import numpy as np
 
 from evaluation.proportions import only_labelled, similarity_rows
-from evaluation.retrieval import graded_rows, mean, others_alike
+from evaluation.retrieval import count_same_label, graded_rows, mean
 
 
 def chance_map_at_r(labels: np.ndarray) -> float:
     """Expected `map_at_r` of labels (N,), -1 = unlabelled, in random order: a float in [0, 1], NaN if it has none."""
     labels = np.asarray(labels)
     labels = labels[labels >= 0]
-    depth = others_alike(labels)
+    depth = count_same_label(labels)
     depth = depth[depth > 0]
     return mean([expected_precision(depth, depth, depth, len(labels) - 1) / depth])
 

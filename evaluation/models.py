@@ -113,7 +113,7 @@ def fit_predict(model: Pipeline, fit: np.ndarray, targets: np.ndarray, score: np
 
     Jobs are threads: the models let go of the interpreter while they work, and processes would each load scikit-learn.
     """
-    with quietly():
+    with ignore_known_warnings():
         return model.fit(fit, targets).predict(score)
 
 
@@ -123,7 +123,7 @@ def fit_votes(model: Pipeline, fit: np.ndarray, labels: np.ndarray, score: np.nd
     These are its probabilities; of a model that gives none, 1 for the class that it predicts.
     """
     votes = np.zeros((len(score), classes))
-    with quietly():
+    with ignore_known_warnings():
         model.fit(fit, labels)
         if hasattr(model, "predict_proba"):
             votes[:, model.classes_] = model.predict_proba(score)
@@ -133,7 +133,7 @@ def fit_votes(model: Pipeline, fit: np.ndarray, labels: np.ndarray, score: np.nd
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def ignore_known_warnings() -> Iterator[None]:
     """Where models are fitted: by threads, and without the warnings that say nothing new."""
     with joblib.parallel_config(backend="threading"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 2500 iterations were chosen, all used or not

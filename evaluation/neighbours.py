@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 TABLE_ELEMENTS = 1_000_000  # of one table that a thread holds at a time: 8 MB in float64
-FARTHEST = np.finfo(np.float64).max
+MAX_DISTANCE = np.finfo(np.float64).max
 
 
 def chunks(rows: np.ndarray, width: int) -> Iterator[np.ndarray]:
@@ -31,7 +31,7 @@ def by_chunks(function: Callable[[np.ndarray], object], rows: np.ndarray, width:
         return joblib.Parallel(threads, require="sharedmem")(joblib.delayed(function)(part) for part in parts)
 
 
-def checked(embeddings: np.ndarray) -> np.ndarray:
+def check_embeddings(embeddings: np.ndarray) -> np.ndarray:
     """Return the embeddings (N, D) as float64; raise ValueError where one of them is NaN or infinite."""
     embeddings = np.asarray(embeddings, dtype=np.float64)
     if embeddings.ndim != 2:
@@ -77,7 +77,7 @@ def quick_nearest(embeddings: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.
     distances += squares
     distances += squares[rows, None]
     np.maximum(distances, 0, out=distances)  # only of floats without a sign do the bits have the order of the values
-    distances[np.arange(len(rows)), rows] = FARTHEST  # self is left out by index, never by rank
+    distances[np.arange(len(rows)), rows] = MAX_DISTANCE  # self is left out by index, never by rank
     bits = (len(embeddings) - 1).bit_length()
     keys = distances.view(np.int64)
     keys &= -(1 << bits)

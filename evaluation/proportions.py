@@ -17,7 +17,7 @@ def only_labelled(proportions: np.ndarray) -> np.ndarray:
     return np.asarray(proportions, dtype=np.float64)[labelled(proportions)]
 
 
-def shared(proportions: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def shared_area(proportions: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Relevance o(p, q) = sum_c min(p_c, q_c) of all tiles (N, K) to each of rows (n,): (n, N), 0 to itself."""
     columns = np.ascontiguousarray(proportions.T)  # (K, N)
     table = np.empty((len(rows), len(proportions)))

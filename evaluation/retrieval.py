@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from evaluation.neighbours import by_chunks, checked, chunks, nearest
-from evaluation.proportions import labelled, shared, similarity
+from evaluation.neighbours import by_chunks, check_embeddings, chunks, nearest
+from evaluation.proportions import labelled, shared_area, similarity
 
 
 def map_at_r(embeddings: np.ndarray, labels: np.ndarray) -> float:
@@ -21,8 +21,8 @@ def map_at_r(embeddings: np.ndarray, labels: np.ndarray) -> float:
     are alone with theirs are not scored. Raises ValueError if an embedding is not finite.
     """
     labels = np.asarray(labels)
-    embeddings, labels = checked(embeddings)[labels >= 0], labels[labels >= 0]
-    depth = others_alike(labels)
+    embeddings, labels = check_embeddings(embeddings)[labels >= 0], labels[labels >= 0]
+    depth = count_same_label(labels)
     queries = np.argsort(depth, kind="stable")  # by R: tiles of one chunk look equally far
     queries = queries[depth[queries] > 0]
 
@@ -76,7 +76,7 @@ def graded_rows(proportions: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarra
     """
     count = len(proportions)
     for rows in chunks(np.arange(count if count > 1 else 0), count):
-        relevance = shared(proportions, rows)
+        relevance = shared_area(proportions, rows)
         # Proportions are fractions of a pixel count, so exact halves are common: rounded up despite float noise.
         depth = np.floor(relevance.sum(axis=1) + 0.5 + 1e-6).astype(np.int64).clip(1, count - 1)
         descending = -np.partition(-relevance, depth.max() - 1, axis=1)[:, : depth.max()]
@@ -91,7 +91,7 @@ def weighted_precision(relevance: np.ndarray, depth: np.ndarray) -> np.ndarray:
     return (relevance * precision * (ranks <= depth[:, None])).sum(axis=1)
 
 
-def others_alike(labels: np.ndarray) -> np.ndarray:
+def count_same_label(labels: np.ndarray) -> np.ndarray:
     """For each of labels (N,), how many others equal it: (N,) int."""
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return counts[classes] - 1
@@ -100,7 +100,7 @@ def others_alike(labels: np.ndarray) -> np.ndarray:
 def with_proportions(embeddings: np.ndarray, proportions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return embeddings (n, D) and proportions (n, K) of the labelled tiles, checked, as float64."""
     mask = labelled(proportions)
-    return checked(embeddings)[mask], np.asarray(proportions, dtype=np.float64)[mask]
+    return check_embeddings(embeddings)[mask], np.asarray(proportions, dtype=np.float64)[mask]
 
 
 def mean(parts: list[np.ndarray]) -> float:

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 from config import LESS_IS_BETTER, RETRIEVAL_METRICS
 from evaluation.chance import chance_graded_map_at_r, chance_map_at_r, chance_multilabel_map
 from evaluation.models import CLASSIFIERS, REGRESSORS, fit_predict
-from evaluation.neighbours import checked
+from evaluation.neighbours import check_embeddings
 from evaluation.proportions import labelled, normalised, sum_error
 from evaluation.retrieval import graded_map_at_r, map_at_r, multilabel_map
 from evaluation.segmentation import Segmentation
@@ -45,7 +45,7 @@ class Score(NamedTuple):
         return "/".join(part for part in (group, self.metric, self.model) if part != "-")
 
 
-def goodness(scores: Iterable[Score], tag: str) -> float:
+def objective(scores: Iterable[Score], tag: str) -> float:
     """The mean of the score of this name, turned so that more is better; -inf where it has none."""
     found = next((score for score in scores if score.tag == tag), None)
     if found is None or math.isnan(found.mean):
@@ -105,7 +105,7 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
     return recall_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
 
 
-def once(function: Callable[[np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], float]:
+def computed_once(function: Callable[[np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], float]:
     """Make a metric (features, truth) of a function of the truth alone, which is called once for every truth.
 
     All feature sets, in all epochs, are scored on the same draws.
@@ -131,7 +131,7 @@ SINGLE_CLASS = Task(
     },
     {
         "MAP@R": map_at_r,
-        "MAP@R_chance": once(chance_map_at_r),
+        "MAP@R_chance": computed_once(chance_map_at_r),
         "silhouette": silhouette,
     },
 )
@@ -144,9 +144,9 @@ MULTI_CLASS = Task(
         "MAP@1": lambda features, proportions: multilabel_map(features, proportions, 1),
         "MAP@5": lambda features, proportions: multilabel_map(features, proportions, 5),
         "MAP@10": lambda features, proportions: multilabel_map(features, proportions, 10),
-        "MAP_chance": once(chance_multilabel_map),
+        "MAP_chance": computed_once(chance_multilabel_map),
         "graded_MAP@R": graded_map_at_r,
-        "graded_MAP@R_chance": once(chance_graded_map_at_r),
+        "graded_MAP@R_chance": computed_once(chance_graded_map_at_r),
         "gSil": gsil,
     },
 )
@@ -175,7 +175,8 @@ def evaluate(
     fit (F, D), score (S, D): the features of the two pools. fit_proportions (F, K), score_proportions (S, K). Raises
     ValueError if a feature is not finite. What a draw cannot tell (no labelled tile, one class) is NaN there.
     """
-    pools = Tiles(checked(fit), checked(score), np.asarray(fit_proportions), np.asarray(score_proportions))
+    truths = np.asarray(fit_proportions), np.asarray(score_proportions)
+    pools = Tiles(check_embeddings(fit), check_embeddings(score), *truths)
     drawn = [Tiles(*(table[indices] for table, indices in zip(pools, [*draw, *draw]))) for draw in draws]
     mixed = [select(tiles, labelled(tiles.fit_truth), labelled(tiles.truth)) for tiles in drawn]
     crisp = [dominant(tiles, settings.threshold) for tiles in mixed]
@@ -226,14 +227,14 @@ def task_scores(
     for model in models:
         for metric, function in task.model_metrics.items():
             values = [function(tiles.truth, made[model]) for tiles, made in zip(drawn, predicted) if made]
-            scores.append(Score(features, task.name, model, metric, *spread(values)))
+            scores.append(Score(features, task.name, model, metric, *mean_and_std(values)))
     for metric, function in task.feature_metrics.items():
         values = [function(tiles.score, tiles.truth) for tiles in drawn]
-        scores.append(Score(features, task.name, "-", metric, *spread(values)))
+        scores.append(Score(features, task.name, "-", metric, *mean_and_std(values)))
     return scores
 
 
-def spread(values: list[float]) -> tuple[float, float]:
+def mean_and_std(values: list[float]) -> tuple[float, float]:
     """Mean and standard deviation of those values that are finite; NaN, without a warning, if none is."""
     finite = np.asarray(values, dtype=np.float64)
     finite = finite[np.isfinite(finite)]

@@ -14,7 +14,7 @@ from losses.distances import full_precision
 NAMED = {"element": (0,), "pos_pair": (0, 1), "neg_pair": (0, 2)}
 
 
-class Scored(NamedTuple):
+class LossOutput(NamedTuple):
     """A loss and what it is made of.
 
     Attributes:
@@ -48,7 +48,7 @@ class LibraryLoss(nn.Module):
         self.library = getattr(losses, LIBRARY_LOSSES[name][0])(reducer=DoNothingReducer(), **parameters)
         self.reducer = MultipleReducers({n: self.library.get_default_reducer() for n in self.library.sub_loss_names()})
 
-    def forward(self, embeddings: Tensor, pairs: tuple[Tensor, ...]) -> Scored:
+    def forward(self, embeddings: Tensor, pairs: tuple[Tensor, ...]) -> LossOutput:
         """Loss of pairs (a1, p, a2, n), indices of the embeddings (N, D); of none it is 0, with a gradient of 0."""
         number, device = len(embeddings), embeddings.device
         a1, p, a2, n = (indices.to(device) for indices in pairs)
@@ -59,7 +59,7 @@ class LibraryLoss(nn.Module):
         filled = [part for part in parts.values() if torch.is_tensor(part["losses"])]
         terms = torch.cat([wide.new_zeros(0), *(part["losses"].flatten() for part in filled)])
         tiles = torch.cat([torch.zeros(0, 3, dtype=torch.long), *(_named(part, number) for part in filled)])
-        return Scored(loss, terms, tiles)
+        return LossOutput(loss, terms, tiles)
 
 
 def _named(part: dict[str, Any], number: int) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from losses.base import Loss, positive_parameter
 from losses.distances import full_precision, pairwise_squared_distances
 
-SMALLEST_VARIANCE = 1e-12  # below it the clusters are points, and their variance rounding noise to divide by
+MIN_VARIANCE = 1e-12  # below it the clusters are points, and their variance rounding noise to divide by
 
 
 class MagNetLoss(Loss):
@@ -51,7 +51,7 @@ class MagNetLoss(Loss):
         sums = embeddings.new_zeros(len(present), embeddings.shape[1]).index_add(0, own, embeddings)
         distances = pairwise_squared_distances(embeddings, sums / counts[:, None])  # (n, P), to the means
         own_distances = distances.gather(1, own[:, None])[:, 0]
-        variance = (own_distances.sum() / max(len(own) - 1, 1)).clamp(min=SMALLEST_VARIANCE)
+        variance = (own_distances.sum() / max(len(own) - 1, 1)).clamp(min=MIN_VARIANCE)
         classes = present if cluster_classes is None else cluster_classes[present]
         same_class = classes[own][:, None] == classes  # (n, P)
         # without another class the sum is log 0 = -inf, and the hinge makes it 0 with a gradient of 0

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from losses.distances import full_precision, squared_distances
 
-LEAST = np.float32(-np.inf)
+NEGATIVE_INFINITY = np.float32(-np.inf)
 
 
 class Hardest(NamedTuple):
@@ -106,10 +106,10 @@ def _farthest(table: np.ndarray, candidates: np.ndarray, but_own: bool = False) 
     """
     if not table.size:
         return np.full(len(table), -1)
-    table = np.where(candidates, table, LEAST)
+    table = np.where(candidates, table, NEGATIVE_INFINITY)
     tiles = table.shape[1]
     if but_own:
-        np.fill_diagonal(table[:tiles], LEAST)
+        np.fill_diagonal(table[:tiles], NEGATIVE_INFINITY)
     columns = table.argmax(1)  # the first of equals
     farthest = table[np.arange(len(columns)), columns]
     if not np.isfinite(farthest).all():
@@ -121,7 +121,7 @@ def _settle_infinite(columns: np.ndarray, farthest: np.ndarray, candidates: np.n
     """Where no finite distance was found there is no candidate, or each is infinitely far: then the first of them."""
     if np.isnan(farthest).any():
         raise ValueError("Mining met a distance that is NaN: the embeddings have diverged. Lower the learning rate.")
-    rows = np.flatnonzero(farthest == LEAST)
+    rows = np.flatnonzero(farthest == NEGATIVE_INFINITY)
     left = candidates[rows]
     if but_own:
         left[rows[:, None] == np.arange(left.shape[1])] = False

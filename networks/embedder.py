@@ -7,7 +7,7 @@ from torch.nn.functional import normalize
 from networks import freezing, pretrained, zoo
 from networks.normalise import Normalise
 
-SMALLEST_NORM = 1e-6  # a shorter output is not stretched to unit length: its gradient would be as large as it is short
+MIN_NORM = 1e-6  # a shorter output is not stretched to unit length: its gradient would be as large as it is short
 
 
 class Embedder(nn.Module):
@@ -50,7 +50,7 @@ class Embedder(nn.Module):
         # autocast is for the backbone only: embeddings rounded to half precision would tie tiles that differ
         with torch.autocast(tiles.device.type, enabled=False):
             embeddings = self.head(features.float())  # (N, D)
-            return normalize(embeddings, eps=SMALLEST_NORM) if self.norm_output else embeddings
+            return normalize(embeddings, eps=MIN_NORM) if self.norm_output else embeddings
 
 
 def check(name: str, image_size: int, weights: bool | str, freeze: bool | int) -> None:
@@ -59,7 +59,7 @@ def check(name: str, image_size: int, weights: bool | str, freeze: bool | int) -
     Raises:
         UserError: in one line, what cannot be and what can
     """
-    with zoo.sketched():
+    with zoo.on_meta_device():
         backbone = zoo.create(name, zoo.PROBED_BANDS, image_size)
     freezing.check(name, backbone, freeze)
     pretrained.check(name, backbone, weights)

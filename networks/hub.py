@@ -21,7 +21,7 @@ def require(name: str) -> None:
     if weights is None or not weights.has_weights:
         raise UserError(f"'pretrained' is true, but timm has no weights of {name}. Use false, or the path of a file.")
     repository = weights.hf_hub_id
-    if not repository or any(_is_here(repository, file) for file in _files(weights)):
+    if not repository or any(_is_cached(repository, file) for file in _files(weights)):
         return
     try:
         huggingface_hub.get_hf_file_metadata(
@@ -34,7 +34,7 @@ def require(name: str) -> None:
 
 
 @contextmanager
-def told_in_one_line(name: str) -> Iterator[None]:
+def hub_errors_in_one_line(name: str) -> Iterator[None]:
     """What goes wrong with the hub or its file as one UserError."""
     try:
         yield
@@ -44,7 +44,7 @@ def told_in_one_line(name: str) -> Iterator[None]:
         raise _unreachable(name, error) from None
 
 
-def page(name: str) -> str:
+def hub_page(name: str) -> str:
     """Address of a network's weights on the hub."""
     return f"https://huggingface.co/{timm.get_pretrained_cfg(zoo.timm_name(name)).hf_hub_id}"
 
@@ -53,7 +53,7 @@ def _files(weights) -> tuple[str, ...]:
     return (weights.hf_hub_filename,) if weights.hf_hub_filename else FILES
 
 
-def _is_here(repository: str, file: str) -> bool:
+def _is_cached(repository: str, file: str) -> bool:
     return isinstance(huggingface_hub.try_to_load_from_cache(repository, file), str)
 
 
@@ -61,5 +61,5 @@ def _unreachable(name: str, error: Exception) -> UserError:
     reason = " ".join(str(error).split())[:120]
     return UserError(
         f"'pretrained' is true, but timm's weights of {name} cannot be had from the hub ({reason}). Download "
-        f"{FILES[0]} from {page(name)}/tree/main with a browser, and name its path: pretrained=PATH."
+        f"{FILES[0]} from {hub_page(name)}/tree/main with a browser, and name its path: pretrained=PATH."
     )

@@ -19,7 +19,7 @@ DEFAULT_SIZE = 96  # pixels; side of the tiles for which networks without a size
 COLUMNS = ("parameters", "native size", "stages", "timm's weights")
 
 
-def lines(patterns: list[str]) -> Iterator[str]:
+def network_table(patterns: list[str]) -> Iterator[str]:
     """A table of the networks that any pattern fits, line by line as it is made; of a selection if there is none.
 
     Args:
@@ -46,7 +46,7 @@ def _cells(name: str) -> tuple[str, str, str, str]:
     size = str(weights.input_size[-1]) if weights else "-"
     has_weights = "yes" if weights and weights.has_weights else "no"
     try:
-        with zoo.sketched():
+        with zoo.on_meta_device():
             backbone = timm.create_model(source, num_classes=0) if source else zoo.create(name, 3, DEFAULT_SIZE)
     except Exception:  # a network that needs more than a name to be made is listed none the less
         return "?", size, "?", has_weights

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from config import UserError
 from networks import hub, zoo
-from networks.weight_files import read
+from networks.weight_files import read_weights
 
 log = logging.getLogger(__name__)
 Tensors = dict[str, Tensor]
@@ -63,7 +63,7 @@ class Match:
     unused: list[str]
     initial: list[str]
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One line on what was filled, what was not, and what was left over."""
         parts = [f"{len(self.filled)} of {len(self.filled) + len(self.initial)} tensors of the network filled"]
         lists = {"adapted": self.adapted, "in the file without a place": self.unused, "initial": self.initial}
@@ -75,7 +75,7 @@ def check(name: str, backbone: nn.Module, weights: bool | str) -> None:
     if weights is True:
         hub.require(name)
     elif weights:
-        match(weights, read(weights), backbone)
+        match(weights, read_weights(weights), backbone)
 
 
 def create(name: str, bands: int, image_size: int, weights: bool | str) -> nn.Module:
@@ -86,14 +86,14 @@ def create(name: str, bands: int, image_size: int, weights: bool | str) -> nn.Mo
     """
     if weights is True:
         hub.require(name)
-        with hub.told_in_one_line(name):
+        with hub.hub_errors_in_one_line(name):
             return zoo.create(name, bands, image_size, weights=True)
     backbone = zoo.create(name, bands, image_size)
     if weights:
-        found = match(weights, read(weights), backbone)
+        found = match(weights, read_weights(weights), backbone)
         backbone.load_state_dict(found.filled, strict=False)
         few = len(found.filled) < FEW * (len(found.filled) + len(found.initial))
-        log.log(logging.WARNING if few else logging.INFO, "%s: %s", weights, found.told())
+        log.log(logging.WARNING if few else logging.INFO, "%s: %s", weights, found.describe())
     return backbone
 
 

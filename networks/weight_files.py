@@ -11,7 +11,7 @@ import torch
 from config import UserError
 
 
-def read(path: str) -> dict:
+def read_weights(path: str) -> dict:
     """What a file of weights holds: tensors by name, or dicts of them.
 
     Args:

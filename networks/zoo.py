@@ -20,7 +20,7 @@ from config import UserError
 PATCH_SIZE = 8  # pixels; side of the transformer's patches
 PROBED_BANDS, PROBED_TILES = 3, 2
 SIZE_STEP = 32  # pixels; most networks halve the image five times
-LONGEST_NAME = 60  # letters of a wrong name that are repeated
+MAX_NAME = 60  # letters of a wrong name that are repeated
 # ways to make one of timm's models: those with an 'img_size' are made for one, and a few give a map unless told to pool
 WAYS = ({"img_size": True}, {}, {"img_size": True, "global_pool": "avg"}, {"global_pool": "avg"})
 
@@ -74,8 +74,8 @@ def timm_name(name: str) -> str | None:
     if not isinstance(source, str):
         return None
     if name not in NETWORKS and name not in _known():
-        short = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "..."
-        near = difflib.get_close_matches(name[:LONGEST_NAME], [*NETWORKS, *timm.list_models()], 3, cutoff=0.5)
+        short = name if len(name) <= MAX_NAME else name[:MAX_NAME] + "..."
+        near = difflib.get_close_matches(name[:MAX_NAME], [*NETWORKS, *timm.list_models()], 3, cutoff=0.5)
         told = f"Near it: {', '.join(near)}. " if near else ""
         raise UserError(f"There is no 'network' {short!r}. {told}`python main.py networks` lists them.")
     return source
@@ -92,7 +92,7 @@ def feature_width(backbone: nn.Module) -> int:
 
 
 @contextmanager
-def sketched() -> Iterator[None]:
+def on_meta_device() -> Iterator[None]:
     """Modules made in this context have shapes, but neither memory nor values (torch's meta device)."""
     with torch.device("meta"), _NoInitialisation():
         yield

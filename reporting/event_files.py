@@ -10,12 +10,12 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from storage import whole_file, write_text
+from storage import atomic_write, write_text
 
 PROJECTIONS = "projector_config.pbtxt"
 
 
-def keep_events(folder: Path, keep: Callable[[Event, str], bool]) -> None:
+def filter_events(folder: Path, keep: Callable[[Event, str], bool]) -> None:
     """Rewrite the event files of a folder with only the values that are to be kept, and without an unfinished end.
 
     Args:
@@ -23,7 +23,7 @@ def keep_events(folder: Path, keep: Callable[[Event, str], bool]) -> None:
         keep: (event, tag of its value) -> whether it stays; what holds no value always does
     """
     for path in folder.glob("events.out.tfevents.*"):
-        with whole_file(path) as temporary, temporary.open("wb") as file:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
             writer = RecordWriter(file)
             for record in RawEventFileLoader(str(path)).Load():
                 event = Event.FromString(record)
@@ -39,7 +39,7 @@ def projections(folder: Path) -> ProjectorConfig:
         return ProjectorConfig()
 
 
-def keep_projections(folder: Path, keep: Callable[[str, int], bool]) -> None:
+def filter_projections(folder: Path, keep: Callable[[str, int], bool]) -> None:
     """Drop embeddings from the list that the projector shows, and from the disk; the page opens the newest.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evaluation.scoring import Score
-from storage import whole_file, writing
+from storage import atomic_write, writing
 
 HEADER = ("step", *Score._fields)
 
@@ -51,10 +51,10 @@ class MetricsFile:
         """Add the scores of one evaluation, six significant digits each; they are on the disk when this returns."""
         self._append([step, *score[:-2], f"{score.mean:.6g}", f"{score.std:.6g}"] for score in scores)
 
-    def keep_until(self, step: int) -> list[Score]:
+    def drop_after(self, step: int) -> list[Score]:
         """Drop the scores of later steps, and what a killed process left unfinished. Gives the scores that are kept."""
         kept = [row for row in _whole_rows(self.path) if int(row[0]) <= step]
-        with whole_file(self.path) as temporary:
+        with atomic_write(self.path) as temporary:
             temporary.write_text(_as_text([HEADER, *kept]), encoding="utf8", newline="")
         return [Score(*row[1:-2], float(row[-2]), float(row[-1])) for row in kept]
 

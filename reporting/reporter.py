@@ -26,7 +26,7 @@ from reporting.view import TILE_COLUMNS, MapView, tiles_csv
 from storage import write_text
 
 
-class Scored(NamedTuple):
+class ScoredTiles(NamedTuple):
     """The scored tiles: embeddings (N, D), labels (N,), pictures (N, H, W, 3), and which are shown as queries (q,)."""
 
     embeddings: np.ndarray
@@ -51,16 +51,16 @@ class Reporter:
         self.metrics = MetricsFile(folder / "metrics.csv")
         self._baselines: list[Score] = []
 
-    def go_on(self, step: int, scored_step: int):
+    def resume(self, step: int, scored_step: int):
         """Go on after what an earlier process showed, without anything of later steps.
 
         Args:
             step: the last that is trained, -1 if there is none
             scored_step: the last whose scores are shown, -1 if there is none
         """
-        kept = self.metrics.keep_until(scored_step)
+        kept = self.metrics.drop_after(scored_step)
         self._baselines = [score for score in kept if score.features != "trained"]
-        self.board.keep_until(step, scored_step)
+        self.board.drop_after(step, scored_step)
         shutil.rmtree(self.folder / "figures" / "last", ignore_errors=True)  # no longer of the last network
 
     def begin(self, config: Config):
@@ -70,11 +70,11 @@ class Reporter:
             f"```json\n{config.to_json()}\n```", {key: _plain(value) for key, value in keys.items()}, config.metrics
         )
 
-    def step(self, step: int, values: dict[str, float]):
+    def log_step(self, step: int, values: dict[str, float]):
         """Numbers of a training step, such as the loss."""
         self.board.scalars(step, "train", values)
 
-    def batch(self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]]):
+    def log_batch(self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]]):
         """Tiles of a batch.
 
         Args:
@@ -85,18 +85,18 @@ class Reporter:
         """
         self._tiles(step, "batch/tiles", tiles, classes, rows, ())
 
-    def hardest(
+    def log_hardest(
         self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]], losses: list[float]
     ):
         """The tuples of an epoch that were hardest: what confuses the network. losses: of each column."""
         self._tiles(step, "batch/hardest", tiles, classes, rows, tuple(f"{loss:.3g}" for loss in losses))
 
-    def distances(self, step: int, distances: dict[str, np.ndarray]):
+    def log_distances(self, step: int, distances: dict[str, np.ndarray]):
         """Squared distances (B,) of the anchors of a batch to their positives and negatives, by name."""
         for name, values in distances.items():
             self.board.histogram(step, f"distances/{name}", values)
 
-    def scores(self, step: int, evaluations: list[Evaluation]):
+    def log_scores(self, step: int, evaluations: list[Evaluation]):
         """Scores of an evaluation. Those of the baselines come once and stand beside all later ones too."""
         new = [score for evaluation in evaluations for score in evaluation.scores]
         self.metrics.append(step, new)
@@ -109,7 +109,7 @@ class Reporter:
         self.board.flush()
         tqdm.write(f"\n{table}")  # a bar that is running stays whole
 
-    def figures(
+    def log_figures(
         self,
         step: int,
         which: str,
@@ -135,7 +135,7 @@ class Reporter:
             region: of the segmentation; None where it is off
         """
         labels, rgb = dominant(proportions), self.view.display.rgb(tiles)
-        scored = Scored(embeddings, labels, rgb, figures.queries(labels, self.seed))
+        scored = ScoredTiles(embeddings, labels, rgb, figures.queries(labels, self.seed))
         end, folder = f", step {step:,}{self.view.note}", self.folder / "figures" / which
         made = [self._figures(evaluation, scored, sampled, end)]
         if region is not None:
@@ -152,7 +152,7 @@ class Reporter:
         self.board.flush()
 
     def _figures(
-        self, evaluation: Evaluation, scored: Scored, sampled: dict[str, np.ndarray], end: str
+        self, evaluation: Evaluation, scored: ScoredTiles, sampled: dict[str, np.ndarray], end: str
     ) -> Iterator[tuple[str, Figure]]:
         """Tag and figure of all there are, one after the other; `end` of their titles."""
         legend, view, count = self.view.legend, self.view, f"{len(scored.labels):,} scored tiles"

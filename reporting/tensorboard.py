@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from reporting.columns import chance_apart
-from reporting.event_files import keep_events, keep_projections, projections
+from reporting.event_files import filter_events, filter_projections, projections
 from reporting.figures.style import image_of
 from reporting.figures.thumbnails import BORDER, SIDE
 from reporting.run_table import run_table
@@ -24,7 +24,7 @@ FLUSH_SECONDS = 5  # after which a page can show what was written
 SPRITE_SIDE = 8192  # pixels, the largest texture that TensorBoard's projector takes
 SPRITE_BYTES = 20_000_000  # of the thumbnails, uncompressed: the page loads all of them at once
 THUMBNAIL = SIDE + 2 * BORDER
-MOST_POINTS = min((SPRITE_SIDE // THUMBNAIL) ** 2, math.isqrt(SPRITE_BYTES // (3 * THUMBNAIL**2)) ** 2)
+MAX_POINTS = min((SPRITE_SIDE // THUMBNAIL) ** 2, math.isqrt(SPRITE_BYTES // (3 * THUMBNAIL**2)) ** 2)
 GROUPS = "single_class", "multi_class", "retrieval"  # of scores, in the order of the charts; others come after these
 STEP_TAGS = "train", "distances", "batch"  # first parts of the tags that training writes; others are of evaluations
 
@@ -40,7 +40,7 @@ class Board:
         self._writers: dict[str, SummaryWriter] = {}
         self._purge_step: int | None = None
 
-    def keep_until(self, step: int, scored_step: int):
+    def drop_after(self, step: int, scored_step: int):
         """Before anything is written: drop what an earlier process showed of later steps, and what `begin` shows.
 
         Args:
@@ -50,8 +50,8 @@ class Board:
         self._purge_step = step + 1  # a page that is open forgets too what was dropped
         limits = dict.fromkeys(STEP_TAGS, step) | {"config": -1, "_hparams_": -1, "custom_scalars__config__": -1}
         for folder in filter(Path.is_dir, self.folder.glob("*")):
-            keep_events(folder, lambda event, tag: event.step <= limits.get(tag.partition("/")[0], scored_step))
-            keep_projections(folder, lambda network, of: network == "best" and of <= scored_step)
+            filter_events(folder, lambda event, tag: event.step <= limits.get(tag.partition("/")[0], scored_step))
+            filter_projections(folder, lambda network, of: network == "best" and of <= scored_step)
 
     def begin(self, config_text: str, keys: dict[str, float | str | bool], metrics: list[str]):
         """What is known before the first step.
@@ -119,7 +119,7 @@ class Board:
     ):
         """Embeddings for the projector, instead of earlier ones of this name, with thumbnails and texts.
 
-        Only the first MOST_POINTS are shown, for the sake of the picture that holds all thumbnails.
+        Only the first MAX_POINTS are shown, for the sake of the picture that holds all thumbnails.
 
         Args:
             step: of the training
@@ -129,12 +129,12 @@ class Board:
             header: of the texts
             about: the texts of each
         """
-        shown = torch.from_numpy(pictures[:MOST_POINTS]).permute(0, 3, 1, 2).float() / 255  # (N, 3, S, S)
+        shown = torch.from_numpy(pictures[:MAX_POINTS]).permute(0, 3, 1, 2).float() / 255  # (N, 3, S, S)
         with writing(self.folder):
             self._writer(MAIN).add_embedding(
-                embeddings[:MOST_POINTS], about[:MOST_POINTS], shown, step, tag=which, metadata_header=list(header)
+                embeddings[:MAX_POINTS], about[:MAX_POINTS], shown, step, tag=which, metadata_header=list(header)
             )
-        keep_projections(self.folder / MAIN, lambda network, of: network != which or of == step)
+        filter_projections(self.folder / MAIN, lambda network, of: network != which or of == step)
         self._writers[MAIN]._projector_config = projections(self.folder / MAIN)
 
     def flush(self):

@@ -47,4 +47,4 @@ def workplace_of_module(map_folder) -> Iterator[Path]:
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
     """Runs without their figures, which take most of a short run's time and have tests of their own."""
-    monkeypatch.setattr("reporting.reporter.Reporter.figures", lambda *arguments: None)
+    monkeypatch.setattr("reporting.reporter.Reporter.log_figures", lambda *arguments: None)

@@ -13,7 +13,7 @@ from runs_for_tests import config_file, run_in_process, values_of
 import main
 from dataProcessors.prepared import preparation
 from dataProcessors.tiffreader import TiffReader
-from storage import StorageError, check_writable, whole_file
+from storage import StorageError, atomic_write, check_writable
 from training.runs.checkpoint import load
 from training.trainer import Trainer
 
@@ -132,7 +132,7 @@ def test_whole_file_keeps_what_was_there_on_a_full_disk(small_disk):
     path = small_disk / "file"
     path.write_bytes(b"before")
     fill(small_disk, 5000)
-    with pytest.raises(StorageError, match="file: cannot be written: No space left"), whole_file(path) as temporary:
+    with pytest.raises(StorageError, match="file: cannot be written: No space left"), atomic_write(path) as temporary:
         temporary.write_bytes(bytes(MEGABYTE))
     assert path.read_bytes() == b"before"
     assert sorted(each.name for each in small_disk.iterdir()) == ["file", "filler"]

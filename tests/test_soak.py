@@ -11,7 +11,7 @@ from runs_for_tests import ROOT, config_file, values_of, write_fields
 
 STEPS, FIRST = 3000, 300
 SETTINGS = {"iterations": FIRST, "epochs": STEPS // FIRST, "checkpoint_minutes": 0.05, "mining": ["HARD_NEGATIVE"]}
-MOST_GROWTH = 1.05
+MAX_GROWTH = 1.05
 WATCHED = """
 import gc, json, os, sys
 import main
@@ -57,7 +57,7 @@ def test_three_thousand_steps(tmp_path, monkeypatch):
     print(first, last)
     # the first epoch's end opens what later ones use too
     assert last["files"] == watched[2 * FIRST]["files"]
-    assert last["memory"] <= MOST_GROWTH * first["memory"]
+    assert last["memory"] <= MAX_GROWTH * first["memory"]
 
 
 def readings(process: subprocess.Popen) -> list[int]:

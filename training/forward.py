@@ -1,4 +1,4 @@
-"""How tiles pass the network: in training, frozen, in an evaluation."""
+"""How tiles pass through the network: in training, frozen, in an evaluation."""
 
 from collections.abc import Callable
 
@@ -8,59 +8,61 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from config import Config
-from dataProcessors.sampling.area import Area
-from dataProcessors.sampling.batches import Batch, Reader
-from networks import random_dihedral
-from training.execution.cuda_graphs import RecordedPass, record
+from dataProcessors.maps import OpenMaps
+from dataProcessors.sampling.batches import Batch
+from networks import estimate_batchnorm_statistics, random_dihedral
+from training.execution.cuda_graphs import GraphedForward, capture
 from training.execution.device import Execution
-from training.runs.faults import finite
-from training.scoring.evaluator import in_parts
-from training.steps.step import Embedding
+from training.runs.faults import require_finite
+from training.scoring.evaluator import in_batches, max_batch
+from training.steps.step import EmbedFunctions
+
+STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # from which the untrained network's batch-norm statistics come
 
 
-class Passes:
+class ForwardPass:
     """Tiles -> embeddings, on the device and in the number format of the run.
 
     Args:
         config: of the run
         network: raw tiles -> embeddings
         execution: device and number format
-        read: positions -> tiles
+        maps: where the tiles are read
     """
 
-    def __init__(self, config: Config, network: nn.Module, execution: Execution, read: Reader):
-        self.config, self.network, self.execution, self.read = config, network, execution, read
-        self.forward = execution.forward_of(network)
-        self.recorded: RecordedPass | None = None
+    def __init__(self, config: Config, network: nn.Module, execution: Execution, maps: OpenMaps):
+        self.config, self.network, self.execution, self.maps = config, network, execution, maps
+        self.forward = execution.forward_function(network)
+        self.graphed: GraphedForward | None = None
 
-    def record(self, number: int, area: Area) -> None:
-        """Record how a batch of so many tiles passes in training, on a GPU; before any thread uses it."""
-        if self.execution.can_record and self.config.cuda_graphs and not self.config.compile:
-            tiles = self.read(area.draw(number, np.random.default_rng(0)))
-            self.recorded = record(self.network, self.execution, self.execution.to_device(tiles))
+    def capture_cuda_graphs(self, batch_size: int) -> None:
+        """On a GPU, capture how a batch of so many tiles passes in training; before any thread uses the GPU."""
+        if self.execution.supports_cuda_graphs and self.config.cuda_graphs and not self.config.compile:
+            tiles = self.maps.read(self.maps.area.draw(batch_size, np.random.default_rng(0)))
+            self.graphed = capture(self.network, self.execution, self.execution.to_device(tiles))
 
-    def sending(self, task: Callable[[], Batch]) -> Callable[[], Batch]:
-        """What makes a batch as the task does, and sends its tiles to the device."""
+    def with_transfer(self, task: Callable[[], Batch]) -> Callable[[], Batch]:
+        """What makes a batch as the task does, and begins to copy its tiles to the device."""
 
         def make() -> Batch:
             batch = task()
-            batch.sent = self.execution.send(batch.tiles)
+            batch.device_tiles = self.execution.send(batch.tiles)
             return batch
 
         return make
 
-    def of_step(self, step: int) -> Embedding:
+    def for_step(self, step: int) -> EmbedFunctions:
         """The ways a training step may use; its tiles are turned and mirrored as the step's number says."""
         rng, to_device = np.random.default_rng([self.config.seed, step, 2]), self.execution.to_device
 
         def train(batch: Batch) -> Tensor:
-            tiles = to_device(batch.tiles) if batch.sent is None else batch.sent()
-            return self._pass(random_dihedral(tiles, rng), training=True)
+            tiles = to_device(batch.tiles) if batch.device_tiles is None else batch.device_tiles()
+            return self.embed(random_dihedral(tiles, rng), training=True)
 
-        return Embedding(
+        return EmbedFunctions(
             train=train,
-            frozen=torch.no_grad()(lambda tiles: finite(self._pass(to_device(tiles), training=False))),
-            extra=lambda tiles: self._pass(random_dihedral(to_device(tiles), rng), training=False),
+            no_grad=torch.no_grad()(lambda tiles: require_finite(self.embed(to_device(tiles), training=False))),
+            eval_with_grad=lambda tiles: self.embed(random_dihedral(to_device(tiles), rng), training=False),
         )
 
     @torch.no_grad()
@@ -72,16 +74,30 @@ class Passes:
         """
         parts = []
         with tqdm(total=len(positions), desc="embedding", unit="tile", leave=False, disable=None, delay=1) as bar:
-            for part in in_parts(positions, self.config.image_size):
-                tiles = self.execution.to_device(self.read(part))
-                parts.append(finite(self._pass(tiles, training=False)).cpu().numpy())
+            for part in in_batches(positions, self.config.image_size):
+                tiles = self.execution.to_device(self.maps.read(part))
+                parts.append(require_finite(self.embed(tiles, training=False)).cpu().numpy())
                 bar.update(len(part))
         return np.concatenate(parts)
 
-    def _pass(self, tiles: Tensor, training: bool) -> Tensor:
+    @property
+    def statistics_tiles(self) -> int:
+        """Tiles of each batch from which the untrained network's batch-norm statistics are estimated."""
+        return min(STATISTICS_TILES, max(2, max_batch(self.config.image_size)))
+
+    def estimate_batchnorm_statistics(self) -> None:
+        """Give an untrained network the batch-norm statistics of the map."""
+        rng = np.random.default_rng([self.config.seed, 0])
+        draws = (self.maps.area.draw(self.statistics_tiles, rng) for _ in range(STATISTICS_BATCHES))
+        estimate_batchnorm_statistics(
+            self.network, (self.execution.to_device(self.maps.read(positions)) for positions in draws)
+        )
+
+    def embed(self, tiles: Tensor, training: bool) -> Tensor:
+        """Embeddings (N, D) of tiles (N, C, H, W) on the device; training: whether the network is in training mode."""
         if self.network.training != training:  # telling every module costs as much as several of them
             self.network.train(training)
-        if training and self.recorded is not None and self.recorded.takes(tiles):
-            return self.recorded(tiles)
+        if training and self.graphed is not None and self.graphed.accepts(tiles):
+            return self.graphed(tiles)
         with self.execution.autocast():
             return self.forward(tiles)

@@ -5,7 +5,7 @@ Sentinel-2 shows a temperate country in early summer. Brightness and tone vary f
 within every cover, so that a mean colour says little; rows, crowns, blocks, creeks and terraces say more.
 """
 
-from . import built, countryside
+from dataProcessors.demo import built, countryside
 
 PAINTERS = {
     "arable": countryside.arable,

@@ -22,7 +22,7 @@ def category_names(path: str) -> dict[int, str]:
         raise MapError(f"{sidecar}: cannot be read ({error}). Get the file again, or remove it.") from None
 
 
-def with_category_names(names: Sequence[str]) -> str:
+def category_names_xml(names: Sequence[str]) -> str:
     """The side car of a raster file whose pixel values 0, 1, ... stand for classes of these names."""
     root = ElementTree.Element("PAMDataset")
     band = ElementTree.SubElement(root, "PAMRasterBand", band="1")

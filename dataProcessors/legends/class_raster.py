@@ -7,9 +7,9 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
-from dataProcessors.legends.class_names import with_category_names
+from dataProcessors.legends.class_names import category_names_xml
 from dataProcessors.legends.legend import NO_LABEL, Legend
-from storage import whole_file, write_text
+from storage import atomic_write, write_text
 
 
 def write_class_raster(path: Path, classes: np.ndarray, legend: Legend, crs: CRS, transform: Affine) -> None:
@@ -33,6 +33,6 @@ def write_class_raster(path: Path, classes: np.ndarray, legend: Legend, crs: CRS
         ) as out:  # fmt: skip
             out.write(classes, 1)
             out.write_colormap(1, colours | {NO_LABEL: (0, 0, 0, 0)})
-        with whole_file(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(memory.getbuffer())
-    write_text(path.with_name(f"{path.name}.aux.xml"), with_category_names(legend.names))
+    write_text(path.with_name(f"{path.name}.aux.xml"), category_names_xml(legend.names))

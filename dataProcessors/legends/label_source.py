@@ -9,7 +9,7 @@ from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.rasters.grid import Grid, Window
-from dataProcessors.rasters.handles import Handles, about_parts, is_synthetic, thinned_shape
+from dataProcessors.rasters.handles import Handles, about_parts, decimated_shape, is_synthetic
 from dataProcessors.rasters.opening import MapError, reading
 
 log = logging.getLogger(__name__)
@@ -60,9 +60,9 @@ class LabelSource:
         """Class indices (1, height, width) of a window of the grid."""
         return self.decode(*self.read_raw(x, y, width, height))[None]
 
-    def read_thinned(self, window: Window, step: int) -> np.ndarray:
+    def read_decimated(self, window: Window, step: int) -> np.ndarray:
         """Class indices (1, h / step, w / step), both rounded up, of about every step-th pixel along both axes."""
-        return self.decode(*self._read(window, thinned_shape(window, step)))[None]
+        return self.decode(*self._read(window, decimated_shape(window, step)))[None]
 
 
 def _is_on_grid(path: str, native: Grid, grid: Grid) -> bool:

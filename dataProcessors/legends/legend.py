@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 NO_LABEL = 255  # class index of a pixel without a label
-LARGEST_CODE = 2**53  # of a class; GDAL's warping goes by way of doubles, which tell no larger ones apart
+MAX_CODE = 2**53  # of a class; GDAL's warping goes by way of doubles, which tell no larger ones apart
 COLOUR_TOLERANCE = 15  # largest L1 distance, over red, green and blue, at which a pixel still has a legend colour
 
 
@@ -54,7 +54,7 @@ def legend_from_json(name: str, classes: list[dict]) -> Legend:
     codes = tuple(c["code"] for c in classes) if "code" in classes[0] else None
     if codes and (not all(type(code) is int for code in codes) or len(set(codes)) < len(codes)):
         raise ValueError(f"codes are whole numbers that differ from one another, got {list(codes)}")
-    if codes and max(map(abs, codes)) > LARGEST_CODE:
+    if codes and max(map(abs, codes)) > MAX_CODE:
         raise ValueError(f"codes lie within ±2**53, got {max(codes, key=abs)}")
     return Legend(name, tuple(str(c["name"]) for c in classes), colors, codes)
 

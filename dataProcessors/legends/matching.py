@@ -18,7 +18,7 @@ from dataProcessors.legends.class_names import category_names
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import (
     COLOUR_TOLERANCE,
-    LARGEST_CODE,
+    MAX_CODE,
     NO_LABEL,
     Legend,
     builtin_legends,
@@ -30,7 +30,7 @@ from dataProcessors.rasters.opening import MapError, reading
 
 log = logging.getLogger(__name__)
 EXPLAINED = 0.95  # share of sampled pixels that a palette must explain to be taken for that of a known legend
-FEWEST_MATCHED, FEW_MATCHED = 0.05, 0.8  # share of sampled pixels that must, and that should, match the legend
+MIN_MATCHED, FEW_MATCHED = 0.05, 0.8  # share of sampled pixels that must, and that should, match the legend
 NO_CLASS_NAMES = {"na", "no data", "nodata", "unclassified", "background", "unlabelled", "unlabeled"}
 
 
@@ -141,7 +141,7 @@ def _best(source: LabelSource, name: str, candidates: list[Decoder], values: np.
     best = int(np.argmax(matched))
     decoder, share = candidates[best], matched[best]
     told = f"{source.path}: {share:.1%} of the pixels match the legend {decoder.legend.name} ({decoder.how})"
-    if share < FEWEST_MATCHED:
+    if share < MIN_MATCHED:
         raise MapError(f"{told}. Name the map's own legend in 'maps.legends': osm, clc, or a JSON file of its classes.")
     (log.warning if share < FEW_MATCHED else log.info)(told)
     return replace(decoder, legend=replace(decoder.legend, name=name))
@@ -210,7 +210,7 @@ def _own_codes(source: LabelSource, palette: dict) -> Decoder:
     codes = [int(code) for code in sorted(named or _codes_that_occur(source)) if code != nodata]
     if not 1 <= len(codes) < NO_LABEL:
         raise MapError(f"{source.path}: a label map has 1 to {NO_LABEL - 1} classes. Got {len(codes)} codes.")
-    if max(map(abs, codes)) > LARGEST_CODE:
+    if max(map(abs, codes)) > MAX_CODE:
         raise MapError(f"{source.path}: codes of classes lie within ±2**53. Got {codes[0]:g} to {codes[-1]:g}.")
     colours = tuple(palette.get(code) or _distinct_colour(i) for i, code in enumerate(codes))
     legend = Legend("own codes", tuple(names.get(code, f"class {code}") for code in codes), colours, tuple(codes))

@@ -6,7 +6,7 @@ from rasterio.windows import intersect
 
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.rasters.grid import LATTICE, Window
-from dataProcessors.rasters.opening import reading, told_of
+from dataProcessors.rasters.opening import naming_path, reading
 
 SAMPLE_WINDOWS, SAMPLE_SIZE = 64, 64
 PLACES = 40_000  # tried, to find where image and label map overlap
@@ -16,7 +16,7 @@ PLACES_PER_BLOCK = 64  # of a label map's file, where few of its pixels hold a l
 def sample(source: LabelSource, window: Window) -> tuple[np.ndarray, np.ndarray]:
     """Raw values (B, h, n) and validity (h, n) of small windows where the maps overlap, the same every time."""
     rng = np.random.default_rng(0)
-    with told_of(source.path):
+    with naming_path(source.path):
         values, valid = _sample_at(source, window, rng.permutation(_overlap(source, window, rng)))
         if valid.any():
             return values, valid

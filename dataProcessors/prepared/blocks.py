@@ -48,14 +48,14 @@ def block_pixels(window: Window) -> np.ndarray:
     return heights[:, None] * widths
 
 
-def count_image(pixels: np.ndarray, fill, side: int = BLOCK) -> np.ndarray:
+def count_valid(pixels: np.ndarray, fill, side: int = BLOCK) -> np.ndarray:
     """Pixels with data of each block of side x side pixels: (C, h, w) whole blocks -> (1, rows, columns)."""
     if fill is None:
         return np.full((1, pixels.shape[1] // side, pixels.shape[2] // side), side * side, np.uint16)
-    return _blocked(~without_data(pixels, fill), side).sum(-1, dtype=np.uint16)[None]
+    return _blocked(~nodata_mask(pixels, fill), side).sum(-1, dtype=np.uint16)[None]
 
 
-def without_data(pixels: np.ndarray, fill) -> np.ndarray:
+def nodata_mask(pixels: np.ndarray, fill) -> np.ndarray:
     """Where no data is: (..., C, h, w) -> (..., h, w) bool; all bands hold `fill`, or any is NaN."""
     if fill is None:
         return np.zeros(pixels.shape[:-3] + pixels.shape[-2:], bool)

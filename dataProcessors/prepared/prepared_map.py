@@ -29,9 +29,9 @@ except ImportError:  # not on every system
     resource = None
 
 log = logging.getLogger(__name__)
-CAN_ANNOUNCE = hasattr(os, "posix_fadvise") and hasattr(resource, "RUSAGE_THREAD")
+CAN_PREFETCH = hasattr(os, "posix_fadvise") and hasattr(resource, "RUSAGE_THREAD")
 # what opening a prepared map may end in if a file is missing, cut off, or another one
-DAMAGE = (
+DAMAGE_ERRORS = (
     FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, KeyError, EOFError, TypeError, TokenError,
 )  # fmt: skip
 
@@ -45,7 +45,7 @@ class PreparedMap:
         folder: of the prepared map
         window, dtype, bands: what it must hold
     Raises:
-        DAMAGE: a file is missing, cut off, or another one
+        DAMAGE_ERRORS: a file is missing, cut off, or another one
         OSError: the system refuses to open it
     """
 
@@ -63,7 +63,7 @@ class PreparedMap:
         if found != expected:
             raise ValueError(f"holds {found} instead of {expected}")
         # while batches still come from the disk their blocks are announced; in memory that would only cost time
-        self._from_disk = CAN_ANNOUNCE
+        self._from_disk = CAN_PREFETCH
         self._descriptor = os.open(folder / "blocks.npy", os.O_RDONLY)
         weakref.finalize(self, os.close, self._descriptor)
         self._lines = np.asarray(self.blocks).reshape(*self.blocks.shape[:3], -1)  # plain arrays are cut up faster
@@ -75,7 +75,7 @@ class PreparedMap:
         corners = positions - self.window[:2]
         read_before = _read_from_disk()
         if self._from_disk:
-            self._announce(corners, size)
+            self._prefetch(corners, size)
         for tile, (x, y) in zip(tiles, corners.tolist()):
             row, top = divmod(y, BLOCK)
             filled_rows = 0
@@ -93,7 +93,7 @@ class PreparedMap:
         self._from_disk = _read_from_disk() > read_before
         return out
 
-    def _announce(self, corners: np.ndarray, size: int) -> None:
+    def _prefetch(self, corners: np.ndarray, size: int) -> None:
         """Have the system read the blocks of all tiles at once: much faster than one by one, when they are copied."""
         columns, block_bytes = self.blocks.shape[1], self.blocks[0, 0].nbytes
         first, last = corners // BLOCK, (corners + size - 1) // BLOCK
@@ -106,10 +106,10 @@ class PreparedMap:
 
 def _read_from_disk() -> int:
     """What this thread has read from disks so far, in units of the system; 0 on systems that do not tell."""
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock if CAN_ANNOUNCE else 0
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock if CAN_PREFETCH else 0
 
 
-def prepared(
+def open_prepared(
     source: ImageSource | LabelSource,
     key: str,
     window: Window,
@@ -138,27 +138,27 @@ def prepared(
     if folder.exists():
         try:
             return _opened(folder, *content)
-        except DAMAGE as error:
+        except DAMAGE_ERRORS as error:
             damage = str(error)
         log.warning("%s is damaged, and made again: %s", folder, damage)
         discard_folder(folder)
     with writing(folder), temporary_folder(cache) as temporary:
         Preparation(source, window, count, temporary).run(threads)
         rename_folder(temporary, folder)  # unless another run was faster with the same content
-    _give_back_memory()
+    _release_memory()
     return _opened(folder, *content)
 
 
 def _opened(folder: Path, window: Window, dtype: np.dtype, bands: int) -> PreparedMap:
     try:
         return PreparedMap(folder, window, dtype, bands)
-    except DAMAGE:
+    except DAMAGE_ERRORS:
         raise
     except OSError as error:  # of the system, and may pass: nothing that took hours is removed for it
         raise MapError(f"{folder}: the prepared map cannot be opened: {error}. Try again.") from None
 
 
-def _give_back_memory() -> None:
+def _release_memory() -> None:
     """Have the C library return what was freed: it would keep some 100 MB of the chunks that were decoded."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:  # of glibc

@@ -9,7 +9,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 
 from config import UserError
-from dataProcessors.rasters.opening import FAILURES, reason
+from dataProcessors.rasters.opening import GDAL_ERRORS, reason
 
 LONLAT = "EPSG:4326"
 EDGE_POINTS = 101  # points per edge of a lon/lat rectangle: its edges are curves in most other CRSs
@@ -117,7 +117,7 @@ class Grid:
 def _transformed(from_crs, to_crs, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     try:
         x, y = transform_points(from_crs, to_crs, x, y)
-    except FAILURES as error:
+    except GDAL_ERRORS as error:
         raise UserError(f"Nothing leads from the CRS of one map to that of another ({reason(error)}).") from None
     return np.asarray(x), np.asarray(y)
 

@@ -7,7 +7,7 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
 
 from dataProcessors.rasters.grid import Grid, Window
-from dataProcessors.rasters.opening import FAILURES, MapError, open_raster, reason
+from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, open_raster, reason
 
 WARP_TOLERANCE = 0.001  # pixels of the warped map; GDAL's own 0.125 gives 2 % of the pixels a neighbour's value
 
@@ -32,7 +32,7 @@ def is_synthetic(file) -> bool:
     return file.tags().get("SYNTHETIC") == "YES"
 
 
-def thinned_shape(window: Window, step: int) -> tuple[int, int]:
+def decimated_shape(window: Window, step: int) -> tuple[int, int]:
     """Rows and columns of every step-th pixel of a window along both axes."""
     return -(-window.height // step), -(-window.width // step)
 
@@ -50,7 +50,7 @@ def _onto_grid(path: str, file, grid: Grid):
             file, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height,
             resampling=Resampling.nearest, add_alpha=not has_alpha, tolerance=WARP_TOLERANCE,
         )  # fmt: skip
-    except FAILURES as error:
+    except GDAL_ERRORS as error:
         raise MapError(
             f"{path}: cannot be brought from its CRS into the image's: {reason(error)}. Give image or label map "
             "another CRS, for example with gdalwarp."

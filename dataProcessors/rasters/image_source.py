@@ -11,12 +11,12 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.rasters.grid import Grid, Window
-from dataProcessors.rasters.handles import Handles, about_parts, is_synthetic, thinned_shape
+from dataProcessors.rasters.handles import Handles, about_parts, decimated_shape, is_synthetic
 from dataProcessors.rasters.opening import MapError, reading
 
 log = logging.getLogger(__name__)
 IMAGE_TYPES = ("uint8", "int16", "uint16", "float32")
-MOST_BANDS = 20
+MAX_BANDS = 20
 STRIPES_BYTES = 64_000_000  # of a map in stripes that are decoded at once, unless 128 lines are more
 
 
@@ -61,9 +61,9 @@ class ImageSource:
         """Pixels (C, height, width) of a window that lies inside the image."""
         return self._read(Window(x, y, width, height), (height, width))
 
-    def read_thinned(self, window: Window, step: int) -> np.ndarray:
+    def read_decimated(self, window: Window, step: int) -> np.ndarray:
         """About every step-th pixel of a window along both axes: (C, h / step, w / step), both rounded up."""
-        return self._read(window, thinned_shape(window, step))
+        return self._read(window, decimated_shape(window, step))
 
     def _read(self, window: Window, shape: tuple[int, int]) -> np.ndarray:
         file, where = self._handles.get(), RasterWindow(*window)
@@ -90,8 +90,8 @@ def _choose_bands(path: str, file, bands) -> tuple[int, ...]:
     missing = [band for band in bands if band not in file.indexes]
     if missing:
         raise MapError(f"{path}: 'maps.bands' asks for band {missing[0]}; the file has bands 1 to {file.count}.")
-    if not 1 <= len(bands) <= MOST_BANDS:
-        raise MapError(f"{path}: 1 to {MOST_BANDS} bands can be used, got {len(bands)}. Choose some with 'maps.bands'.")
+    if not 1 <= len(bands) <= MAX_BANDS:
+        raise MapError(f"{path}: 1 to {MAX_BANDS} bands can be used, got {len(bands)}. Choose some with 'maps.bands'.")
     return tuple(bands)
 
 

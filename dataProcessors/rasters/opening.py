@@ -15,8 +15,8 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from config import UserError
 
 # all that rasterio raises where GDAL fails; GDAL's own errors, which it does not always wrap, have no public name
-FAILURES = (RasterioError, CRSError, CPLE_BaseError)
-LONGEST_REASON = 200  # characters; GDAL repeats whole CRSs in its messages
+GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
+MAX_REASON = 200  # characters; GDAL repeats whole CRSs in its messages
 
 logging.getLogger("rasterio").setLevel(logging.WARNING)  # below that it repeats what the errors say
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)  # where it matters, a line says it
@@ -37,7 +37,7 @@ def open_raster(path: str):
     try:
         file = rasterio.open(path)
         place = file.crs, file.transform  # what the header says of them is read now only
-    except FAILURES as error:
+    except GDAL_ERRORS as error:
         raise MapError(
             f"{path}: cannot be opened as a raster file: {reason(error)} Get the file again, or name another in 'maps'."
         ) from None
@@ -61,11 +61,11 @@ def _check_transform(path: str, transform: Affine) -> None:
 def reason(error: Exception) -> str:
     """What GDAL says went wrong, in one line: rasterio often only points to the exception before."""
     text = " ".join(str(error.__cause__ or error).split())
-    return text if len(text) <= LONGEST_REASON else text[:LONGEST_REASON] + " ..."
+    return text if len(text) <= MAX_REASON else text[:MAX_REASON] + " ..."
 
 
 @contextmanager
-def told_of(path: str) -> Iterator[None]:
+def naming_path(path: str) -> Iterator[None]:
     """Put a map's path before what goes wrong within the block, where the message does not name it yet."""
     try:
         yield
@@ -80,7 +80,7 @@ def reading(path: str, window: tuple[int, int, int, int]) -> Iterator[None]:
     """Turn what goes wrong in reading a window (x, y, width, height) within the block into a MapError."""
     try:
         yield
-    except FAILURES as error:
+    except GDAL_ERRORS as error:
         x, y, width, height = window
         raise MapError(
             f"{path}: columns {x} to {x + width}, rows {y} to {y + height} cannot be read ({reason(error)}). "

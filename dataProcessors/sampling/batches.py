@@ -1,8 +1,8 @@
 """Batches of a training step: positions drawn, pixels read, ahead of the step that uses them.
 
 A batch depends on the step's number and on what is known when it is asked for, never on when a thread gets to make it:
-reading ahead changes nothing. (Clusters chosen by their losses know those of the steps up to AHEAD + 1 before, on a GPU
-of one less.)
+reading ahead changes nothing. (Clusters chosen by their losses know those of the steps up to READ_AHEAD + 1 before,
+on a GPU of one less.)
 """
 
 import copy
@@ -19,7 +19,7 @@ from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.tile_sampler import TileSampler
 
 OFFLINE_DRAWS = 10  # fresh candidates per anchor of the offline mining
-AHEAD = 2  # batches
+READ_AHEAD = 2  # batches
 SWITCH_SECONDS = 2e-4  # after which a thread that runs Python code lets another one do so
 
 Reader = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> tiles (N, C, size, size)
@@ -40,7 +40,7 @@ class Batch:
         cluster_classes: (M,) int64 class of each cluster; None: each its own
         cluster_ids: (M,) int64, the clusters in the index they were taken from; None: none was
         last_anchor: (2,), where the sampler's walk stands after this step
-        sent: waits for the tiles on the device, where they were sent there ahead; None: they were not
+        device_tiles: waits for the tiles on the device, where they were sent there ahead; None: they were not
     """
 
     step: int
@@ -54,7 +54,7 @@ class Batch:
     cluster_classes: np.ndarray | None = None
     cluster_ids: np.ndarray | None = None
     last_anchor: np.ndarray | None = None
-    sent: Callable[[], object] | None = None
+    device_tiles: Callable[[], object] | None = None
 
 
 class TupleBatches:
@@ -183,7 +183,7 @@ def cluster_roles(clusters: np.ndarray) -> dict[str, np.ndarray]:
     return {f"cluster {m}": np.flatnonzero(clusters == m) for m in np.unique(clusters)}
 
 
-def read_ahead(tasks: Iterator[Callable[[], Batch]], ahead: int = AHEAD) -> Iterator[Batch]:
+def read_ahead(tasks: Iterator[Callable[[], Batch]], ahead: int = READ_AHEAD) -> Iterator[Batch]:
     """The batches of the tasks in their order, made by a thread of their own up to `ahead` before they are used.
 
     A task is taken from the iterator at the same point of the training in every run, so it may depend on its state.

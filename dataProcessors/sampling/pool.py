@@ -14,13 +14,13 @@ import numpy as np
 from dataProcessors.legends.legend import dominant
 from dataProcessors.prepared.blocks import BLOCK, Summary
 from dataProcessors.sampling.area import Area, SamplingError
-from storage import whole_file
+from storage import atomic_write
 
 log = logging.getLogger(__name__)
 ROUNDS = 40  # of looking for tiles of the classes that are still short
-FEWEST_PROPOSED = 256  # places for a class in a round; twice as many after a round without a new tile of it ...
+MIN_PROPOSED = 256  # places for a class in a round; twice as many after a round without a new tile of it ...
 PATIENCE = 4  # ... and after so many such rounds the map is taken to have no more
-MOST_CANDIDATES = 50_000  # tiles of reserved cells whose labels are read; on larger maps those are chosen
+MAX_CANDIDATES = 50_000  # tiles of reserved cells whose labels are read; on larger maps those are chosen
 PER_CLASS = 2_000  # of them for each class: those in the blocks that hold most of it
 
 LabelShares = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> proportions (N, K)
@@ -52,7 +52,7 @@ class Pool:
 
     def save(self, path: Path) -> None:
         """Write the pool to a .npz file, which appears whole."""
-        with whole_file(path) as temporary:
+        with atomic_write(path) as temporary:
             np.savez(temporary, positions=self.positions, proportions=self.proportions)
 
     @classmethod
@@ -69,7 +69,7 @@ class Pool:
             raise ValueError(f"{path} is damaged: {error}") from None
 
 
-def saved_pool(path: Path | None, make: Callable[[], Pool]) -> Pool:
+def load_or_make_pool(path: Path | None, make: Callable[[], Pool]) -> Pool:
     """The pool that lies at `path`, made and saved if there is no whole one; None: neither looked for nor saved."""
     if path is not None and path.exists():
         try:
@@ -107,7 +107,7 @@ def training_pool(area: Area, summary: Summary, shares: LabelShares, size: int, 
         short = _missing(_tally(found), {c for c, rounds in fruitless.items() if rounds < PATIENCE}, size)
         if not short:
             break
-        places = {c: max(4 * missing, FEWEST_PROPOSED) * 2 ** fruitless[c] for c, missing in short.items()}
+        places = {c: max(4 * missing, MIN_PROPOSED) * 2 ** fruitless[c] for c, missing in short.items()}
         proposed = [_around_class(summary.counts[c], summary, area, n, rng) for c, n in places.items()]
         grown = _without_repetition(found, _labelled(np.concatenate(proposed), shares), list(short))
         gained = _tally(grown) - _tally(found)
@@ -126,7 +126,7 @@ def _missing(tally: np.ndarray, growing: set[int], size: int) -> dict[int, int]:
 def score_pool(area: Area, summary: Summary, shares: LabelShares, size: int, rng: np.random.Generator) -> Pool:
     """Up to `size` labelled tiles of the reserved cells, class-balanced as far as they allow; arguments as above."""
     candidates = area.scored_tiles()
-    if len(candidates) > MOST_CANDIDATES:
+    if len(candidates) > MAX_CANDIDATES:
         candidates = candidates[_promising(candidates, area.size, summary, rng)]
     return balanced(_labelled(candidates, shares), size, rng)
 
@@ -174,7 +174,7 @@ def _around_class(counts: np.ndarray, summary: Summary, area: Area, n: int, rng:
 def _promising(candidates: np.ndarray, size: int, summary: Summary, rng: np.random.Generator) -> np.ndarray:
     """Indices of a random part of the candidates and, for each class, of those in the blocks that hold most of it."""
     columns, rows = ((candidates + size // 2 - summary.window[:2]) // BLOCK).T
-    chosen = [rng.choice(len(candidates), MOST_CANDIDATES, replace=False)]
+    chosen = [rng.choice(len(candidates), MAX_CANDIDATES, replace=False)]
     order = rng.permutation(len(candidates))  # or of blocks that hold as much the last of the map would be taken
     for counts in summary.counts:
         held = counts[rows, columns]

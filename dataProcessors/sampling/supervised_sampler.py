@@ -45,7 +45,7 @@ class SupervisedSampler(TileSampler):
             raise SamplingError("Labels are known for tiles of the training pool only.")
         return self._by_key[place]
 
-    def anywhere(self, n: int) -> np.ndarray:
+    def random_positions(self, n: int) -> np.ndarray:
         """n tiles (n, 2) of the pool with equal chance; the pool is class-balanced as far as the map allows."""
         return self.pool.positions[self.rng.integers(0, len(self.pool), n)]
 

@@ -35,7 +35,7 @@ class TileSampler(ABC):
         self.last_anchor = last_anchor
 
     @abstractmethod
-    def anywhere(self, n: int) -> np.ndarray:
+    def random_positions(self, n: int) -> np.ndarray:
         """n places (n, 2) an anchor can have."""
 
     @abstractmethod
@@ -57,7 +57,7 @@ class TileSampler(ABC):
     def anchors(self, n: int) -> np.ndarray:
         """n anchors (n, 2): each with chance `random_reset` anywhere, else like a positive of the anchor before."""
         if self.random_reset >= 1.0:
-            anchors = self.anywhere(n)
+            anchors = self.random_positions(n)
         else:
             anchors = np.stack([self._next_anchor() for _ in range(n)])
         self.last_anchor = anchors[-1]
@@ -69,7 +69,7 @@ class TileSampler(ABC):
             if found[0]:
                 self.last_anchor = near[0]
                 return near[0]
-        self.last_anchor = self.anywhere(1)[0]
+        self.last_anchor = self.random_positions(1)[0]
         return self.last_anchor
 
     def positives(self, anchors: np.ndarray) -> np.ndarray:

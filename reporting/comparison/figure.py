@@ -14,7 +14,7 @@ from reporting.figures.style import BASELINE_COLOURS, INK, UNLIKE, new_figure
 
 PANEL, ROW, ABOVE = 2.3, 0.24, 0.95  # inches: width of a panel, height of a row, and of what lies above and below rows
 LETTER = 0.085  # inches, of a run's name
-LONGEST = 30  # letters of a run's name
+MAX_LENGTH = 30  # letters of a run's name
 BEST = UNLIKE
 # kind of baseline -> marker and colour; chance has none: its distance would squeeze everything else together
 BASELINES = {name: (marker, BASELINE_COLOURS[name]) for name, marker in (("untrained", "o"), ("band_statistics", "s"))}
@@ -34,7 +34,7 @@ def comparison_figure(lines: list[Line], tags: list[str]) -> Figure:
     columns = min(len(tags), max(4, ceil(sqrt(1.3 * len(tags) * height / PANEL))))
     rows = ceil(len(tags) / columns)
     columns = ceil(len(tags) / rows)
-    labels = shortened([line.label for line in shown], LONGEST)
+    labels = shortened([line.label for line in shown], MAX_LENGTH)
     figure = new_figure(LETTER * max(map(len, labels)) + PANEL * columns, 0.6 + height * rows)
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
     for place, tag in enumerate(tags):

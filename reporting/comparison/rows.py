@@ -8,7 +8,7 @@ from reporting.columns import heading
 from reporting.comparison.runs import Run, Scores
 
 BASELINES = ("untrained", "band_statistics", "chance", "coarsened_labels")
-MOST_BASELINES = 3  # rows of one kind of baseline; where runs have more different ones, they share a row
+MAX_BASELINES = 3  # rows of one kind of baseline; where runs have more different ones, they share a row
 ROUNDING = 0.25  # standard deviations; bf16 instead of fp32 moves a baseline by a tenth, other tiles by far more
 
 
@@ -93,7 +93,7 @@ def lines_of(runs: list[Run]) -> list[Line]:
     lines = [Line(run.name, [Row([run], "trained", run.scores["trained"])]) for run in runs]
     for features in BASELINES:
         rows, words = baseline_rows(runs, features), heading(features)
-        if len(rows) > MOST_BASELINES:
+        if len(rows) > MAX_BASELINES:
             lines.append(Line(f"{words} ({len(rows)} different)", rows))
         elif len(rows) == 1:
             lines.append(Line(words, rows))

@@ -18,7 +18,7 @@ from storage import write_text
 from training.runs.folder import RESULTS
 
 WIDTH = 110  # columns of a console that does not tell its own
-LONGEST = 32  # letters of a name or a setting in the console
+MAX_LENGTH = 32  # letters of a name or a setting in the console
 GAP = "  "
 # where these differ, other tiles are scored, or by other labels
 SCORED_ON = (
@@ -184,7 +184,7 @@ def console(tables: list[Table], note: str, width: int) -> str:
 
 
 def _console_table(table: Table, width: int) -> str:
-    labels = shortened(table.labels, LONGEST)
+    labels = shortened(table.labels, MAX_LENGTH)
     first = max(map(len, [table.title, *labels]))
     columns = [_console_column(head, column) for head, column in zip(table.heads, table.columns)]
     height = max(map(len, columns))
@@ -200,6 +200,6 @@ def _console_table(table: Table, width: int) -> str:
 
 
 def _console_column(head: list[str], cells: list[Cell]) -> list[str]:
-    texts = shortened([f"{'*' if cell.is_best else ''}{cell.value}{cell.rest}" for cell in cells], LONGEST)
+    texts = shortened([f"{'*' if cell.is_best else ''}{cell.value}{cell.rest}" for cell in cells], MAX_LENGTH)
     width = max(map(len, [*head, *texts]))
     return [text.rjust(width) for text in [*head, *texts]]

@@ -9,7 +9,7 @@ from sklearn.metrics import ConfusionMatrixDisplay
 from dataProcessors.legends.legend import Legend
 from reporting.figures.style import SWATCH, class_colours, class_names, new_figure
 
-MOST_WITH_VALUES = 20  # classes; with more of them the numbers would not fit into the cells
+MAX_WITH_VALUES = 20  # classes; with more of them the numbers would not fit into the cells
 
 
 def confusion_matrix(counts: np.ndarray, legend: Legend, title: str) -> Figure:
@@ -25,7 +25,7 @@ def confusion_matrix(counts: np.ndarray, legend: Legend, title: str) -> Figure:
     display = ConfusionMatrixDisplay(
         counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), display_labels=[names[c] for c in occurring]
     )
-    figure = _draw(display, title, crowded=len(occurring) > MOST_WITH_VALUES)
+    figure = _draw(display, title, crowded=len(occurring) > MAX_WITH_VALUES)
     _swatches(display.ax_, class_colours(legend)[occurring] / 255)
     return figure
 

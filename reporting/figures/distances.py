@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from reporting.figures.style import INK, UNLIKE, new_figure
 
-MOST_TILES = 2_000  # whose pairs are counted
+MAX_TILES = 2_000  # whose pairs are counted
 BINS = 60
 
 
@@ -15,7 +15,7 @@ def distances(embeddings: np.ndarray, labels: np.ndarray, title: str) -> Figure:
 
     embeddings: (N, D). labels: (N,), -1 where there is none: such tiles are left out. Each histogram has area 1.
     """
-    used = np.flatnonzero(labels >= 0)[:MOST_TILES]
+    used = np.flatnonzero(labels >= 0)[:MAX_TILES]
     alike, unlike = pairs(embeddings[used], labels[used])
     figure = new_figure(8, 4.6)
     axes = figure.add_subplot(

@@ -9,7 +9,7 @@ from reporting.figures.style import class_colours, class_names, new_figure
 from reporting.figures.thumbnails import thumbnails
 
 NEIGHBOURS = 15
-FEWEST_FOR_SPECTRAL = 32  # different embeddings; with fewer, UMAP's spectral start finds too few eigenvectors
+MIN_FOR_SPECTRAL = 32  # different embeddings; with fewer, UMAP's spectral start finds too few eigenvectors
 NAMES_PER_COLUMN = 22
 GROUND = "#eeeeee"  # neither the palest nor the darkest legend colours disappear on it
 PLACES = 40  # thumbnails along a side of the picture
@@ -29,7 +29,7 @@ def layout(embeddings: np.ndarray, seed: int, dimensions: int = 2) -> np.ndarray
     reducer = umap_learn.UMAP(
         n_neighbors=min(NEIGHBOURS, len(different) - 1),
         n_components=dimensions,
-        init="spectral" if len(different) >= FEWEST_FOR_SPECTRAL else "random",
+        init="spectral" if len(different) >= MIN_FOR_SPECTRAL else "random",
         random_state=seed,
         n_jobs=1,  # a seed allows no more
     )

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dataProcessors.legends.legend import Legend
-from evaluation.neighbours import checked, nearest
+from evaluation.neighbours import check_embeddings, nearest
 from reporting.figures.style import UNLIKE, class_names, new_figure
 from reporting.figures.thumbnails import thumbnails
 
@@ -41,7 +41,7 @@ def neighbours(
     count = min(NEAREST, len(embeddings) - 1)
     if count < 1 or not len(shown):
         return _empty(title)
-    rows = np.column_stack([shown, nearest(checked(embeddings), shown, count)])  # (q, 1 + count)
+    rows = np.column_stack([shown, nearest(check_embeddings(embeddings), shown, count)])  # (q, 1 + count)
     height, width = len(rows) * (STEP + TEXT), (1 + count) * STEP + GAP
     figure = new_figure(width / INCH, height / INCH + 0.8)
     axes = figure.add_subplot()

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from dataProcessors.legends.legend import Legend
 from reporting.figures.style import INK, SWATCH, class_colours, class_names, new_figure
 
-MOST_CLASSES = 16
-MOST_COLUMNS = 4
+MAX_CLASSES = 16
+MAX_COLUMNS = 4
 
 
 def proportions(predicted: np.ndarray, truth: np.ndarray, legend: Legend, title: str) -> Figure:
@@ -17,10 +17,10 @@ def proportions(predicted: np.ndarray, truth: np.ndarray, legend: Legend, title:
     predicted, truth: (N, K), shares of a tile, 0..1; a row a tile.
     """
     share = truth.sum(axis=0)  # (K,)
-    if (share > 0).sum() > MOST_CLASSES:
-        title += f"\nthe {MOST_CLASSES} most frequent of {(share > 0).sum()} classes"
-    shown = [c for c in np.argsort(-share, kind="stable")[:MOST_CLASSES] if share[c] > 0]
-    columns = max(1, min(MOST_COLUMNS, len(shown)))
+    if (share > 0).sum() > MAX_CLASSES:
+        title += f"\nthe {MAX_CLASSES} most frequent of {(share > 0).sum()} classes"
+    shown = [c for c in np.argsort(-share, kind="stable")[:MAX_CLASSES] if share[c] > 0]
+    columns = max(1, min(MAX_COLUMNS, len(shown)))
     rows = max(1, -(-len(shown) // columns))
     figure = new_figure(0.4 + 2.2 * columns, 0.9 + 2.4 * rows)
     names, colours = class_names(legend, width=26), class_colours(legend) / 255

@@ -12,8 +12,8 @@ from matplotlib.patches import Patch
 from reporting.figures.style import ROLE_COLOURS, new_figure
 
 WIDTH = 9  # inches of the figure
-MOST_SQUARES = 5_000  # of one role; more are drawn as points
-SMALLEST_SQUARE = 3  # points (1/72 inch) of a tile's side on the figure; below it a square is a point
+MAX_SQUARES = 5_000  # of one role; more are drawn as points
+MIN_SQUARE = 3  # points (1/72 inch) of a tile's side on the figure; below it a square is a point
 # of roles, one after the other: colour, line of a square, and marker of a point
 STYLES = [(colour, *shape) for shape, colour in product((("-", "s"), (":", "^")), ROLE_COLOURS)]
 BRIGHTNESS = 0.7  # of the map, that the colours stand out
@@ -56,7 +56,7 @@ def sampling_map(
     side = size / width * (WIDTH - 1) * 72  # of a tile on the figure, points
     outline_squares(axes, reserved, CELL_TILES * size, "white", linewidth=min(0.8, side / 8))
     for positions, (colour, line, marker) in zip(roles.values(), cycle(STYLES)):
-        if side >= SMALLEST_SQUARE and len(positions) <= MOST_SQUARES:
+        if side >= MIN_SQUARE and len(positions) <= MAX_SQUARES:
             outline_squares(axes, positions, size, colour, linewidth=1.2, linestyle=line)
         else:
             _points(axes, positions, size, color=colour, marker=marker)

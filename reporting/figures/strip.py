@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-MOST_COLUMNS = 8
-SMALLEST_SIDE = 48  # pixels on the picture; smaller tiles are enlarged
+MAX_COLUMNS = 8
+MIN_SIDE = 48  # pixels on the picture; smaller tiles are enlarged
 GAP = 2
 BETWEEN = 16  # pixels between the tiles and their labels
 HEAD = 24  # pixels above, for what the columns are
@@ -24,10 +24,10 @@ def tile_rows(
             shown, in the order of the columns
         heads: the loss of each column, to stand above it
     """
-    factor = -(-SMALLEST_SIDE // min(rgb.shape[1:3]))
+    factor = -(-MIN_SIDE // min(rgb.shape[1:3]))
     font = ImageFont.load_default(TEXT_SIZE)
     margin = int(max((font.getlength(role) for role, _ in rows), default=0)) + 12
-    rows = [(role, np.asarray(indices[:MOST_COLUMNS], dtype=int)) for role, indices in rows]
+    rows = [(role, np.asarray(indices[:MAX_COLUMNS], dtype=int)) for role, indices in rows]
     columns = max((len(indices) for _, indices in rows), default=0)
     tiles, labels = (_block(pixels, rows, columns, factor) for pixels in (rgb, label_map))
     height, width = tiles.shape[:2]

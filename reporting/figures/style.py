@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dataProcessors.legends.legend import Legend
-from storage import whole_file
+from storage import atomic_write
 
 DPI = 100
 NO_LABEL, NO_LABEL_COLOUR = "no label", (127, 127, 127)  # of the label -1, so both stand last among the classes
@@ -59,5 +59,5 @@ def image_of(figure: Figure) -> np.ndarray:
 def save(figure: Figure, path: Path, formats: tuple[str, ...] = ("png", "svg")):
     """Write the figure, without empty margins, once in each format: path.png and path.svg. Files appear whole."""
     for kind in formats:
-        with whole_file(path.with_name(f"{path.name}.{kind}")) as temporary:
+        with atomic_write(path.with_name(f"{path.name}.{kind}")) as temporary:
             figure.savefig(temporary, format=kind, bbox_inches="tight")

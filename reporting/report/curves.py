@@ -13,7 +13,7 @@ from reporting.report.pictures import of_png
 from reporting.report.run import Curve, Row, Run
 
 DOTS_PER_PIXEL = 2
-MOST_SCORES = 6
+MAX_SCORES = 6
 
 # title, unit, and the curves in it by the name they are shown under
 TRAINING = (
@@ -54,7 +54,7 @@ def main_scores(run: Run) -> list[Row]:
     tags = [config.best_metric, "retrieval/MAP@R", *(f"single_class/accuracy/{model}" for model in single)]
     tags += ["retrieval/MAP@1", *(f"multi_class/sum_error/{model}" for model in multi), "multi_class/gSil"]
     tags.append("single_class/silhouette")
-    return [known[tag] for tag in dict.fromkeys(tags) if tag in known][:MOST_SCORES]
+    return [known[tag] for tag in dict.fromkeys(tags) if tag in known][:MAX_SCORES]
 
 
 def step_figures(run: Run, panels: tuple) -> list[Html]:
@@ -64,7 +64,7 @@ def step_figures(run: Run, panels: tuple) -> list[Html]:
         curves = {shown: run.curves[name] for shown, name in names.items() if name in run.curves}
         if curves:
             drawn = step_curves(title, {shown: (curve.steps, curve.values) for shown, curve in curves.items()}, unit)
-            told = "; ".join(_told(shown, curve) for shown, curve in curves.items())
+            told = "; ".join(_describe(shown, curve) for shown, curve in curves.items())
             figures.append(_embedded(drawn, f"{title}: {told}."))
     return figures
 
@@ -74,7 +74,7 @@ def _score_figure(run: Run, row: Row) -> Html:
     steps, means = np.array(list(scores)), np.array([score.mean for score in scores.values()])
     spreads = np.array([score.std for score in scores.values()])
     of_baselines = {name: rows[row].mean for name, rows in run.baselines.items() if row in rows}
-    told = [_told("trained", Curve(steps, means, steps))]
+    told = [_describe("trained", Curve(steps, means, steps))]
     told += [f"{heading(name)} {mean:.3g}" for name, mean in of_baselines.items() if math.isfinite(mean)]
     title = _title(row)
     return _embedded(score_curve(title, steps, means, spreads, of_baselines), f"{title}: {'; '.join(told)}.")
@@ -86,7 +86,7 @@ def _title(row: Row) -> str:
     return f"{metric}{'' if model == '-' else f', {model}'}{less}"
 
 
-def _told(name: str, curve: Curve) -> str:
+def _describe(name: str, curve: Curve) -> str:
     first, last = curve.values[0], curve.values[-1]
     return f"{name} {first:.3g} at step {curve.steps[0]:,}, {last:.3g} at step {curve.steps[-1]:,}"
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
-LARGEST_SIDE = 2400  # pixels; sharp on any screen and on paper
+MAX_SIDE = 2400  # pixels; sharp on any screen and on paper
 QUALITY = 85  # of 100, where a picture cannot be kept as it is
-SMALLEST_SIDE = 16  # pixels; a picture is not made smaller to fit
+MIN_SIDE = 16  # pixels; a picture is not made smaller to fit
 
 
 class Picture(NamedTuple):
@@ -43,14 +43,14 @@ def _fitted(image: Image.Image, content: bytes, allowance: int) -> Picture:
     WebP takes half or a third of what PNG does for drawings, without loss. Where that is still too much, as with pieces
     of a map, it is allowed some loss; and only where even that is not enough, the picture becomes smaller.
     """
-    if image.format == "PNG" and max(image.size) <= LARGEST_SIDE and len(content) <= allowance:
+    if image.format == "PNG" and max(image.size) <= MAX_SIDE and len(content) <= allowance:
         return _picture(content, "png", *image.size)
     image = _on_white(image)
-    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), reducing_gap=2)
+    image.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=2)
     without_loss = _webp(image, lossless=True, quality=20, method=2)  # here the quality is the effort
     if len(without_loss) <= allowance:
         return _picture(without_loss, "webp", *image.size)
-    while len(content := _webp(image, quality=QUALITY)) > allowance and max(image.size) > SMALLEST_SIDE:
+    while len(content := _webp(image, quality=QUALITY)) > allowance and max(image.size) > MIN_SIDE:
         image = image.resize([max(1, side * 3 // 4) for side in image.size], Image.Resampling.LANCZOS)
     return _picture(content, "webp", *image.size)
 

@@ -20,14 +20,14 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 import config as configuration
 from config import Config, UserError
-from evaluation.scoring import Score, goodness
+from evaluation.scoring import Score, objective
 from reporting.columns import COLUMNS, chance_apart
 from reporting.metrics_csv import HEADER
 
 GROUP = "train/"  # begins the tags of what is logged of a step
 GROUP_BYTES = GROUP.encode()
-LONGEST_EVENT = 4096  # bytes; an event of numbers takes under a hundred, those of pictures are passed over
-MOST_QUERIES = 8
+MAX_EVENT = 4096  # bytes; an event of numbers takes under a hundred, those of pictures are passed over
+MAX_QUERIES = 8
 NETWORKS = {"best": "best network", "last": "last network"}  # folder under figures/ -> whose pictures lie there
 
 Row = tuple[str, str, str]  # task, metric and model of a score
@@ -96,7 +96,7 @@ class Run:
     @cached_property
     def baselines(self) -> dict[str, dict[Row, Score]]:
         """Features that are not trained -> scores, in the order they are shown in; they are scored once."""
-        scores = [score for of_step in self.scores.values() for score in of_step]
+        scores = [score for for_step in self.scores.values() for score in for_step]
         known = [*COLUMNS, *(score.features for score in scores)]
         names = [name for name in dict.fromkeys(known) if name != "trained"]
         return {name: rows for name in names if (rows := _of_features(scores, name))}
@@ -110,7 +110,7 @@ class Run:
     def best_step(self) -> int | None:
         """The step whose network is kept as the best: the first of those with the best `best_metric`."""
         return max(
-            self.trained, key=lambda step: goodness(self.trained[step].values(), self.config.best_metric), default=None
+            self.trained, key=lambda step: objective(self.trained[step].values(), self.config.best_metric), default=None
         )
 
 
@@ -158,7 +158,7 @@ def read_queries(path: Path) -> list[Query]:
     found = {}
     for row in csv.DictReader(io.StringIO(_whole_lines(path))):
         number = row.get("query") or ""
-        if number.isdecimal() and 1 <= int(number) <= MOST_QUERIES:
+        if number.isdecimal() and 1 <= int(number) <= MAX_QUERIES:
             told = (row.get(key) or "" for key in ("class", "lon", "lat", "address"))
             found[int(number)] = Query(int(number), *told)
     return [found[number] for number in sorted(found)]
@@ -199,7 +199,7 @@ def _records(path: Path) -> Iterator[bytes]:
             (length,) = struct.unpack_from("<Q", head)
             if length > size:
                 return
-            if length > LONGEST_EVENT:
+            if length > MAX_EVENT:
                 file.seek(length + 4, os.SEEK_CUR)
                 continue
             record = file.read(length + 4)  # with its checksum

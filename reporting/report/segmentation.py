@@ -28,13 +28,14 @@ def _read(path: Path) -> list[list[str]]:
 def _table(network: str, rows: list[list[str]]) -> Html:
     head, *body = rows
     shown = [
-        [text(name), *(text(_told(column, value)) for column, value in zip(head[1:], values))] for name, *values in body
+        [text(name), *(text(_describe(column, value)) for column, value in zip(head[1:], values))]
+        for name, *values in body
     ]
     caption = f"Intersection over union of each class in the reserved cells, {network}"
     return table(caption, ["/".join(map(heading, column.split("/"))) for column in head], shown, "scores")
 
 
-def _told(column: str, value: str) -> str:
+def _describe(column: str, value: str) -> str:
     """A number of pixels with commas, a share with three digits, anything else as it is."""
     try:
         return f"{int(value):,}" if column == "pixels" else f"{float(value):.3f}"

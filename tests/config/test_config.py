@@ -11,7 +11,7 @@ from config import Config, ConfigError, Maps, describe, load, types, validate
 from config.contradictions import NETWORK_PATCH
 
 ROOT = Path(__file__).resolve().parents[2]
-LEAST = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm"}
+MINIMAL = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm"}
 
 # as the documentation shows it, each "a|b" replaced by one of its values
 DOCUMENTED = """{
@@ -54,7 +54,7 @@ def message(content):
 
 
 def own_maps(**changes):
-    return LEAST | {"maps": {"image": "a.tif", "labels": {"osm": "b.tif"}} | changes}
+    return MINIMAL | {"maps": {"image": "a.tif", "labels": {"osm": "b.tif"}} | changes}
 
 
 def test_the_documented_block_loads(tmp_path):
@@ -69,13 +69,13 @@ def test_the_documented_block_loads(tmp_path):
 
 @pytest.mark.parametrize(("text", "value"), [('"True"', True), ("true", True), ('"False"', False), ("false", False)])
 def test_spellings_of_booleans(tmp_path, text, value):
-    config = load(written(tmp_path, json.dumps(LEAST)[:-1] + f', "supervised": {text}}}'))
+    config = load(written(tmp_path, json.dumps(MINIMAL)[:-1] + f', "supervised": {text}}}'))
     assert config.supervised is value
 
 
 def test_all_problems_are_told_at_once():
     told = message(
-        LEAST | {"batch_size": 0, "image_size": "wide", "min_pos_dist": 6, "lerning_rate": 1, "mining": ["HARDEST"]}
+        MINIMAL | {"batch_size": 0, "image_size": "wide", "min_pos_dist": 6, "lerning_rate": 1, "mining": ["HARDEST"]}
     )
     assert len(told.splitlines()) == 5
     for part in ("'batch_size'", "Got 'wide'", "'min_pos_dist' (6) must not exceed 'max_pos_dist' (5)",
@@ -90,7 +90,7 @@ def test_wrong_keys_hide_no_contradiction_of_others():
 
 
 def test_keys_in_contradiction_are_not_blamed_twice():
-    assert message(LEAST | {"min_pos_dist": "x", "max_pos_dist": 0.5}).count("\n") == 0
+    assert message(MINIMAL | {"min_pos_dist": "x", "max_pos_dist": 0.5}).count("\n") == 0
 
 
 @pytest.mark.parametrize(
@@ -99,17 +99,17 @@ def test_keys_in_contradiction_are_not_blamed_twice():
      ("val_iteration", "valIteration")],
 )  # fmt: skip
 def test_an_unknown_key_is_answered_with_the_nearest(key, nearest):
-    assert f"'{key}' is no key of the config. Did you mean '{nearest}'?" in message(LEAST | {key: 1})
+    assert f"'{key}' is no key of the config. Did you mean '{nearest}'?" in message(MINIMAL | {key: 1})
 
 
 def test_unknown_keys_of_maps_and_keys_like_no_other():
     assert "'maps.bnds' is no key of the config. Did you mean 'maps.bands'?" in message(own_maps(bnds=[1]))
-    assert "'zzzzqq' is no key of the config. `python main.py train --help`" in message(LEAST | {"zzzzqq": 1})
+    assert "'zzzzqq' is no key of the config. `python main.py train --help`" in message(MINIMAL | {"zzzzqq": 1})
 
 
-@pytest.mark.parametrize("missing", LEAST)
+@pytest.mark.parametrize("missing", MINIMAL)
 def test_required_keys(missing):
-    assert f"'{missing}' is missing" in message({key: value for key, value in LEAST.items() if key != missing})
+    assert f"'{missing}' is missing" in message({key: value for key, value in MINIMAL.items() if key != missing})
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_required_keys(missing):
      ("maps", "france"), ("maps", 3), ("cache", "maybe"), ("multi_class_classifiers", ["svm"])],
 )  # fmt: skip
 def test_values_out_of_range(key, value):
-    told = message(LEAST | {key: value})
+    told = message(MINIMAL | {key: value})
     assert told.startswith(f"config: '{key}' must be ")
     assert "\n" not in told
 
@@ -146,14 +146,14 @@ def test_values_out_of_range(key, value):
 )
 def test_values_at_the_edge(key, value):
     given = tuple(value) if isinstance(value, list) else value
-    found = getattr(validate(LEAST | {key: value}), key)
+    found = getattr(validate(MINIMAL | {key: value}), key)
     assert found == given and isinstance(found, bool) == isinstance(given, bool)
 
 
 @pytest.mark.parametrize("key", ["pretrained", "freeze"])
 def test_flags_among_other_values_may_be_spelt_as_booleans_are(key):
     for text, value in (("True", True), ("false", False)):
-        assert getattr(validate(LEAST | {key: text}), key) is value
+        assert getattr(validate(MINIMAL | {key: text}), key) is value
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,11 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_a_byte_order_mark_is_no_problem(tmp_path):
-    assert load(written(tmp_path, "\ufeff" + json.dumps(LEAST))).loss == "tripletloss"
+    assert load(written(tmp_path, "\ufeff" + json.dumps(MINIMAL))).loss == "tripletloss"
 
 
 def test_overrides(tmp_path):
-    path = written(tmp_path, json.dumps(LEAST))
+    path = written(tmp_path, json.dumps(MINIMAL))
     overrides = ["batch_size=12", "supervised=True", "name=mine", "mining=['HARD_NEGATIVE']", "margin=1e-1",
                  "maps.image=my maps/a=b.tif", "maps.labels.osm=c.tif", "maps.rect=[6, 47, 7, 48]"]  # fmt: skip
     config = load(path, overrides)
@@ -202,12 +202,12 @@ def test_an_override_reaches_into_given_maps(tmp_path):
 @pytest.mark.parametrize("override", ["batch_size", "=3", ""])
 def test_an_override_without_a_key_or_value(tmp_path, override):
     with pytest.raises(ConfigError, match="key=value"):
-        load(written(tmp_path, json.dumps(LEAST)), [override])
+        load(written(tmp_path, json.dumps(MINIMAL)), [override])
 
 
 def test_an_override_is_validated(tmp_path):
     with pytest.raises(ConfigError, match="Did you mean 'batch_size'"):
-        load(written(tmp_path, json.dumps(LEAST)), ["batchsize=3"])
+        load(written(tmp_path, json.dumps(MINIMAL)), ["batchsize=3"])
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_maps_in_contradiction(changes, part):
 
 def test_label_maps_may_have_any_name_in_any_case():
     assert validate(own_maps(labels={"My Land": "a"}) | {"validation_map": "My Land"}).validation_map == "my land"
-    assert "osm, clc" in message(LEAST | {"validation_map": "nlcd"})
+    assert "osm, clc" in message(MINIMAL | {"validation_map": "nlcd"})
 
 
 @pytest.mark.parametrize(
@@ -237,18 +237,18 @@ def test_label_maps_may_have_any_name_in_any_case():
      ({"network": "transformer", "image_size": 50}, "divisible by 8")],
 )  # fmt: skip
 def test_contradictions(changes, part):
-    assert part in message(LEAST | changes)
+    assert part in message(MINIMAL | changes)
 
 
 def test_what_is_legal_and_surely_not_meant_is_warned_of():
-    assert validate(LEAST).warnings() == []
-    ignored = validate(LEAST | {"loss": "magnetloss", "mining": ["HARD_NEGATIVE"]}).warnings()
+    assert validate(MINIMAL).warnings() == []
+    ignored = validate(MINIMAL | {"loss": "magnetloss", "mining": ["HARD_NEGATIVE"]}).warnings()
     assert len(ignored) == 1 and "no meaning for magnetloss" in ignored[0]
     both = {"max_pos_dist": 12, "min_neg_dist": 10}
-    assert "positive and negative at once" in validate(LEAST | both).warnings()[0]
-    (idle,) = validate(LEAST | both | {"supervised": True}).warnings()
+    assert "positive and negative at once" in validate(MINIMAL | both).warnings()[0]
+    (idle,) = validate(MINIMAL | both | {"supervised": True}).warnings()
     assert idle == "'max_pos_dist': no meaning in supervised training with tripletloss; ignored."
-    (idle,) = validate(LEAST | {"loss": "magnetloss", "supervised": True, "random_reset": 0.5}).warnings()
+    (idle,) = validate(MINIMAL | {"loss": "magnetloss", "supervised": True, "random_reset": 0.5}).warnings()
     assert "'random_reset'" in idle
 
 
@@ -259,7 +259,7 @@ def test_a_problem_of_ones_own_maps_is_told_once(wrong):
     assert len(str(told.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("content", [LEAST, own_maps(rect=[6, 47, 7, 48], bands=[2, 1], nodata=0.5) | {"threads": 2}])
+@pytest.mark.parametrize("content", [MINIMAL, own_maps(rect=[6, 47, 7, 48], bands=[2, 1], nodata=0.5) | {"threads": 2}])
 def test_to_json_is_read_back_as_the_same(tmp_path, content):
     config = validate(content)
     path = written(tmp_path, config.to_json())
@@ -269,14 +269,14 @@ def test_to_json_is_read_back_as_the_same(tmp_path, content):
 
 def test_only_a_number_of_tiles_that_was_asked_for_is_one_afterwards(tmp_path):
     """A map that cannot hold them is refused only then: a run's own config must be no reason for it."""
-    for content, asked in ((LEAST, False), (LEAST | {"validation_nb": 5000}, True)):
+    for content, asked in ((MINIMAL, False), (MINIMAL | {"validation_nb": 5000}, True)):
         again = load(written(tmp_path, validate(content).to_json()))
         assert again.validation_nb == 5000
         assert ("validation_nb" in again.model_fields_set) is asked
 
 
 def test_a_config_cannot_be_changed():
-    config = validate(LEAST)
+    config = validate(MINIMAL)
     with pytest.raises(ValidationError, match="frozen"):
         config.loss = "magnetloss"
 
@@ -314,7 +314,7 @@ def test_metrics_are_those_that_are_scored():
     from config import LESS_IS_BETTER
     from evaluation.scoring import MULTI_CLASS, SINGLE_CLASS, Score
 
-    config = validate(LEAST | {"single_class_classifiers": ["knn", "dt"], "multi_class_classifiers": ["rfc"]})
+    config = validate(MINIMAL | {"single_class_classifiers": ["knn", "dt"], "multi_class_classifiers": ["rfc"]})
     scored = set()
     for task, models in ((SINGLE_CLASS, ("knn", "dt")), (MULTI_CLASS, ("rfc",))):
         of_features = [("-", metric) for metric in task.feature_metrics if not metric.endswith("_chance")]

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import main
 from config import validate
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.maps import open_maps
-from dataProcessors.prepared.blocks import without_data
+from dataProcessors.prepared.blocks import nodata_mask
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
 
@@ -314,7 +315,7 @@ def test_labels_of_one_half_leave_the_other_unlabelled(caplog):
     shares = opened.labels.proportions(np.array([(0, 0), (SIDE // 2, 0), (SIDE - 16, 99)]), 16).sum(1)
     assert shares.tolist() == [1, 0, 0]
     assert any("labels.tif: 50.0% of the part in use is labelled" in warning for warning in warnings(caplog))
-    positions = np.concatenate([pool.positions for pool in opened.pools(config_of()).values()])
+    positions = np.concatenate([pool.positions for pool in opened.pools.values()])
     assert (positions[:, 0] < SIDE // 2).all()
 
 
@@ -404,15 +405,15 @@ def test_no_drawn_tile_has_too_much_nodata():
     for cache, few in ((True, 20_000), (False, 500)):
         config = config_of(cache=cache, supervised=True)
         opened = open_maps(config, 1)
-        pools = opened.pools(config)
-        sampler = opened.sampler(config.model_copy(update={"supervised": False}), {})
+        pools = opened.pools
+        sampler = replace(opened, config=config.model_copy(update={"supervised": False})).sampler()
         drawn = [sampler.tuples(few // 4, 2), sampler.clusters(3, 4), sampler.anchors(few)]
         drawn += [pool.positions for pool in pools.values()]
         positions = np.concatenate([each.reshape(-1, 2) for each in drawn])
         shares = np.array([nothing[y : y + 16, x : x + 16].mean() for x, y in positions.tolist()])
         assert len(shares) > 2 * few and shares.max() <= 0.1 and shares.max() > 0.05
         tiles = opened.read(positions)
-        assert np.array_equal(without_data(tiles, 0).mean((1, 2)), shares)
+        assert np.array_equal(nodata_mask(tiles, 0).mean((1, 2)), shares)
 
 
 # state
@@ -474,11 +475,11 @@ def test_a_damaged_prepared_map_is_made_again(caplog, which, name, damage):
 @pytest.mark.parametrize("role", ["fit", "score"])
 def test_a_damaged_pool_is_made_again(caplog, role, change):
     opened = open_maps(config_of(), 1)
-    before = opened.pools(config_of())
+    before = opened.pools
     (path,) = Path("data/cache/pools").glob(f"{role}-*.npz")
     content = path.read_bytes()
     path.write_bytes(change(content))
-    after = opened.pools(config_of())
+    after = replace(opened).pools
     assert "It is made again" in caplog.text
     for name in before:
         assert np.array_equal(before[name].positions, after[name].positions)
@@ -491,7 +492,7 @@ def test_a_damaged_pool_is_made_again(caplog, role, change):
 
 def test_upper_distances_far_beyond_the_map_mean_all_of_it():
     config = config_of(max_pos_dist=1e300, max_neg_dist=1e300)
-    tuples = open_maps(config, 1).sampler(config, {}).tuples(3000)
+    tuples = open_maps(config, 1).sampler().tuples(3000)
     apart = np.abs(tuples[:, 1:] - tuples[:, :1])
     assert apart[:, 0].min() >= 8 and apart[:, 1].min() >= 64 and apart.max() > 0.9 * (SIDE - 16)
 
@@ -499,8 +500,8 @@ def test_upper_distances_far_beyond_the_map_mean_all_of_it():
 def test_fewer_reserved_tiles_than_wanted_by_default_are_one_warning(caplog):
     config = validate({key: v for key, v in small_config(maps=MAPS).items() if key != "validation_nb"})
     opened = open_maps(config, 1)
-    opened.require_scored_tiles(config)
-    pool = opened.pools(config)["score"]
+    opened.require_scored_tiles()
+    pool = opened.pools["score"]
     (told,) = warnings(caplog)
     assert f"{len(pool)} tiles are scored instead of 500" in told and len(pool) == 4 * len(opened.area.cells())
 

@@ -1,6 +1,7 @@
 """The maps of a run: which files, what is said of missing ones, and how they come together."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from dataProcessors.sampling.area import SamplingError
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
 from dataProcessors.tiffreader import GEOMAP
 
-LEAST = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm"}
+MINIMAL = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm"}
 SMALL = {"image_size": 16, "validation_spacing": 4, "validation_nb": 60, "min_neg_dist": 6, "max_neg_dist": 12}
 
 
@@ -32,7 +33,7 @@ def own_maps(tmp_path, legends):
     place, height, width = around(grid_of(800, 700), LONLAT, 0.0002, (0.1, 0, 1, 1))
     colours = np.array(legends["osm"].colors, np.uint8)[patches(height, width, np.arange(13), 25)]
     labels = write_map(tmp_path / "Land.tif", colours.transpose(2, 0, 1), LONLAT, place)
-    return LEAST | SMALL | {"maps": {"image": str(image), "labels": {"Land": str(labels)}}, "validation_map": "LAND"}
+    return MINIMAL | SMALL | {"maps": {"image": str(image), "labels": {"Land": str(labels)}}, "validation_map": "LAND"}
 
 
 def test_the_maps_of_germany_are_documented():
@@ -47,7 +48,7 @@ def test_the_maps_of_germany_are_documented():
 )
 def test_missing_maps_of_germany(label_map, file, source):
     with pytest.raises(MapError) as caught:
-        map_files(validate(LEAST | {"validation_map": label_map}))
+        map_files(validate(MINIMAL | {"validation_map": label_map}))
     told = str(caught.value)
     image, labels = told.index("data/s2-de.tif: there is no such file"), told.index(f"{file}: there is no such file")
     assert image < told.index("s2maps.eu") < labels < told.index(source)
@@ -59,13 +60,13 @@ def test_only_the_files_in_use_are_missed():
     Path("data").mkdir()
     Path("data/s2-de.tif").touch()
     with pytest.raises(MapError) as caught:
-        map_files(validate(LEAST))
+        map_files(validate(MINIMAL))
     assert "s2-de" not in str(caught.value) and "CLCBGR" not in str(caught.value)
     Path("data/osm_WGS84.tif").touch()
-    files = map_files(validate(LEAST))
+    files = map_files(validate(MINIMAL))
     assert files.image == "data/s2-de.tif" and files.labels["clc"] == "data/CLCBGR.tif"
     assert files.rect == (5.97, 47.65, 15.03, 55.41)
-    assert validate(LEAST).legend_hints == {"osm": "osm", "clc": "clc"}
+    assert validate(MINIMAL).legend_hints == {"osm": "osm", "clc": "clc"}
 
 
 def test_missing_maps_of_ones_own(own_maps):
@@ -88,36 +89,36 @@ def test_own_maps_come_together(own_maps, cache):
 def test_pools_are_made_once_and_hold_what_they_should(own_maps):
     config = validate(own_maps | {"supervised": True})
     opened = open_maps(config, 1)
-    pools = opened.pools(config)
+    pools = opened.pools
     assert {role: len(pool) for role, pool in pools.items()} == {"fit": 120, "score": 12, "train": 240}
     assert opened.area.accepts(pools["fit"].positions).all() and opened.area.accepts(pools["train"].positions).all()
     assert opened.area.touches_reserved(pools["score"].positions).all()
     assert np.bincount(pools["fit"].labels).min() >= 9
     files = {path: path.stat().st_mtime_ns for path in Path("data/cache/pools").iterdir()}
-    again = opened.pools(config)
+    again = replace(opened).pools
     assert {path: path.stat().st_mtime_ns for path in Path("data/cache/pools").iterdir()} == files and len(files) == 3
     assert all(np.array_equal(pools[role].positions, again[role].positions) for role in pools)
-    other = opened.pools(config.model_copy(update={"seed": 1}))
+    other = replace(opened, config=config.model_copy(update={"seed": 1})).pools
     assert not np.array_equal(pools["fit"].positions, other["fit"].positions)
-    assert set(opened.pools(config.model_copy(update={"supervised": False}))) == {"fit", "score"}
+    assert set(replace(opened, config=config.model_copy(update={"supervised": False})).pools) == {"fit", "score"}
 
 
 def test_fewer_scored_tiles_than_wanted_are_told(own_maps, caplog):
     caplog.set_level(logging.INFO)
     config = validate(own_maps | {"validation_nb": 2000, "validation_spacing": 30})
     opened = open_maps(config, 1)
-    pool = opened.pools(config)["score"]
+    pool = opened.pools["score"]
     assert f"{len(pool)} tiles are scored instead of 200" in caplog.text
 
 
 def test_samplers(own_maps):
     config = validate(own_maps)
     opened = open_maps(config, 1)
-    sampler = opened.sampler(config, {})
+    sampler = opened.sampler()
     assert isinstance(sampler, ImageSampler)
     assert [sampler.min_pos, sampler.max_pos, sampler.min_neg, sampler.max_neg] == [16, 80, 96, 192]
     supervised = config.model_copy(update={"supervised": True, "random_reset": 0.5, "seed": 4})
-    sampler = opened.sampler(supervised, opened.pools(supervised))
+    sampler = replace(opened, config=supervised).sampler()
     assert isinstance(sampler, SupervisedSampler) and (sampler.random_reset, sampler.seed) == (0.5, 4)
 
 
@@ -127,10 +128,9 @@ def test_too_few_classes_for_supervised_training(own_maps, tmp_path, legends):
     values = own_maps | {"maps": own_maps["maps"] | {"labels": {"land": str(path)}}, "supervised": True}
     config = validate(values | {"loss": "quadrupletloss"})
     opened = open_maps(config, 1)
-    pools = opened.pools(config)
     with pytest.raises(SamplingError, match="with quadrupletloss needs tiles of at least 3 classes; 2 are found"):
-        opened.sampler(config, pools)
-    assert isinstance(opened.sampler(validate(values), pools), SupervisedSampler)
+        opened.sampler()
+    assert isinstance(replace(opened, config=validate(values)).sampler(), SupervisedSampler)
 
 
 def test_nodata_of_the_image_is_kept_out(own_maps, tmp_path):
@@ -162,7 +162,7 @@ def test_the_demo_map_is_asked_for_by_name(monkeypatch):
 
     made = SimpleNamespace(image=Path("i.tif"), osm=Path("o.tif"), clc=Path("c.tif"))
     monkeypatch.setattr(demo, "make_demo", lambda folder: made if folder == maps.DATA / "demo" else None)
-    files = map_files(validate(LEAST | {"maps": "demo"}))
+    files = map_files(validate(MINIMAL | {"maps": "demo"}))
     assert (files.image, files.labels) == ("i.tif", {"osm": "o.tif", "clc": "c.tif"})
 
 
@@ -175,7 +175,7 @@ def test_the_demo_map_is_asked_for_by_name(monkeypatch):
 def test_zion(file, classes):
     own = {"image": str(ZION / "imagery.tif"), "labels": {"nlcd": str(ZION / file)}}
     changes = {"maps": own, "validation_map": "nlcd", "image_size": 32}
-    opened = open_maps(validate(LEAST | changes), 2)
+    opened = open_maps(validate(MINIMAL | changes | {"validation_nb": 500}), 2)
     assert (opened.image.dtype, len(opened.image.bands), opened.image.fill) == ("uint16", 4, 65535)
     assert opened.image.summary.counts.sum() == 1128 * 1428  # no pixel without data
     counts = opened.labels.summary.counts.sum((1, 2), dtype=np.int64)
@@ -185,6 +185,6 @@ def test_zion(file, classes):
         assert np.allclose(100 * counts / counts.sum(), list(classes.values()), atol=0.1)
     else:
         assert len(opened.labels.legend) == classes
-    pool = opened.pools(validate(LEAST | changes | {"validation_nb": 500}))["fit"]
+    pool = opened.pools["fit"]
     rare = pool.labels == opened.labels.legend.names.index("Water" if isinstance(classes, dict) else "class 11")
     assert len(pool) == 1000 and rare.sum() > 20  # though water covers a thousandth

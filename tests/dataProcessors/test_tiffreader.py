@@ -98,7 +98,7 @@ def test_shares_without_data_of_any_number_of_tiles(tmp_path, monkeypatch):
     reader = TiffReader(write_map(tmp_path / "a.tif", pixels, photometric="MINISBLACK"), nodata=0)
     positions = np.random.default_rng(0).integers(0, 260, (50, 2))
     expected = [(pixels[:, y : y + 40, x : x + 40] == 0).all(0).mean() for x, y in positions]
-    monkeypatch.setattr("dataProcessors.tiffreader.BYTES_AT_ONCE", 40 * 40 * 4 * 7)  # 7 tiles
+    monkeypatch.setattr("dataProcessors.tiffreader.MAX_BATCH_BYTES", 40 * 40 * 4 * 7)  # 7 tiles
     assert np.allclose(reader.nodata_share(positions, 40), expected)
     assert reader.nodata_share(positions[:0], 40).shape == (0,)
 
@@ -419,7 +419,7 @@ def test_overview_and_no_tiles(tmp_path):
     assert isinstance(MapError("x"), UserError)
 
 
-@pytest.mark.skipif(not prepared_map.CAN_ANNOUNCE, reason="this system does not tell what was read from disks")
+@pytest.mark.skipif(not prepared_map.CAN_PREFETCH, reason="this system does not tell what was read from disks")
 def test_blocks_are_announced_only_while_tiles_come_from_the_disk(tmp_path, monkeypatch):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
     plain = TiffReader(path)

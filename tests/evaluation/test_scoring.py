@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from evaluation import chance_map_at_r, gsil, map_at_r, multilabel_map, scoring, sum_error
-from evaluation.scoring import Settings, balanced_accuracy, draws, evaluate, silhouette, spread
+from evaluation.scoring import Settings, balanced_accuracy, draws, evaluate, mean_and_std, silhouette
 
 pytestmark = pytest.mark.filterwarnings("error")
 FAST = Settings(single_class_models=("knn", "dt"), multi_class_models=("dt",))
@@ -217,14 +217,14 @@ def test_silhouette_needs_two_labels_and_a_pair():
 
 
 def test_spread_of_what_is_finite():
-    assert spread([1.0, np.nan, 3.0]) == (2.0, 1.0)
-    assert np.isnan(spread([np.nan])).all()
-    assert np.isnan(spread([])).all()
+    assert mean_and_std([1.0, np.nan, 3.0]) == (2.0, 1.0)
+    assert np.isnan(mean_and_std([np.nan])).all()
+    assert np.isnan(mean_and_std([])).all()
 
 
 def test_what_depends_on_the_truth_alone_is_computed_once():
     calls = []
-    metric = scoring.once(lambda truth: calls.append(1) or float(truth.sum()))
+    metric = scoring.computed_once(lambda truth: calls.append(1) or float(truth.sum()))
     truth = np.eye(3)
     assert [metric(features, truth) for features in (np.zeros((3, 2)), np.ones((3, 2)))] == [3.0, 3.0]
     assert metric(np.zeros((3, 2)), truth.copy()) == 3.0 and len(calls) == 1

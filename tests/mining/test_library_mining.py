@@ -19,10 +19,10 @@ from config.library import IMPOSSIBLE, LIBRARY_LOSSES, LIBRARY_MINERS, TAKE_MINE
 from losses.library import LibraryLoss
 from mining.library import LibraryMiner, all_pairs, as_triplets, distinct_pairs
 from training.runs.checkpoint import load
-from training.steps.mined_step import LOSSES_OF_MINED
+from training.steps.mined_step import MINED_LOSSES
 from training.trainer import Trainer
 
-LEAST = {"network": "test_resnet", "loss": "tripletloss", "validation_map": "osm"}
+MINIMAL = {"network": "test_resnet", "loss": "tripletloss", "validation_map": "osm"}
 DRAW = ("DistanceWeightedMiner", "UniformHistogramMiner")
 MINERS = [(name, {}) for name in LIBRARY_MINERS] + [
     ("TripletMarginMiner", {"type_of_triplets": "easy"}),
@@ -63,14 +63,14 @@ def as_set(anchors: torch.Tensor, *others: torch.Tensor) -> list[tuple[int, ...]
     return sorted(zip(anchors.tolist(), *(other.tolist() for other in others), strict=True))
 
 
-def roles_of(mined) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+def tuple_roles(mined) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
     """Positive and negative pairs of mined tuples."""
     a1, p, a2, n = mined if len(mined) == 4 else (mined[0], mined[1], mined[0], mined[2])
     return (a1, p), (a2, n)
 
 
-def loss_of(name: str, **changes):
-    return LOSSES_OF_MINED[name](validate(LEAST | {"loss": name} | changes))
+def make_loss(name: str, **changes):
+    return MINED_LOSSES[name](validate(MINIMAL | {"loss": name} | changes))
 
 
 @of_miners
@@ -78,13 +78,13 @@ def loss_of(name: str, **changes):
 def test_a_miner_finds_admissible_pairs_only(name, parameters, seed):
     embeddings, masks = some_embeddings(24, seed), random_masks(24, seed)
     mined = LibraryMiner(name, parameters, seed)(embeddings, *masks, step=1)
-    for mask, (anchors, others) in zip(masks, roles_of(mined)):
+    for mask, (anchors, others) in zip(masks, tuple_roles(mined)):
         assert mask[anchors, others].all()
         assert (anchors != others).all(), "though the masks admit some tiles to themselves"
     assert not any(rows.requires_grad for rows in mined)
     assert len(mined[0]), "the test would say nothing"
     for rows in as_triplets(mined), distinct_pairs(mined):
-        for mask, (anchors, others) in zip(masks, roles_of(rows)):
+        for mask, (anchors, others) in zip(masks, tuple_roles(rows)):
             assert mask[anchors, others].all()
 
 
@@ -95,7 +95,7 @@ def test_tiles_that_serve_no_one_get_no_gradient(loss, miner):
     mined = all_pairs(positive, negative)
     if miner:
         mined = LibraryMiner(miner, {}, 0)(embeddings, positive, negative, step=1)
-    scored = loss_of(loss)(embeddings, mined)
+    scored = make_loss(loss)(embeddings, mined)
     scored.loss.backward()
     assert torch.equal(embeddings.grad[-5:], torch.zeros(5, 8)), "exactly 0"
     assert embeddings.grad[:-5].abs().sum() > 0
@@ -111,7 +111,7 @@ def test_a_loss_depends_on_the_pairs_it_is_given_and_on_no_others(loss):
     positive, negative = random_masks(24, 4)
     for anchor in range(2, 12):
         embeddings = some_embeddings(24, 4)
-        scored = loss_of(loss)(embeddings, all_pairs(positive, negative))
+        scored = make_loss(loss)(embeddings, all_pairs(positive, negative))
         scored.terms[scored.tiles[:, 0] == anchor].sum().backward()
         stranger = ~(positive | negative)[anchor]
         stranger[anchor] = False
@@ -128,7 +128,7 @@ def test_by_label_a_miner_finds_what_the_library_finds(name, parameters):
     assert len(ours) == len(theirs)
     if len(ours) == 3:
         assert as_set(*ours) == as_set(*theirs)
-    for mine, other in zip(roles_of(ours), roles_of(theirs)):
+    for mine, other in zip(tuple_roles(ours), tuple_roles(theirs)):
         assert as_set(*mine) == as_set(*other)
     assert as_set(*as_triplets(ours)) == as_set(*convert_to_triplets(theirs, labels))
 
@@ -142,7 +142,7 @@ def test_by_label_a_loss_is_the_one_of_the_library(loss, miner):
     if miner:
         mined = LibraryMiner(miner, {}, 0)(embeddings, positive, negative, step=1)
         given = distinct_pairs(mined)
-    scored = loss_of(loss)(embeddings, mined)
+    scored = make_loss(loss)(embeddings, mined)
     theirs = getattr(losses, LIBRARY_LOSSES[loss][0])()(again, labels, given)
     torch.testing.assert_close(scored.loss, theirs)
     scored.loss.backward()
@@ -155,7 +155,7 @@ def test_of_no_tuple_the_loss_is_0_with_a_gradient_of_0(loss):
     embeddings, nothing = some_embeddings(6, 7), torch.zeros(6, 6, dtype=torch.bool)
     for mined in (all_pairs(nothing, nothing), LibraryMiner("AngularMiner", {}, 0)(embeddings, nothing, nothing, 1)):
         embeddings.grad = None
-        scored = loss_of(loss)(embeddings, mined)
+        scored = make_loss(loss)(embeddings, mined)
         scored.loss.backward()
         assert scored.loss.item() == 0
         assert torch.equal(embeddings.grad, torch.zeros(6, 8))
@@ -165,10 +165,10 @@ def test_of_no_tuple_the_loss_is_0_with_a_gradient_of_0(loss):
 @of_losses
 def test_half_precision_and_autocast_lose_nothing(loss):
     embeddings, masks = some_embeddings(24, 8).detach().bfloat16(), random_masks(24, 8)
-    wide = loss_of(loss)(embeddings.float(), all_pairs(*masks))
+    wide = make_loss(loss)(embeddings.float(), all_pairs(*masks))
     with torch.autocast("cpu", torch.bfloat16):
         mined = LibraryMiner("MultiSimilarityMiner", {}, 0)(embeddings, *masks, step=1)
-        scored = loss_of(loss)(embeddings, all_pairs(*masks))
+        scored = make_loss(loss)(embeddings, all_pairs(*masks))
     assert scored.terms.dtype == scored.loss.dtype == torch.float32
     assert torch.equal(scored.terms, wide.terms)
     for ours, expected in zip(mined, LibraryMiner("MultiSimilarityMiner", {}, 0)(embeddings.float(), *masks, step=1)):
@@ -246,20 +246,21 @@ def test_strategies_that_do_not_go_together_are_those_the_library_refuses():
 )  # fmt: skip
 def test_what_a_config_cannot_mean(changes, parts):
     with pytest.raises(ConfigError) as told:
-        validate(LEAST | changes)
+        validate(MINIMAL | changes)
     assert len(str(told.value).splitlines()) == 1
     for part in parts:
         assert part in str(told.value)
 
 
 def test_ways_to_write_a_miner_and_a_loss():
-    config = validate(LEAST | {"loss": {"ntxentloss": {"temperature": 0.1}}, "mining": {"AngularMiner": {"angle": 30}}})
+    changes = {"loss": {"ntxentloss": {"temperature": 0.1}}, "mining": {"AngularMiner": {"angle": 30}}}
+    config = validate(MINIMAL | changes)
     assert (config.loss_name, config.run_name) == ("ntxentloss", "ntxentloss-test_resnet")
     assert config.library_miners == [("AngularMiner", {"angle": 30})]
     assert validate(json.loads(config.to_json())) == config
-    plain = validate(LEAST | {"loss": {"ntxentloss": {}}, "mining": ["RANDOM_HARD_POSITIVE", {"AngularMiner": {}}]})
+    plain = validate(MINIMAL | {"loss": {"ntxentloss": {}}, "mining": ["RANDOM_HARD_POSITIVE", {"AngularMiner": {}}]})
     assert (plain.loss, plain.mining) == ("ntxentloss", ("RANDOM_HARD_POSITIVE", "AngularMiner"))
-    (warning,) = validate(LEAST | {"loss": "circleloss", "alt_loss": True, "margin": 1}).warnings()
+    (warning,) = validate(MINIMAL | {"loss": "circleloss", "alt_loss": True, "margin": 1}).warnings()
     assert "'alt_loss', 'margin': no meaning for circleloss" in warning
 
 

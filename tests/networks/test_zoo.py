@@ -90,7 +90,7 @@ def test_probing_leaves_the_random_state_alone():
     ("caformer_s18", 4), ("swin_tiny_patch4_window7_224", 4),
 ])  # fmt: skip
 def test_stages_are_those_of_timm(name, number):
-    with zoo.sketched():
+    with zoo.on_meta_device():
         backbone = zoo.create(name, 3, 224)
     found = stages(backbone)
     names = [name for stage in found for name in stage]

@@ -25,7 +25,7 @@ from reporting.report import write_report
 from reporting.report.facts import duration
 from reporting.report.run import read_curves, read_run, read_scores
 
-MOST_BYTES = 10_000_000
+MAX_BYTES = 10_000_000
 STARTED = 1_700_000_000  # seconds since 1970
 EVIL = "<script>alert('1')</script>\"><img src=http://evil.example/x>&amp;"
 VOID = {"meta", "img", "br"}
@@ -88,7 +88,7 @@ def image_of(attributes):
 
 def checked(path):
     """The page, after what holds for every page."""
-    assert path.stat().st_size < MOST_BYTES
+    assert path.stat().st_size < MAX_BYTES
     page = Page(path)
     names = [tag for tag, _ in page.elements]
     assert not {"script", "iframe", "object", "link", "base", "form", "svg"} & set(names)

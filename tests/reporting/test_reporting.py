@@ -22,7 +22,7 @@ from reporting.figures.thumbnails import BORDER, thumbnails
 from reporting.metrics_csv import MetricsFile, read_scores
 from reporting.reporter import Reporter
 from reporting.table import score_table
-from reporting.tensorboard import MOST_POINTS, SPRITE_BYTES, SPRITE_SIDE, THUMBNAIL, Board, layout, leads
+from reporting.tensorboard import MAX_POINTS, SPRITE_BYTES, SPRITE_SIDE, THUMBNAIL, Board, layout, leads
 from reporting.view import TILE_COLUMNS, MapView
 
 LEGEND = Legend("test", ("water", "dry\tland", "ice"), ((0, 0, 200), (90, 160, 60), (240, 250, 255)))
@@ -189,7 +189,7 @@ def test_thumbnails_are_framed_in_the_colour_of_the_label():
 
 
 def test_projector_keeps_within_what_a_page_can_load(tmp_path):
-    n = MOST_POINTS + 10
+    n = MAX_POINTS + 10
     board = Board(tmp_path)
     labels, positions = np.resize([0, 1, 2, -1], n), np.arange(2 * n).reshape(n, 2)
     tiles = np.zeros((n, 8, 8, 3), np.uint8)
@@ -205,14 +205,14 @@ def test_projector_keeps_within_what_a_page_can_load(tmp_path):
     assert list(embedding.sprite.single_image_dim) == [THUMBNAIL, THUMBNAIL]
     assert width == height <= SPRITE_SIDE
     assert width * height * 3 <= SPRITE_BYTES
-    assert (width // THUMBNAIL) ** 2 >= MOST_POINTS
+    assert (width // THUMBNAIL) ** 2 >= MAX_POINTS
     metadata = (tmp_path / "trained" / embedding.metadata_path).read_text().splitlines()
     assert metadata[0] == "x\ty\tlon\tlat\tclass\taddress"
     address = "https://www.openstreetmap.org/?mlat=49.50000&mlon=10.40000#map=14/49.50000/10.40000"
     assert metadata[1] == f"0\t1\t10.40000\t49.50000\twater\t{address}"
     assert [row.split("\t")[4] for row in metadata[1:5]] == ["water", "dry land", "ice", "no label"]
-    assert len(metadata) == MOST_POINTS + 1
-    assert len((tmp_path / "trained" / embedding.tensor_path).read_text().splitlines()) == MOST_POINTS
+    assert len(metadata) == MAX_POINTS + 1
+    assert len((tmp_path / "trained" / embedding.tensor_path).read_text().splitlines()) == MAX_POINTS
 
 
 def test_projector_shows_the_newest_best_and_last_networks_alone(tmp_path):
@@ -237,7 +237,7 @@ def test_projector_shows_the_newest_best_and_last_networks_alone(tmp_path):
     assert shown() == [(200_000, "last"), (99_500, "best")]
     board.close()
     board = Board(tmp_path)
-    board.keep_until(200_000, 200_000)
+    board.drop_after(200_000, 200_000)
     assert shown() == [(99_500, "best")], "the last network of before is no longer the last"
     show(300_000, "last")
     assert shown() == [(300_000, "last"), (99_500, "best")]
@@ -285,18 +285,18 @@ def shown(tmp_path_factory):
     classes = rng.integers(0, 3, (n, size, size), dtype=np.uint8)
     reporter = Reporter(folder, view_of(tiles), seed=0)
     reporter.begin(CONFIG)
-    reporter.step(10, {"loss": 0.75})
-    reporter.batch(10, tiles, classes, [("anchor", np.arange(5)), ("positive", np.arange(5, 10))])
-    reporter.hardest(10, tiles, classes, [("anchor", np.arange(2)), ("negative", np.arange(5, 7))], [0.9, 0.2])
-    reporter.distances(10, {"positive": np.array([0.1, 0.3]), "negative": np.array([0.5, 0.9])})
+    reporter.log_step(10, {"loss": 0.75})
+    reporter.log_batch(10, tiles, classes, [("anchor", np.arange(5)), ("positive", np.arange(5, 10))])
+    reporter.log_hardest(10, tiles, classes, [("anchor", np.arange(2)), ("negative", np.arange(5, 7))], [0.9, 0.2])
+    reporter.log_distances(10, {"positive": np.array([0.1, 0.3]), "negative": np.array([0.5, 0.9])})
     first = [evaluation_of("trained", 0.6), evaluation_of("untrained", 0.5), evaluation_of("band_statistics", 0.7)]
-    reporter.scores(0, first)
-    reporter.scores(50, [evaluation_of("trained", 0.8)])
+    reporter.log_scores(0, first)
+    reporter.log_scores(50, [evaluation_of("trained", 0.8)])
     last = evaluation_of("trained", 0.9)
-    reporter.scores(100, [last])
+    reporter.log_scores(100, [last])
     embeddings = np.repeat(rng.normal(size=(3, 4)), [10, 9, 1], axis=0).astype(np.float32)  # too few places for UMAP
     sampled = {"anchor": np.array([[150, 250]])}
-    reporter.figures(100, "best", last, embeddings, last.truth, rng.integers(100, 400, (n, 2)), tiles, sampled)
+    reporter.log_figures(100, "best", last, embeddings, last.truth, rng.integers(100, 400, (n, 2)), tiles, sampled)
     reporter.close()
     return folder
 
@@ -369,8 +369,8 @@ def test_scored_tiles_are_listed_with_those_whose_neighbours_are_shown(shown):
 
 def test_scores_are_in_the_file_once_and_in_the_table_with_the_baselines(tmp_path, capsys):
     reporter = Reporter(tmp_path, view_of(np.zeros((1, 3, 8, 8), np.uint8)), seed=0)
-    reporter.scores(0, [evaluation_of(name, level) for name, level in (("trained", 0.8), ("untrained", 0.5))])
-    reporter.scores(100, [evaluation_of("trained", 0.9)])
+    reporter.log_scores(0, [evaluation_of(name, level) for name, level in (("trained", 0.8), ("untrained", 0.5))])
+    reporter.log_scores(100, [evaluation_of("trained", 0.9)])
     reporter.close()
     kept = read_scores(tmp_path / "metrics.csv")
     assert {step: len(scores) for step, scores in kept.items()} == {0: 16, 100: 8}

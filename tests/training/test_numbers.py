@@ -11,7 +11,7 @@ from runs_for_tests import refused, run_in_process, values_of
 
 from networks import Embedder
 from training.execution.device import Execution
-from training.progress import Progress, spread
+from training.progress import Progress, embedding_spread
 from training.runs.checkpoint import load
 from training.trainer import Trainer
 
@@ -45,10 +45,10 @@ def test_spread_against_a_loop():
     mean = sum(embeddings) / 20
     away = sum(float(sum((row - mean) ** 2)) for row in embeddings) / 20
     length = sum(float(sum(row**2)) for row in embeddings) / 20
-    assert spread(embeddings).item() == pytest.approx(away / length, rel=1e-5)
-    assert spread(torch.ones(7, 3)).item() == 0
-    assert spread(torch.zeros(7, 3)).item() == 0
-    assert spread(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item() == 1
+    assert embedding_spread(embeddings).item() == pytest.approx(away / length, rel=1e-5)
+    assert embedding_spread(torch.ones(7, 3)).item() == 0
+    assert embedding_spread(torch.zeros(7, 3)).item() == 0
+    assert embedding_spread(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item() == 1
 
 
 def test_weights_that_are_not_finite_do_not_reach_a_checkpoint(workplace, monkeypatch, capsys):
@@ -59,7 +59,7 @@ def test_weights_that_are_not_finite_do_not_reach_a_checkpoint(workplace, monkey
         loss = whole(trainer, batch, waited)
         if batch.step == 3:
             with torch.no_grad():
-                trainer.network.head.weight[0, 0] = torch.inf
+                trainer.forward.network.head.weight[0, 0] = torch.inf
         return loss
 
     monkeypatch.setattr(Trainer, "_train_step", breaking)
@@ -72,14 +72,14 @@ def test_weights_that_are_not_finite_do_not_reach_a_checkpoint(workplace, monkey
 
 @pytest.mark.parametrize("ahead", [0, 1])
 def test_a_loss_that_is_not_finite_stops_with_its_batch(workplace, monkeypatch, capsys, ahead):
-    monkeypatch.setattr(Execution, "steps_ahead", ahead)  # 1: as on a GPU
-    whole, steps = Progress.values_of, count(1)
+    monkeypatch.setattr(Execution, "max_pending_steps", ahead)  # 1: as on a GPU
+    whole, steps = Progress.step_values, count(1)
 
-    def broken(progress, loss, outcome):
-        values = whole(progress, loss, outcome)
+    def broken(progress, loss, output):
+        values = whole(progress, loss, output)
         return values | ({"loss": torch.tensor(torch.inf)} if next(steps) == 3 else {})
 
-    monkeypatch.setattr(Progress, "values_of", broken)
+    monkeypatch.setattr(Progress, "step_values", broken)
     message = refused(capsys, f"infinite-{ahead}", iterations=5, checkpoint_minutes=1e-6)
     assert "At step 3, with learning rate 0.0002, the loss is inf" in message
     folder = Path(f"results/infinite-{ahead}")
@@ -92,18 +92,18 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch(workplace, monkeypatch, 
 @pytest.mark.parametrize("ahead", [0, 1])
 def test_the_step_that_diverged_is_told_not_the_one_that_met_its_weights(workplace, monkeypatch, capsys, ahead):
     """Mining looks at embeddings before the results of the step before are read."""
-    monkeypatch.setattr(Execution, "steps_ahead", ahead)
-    whole = Trainer._gradients
+    monkeypatch.setattr(Execution, "max_pending_steps", ahead)
+    whole = Trainer._forward_backward
 
     def broken(trainer, batch):
-        loss, outcome = whole(trainer, batch)
+        loss, output = whole(trainer, batch)
         if batch.step != 3:
-            return loss, outcome
-        for parameter in trainer.network.parameters():
+            return loss, output
+        for parameter in trainer.forward.network.parameters():
             parameter.grad.fill_(torch.nan)
-        return loss * torch.inf, outcome
+        return loss * torch.inf, output
 
-    monkeypatch.setattr(Trainer, "_gradients", broken)
+    monkeypatch.setattr(Trainer, "_forward_backward", broken)
     message = refused(capsys, f"mined-infinite-{ahead}", iterations=5, mining=["HARD_NEGATIVE"])
     assert "At step 3, with learning rate 0.0002, the loss is inf" in message
     assert [path.name for path in Path(f"results/mined-infinite-{ahead}").glob("*.npz")] == ["not_finite-000003.npz"]

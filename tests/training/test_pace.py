@@ -29,14 +29,14 @@ def clock(monkeypatch):
 
         return passed
 
-    def with_waiting(batches):
+    def with_wait_seconds(batches):
         for batch in batches:
             now[0] += WAITS[batch.step]
             yield batch, WAITS[batch.step]
 
-    monkeypatch.setattr("training.trainer.with_waiting", with_waiting)
-    monkeypatch.setattr(Execution, "mark", lambda execution: now[0])
-    monkeypatch.setattr(Trainer, "_gradients", passing(Trainer._gradients, COMPUTING))
+    monkeypatch.setattr("training.trainer.with_wait_seconds", with_wait_seconds)
+    monkeypatch.setattr(Execution, "timestamp", lambda execution: now[0])
+    monkeypatch.setattr(Trainer, "_forward_backward", passing(Trainer._forward_backward, COMPUTING))
     monkeypatch.setattr(Checkpoints, "write", passing(Checkpoints.write, WRITING))
 
 
@@ -44,21 +44,21 @@ def clock(monkeypatch):
 @pytest.mark.parametrize("minutes", [10, 1e-6])
 def test_every_step_has_its_own_time(clock, monkeypatch, ahead, minutes):
     """The first and the last of an epoch too, and those around a checkpoint."""
-    monkeypatch.setattr(Execution, "steps_ahead", ahead)  # 1: as on a GPU
+    monkeypatch.setattr(Execution, "max_pending_steps", ahead)  # 1: as on a GPU
     folder = run_in_process(f"pace-{ahead}-{minutes}", iterations=4, epochs=2, checkpoint_minutes=minutes)
     seconds = {step: COMPUTING + wait for step, wait in WAITS.items()}
     assert dict(values_of(folder, "train/tiles_per_second")) == pytest.approx(
-        {step: TILES / of_step for step, of_step in seconds.items()}
+        {step: TILES / for_step for step, for_step in seconds.items()}
     )
     assert dict(values_of(folder, "train/wait_share")) == pytest.approx(
-        {step: WAITS[step] / of_step for step, of_step in seconds.items()}
+        {step: WAITS[step] / for_step for step, for_step in seconds.items()}
     )
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
 @pytest.mark.parametrize("minutes", [10, 1e-6])
 def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(monkeypatch, capsys, ahead, minutes):
-    monkeypatch.setattr(Execution, "steps_ahead", ahead)
+    monkeypatch.setattr(Execution, "max_pending_steps", ahead)
     folder = run_in_process(f"losses-{ahead}-{minutes}", iterations=4, epochs=2, checkpoint_minutes=minutes)
     told = [float(loss) for loss in re.findall(r"epoch \d/2: loss ([\d.]+),", capsys.readouterr().out)]
     assert told == pytest.approx(np.reshape(losses_of(folder), (2, 4)).mean(1), abs=1e-4)
@@ -67,8 +67,8 @@ def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(monkeypatch, capsys, ahea
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_tells_when_it_was_done():
     execution = Execution(torch.device("cuda"), 1, "fp32")
-    started = execution.mark()
+    started = execution.timestamp()
     torch.cuda._sleep(10**8)  # clock cycles
-    slept = execution.mark()
-    nothing = execution.mark()
+    slept = execution.timestamp()
+    nothing = execution.timestamp()
     assert execution.seconds_between(started, slept) > 100 * execution.seconds_between(slept, nothing)

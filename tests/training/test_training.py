@@ -2,6 +2,7 @@
 
 import json
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,13 +15,13 @@ from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area
 from dataProcessors.sampling.batches import Batch
 from dataProcessors.sampling.pool import Pool
-from evaluation.scoring import Evaluation, Score, goodness
+from evaluation.scoring import Evaluation, Score, objective
 from training.runs.folder import create_folder, lock_folder
 from training.runs.interruption import Interruption
 from training.scoring.evaluator import Features
-from training.scoring.schedule import Scorer, Snapshot
-from training.steps.history import MOST_HARDEST, MOST_SAMPLED, HardestTuples, Sampled
-from training.steps.step import Embedding
+from training.scoring.schedule import EvaluationSchedule, Snapshot
+from training.steps.history import MAX_HARDEST, MAX_SAMPLED, HardestTuples, SampledPositions
+from training.steps.step import EmbedFunctions
 from training.steps.tuple_step import TupleStep
 
 SIZE = 8
@@ -30,7 +31,8 @@ def tuple_step(loss: str, mining: list[str], read=None) -> TupleStep:
     values = {"network": "test_resnet", "loss": loss, "mining": mining, "validation_map": "osm", "batch_size": 5}
     area = Area(Window(0, 0, 640, 640), SIZE, 6)
     sampler = ImageSampler(area, 1, 3, 10, 25, seed=3)
-    return TupleStep(configuration.validate(values), sampler, read or place_as_pixels, {})
+    maps = SimpleNamespace(sampler=lambda: sampler, read=read or place_as_pixels, pools={})
+    return TupleStep(configuration.validate(values), maps)
 
 
 def place_as_pixels(positions: np.ndarray) -> np.ndarray:
@@ -48,8 +50,8 @@ def embed_batch(batch: Batch) -> torch.Tensor:
     return embed_places(batch.tiles)
 
 
-def as_embedding(train=embed_batch, frozen=embed_places, extra=embed_places) -> Embedding:
-    return Embedding(train, lambda tiles: frozen(tiles).detach(), extra)
+def as_embedding(train=embed_batch, no_grad=embed_places, eval_with_grad=embed_places) -> EmbedFunctions:
+    return EmbedFunctions(train, lambda tiles: no_grad(tiles).detach(), eval_with_grad)
 
 
 def squared(first: np.ndarray, second: np.ndarray) -> float:
@@ -108,7 +110,7 @@ def test_offline_mining_embeds_without_gradient():
         seen.append(len(tiles))
         return embed_places(tiles)
 
-    step(step.batches.task(1)(), as_embedding(frozen=frozen))
+    step(step.batches.task(1)(), as_embedding(no_grad=frozen))
     assert seen == [5, 50], "the anchors and ten draws for each"
 
 
@@ -141,24 +143,24 @@ def test_second_negative_is_drawn_anew_where_the_batch_has_none():
         extra.append(tiles)
         return embed_places(tiles)
 
-    outcome = step(batch, as_embedding(extra=embed_extra))
+    output = step(batch, as_embedding(eval_with_grad=embed_extra))
     places = np.concatenate(extra).reshape(-1, 2)
     assert len(places) == len(anchors)
     for place, anchor, first in zip(places, batch.positions[anchors], batch.positions[firsts]):
         assert np.abs(place - anchor).max() >= 10 * SIZE
         assert np.abs(place - first).max() >= 10 * SIZE
-    outcome.terms.sum().backward()
+    output.terms.sum().backward()
 
 
 def test_sampled_keeps_an_even_part_of_very_many_positions():
-    sampled = Sampled()
-    for i in range(0, 5 * MOST_SAMPLED, 100):
+    sampled = SampledPositions()
+    for i in range(0, 5 * MAX_SAMPLED, 100):
         sampled.add("anchor", np.stack([np.arange(i, i + 100)] * 2, 1))
-    kept = sampled.copy()["anchor"][:, 0]
-    assert MOST_SAMPLED / 4 <= len(kept) <= MOST_SAMPLED
+    kept = sampled.by_role()["anchor"][:, 0]
+    assert MAX_SAMPLED / 4 <= len(kept) <= MAX_SAMPLED
     assert len(np.unique(np.diff(kept)[-100:])) == 1
     assert kept[0] == 0
-    assert kept[-1] > 4.9 * MOST_SAMPLED
+    assert kept[-1] > 4.9 * MAX_SAMPLED
 
 
 def test_hardest_tuples_are_those_of_largest_loss_of_all_steps():
@@ -168,7 +170,7 @@ def test_hardest_tuples_are_those_of_largest_loss_of_all_steps():
         positions = np.stack([np.full(24, step), np.arange(24)], 1)
         hardest.add(terms, positions, lambda chosen: {"anchor": chosen, "negative": chosen + 12})
         all_terms += [(term, step, i) for i, term in enumerate(terms)]
-    expected = sorted(all_terms, key=lambda each: -each[0])[:MOST_HARDEST]
+    expected = sorted(all_terms, key=lambda each: -each[0])[:MAX_HARDEST]
     assert hardest.losses == [term for term, _, _ in expected]
     assert hardest.positions == [{"anchor": [step, i], "negative": [step, i + 12]} for _, step, i in expected]
     positions, rows = hardest.rows()
@@ -178,7 +180,7 @@ def test_hardest_tuples_are_those_of_largest_loss_of_all_steps():
     again.load_state_dict(hardest.state_dict())
     assert (again.losses, again.positions) == (hardest.losses, hardest.positions)
     hardest.clear()
-    assert hardest.rows()[1] == [] and len(again.losses) == MOST_HARDEST
+    assert hardest.rows()[1] == [] and len(again.losses) == MAX_HARDEST
 
 
 def test_tuples_without_loss_or_without_a_tile_are_not_hard():
@@ -196,13 +198,18 @@ class Recorder:
     def __init__(self):
         self.told, self.drawn, self.folders, self.drawn_beside = [], [], [], []
 
-    def scores(self, step, evaluations):
+    def log_scores(self, step, evaluations):
         self.told.append((step, evaluations[0].scores[0].mean, threading.current_thread() is threading.main_thread()))
 
-    def figures(self, step, which, *arguments):
+    def log_figures(self, step, which, *arguments):
         self.drawn.append(step)
         self.folders.append(which)
         self.drawn_beside.append(threading.current_thread() is not threading.main_thread())
+
+
+class NoImage:
+    def read(self, positions, size):
+        return np.zeros((len(positions), 1, size, size), np.uint8)
 
 
 class StubEvaluator:
@@ -210,7 +217,7 @@ class StubEvaluator:
 
     size, band_statistics = 8, Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1)))
     score = Pool(np.zeros((1, 2), int), np.ones((1, 1)))
-    segmenter = None
+    segmenter, image = None, NoImage()
 
     def __init__(self):
         self.go = threading.Event()
@@ -226,11 +233,6 @@ def snapshot(step: int, value: float) -> Snapshot:
     return Snapshot(step, Features("trained", np.full((1, 1), value), np.zeros((1, 1))), {})
 
 
-class NoImage:
-    def read(self, positions, size):
-        return np.zeros((len(positions), 1, size, size), np.uint8)
-
-
 class Evaluated:
     """Notes which networks were the best so far."""
 
@@ -241,8 +243,8 @@ class Evaluated:
         self.told.append(best)
 
 
-def scorer_of(evaluator, recorder, beside=0) -> Scorer:
-    return Scorer(evaluator, recorder, NoImage(), "retrieval/MAP@R", Interruption(), beside)
+def schedule_of(evaluator, recorder, beside=0) -> EvaluationSchedule:
+    return EvaluationSchedule(evaluator, recorder, "retrieval/MAP@R", Interruption(), beside)
 
 
 def no_checkpoint(name: str):
@@ -252,11 +254,11 @@ def no_checkpoint(name: str):
 @pytest.mark.parametrize("beside", [False, True])
 def test_scorer_reports_every_evaluation_in_order_and_tells_the_best(beside):
     evaluator, recorder, evaluated = StubEvaluator(), Recorder(), Evaluated()
-    scorer = scorer_of(evaluator, recorder, beside)
+    schedule = schedule_of(evaluator, recorder, beside)
     for step, value in ((0, 0.1), (1, 0.5), (2, 0.9), (3, float("nan")), (4, 0.7)):
-        scorer.submit(snapshot(step, value), evaluated)
-        scorer.poll()
-    scorer.finish(no_checkpoint)
+        schedule.submit(snapshot(step, value), evaluated)
+        schedule.poll()
+    schedule.finish(no_checkpoint)
     assert [step for step, _, _ in recorder.told] == [0, 1, 2, 3, 4]
     assert all(in_main for _, _, in_main in recorder.told), "the training says when scores are shown"
     assert evaluated.told == [True, True, True, False, False]
@@ -267,24 +269,24 @@ def test_scorer_reports_every_evaluation_in_order_and_tells_the_best(beside):
 
 def test_untrained_network_is_scored_beside_band_statistics():
     recorder = Recorder()
-    scorer = scorer_of(StubEvaluator(), recorder)
-    recorder.scores = lambda step, evaluations: recorder.told.append([e.features for e in evaluations])
+    schedule = schedule_of(StubEvaluator(), recorder)
+    recorder.log_scores = lambda step, evaluations: recorder.told.append([e.features for e in evaluations])
     for step in (0, 1):
-        scorer.submit(snapshot(step, 0.5), lambda best: None)
+        schedule.submit(snapshot(step, 0.5), lambda best: None)
     assert recorder.told == [["trained", "trained", "band_statistics"], ["trained"]]
 
 
 def test_figures_of_a_last_that_is_the_best_are_drawn_once():
     recorder = Recorder()
-    scorer = scorer_of(StubEvaluator(), recorder)
+    schedule = schedule_of(StubEvaluator(), recorder)
     for step, value in ((0, 0.1), (1, 0.5)):
-        scorer.submit(snapshot(step, value), lambda best: None)
-    scorer.finish(no_checkpoint)
+        schedule.submit(snapshot(step, value), lambda best: None)
+    schedule.finish(no_checkpoint)
     assert recorder.drawn == [1]
 
 
 def test_scorer_that_goes_on_draws_figures_of_a_best_that_an_earlier_process_found():
-    first, second = (scorer_of(StubEvaluator(), Recorder()) for _ in range(2))
+    first, second = (schedule_of(StubEvaluator(), Recorder()) for _ in range(2))
     for step, value in ((0, 0.1), (1, 0.9), (2, 0.5)):
         first.submit(snapshot(step, value), lambda best: None)
     second.load_state_dict(first.state_dict())
@@ -299,13 +301,13 @@ def test_scorer_that_goes_on_draws_figures_of_a_best_that_an_earlier_process_fou
 
 def test_beside_the_training_an_evaluation_does_not_hold_up_the_next_step():
     evaluator, recorder = StubEvaluator(), Recorder()
-    scorer = scorer_of(evaluator, recorder, beside=2)
+    schedule = schedule_of(evaluator, recorder, beside=2)
     evaluator.go.clear()
-    scorer.submit(snapshot(1, 0.5), lambda best: None)
-    scorer.poll()
+    schedule.submit(snapshot(1, 0.5), lambda best: None)
+    schedule.poll()
     assert recorder.told == []
     evaluator.go.set()
-    scorer.finish(no_checkpoint)
+    schedule.finish(no_checkpoint)
     assert [step for step, _, _ in recorder.told] == [1]
 
 
@@ -315,9 +317,9 @@ def test_metric_by_which_the_best_is_told():
         Score("trained", "multi_class", "knn", "sum_error", 0.4, 0.0),
         Score("trained", "multi_class", "-", "gSil", float("nan"), 0.0),
     ]
-    values = [goodness(scores, score.tag) for score in scores]
+    values = [objective(scores, score.tag) for score in scores]
     assert values == [0.7, -0.4, -np.inf], "a smaller error is better, and nothing is better than no value"
-    assert goodness(scores, "single_class/accuracy/rfc") == -np.inf
+    assert objective(scores, "single_class/accuracy/rfc") == -np.inf
 
 
 CONFIG = {"network": "test_resnet", "loss": "magnetloss", "validation_map": "osm", "maps": "demo"}

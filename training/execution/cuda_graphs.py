@@ -10,8 +10,8 @@ from training.execution.device import Execution
 log = logging.getLogger(__name__)
 
 
-class RecordedPass:
-    """The pass of a network in training, with gradient, for batches of one shape: recorded once, replayed for each.
+class GraphedForward:
+    """The pass of a network in training, with gradient, for batches of one shape: captured once, replayed for each.
 
     A GPU can be done with the kernels of a small batch sooner than Python has asked for them one by one. Two CUDA
     graphs, of the forward and of the backward pass, ask for all of them at once
@@ -23,14 +23,14 @@ class RecordedPass:
         execution: on a GPU that nothing else uses meanwhile, no thread of this process either
         tiles: (N, C, H, W) on that device, as all batches will be
     Raises:
-        RuntimeError: the pass cannot be recorded: it needs a number on its way, or there is too little memory
+        RuntimeError: the pass cannot be captured: it needs a number on its way, or there is too little memory
     """
 
     def __init__(self, network: nn.Module, execution: Execution, tiles: Tensor):
-        self._like = tiles.shape, tiles.dtype
+        self._kind = tiles.shape, tiles.dtype
         state = {name: value.clone() for name, value in network.state_dict().items()}
         training = network.training
-        # the weights' gradients are summed where the pass was recorded, in another stream: torch waits as it has to
+        # the weights' gradients are summed where the pass was captured, in another stream: torch waits as it has to
         torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
         try:
             with execution.autocast():
@@ -38,9 +38,9 @@ class RecordedPass:
         finally:
             network.train(training).load_state_dict(state)  # batch norm counted these tiles
 
-    def takes(self, tiles: Tensor) -> bool:
-        """Whether the tiles are as those that it was recorded with."""
-        return (tiles.shape, tiles.dtype) == self._like
+    def accepts(self, tiles: Tensor) -> bool:
+        """Whether the tiles have the shape and type of those that were captured."""
+        return (tiles.shape, tiles.dtype) == self._kind
 
     def __call__(self, tiles: Tensor) -> Tensor:
         """Embeddings (N, D), with gradient."""
@@ -48,7 +48,7 @@ class RecordedPass:
 
 
 class _Pass(nn.Module):
-    """Calls a network. To be recorded means to have one's `forward` replaced, which the network itself must keep."""
+    """Calls a network. To be captured means to have one's `forward` replaced, which the network itself must keep."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -58,14 +58,14 @@ class _Pass(nn.Module):
         return self.network(tiles)
 
 
-def record(network: nn.Module, execution: Execution, tiles: Tensor) -> RecordedPass | None:
-    """The recorded pass, or None where it cannot be recorded; see RecordedPass."""
+def capture(network: nn.Module, execution: Execution, tiles: Tensor) -> GraphedForward | None:
+    """The captured pass; None, with a line in the log, where it cannot be captured. See GraphedForward."""
     try:
-        recorded = RecordedPass(network, execution, tiles)
+        graphed = GraphedForward(network, execution, tiles)
     except RuntimeError as error:
         torch.cuda.empty_cache()
-        log.info("The training pass is not recorded as CUDA graphs (%s), which is slower where batches are small.",
+        log.info("The training pass is not captured as CUDA graphs (%s), which is slower where batches are small.",
                  str(error).splitlines()[0])  # fmt: skip
         return None
-    log.info("The training pass is recorded as CUDA graphs, for batches of %d tiles.", len(tiles))
-    return recorded
+    log.info("The training pass is captured as CUDA graphs, for batches of %d tiles.", len(tiles))
+    return graphed

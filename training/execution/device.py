@@ -15,8 +15,8 @@ from torch import nn
 from config import Config, UserError
 
 Forward = Callable[[torch.Tensor], torch.Tensor]  # tiles (N, C, H, W) -> embeddings (N, D)
-Later = Callable[[], torch.Tensor]  # waits for what is on its way
-Mark = float | torch.cuda.Event  # a moment of a device's work
+PendingTensor = Callable[[], torch.Tensor]  # waits for what is on its way
+Timestamp = float | torch.cuda.Event  # a moment of a device's work
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Execution:
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     @property
-    def steps_ahead(self) -> int:
+    def max_pending_steps(self) -> int:
         """Steps that are begun before the results of one are waited for: else a GPU would wait for what follows."""
         return 1 if self.device.type == "cuda" else 0
 
     @property
-    def can_record(self) -> bool:
-        """Whether what the device is asked for can be recorded and replayed; see training.execution.cuda_graphs."""
+    def supports_cuda_graphs(self) -> bool:
+        """Whether what the device is asked for can be captured as CUDA graphs and replayed; see training.execution.cuda_graphs."""
         return self.device.type == "cuda"
 
     def autocast(self) -> AbstractContextManager:
@@ -74,7 +74,7 @@ class Execution:
             return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
-    def send(self, tiles: np.ndarray) -> Later:
+    def send(self, tiles: np.ndarray) -> PendingTensor:
         """The same, begun now, by any thread, while the device does something else; what waits for it there."""
         if self.device.type != "cuda":
             return lambda: self.to_device(tiles)
@@ -90,7 +90,7 @@ class Execution:
 
         return arrived
 
-    def fetch(self, values: torch.Tensor) -> Later:
+    def fetch(self, values: torch.Tensor) -> PendingTensor:
         """Values on their way from the device; what waits for them there, and not for what it is given after them."""
         if self.device.type != "cuda":
             fetched = values.cpu()
@@ -104,7 +104,7 @@ class Execution:
 
         return arrived
 
-    def mark(self) -> Mark:
+    def timestamp(self) -> Timestamp:
         """The moment when the device is done with all that it was given: now, unless it works ahead."""
         if self.device.type != "cuda":
             return time.perf_counter()
@@ -113,14 +113,14 @@ class Execution:
         return mark
 
     @staticmethod
-    def seconds_between(earlier: Mark, later: Mark) -> float:
+    def seconds_between(earlier: Timestamp, later: Timestamp) -> float:
         """Seconds from one mark to another; waits for it."""
         if isinstance(later, float):
             return later - earlier
         later.synchronize()
         return earlier.elapsed_time(later) / 1000
 
-    def forward_of(self, network: nn.Module) -> Forward:
+    def forward_function(self, network: nn.Module) -> Forward:
         """What calls the network: itself, or what it is compiled to when it is first called."""
         return torch.compile(network) if self.compile else network
 

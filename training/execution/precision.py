@@ -13,7 +13,7 @@ from training.execution.device import Execution, resolve_device
 
 log = logging.getLogger(__name__)
 TRIAL_STEPS, TRIAL_TILES, TRIAL_SECONDS = 3, 8, 0.3
-LEAST_GAIN = 1.1  # of bf16 over fp32, below which the wider format is kept
+MIN_GAIN = 1.1  # of bf16 over fp32, below which the wider format is kept
 
 
 def resolve(config: Config, network: nn.Module, tiles: np.ndarray) -> Execution:
@@ -101,7 +101,7 @@ def _fastest(ways: list[Execution], network: nn.Module, tiles: np.ndarray) -> Ex
     network.load_state_dict(state)  # batch norm counted the trial's tiles
     best = min((way for way in ways if way.precision == ways[0].precision), key=seconds.get)
     fastest = min(ways, key=seconds.get)
-    chosen = fastest if seconds[best] > LEAST_GAIN * seconds[fastest] else best
+    chosen = fastest if seconds[best] > MIN_GAIN * seconds[fastest] else best
     told = ", ".join(f"{_name(way)} {taken:.3f} s" for way, taken in seconds.items())
     log.info("%s is used: a step of %d tiles takes in %s", _name(chosen), len(tiles), told)
     return chosen

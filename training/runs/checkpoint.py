@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from config import CHANGEABLE, Config, ConfigError, UserError, validate
-from storage import link_or_copy, refused, whole_file
+from storage import atomic_write, link_or_copy, refused
 from training.runs.faults import is_out_of_memory
 
 FORMAT = 2  # a change of what a checkpoint holds needs another number
@@ -29,10 +29,11 @@ class Checkpoints:
     Args:
         folder: of the run
         minutes: after which another one is due
+        about: what every checkpoint says of the run: its config, its maps
     """
 
-    def __init__(self, folder: Path, minutes: float):
-        self.folder, self.minutes = folder, minutes
+    def __init__(self, folder: Path, minutes: float, about: dict | None = None):
+        self.folder, self.minutes, self.about = folder, minutes, about or {}
         self._written_at = time.monotonic()
 
     def is_due(self) -> bool:
@@ -45,24 +46,28 @@ class Checkpoints:
         Raises:
             StorageError: the disk refuses it; then the one before is still there
         """
-        save(self.folder / LAST, content)
+        save(self.folder / LAST, self.about | content)
         self._written_at = time.monotonic()
         if content["evaluating"] is None:  # until now the last checkpoint named that one as not evaluated yet
             (self.folder / EVALUATING).unlink(missing_ok=True)
 
-    def keep_for_evaluation(self) -> None:
+    def load(self, name: str) -> dict:
+        """Read a checkpoint of this run by its file's name; see `load`."""
+        return load(self.folder / name)
+
+    def save_for_evaluation(self) -> None:
         """Keep last.pt under another name too, until its network is evaluated."""
         link_or_copy(self.folder / LAST, self.folder / EVALUATING)
 
-    def evaluated(self, best: bool) -> None:
-        """The network kept for it is evaluated: if it is the best, keep it as that."""
-        if best:
+    def mark_evaluated(self, is_best: bool) -> None:
+        """The network saved for evaluation is evaluated: if it is the best, it becomes best.pt."""
+        if is_best:
             link_or_copy(self.folder / EVALUATING, self.folder / BEST)
 
 
 def save(path: Path, content: dict) -> None:
     """Write a checkpoint so that it appears whole or not at all."""
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             torch.save({"format": FORMAT, **content}, temporary)
         except RuntimeError as error:  # which is what torch makes of any error of the disk
@@ -97,8 +102,8 @@ def load(path: Path) -> dict:
     return content
 
 
-def plain_config(config: Config) -> dict:
-    """The config as a checkpoint keeps it."""
+def config_as_dict(config: Config) -> dict:
+    """The config as a checkpoint holds it."""
     return json.loads(config.to_json())
 
 
@@ -142,7 +147,7 @@ def set_random_state(state: dict) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def cloned_state(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """A network's state that does not change with the network."""
     return {name: value.detach().clone() for name, value in state.items()}
 

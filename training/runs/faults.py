@@ -10,19 +10,19 @@ from torch import Tensor
 
 from config import Config, UserError
 from dataProcessors.sampling.batches import Batch
-from storage import whole_file
+from storage import atomic_write
 
 SHOWN_POSITIONS = 3  # of a batch, in a message
 # in the texts of errors that have no class of their own
-OF_MACHINE = "DefaultCPUAllocator"
-OUT_OF_MEMORY = (OF_MACHINE, "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of")
+HOST_MEMORY = "DefaultCPUAllocator"
+OUT_OF_MEMORY = (HOST_MEMORY, "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of")
 
 
 class NotFinite(Exception):
     """The network gave embeddings that are not finite."""
 
 
-def finite(embeddings: Tensor) -> Tensor:
+def require_finite(embeddings: Tensor) -> Tensor:
     """The embeddings, waited for. Raises NotFinite if one is not."""
     if not embeddings.isfinite().all():
         raise NotFinite
@@ -50,14 +50,14 @@ class Faults:
         told = f"At step {step:,}, with learning rate {self.config.learning_rate:g}, {what}: the training has diverged."
         if batch is not None:
             path = self.folder / f"not_finite-{step:06d}.npz"
-            with whole_file(path) as temporary:
+            with atomic_write(path) as temporary:
                 np.savez(temporary, positions=batch.positions, tiles=batch.tiles, **batch.roles)
             shown = ", ".join(str(tuple(position)) for position in batch.positions[:SHOWN_POSITIONS].tolist())
             told += f" The batch, {len(batch.tiles)} tiles at {shown}, ..., is in {path}."
         return UserError(f"{told} The checkpoints of before are kept. Choose a smaller 'learning_rate'.")
 
     @contextmanager
-    def told(self, step: int, where: str, tiles: str, keys: str = "", batch: Batch | None = None) -> Iterator[None]:
+    def catch(self, step: int, where: str, tiles: str, keys: str = "", batch: Batch | None = None) -> Iterator[None]:
         """What is computed within, at a step, ends in a UserError where it diverges or is too large.
 
         Args:
@@ -78,7 +78,7 @@ class Faults:
 
     def out_of_memory(self, error: Exception, step: int, tiles: str, keys: str = "") -> OutOfMemory:
         """What to tell of an error for which `is_out_of_memory` holds; else as for `told`."""
-        of_machine = isinstance(error, MemoryError) or OF_MACHINE in str(error)
+        of_machine = isinstance(error, MemoryError) or HOST_MEMORY in str(error)
         smaller = f"Choose a smaller {keys}, or free" if keys else "Free"
         return OutOfMemory(
             f"At step {step:,} the memory of {'this machine' if of_machine else self.device} is too small for {tiles} "
@@ -92,7 +92,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return known or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
-def told_of_batch(batch: Batch, config: Config) -> str:
+def describe_batch(batch: Batch, config: Config) -> str:
     """A batch in tiles, and the keys that make it so large."""
     made_of = f"'magnet_clusters' {config.magnet_clusters}" if config.loss_name == "magnetloss" else len(batch.roles)
     tiles = f"a batch of {len(batch.tiles)} tiles ({made_of} x 'batch_size' {config.batch_size})"

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from config import Config, UserError
-from storage import Lock, remove_parts, rename_folder, temporary_folder, write_text, writing
+from storage import Lock, remove_partial_files, rename_folder, temporary_folder, write_text, writing
 
 RESULTS = Path("results")
 PACKAGES = ("torch", "torchvision", "timm", "rasterio", "numpy", "scikit-learn", "umap-learn", "tensorboard")
@@ -40,14 +40,14 @@ def lock_folder(folder: Path) -> Lock:
     Raises:
         UserError: another process is making this run
     """
-    lock = Lock.on(folder)
+    lock = Lock.acquire(folder)
     if lock is None:
         raise UserError(f"{folder}: this run is being made by another process. Wait for it, or stop it first.")
-    remove_parts(folder)
+    remove_partial_files(folder)
     return lock
 
 
-def note_resumption(folder: Path, config: Config, step: int) -> None:
+def log_resume(folder: Path, config: Config, step: int) -> None:
     """Add to run.json that the run goes on from a step, and write the config, of which a few keys may have changed."""
     try:
         about = json.loads((folder / "run.json").read_text(encoding="utf8"))

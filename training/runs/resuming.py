@@ -9,7 +9,7 @@ from config import Config, UserError
 from storage import Lock, StorageError
 from training.runs.checkpoint import LAST, check_config, load
 from training.runs.faults import OutOfMemory, is_out_of_memory
-from training.runs.folder import RESULTS, create_folder, lock_folder, note_resumption
+from training.runs.folder import RESULTS, create_folder, lock_folder, log_resume
 from training.runs.interruption import Interrupted
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,6 @@ def _open(folder: Path, overrides: list[str], lock: Lock) -> Run:
     check_config(folder, config, checkpoint)
     run = Run(folder, config, checkpoint, False, lock)
     if not run.is_complete:
-        note_resumption(folder, config, run.step)
+        log_resume(folder, config, run.step)
         log.info("%s goes on after step %d", folder, run.step)
     return run

@@ -7,26 +7,26 @@ from functools import cached_property
 import numpy as np
 
 from config import Config
+from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.pool import Pool
 from dataProcessors.statistics import band_statistics
-from dataProcessors.tiffreader import TiffReader
 from evaluation.scoring import Evaluation, Settings, draws, evaluate
 from training.scoring.segmenter import Segmenter
 
-PIXELS_AT_ONCE = 2_500_000  # per band, in tiles that pass the network together
+MAX_BATCH_PIXELS = 2_500_000  # per band, in tiles that pass the network together
 
 Scaling = tuple[np.ndarray, np.ndarray]  # offset (C,) and scale (C,)
 EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
 
 
-def most_at_once(size: int) -> int:
+def max_batch(size: int) -> int:
     """How many tiles of size x size pixels a network takes together, at most."""
-    return max(1, PIXELS_AT_ONCE // size**2)
+    return max(1, MAX_BATCH_PIXELS // size**2)
 
 
-def in_parts(positions: np.ndarray, size: int) -> list[np.ndarray]:
+def in_batches(positions: np.ndarray, size: int) -> list[np.ndarray]:
     """Positions (N, 2) in parts that a network takes at once."""
-    step = most_at_once(size)
+    step = max_batch(size)
     return [positions[i : i + step] for i in range(0, len(positions), step)]
 
 
@@ -52,20 +52,19 @@ class Evaluator:
 
     Args:
         config: of the run
-        image: reads the tiles' pixels, for the band statistics
-        scaling: offset and scale per band of the map's normalisation, for the same
-        fit: pool of the training area
-        score: pool of the reserved cells; of both only tiles that a draw uses are kept
+        maps: tiles of the image map, and the pools that draws are taken from
+        scaling: offset and scale per band of the map's normalisation, for the band statistics
         jobs: CPU cores the simple models may use
+
+    Attributes:
+        fit, score: the tiles of the fit and of the score pool that any draw uses
         segmenter: scores segmentation too; None: it is off
     """
 
-    def __init__(
-        self, config: Config, image: TiffReader, scaling: Scaling, fit: Pool, score: Pool, jobs: int,
-        segmenter: Segmenter | None = None,
-    ):  # fmt: skip
-        self.segmenter = segmenter
-        self.image, self.scaling, self.size = image, scaling, config.image_size
+    def __init__(self, config: Config, maps: OpenMaps, scaling: Scaling, jobs: int):
+        self.segmenter = Segmenter(config, maps) if config.segmentation else None
+        self.image, self.scaling, self.size = maps.image, scaling, config.image_size
+        fit, score = maps.pools["fit"], maps.pools["score"]
         drawn = draws(
             len(fit), len(score), config.validation_nb, config.validation_nb // 10, config.valIteration, config.seed
         )
@@ -87,7 +86,7 @@ class Evaluator:
         """Mean and standard deviation of each band: the plainest features there are."""
 
         def embed(positions: np.ndarray) -> np.ndarray:
-            tiles = (self.image.read(part, self.size) for part in in_parts(positions, self.size))
+            tiles = (self.image.read(part, self.size) for part in in_batches(positions, self.size))
             return np.concatenate([band_statistics(part, self.image.fill, *self.scaling) for part in tiles])
 
         return self.embed("band_statistics", embed)

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from dataProcessors.tiffreader import TiffReader
-from evaluation.scoring import Evaluation, goodness
+from evaluation.scoring import Evaluation, objective
 from training.runs.checkpoint import BEST, LAST
 from training.runs.interruption import Interruption
 from training.scoring.evaluator import Evaluator, Features, renamed
@@ -37,17 +37,16 @@ class Snapshot:
     sampled: dict[str, np.ndarray]
 
 
-class Scorer:
+class EvaluationSchedule:
     """Evaluates snapshots, one at a time; tells which is the best so far; has figures drawn of the best and the last.
 
     Args:
         evaluator: scores features
         reporter: takes what is to be shown; see reporting.reporter.Reporter
-        image: reads the tiles that figures show
         best_metric: by which the best network is told, as TensorBoard names it: task/metric, or task/metric/model
         interruption: keeps signals away from what must not be broken off
-        beside: CPU cores for a thread that evaluates while the training goes on (for a GPU); 0: evaluate in between,
-            as on a CPU, where both would slow down
+        background_cores: CPU cores for a thread that evaluates while training goes on (for a GPU); 0: evaluate in
+            between, as on a CPU, where both would slow down
 
     Attributes:
         scored_step: the last step whose scores are shown, -1 before any
@@ -57,15 +56,15 @@ class Scorer:
         self,
         evaluator: Evaluator,
         reporter,
-        image: TiffReader,
         best_metric: str,
         interruption: Interruption,
-        beside: int = 0,
+        background_cores: int = 0,
     ):
-        self.evaluator, self.reporter, self.image, self.best_metric = evaluator, reporter, image, best_metric
+        self.evaluator, self.reporter, self.best_metric = evaluator, reporter, best_metric
         self.interruption = interruption
         # what scikit-learn computes with is limited thread by thread
-        self._worker = ThreadPoolExecutor(1, "evaluation", threadpool_limits, (beside,)) if beside else None
+        worker = partial(ThreadPoolExecutor, 1, "evaluation", threadpool_limits, (background_cores,))
+        self._worker = worker() if background_cores else None
         self._pending: tuple[Snapshot, OnEvaluated, Future] | None = None
         self._drawing: Future | None = None
         self.scored_step, self._best, self._best_step = -1, -math.inf, -1
@@ -74,7 +73,7 @@ class Scorer:
         self._drawn_at, self._drawing_took = time.monotonic(), EXPECTED_DRAWING
 
     def state_dict(self) -> dict:
-        """What a checkpoint keeps; an evaluation that is pending is not part of it."""
+        """What a checkpoint holds of it; an evaluation that is pending is not part of that."""
         return {
             "scored_step": self.scored_step, "best": self._best, "best_step": self._best_step,
             "drawn": dict(self._drawn),
@@ -141,16 +140,16 @@ class Scorer:
         if self._worker is not None:
             self._worker.shutdown()
 
-    def abandon(self) -> None:
+    def cancel(self) -> None:
         """Forget what is pending; a computation that has begun cannot be stopped, but nobody waits for it."""
         if self._worker is not None:
             self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _report(self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation]) -> None:
-        value = goodness(evaluations[0].scores, self.best_metric)
+        value = objective(evaluations[0].scores, self.best_metric)
         is_best = value > self._best or self._best_step < 0
         with self.interruption.deferred():
-            self.reporter.scores(snapshot.step, evaluations)
+            self.reporter.log_scores(snapshot.step, evaluations)
             on_evaluated(is_best)
             self.scored_step = snapshot.step
             self._evaluated[LAST] = snapshot, evaluations[0]
@@ -175,10 +174,10 @@ class Scorer:
 
     def _drawn_now(self, name: str, snapshot: Snapshot, evaluation: Evaluation) -> None:
         started, scored = time.monotonic(), self.evaluator.score
-        tiles = self.image.read(scored.positions, self.evaluator.size)
+        tiles = self.evaluator.image.read(scored.positions, self.evaluator.size)
         segmenter = self.evaluator.segmenter
         region = segmenter.region(evaluation.segmentation) if segmenter else None
-        self.reporter.figures(
+        self.reporter.log_figures(
             snapshot.step, FIGURES_OF[name], evaluation, snapshot.features.score, scored.proportions, scored.positions,
             tiles, snapshot.sampled, region,
         )  # fmt: skip

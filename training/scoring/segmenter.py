@@ -25,7 +25,7 @@ from evaluation.segmentation import (
 )
 
 log = logging.getLogger(__name__)
-MOST_PIXELS = 2048  # side of the region, unless a reserved cell is larger
+MAX_PIXELS = 2048  # side of the region, unless a reserved cell is larger
 SEED = 5  # keeps the choice of the cells apart from other draws of the run's seed
 
 
@@ -108,8 +108,8 @@ class Segmenter:
             name: class_map(positions, each.votes, self.size, height, width) for name, each in segmentation.items()
         }
         tables = {name: each.tables.sum(axis=0) for name, each in segmentation.items()}
-        pixels = self._put_together(self.maps.read)
-        truth = self._put_together(lambda p: self.maps.read_classes(p)[:, None])[0]
+        pixels = self._assemble(self.maps.read)
+        truth = self._assemble(lambda p: self.maps.read_classes(p)[:, None])[0]
         return Region(self.corner, pixels, truth, predicted, tables, self._coarsened_tables.sum(axis=0))
 
     @cached_property
@@ -154,7 +154,7 @@ class Segmenter:
     def _place_region(self, sides: int, varieties: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
         """Corner (2,) and (height, width), whole tiles, of the region around the first cell with the most classes."""
         x, y, *whole = self.maps.image.window
-        most = max(MOST_PIXELS // self.size, CELL)
+        most = max(MAX_PIXELS // self.size, CELL)
         width, height = (min(sides, most, pixels // self.size) * self.size for pixels in whole)
         middle = self.cells[varieties.argmax()] + self.size
         low, high = np.array([x, y]), np.array([x, y]) + whole - (width, height)
@@ -165,7 +165,7 @@ class Segmenter:
         positions = corner + window_positions(height, width, self.size, self.stride)
         return positions[self.maps.area.has_data(positions)]
 
-    def _put_together(self, read) -> np.ndarray:
+    def _assemble(self, read) -> np.ndarray:
         """Pixels (C, H, W) of the region, of what `read` gives (n, C, size, size) of its tiles at positions (n, 2)."""
         height, width = self.shape
         rows = []

@@ -8,24 +8,22 @@ import torch
 from torch import Tensor
 
 from config import Config
-from dataProcessors.sampling.batches import Batch, ClusterBatches, IndexBatches, Reader
-from dataProcessors.sampling.pool import Pool
-from dataProcessors.sampling.tile_sampler import TileSampler
+from dataProcessors.sampling.batches import Batch, ClusterBatches, IndexBatches
 from losses import LOSSES
 from losses.distances import pairwise_squared_distances
 from mining import ClusterBatch, ClusterIndex, batch_hard
 from training.runs.checkpoint import to_arrays, to_tensors
-from training.steps.step import Embedding, Outcome, Step
+from training.steps.step import EmbedFunctions, Step, StepOutput, TileMaps
 
 
 class ClusterStep(Step):
     """Magnet loss without labels: clusters around centres on the map, each a class of its own."""
 
-    def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
+    def __init__(self, config: Config, maps: TileMaps):
         self.loss = LOSSES[config.loss_name](config.margin)
-        self.batches = ClusterBatches(sampler, read, config.magnet_clusters, config.batch_size)
+        self.batches = ClusterBatches(maps.sampler(), maps.read, config.magnet_clusters, config.batch_size)
 
-    def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
+    def __call__(self, batch: Batch, embed: EmbedFunctions) -> StepOutput:
         """Loss terms (n,), one per tile."""
         embeddings = embed.train(batch)
         given = (batch.clusters, batch.cluster_classes)
@@ -35,16 +33,17 @@ class ClusterStep(Step):
         table = pairwise_squared_distances(embeddings.detach())
         masks = [to_device(mask) for mask in _masks(batch)]
         distances = {role: _mean_of(table, mask) for role, mask in zip(("positive", "negative"), masks)}
-        return Outcome(terms, embeddings, distances, lambda chosen: _hardest(table, masks, chosen))
+        return StepOutput(terms, embeddings, distances, lambda chosen: _hardest(table, masks, chosen))
 
 
 class ClassClusterStep(ClusterStep):
     """Magnet loss with labels: each class is split into clusters by k-means on its embeddings, anew every epoch."""
 
-    def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
+    def __init__(self, config: Config, maps: TileMaps):
         self.loss = LOSSES[config.loss_name](config.margin)
         self.clusters_per_class, self.seed = config.magnet_clusters_per_class, config.seed
-        self.batches = IndexBatches(pools["train"], read, config.magnet_clusters, config.batch_size, config.seed)
+        clusters, tiles = config.magnet_clusters, config.batch_size
+        self.batches = IndexBatches(maps.pools["train"], maps.read, clusters, tiles, config.seed)
 
     def begin_epoch(self, epoch: int, embed_positions: Callable[[np.ndarray], np.ndarray]) -> None:
         """Cluster the training pool by its embeddings of now."""

@@ -1,4 +1,4 @@
-"""What is noted of training steps to be shown later: where tiles were sampled, and which tuples were hardest."""
+"""What is remembered of past training steps for pictures: where tiles were sampled, which tuples were hardest."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from training.runs.checkpoint import to_arrays, to_tensors
 
-MOST_SAMPLED = 400  # positions per role that are kept to be drawn on the map
-MOST_HARDEST = 8  # tuples
+MAX_SAMPLED = 400  # positions per role that are remembered, to be drawn on the map
+MAX_HARDEST = 8  # tuples
 
 Tuples = Callable[[np.ndarray], dict[str, np.ndarray]]  # indices (k,) of loss terms -> role -> tiles (k,), -1: none
 
 
-class Sampled:
+class SampledPositions:
     """Positions trained on so far by role, thinned out evenly once they are very many."""
 
     def __init__(self):
@@ -21,24 +21,24 @@ class Sampled:
         self._seen: dict[str, int] = {}
 
     def add(self, role: str, positions: np.ndarray) -> None:
-        """Note positions (n, 2) of tiles that were trained on in a role."""
+        """Add positions (n, 2) of tiles that were trained on in a role."""
         stride, seen = self._stride.setdefault(role, 1), self._seen.get(role, 0)
         self._seen[role] = seen + len(positions)
-        kept = positions[np.arange(seen, seen + len(positions)) % stride == 0]
-        if not len(kept):
+        thinned = positions[np.arange(seen, seen + len(positions)) % stride == 0]
+        if not len(thinned):
             return
-        self._parts.setdefault(role, []).append(kept)
-        if sum(map(len, self._parts[role])) > MOST_SAMPLED:
+        self._parts.setdefault(role, []).append(thinned)
+        if sum(map(len, self._parts[role])) > MAX_SAMPLED:
             self._parts[role] = [np.concatenate(self._parts[role])[::2]]
             self._stride[role] = 2 * stride
 
-    def copy(self) -> dict[str, np.ndarray]:
+    def by_role(self) -> dict[str, np.ndarray]:
         """Role -> positions (n, 2)."""
         return {role: np.concatenate(parts) for role, parts in self._parts.items()}
 
     def state_dict(self) -> dict:
-        """What a checkpoint keeps."""
-        return {"positions": to_tensors(self.copy()), "stride": dict(self._stride), "seen": dict(self._seen)}
+        """What a checkpoint holds of it."""
+        return {"positions": to_tensors(self.by_role()), "stride": dict(self._stride), "seen": dict(self._seen)}
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from what `state_dict` gave."""
@@ -59,15 +59,15 @@ class HardestTuples:
         self.positions: list[dict[str, list[int]]] = []
 
     def add(self, terms: np.ndarray, positions: np.ndarray, tuples: Tuples) -> None:
-        """Note the hardest of a step.
+        """Add the hardest of a step.
 
         Args:
             terms: (n,) loss of each tuple, finite
             positions: (N, 2) of the batch's tiles
             tuples: which tiles the terms are of; those without a tile in some role are left out
         """
-        hardest = np.argsort(-terms, kind="stable")[:MOST_HARDEST]
-        hardest = hardest[terms[hardest] > (self.losses[-1] if len(self.losses) == MOST_HARDEST else 0)]
+        hardest = np.argsort(-terms, kind="stable")[:MAX_HARDEST]
+        hardest = hardest[terms[hardest] > (self.losses[-1] if len(self.losses) == MAX_HARDEST else 0)]
         if not len(hardest):
             return
         tiles = tuples(hardest)
@@ -78,7 +78,7 @@ class HardestTuples:
         self._sort()
 
     def _sort(self) -> None:
-        order = np.argsort(-np.array(self.losses), kind="stable")[:MOST_HARDEST]
+        order = np.argsort(-np.array(self.losses), kind="stable")[:MAX_HARDEST]
         self.losses = [self.losses[i] for i in order]
         self.positions = [self.positions[i] for i in order]
 
@@ -94,7 +94,7 @@ class HardestTuples:
         self.losses, self.positions = [], []
 
     def state_dict(self) -> dict:
-        """What a checkpoint keeps."""
+        """What a checkpoint holds of it."""
         return {"losses": list(self.losses), "positions": [dict(tiles) for tiles in self.positions]}
 
     def load_state_dict(self, state: dict) -> None:

@@ -8,20 +8,18 @@ from torch import Tensor, nn
 
 from config import Config
 from config.library import LIBRARY_LOSSES, name_and_parameters
-from dataProcessors.sampling.batches import Batch, Reader
-from dataProcessors.sampling.pool import Pool
-from dataProcessors.sampling.tile_sampler import TileSampler
+from dataProcessors.sampling.batches import Batch
 from losses import TripletLoss
-from losses.library import LibraryLoss, Scored
+from losses.library import LibraryLoss, LossOutput
 from mining import batch_hard
 from mining.library import Indices, LibraryMiner, all_pairs, as_triplets, distinct_pairs
-from training.steps.step import Embedding, Outcome
+from training.steps.step import EmbedFunctions, StepOutput, TileMaps
 from training.steps.tuple_step import ROLES, TupleStep, distances_between
 
-SHOWN = ("anchor", "positive", "negative")
+LOGGED_ROLES = ("anchor", "positive", "negative")
 
 
-class LossOfTriplets(nn.Module):
+class MinedTripletLoss(nn.Module):
     """The project's triplet loss of mined triplets; of pairs all triplets that they make up. Its value is their mean.
 
     Args:
@@ -32,14 +30,14 @@ class LossOfTriplets(nn.Module):
         super().__init__()
         self.loss = TripletLoss(config.margin, alt_loss=config.alt_loss)
 
-    def forward(self, embeddings: Tensor, mined: Indices) -> Scored:
+    def forward(self, embeddings: Tensor, mined: Indices) -> LossOutput:
         """Loss of tuples, indices of the embeddings (N, D); of none it is 0, with a gradient of 0."""
         rows = as_triplets(mined)
         terms = self.loss.terms(*(embeddings[row.to(embeddings.device)] for row in rows))
-        return Scored(self.loss.mean(terms), terms, torch.stack(rows, 1))
+        return LossOutput(self.loss.mean(terms), terms, torch.stack(rows, 1))
 
 
-class LossOfPairs(LibraryLoss):
+class MinedPairLoss(LibraryLoss):
     """A loss of the library, of mined pairs; of triplets their pairs, each once.
 
     Args:
@@ -49,12 +47,12 @@ class LossOfPairs(LibraryLoss):
     def __init__(self, config: Config):
         super().__init__(*name_and_parameters(config.loss))
 
-    def forward(self, embeddings: Tensor, mined: Indices) -> Scored:
+    def forward(self, embeddings: Tensor, mined: Indices) -> LossOutput:
         """Loss of tuples, indices of the embeddings (N, D); of none it is 0, with a gradient of 0."""
         return super().forward(embeddings, distinct_pairs(mined))
 
 
-LOSSES_OF_MINED = {"tripletloss": LossOfTriplets} | dict.fromkeys(LIBRARY_LOSSES, LossOfPairs)
+MINED_LOSSES = {"tripletloss": MinedTripletLoss} | dict.fromkeys(LIBRARY_LOSSES, MinedPairLoss)
 
 
 class MinedStep(TupleStep):
@@ -63,20 +61,20 @@ class MinedStep(TupleStep):
     Offline mining comes first, as with other tuples.
     """
 
-    def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
-        super().__init__(config, sampler, read, pools)
+    def __init__(self, config: Config, maps: TileMaps):
+        super().__init__(config, maps)
         miners = [LibraryMiner(name, parameters, config.seed) for name, parameters in config.library_miners]
         self.mine: Callable[..., Indices] = miners[0] if miners else _all_of_batch
 
-    def loss_of(self, config: Config) -> nn.Module:
+    def make_loss(self, config: Config) -> nn.Module:
         """What takes embeddings and mined tuples."""
-        return LOSSES_OF_MINED[config.loss_name](config)
+        return MINED_LOSSES[config.loss_name](config)
 
-    def roles_of(self, config: Config) -> tuple[str, ...]:
+    def tuple_roles(self, config: Config) -> tuple[str, ...]:
         """Of the tiles that are drawn."""
         return ROLES["tripletloss"]
 
-    def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
+    def __call__(self, batch: Batch, embed: EmbedFunctions) -> StepOutput:
         """Loss terms (n,): one per triplet, pair or anchor, as the loss has it."""
         self._mine_offline(batch, embed)
         embeddings = embed.train(batch)  # (N, D)
@@ -86,7 +84,7 @@ class MinedStep(TupleStep):
         a1, p, a2, n = distinct_pairs(mined)
         distances = {"positive": table[a1, p].to(embeddings.device), "negative": table[a2, n].to(embeddings.device)}
         tuples = lambda terms: _tiles_of(scored.tiles[terms], table, (a1, p, a2, n))  # noqa: E731
-        return Outcome(scored.terms, embeddings, distances, tuples, scored.loss)
+        return StepOutput(scored.terms, embeddings, distances, tuples, scored.loss)
 
 
 def _all_of_batch(embeddings: Tensor, positive: Tensor, negative: Tensor, step: int) -> Indices:
@@ -100,4 +98,4 @@ def _tiles_of(named: Tensor, table: Tensor, pairs: Indices) -> dict[str, np.ndar
     masks[0, a1, p] = masks[1, a2, n] = True
     hardest = batch_hard(table, *masks)
     of_anchor = torch.stack([torch.arange(len(table)), hardest.positive, hardest.negative], 1)[named[:, 0]]
-    return dict(zip(SHOWN, torch.where(named >= 0, named, of_anchor).T.numpy()))
+    return dict(zip(LOGGED_ROLES, torch.where(named >= 0, named, of_anchor).T.numpy()))

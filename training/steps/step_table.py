@@ -2,12 +2,9 @@
 
 from config import Config
 from config.library import LIBRARY_LOSSES, TAKE_MINERS
-from dataProcessors.sampling.batches import Reader
-from dataProcessors.sampling.pool import Pool
-from dataProcessors.sampling.tile_sampler import TileSampler
 from training.steps.cluster_step import ClassClusterStep, ClusterStep
 from training.steps.mined_step import MinedStep
-from training.steps.step import Step
+from training.steps.step import Step, TileMaps
 from training.steps.tuple_step import TupleStep
 
 BOTH = (False, True)
@@ -23,14 +20,7 @@ STEPS: dict[tuple[str, bool], type[Step]] = {
 MINED_STEPS = {(name, supervised): MinedStep for name in TAKE_MINERS for supervised in BOTH}
 
 
-def make_step(config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]) -> Step:
-    """The step of a run.
-
-    Args:
-        config: of the run
-        sampler: draws positions
-        read: positions -> tiles
-        pools: "train" and others, where training is supervised
-    """
+def make_step(config: Config, maps: TileMaps) -> Step:
+    """The step of a run. maps: where its tiles come from."""
     steps = MINED_STEPS if config.library_miners else STEPS
-    return steps[config.loss_name, config.supervised](config, sampler, read, pools)
+    return steps[config.loss_name, config.supervised](config, maps)

@@ -5,14 +5,12 @@ import torch
 from torch import Tensor, nn
 
 from config import Config
-from dataProcessors.sampling.batches import Batch, Reader, TupleBatches
-from dataProcessors.sampling.pool import Pool
-from dataProcessors.sampling.tile_sampler import TileSampler
+from dataProcessors.sampling.batches import Batch, TupleBatches
 from losses import LOSSES
 from losses.distances import pairwise_squared_distances, squared_distances
 from mining import batch_hard, random_hard, second_negative
-from training.runs.faults import finite
-from training.steps.step import Embedding, Outcome, Step
+from training.runs.faults import require_finite
+from training.steps.step import EmbedFunctions, Step, StepOutput, TileMaps
 
 ROLES = {
     "tripletloss": ("anchor", "positive", "negative"),
@@ -23,23 +21,23 @@ ROLES = {
 class TupleStep(Step):
     """Triplets and quadruplets, with offline and online hard mining in any combination; offline comes first."""
 
-    def __init__(self, config: Config, sampler: TileSampler, read: Reader, pools: dict[str, Pool]):
-        self.loss = self.loss_of(config)
+    def __init__(self, config: Config, maps: TileMaps):
+        self.loss = self.make_loss(config)
         offline = {"RANDOM_HARD_POSITIVE": "positive", "RANDOM_HARD_NEGATIVE": "negative"}
         online = {"HARD_POSITIVE": "positive", "HARD_NEGATIVE": "negative"}
         self.online = [role for mode, role in online.items() if mode in config.mining]
         fresh = tuple(role for mode, role in offline.items() if mode in config.mining)
-        self.batches = TupleBatches(sampler, read, config.batch_size, self.roles_of(config), fresh)
+        self.batches = TupleBatches(maps.sampler(), maps.read, config.batch_size, self.tuple_roles(config), fresh)
 
-    def loss_of(self, config: Config) -> nn.Module:
+    def make_loss(self, config: Config) -> nn.Module:
         """What takes the embeddings of tuples."""
         return LOSSES[config.loss_name](config.margin, alt_loss=config.alt_loss)
 
-    def roles_of(self, config: Config) -> tuple[str, ...]:
+    def tuple_roles(self, config: Config) -> tuple[str, ...]:
         """Of the tiles that are drawn for each tuple."""
         return ROLES[config.loss_name]
 
-    def __call__(self, batch: Batch, embed: Embedding) -> Outcome:
+    def __call__(self, batch: Batch, embed: EmbedFunctions) -> StepOutput:
         """Loss terms (B,), one per tuple."""
         rows = [torch.from_numpy(indices) for indices in batch.roles.values()]  # a (B,) per role
         replaced = self._mine_offline(batch, embed)
@@ -52,21 +50,21 @@ class TupleStep(Step):
             rows = [row[rows[3] >= 0] for row in rows]  # a tuple that has no second negative anywhere is left out
         chosen = [embeddings[row.to(embeddings.device, non_blocking=True)] for row in rows]
         shown = dict(zip(list(batch.roles)[:3], rows))
-        return Outcome(
+        return StepOutput(
             self.loss.terms(*chosen),
             embeddings,
             {name: squared_distances(chosen[0], e).detach() for name, e in list(zip(shown, chosen))[1:]},
             lambda terms: {role: indices.numpy()[terms] for role, indices in shown.items()},
         )
 
-    def _mine_offline(self, batch: Batch, embed: Embedding) -> Tensor:
+    def _mine_offline(self, batch: Batch, embed: EmbedFunctions) -> Tensor:
         """Put the hardest of each role's fresh candidates into the batch; which negatives were replaced (B,)."""
         replaced = torch.zeros(len(batch.roles["anchor"]), dtype=torch.bool)
         if not batch.candidates:
             return replaced
-        anchors = embed.frozen(batch.tiles[batch.roles["anchor"]])
+        anchors = embed.no_grad(batch.tiles[batch.roles["anchor"]])
         for role, (positions, tiles) in batch.candidates.items():
-            candidates = embed.frozen(tiles.reshape(-1, *tiles.shape[2:])).reshape(*tiles.shape[:2], -1)  # (B, T, D)
+            candidates = embed.no_grad(tiles.reshape(-1, *tiles.shape[2:])).reshape(*tiles.shape[:2], -1)  # (B, T, D)
             hardest = random_hard(anchors, candidates, role).cpu().numpy()
             own = np.arange(len(hardest))
             before = batch.positions[batch.roles[role]]
@@ -75,7 +73,7 @@ class TupleStep(Step):
             if role == "negative":
                 replaced = torch.from_numpy((before != positions[own, hardest]).any(1))
         batch.positive, batch.negative = self.batches.masks(batch.positions)
-        batch.sent = None
+        batch.device_tiles = None
         return replaced
 
     def _mine_online(self, rows: list[Tensor], embeddings: Tensor, batch: Batch) -> list[Tensor]:
@@ -93,7 +91,7 @@ class TupleStep(Step):
         return mined
 
     def _second_negatives(
-        self, batch: Batch, embed: Embedding, embeddings: Tensor, rows: list[Tensor], replaced: Tensor
+        self, batch: Batch, embed: EmbedFunctions, embeddings: Tensor, rows: list[Tensor], replaced: Tensor
     ):
         """Embeddings, those of tiles drawn anew appended; the second negatives (B,), -1 where the map has none."""
         anchors, first, drawn = rows[0], rows[2], rows[3]
@@ -108,10 +106,10 @@ class TupleStep(Step):
         anew, places = anew[torch.from_numpy(found)], places[found]
         if len(anew):
             second[anew] = len(embeddings) + torch.arange(len(anew))
-            embeddings = torch.cat([embeddings, embed.extra(self.batches.read(places))])
+            embeddings = torch.cat([embeddings, embed.eval_with_grad(self.batches.read(places))])
         return embeddings, second
 
 
 def distances_between(embeddings: Tensor) -> Tensor:
     """Squared distances (N, N) of embeddings (N, D), on the CPU, where tiles are mined. Raises NotFinite."""
-    return pairwise_squared_distances(finite(embeddings.detach())).cpu()
+    return pairwise_squared_distances(require_finite(embeddings.detach())).cpu()

@@ -13,9 +13,9 @@ from dataProcessors.sampling.area import Area, SamplingError
 from dataProcessors.sampling.pool import (
     Pool,
     balanced,
+    load_or_make_pool,
     pool_path,
     require_classes,
-    saved_pool,
     score_pool,
     training_pool,
 )
@@ -151,7 +151,7 @@ def test_scored_tiles_come_from_reserved_cells_only():
 
 
 def test_on_a_large_map_only_promising_tiles_are_read(monkeypatch):
-    monkeypatch.setattr(pools, "MOST_CANDIDATES", 60)
+    monkeypatch.setattr(pools, "MAX_CANDIDATES", 60)
     monkeypatch.setattr(pools, "PER_CLASS", 10)
     classes = np.zeros((4096, 4096), np.uint8)
     x, y = LabelMap(classes, 1).area.scored_tiles()[333]
@@ -192,9 +192,9 @@ def test_balanced_is_in_random_order():
 def test_a_pool_is_saved_and_used_again(tmp_path):
     world = LabelMap(quarters(), 4)
     path = pool_path(tmp_path, "fit", seed=1, size=SIZE)
-    made = saved_pool(path, lambda: world.training(100))
+    made = load_or_make_pool(path, lambda: world.training(100))
     content, modified = path.read_bytes(), path.stat().st_mtime_ns
-    again = saved_pool(path, lambda: pytest.fail("it is there already"))
+    again = load_or_make_pool(path, lambda: pytest.fail("it is there already"))
     assert np.array_equal(made.positions, again.positions) and np.array_equal(made.proportions, again.proportions)
     assert again.positions.dtype == np.int64 and again.proportions.dtype == np.float32
     assert path.read_bytes() == content and path.stat().st_mtime_ns == modified
@@ -204,7 +204,7 @@ def test_a_pool_is_saved_and_used_again(tmp_path):
 def test_pools_that_differ_in_anything_lie_apart(tmp_path):
     ways = [{"seed": 1}, {"seed": 2}, {"seed": 1, "window": [0, 0]}, {}]
     assert len({pool_path(tmp_path, role, **way) for way in ways for role in ("fit", "score")}) == 8
-    assert len(saved_pool(None, lambda: LabelMap(quarters(), 4).training(20))) == 20
+    assert len(load_or_make_pool(None, lambda: LabelMap(quarters(), 4).training(20))) == 20
     assert list(tmp_path.iterdir()) == []
 
 
@@ -215,5 +215,5 @@ def test_a_broken_off_save_leaves_no_pool(tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savez", broken_off)
     path = tmp_path / "pools" / "fit.npz"
     with pytest.raises(StorageError, match=r"fit\.npz: cannot be written: no space"):
-        saved_pool(path, lambda: Pool(np.zeros((1, 2), np.int64), np.ones((1, 1), np.float32)))
+        load_or_make_pool(path, lambda: Pool(np.zeros((1, 2), np.int64), np.ones((1, 1), np.float32)))
     assert not path.exists()

@@ -28,7 +28,7 @@ def sampler_of(counts=(40, 7, 90, 1), random_reset=1.0, seed=0):
 
 def test_labels_are_those_of_the_pool():
     sampler, label = sampler_of()
-    positions = sampler.anywhere(300)
+    positions = sampler.random_positions(300)
     assert np.array_equal(sampler.label_of(positions), label(positions))
     with pytest.raises(SamplingError, match="training pool only"):
         sampler.label_of(np.array([[3, 3]]))
@@ -36,7 +36,7 @@ def test_labels_are_those_of_the_pool():
 
 def test_positives_have_the_anchors_label_and_are_another_tile():
     sampler, label = sampler_of()
-    anchors = sampler.anywhere(6000)
+    anchors = sampler.random_positions(6000)
     positives, found = sampler.try_positives(anchors)
     single = label(anchors) == 3  # the class of one tile
     assert single.any() and np.array_equal(found, ~single)
@@ -50,7 +50,7 @@ def test_positives_have_the_anchors_label_and_are_another_tile():
 
 def test_every_other_tile_of_the_class_has_the_same_chance():
     sampler, _ = sampler_of((5, 5))
-    anchor = sampler.anywhere(1)
+    anchor = sampler.random_positions(1)
     positives = sampler.positives(np.repeat(anchor, 8000, 0))
     counts = np.unique(positives, axis=0, return_counts=True)[1]
     assert len(counts) == 4 and np.allclose(counts, 2000, atol=200)
@@ -58,7 +58,7 @@ def test_every_other_tile_of_the_class_has_the_same_chance():
 
 def test_negatives_have_another_label_in_proportion_to_the_tiles():
     sampler, label = sampler_of()
-    anchors = sampler.anywhere(8000)
+    anchors = sampler.random_positions(8000)
     negatives = sampler.negatives(anchors)
     assert (label(negatives) != label(anchors)).all()
     of_first = label(negatives)[label(anchors) == 0]
@@ -67,13 +67,13 @@ def test_negatives_have_another_label_in_proportion_to_the_tiles():
 
 def test_a_second_negative_has_a_third_label():
     sampler, label = sampler_of()
-    anchors = sampler.anywhere(3000)
+    anchors = sampler.random_positions(3000)
     negatives = sampler.negatives(anchors)
     second, found = sampler.try_negatives(anchors, negatives)
     assert found.all()
     assert (label(second) != label(anchors)).all() and (label(second) != label(negatives)).all()
     two, label = sampler_of((9, 9))
-    anchors = two.anywhere(50)
+    anchors = two.random_positions(50)
     assert not two.try_negatives(anchors, two.negatives(anchors))[1].any()
 
 
@@ -90,7 +90,7 @@ def test_tuples_leave_out_what_has_no_positive():
 
 def test_masks_equal_a_slow_double_loop():
     sampler, label = sampler_of()
-    positions = sampler.anywhere(60)
+    positions = sampler.random_positions(60)
     positions = np.concatenate([positions, positions[:5]])  # the same tile twice is no pair
     positive, negative = sampler.masks(positions)
     labels = label(positions)

@@ -1,4 +1,4 @@
-"""A training pass that is recorded once and replayed, as on a GPU: it changes how long a step takes, nothing else."""
+"""A training pass that is captured once and replayed, as on a GPU: it changes how long a step takes, nothing else."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from runs_for_tests import losses_of, run_in_process
 from torch import nn
 
-from training.execution.cuda_graphs import RecordedPass, record
+from training.execution.cuda_graphs import GraphedForward, capture
 from training.execution.device import Execution
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -38,7 +38,7 @@ class Replay:
 
 @pytest.fixture
 def replays(monkeypatch):
-    """What was recorded."""
+    """What was captured."""
     made = []
 
     def make(module, sample):
@@ -56,26 +56,26 @@ def on_cpu(**keys) -> Execution:
 def test_recording_leaves_weights_statistics_and_mode_alone(replays):
     given = network().eval()
     before = {name: value.clone() for name, value in given.state_dict().items()}
-    RecordedPass(given, on_cpu(), tiles())
+    GraphedForward(given, on_cpu(), tiles())
     assert all(torch.equal(before[name], value) for name, value in given.state_dict().items())
     assert not any(module.training for module in given.modules())
 
 
 def test_what_one_replay_gave_outlives_the_next(replays):
-    recorded = RecordedPass(network(), on_cpu(), tiles())
-    first = recorded(tiles(seed=1))
+    graphed = GraphedForward(network(), on_cpu(), tiles())
+    first = graphed(tiles(seed=1))
     kept = first.detach().clone()
-    recorded(tiles(seed=2))
+    graphed(tiles(seed=2))
     assert torch.equal(first, kept)
 
 
-def test_only_batches_like_the_recorded_one_are_taken(replays):
-    recorded = RecordedPass(network(), on_cpu(), tiles())
-    assert recorded.takes(tiles(seed=1))
-    assert not recorded.takes(tiles(5)) and not recorded.takes(tiles().to(torch.uint8))
+def test_only_batches_like_the_captured_one_are_accepted(replays):
+    graphed = GraphedForward(network(), on_cpu(), tiles())
+    assert graphed.accepts(tiles(seed=1))
+    assert not graphed.accepts(tiles(5)) and not graphed.accepts(tiles().to(torch.uint8))
 
 
-def test_what_cannot_be_recorded_is_called_as_usual(monkeypatch, caplog):
+def test_what_cannot_be_captured_is_called_as_usual(monkeypatch, caplog):
     def fail(*_):
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
@@ -83,9 +83,9 @@ def test_what_cannot_be_recorded_is_called_as_usual(monkeypatch, caplog):
     given = network()
     before = {name: value.clone() for name, value in given.state_dict().items()}
     with caplog.at_level("INFO"):
-        assert record(given, on_cpu(), tiles()) is None
+        assert capture(given, on_cpu(), tiles()) is None
     assert all(torch.equal(before[name], value) for name, value in given.state_dict().items())
-    assert "not recorded" in caplog.text and "stream is capturing" in caplog.text and "more" not in caplog.text
+    assert "not captured" in caplog.text and "stream is capturing" in caplog.text and "more" not in caplog.text
 
 
 @pytest.mark.usefixtures("workplace", "no_figures")
@@ -98,7 +98,7 @@ def test_a_run_with_replays_is_the_same_run(replays, monkeypatch, keys):
     """All of its steps are replayed."""
     name = f"{len(str(keys))}-{'-'.join(map(str, keys))}"
     plain = losses_of(run_in_process(f"plain-{name}", iterations=4, epochs=2, **keys))
-    monkeypatch.setattr(Execution, "can_record", True)
+    monkeypatch.setattr(Execution, "supports_cuda_graphs", True)
     replayed = losses_of(run_in_process(f"replayed-{name}", iterations=4, epochs=2, **keys))
     assert replays[0].calls == 8
     assert np.array_equal(plain, replayed)
@@ -106,8 +106,8 @@ def test_a_run_with_replays_is_the_same_run(replays, monkeypatch, keys):
 
 @pytest.mark.usefixtures("workplace", "no_figures")
 @pytest.mark.parametrize("keys", [{"cuda_graphs": False}, {"compile": True}])
-def test_nothing_is_recorded_where_it_is_not_wanted(replays, monkeypatch, keys):
-    monkeypatch.setattr(Execution, "can_record", True)
+def test_nothing_is_captured_where_it_is_not_wanted(replays, monkeypatch, keys):
+    monkeypatch.setattr(Execution, "supports_cuda_graphs", True)
     monkeypatch.setattr(torch, "compile", lambda network: network)
     run_in_process("-".join(keys), **keys)
     assert not replays
@@ -119,7 +119,7 @@ def test_on_a_gpu_replays_train_as_calls_do(precision):
     execution = Execution(torch.device("cuda"), 1, precision)
     called, replayed = [network().to("cuda", memory_format=execution.layout) for _ in range(2)]
     given = [execution.to_device(tiles(seed=seed).numpy()) for seed in range(5)]
-    replay = RecordedPass(replayed, execution, given[0])
+    replay = GraphedForward(replayed, execution, given[0])
 
     def call(batch):
         with execution.autocast():
@@ -152,9 +152,9 @@ def test_on_a_gpu_a_run_with_replays_is_the_same_run_but_for_rounding(caplog, ke
     runs = []
     with caplog.at_level("INFO"):
         for wanted in (True, False):
-            told = caplog.text.count("is recorded as CUDA graphs")
+            told = caplog.text.count("is captured as CUDA graphs")
             of_gpu = keys | {"cuda_graphs": wanted, "device": "cuda"}
             folder = run_in_process(f"{name}-{wanted}", iterations=4, epochs=2, **of_gpu)
-            assert (caplog.text.count("is recorded as CUDA graphs") > told) == wanted
+            assert (caplog.text.count("is captured as CUDA graphs") > told) == wanted
             runs.append(losses_of(folder))
     assert np.isfinite(runs).all() and runs[0] == pytest.approx(runs[1], rel=1e-2)

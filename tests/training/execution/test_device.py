@@ -109,8 +109,8 @@ def test_tiles_arrive_unchanged_in_the_layout(dtype, channels_last):
 def test_a_network_is_compiled_only_if_asked_for(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda network: ("compiled", network))
     plain = network()
-    assert Execution(CPU, 1, "fp32").forward_of(plain) is plain
-    assert Execution(CPU, 1, "fp32", compile=True).forward_of(plain) == ("compiled", plain)
+    assert Execution(CPU, 1, "fp32").forward_function(plain) is plain
+    assert Execution(CPU, 1, "fp32", compile=True).forward_function(plain) == ("compiled", plain)
 
 
 def test_no_compiler_is_told_before_anything_else(monkeypatch):

@@ -11,7 +11,7 @@ from runs_for_tests import config_file, losses_of, refused, rows_of, run_in_proc
 import main
 from dataProcessors.sampling.batches import TupleBatches
 from training.execution.device import Execution
-from training.forward import Passes
+from training.forward import ForwardPass
 from training.progress import Progress
 from training.runs.checkpoint import load
 from training.runs.faults import is_out_of_memory
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.usefixtures("no_figures")
 
 def failing_at(monkeypatch, training_step: int, error: Exception) -> None:
     """Have the forward pass of a training step fail; those of evaluations do not count."""
-    whole = Execution.forward_of
+    whole = Execution.forward_function
 
-    def forward_of(execution, network):
+    def forward_function(execution, network):
         forward, calls = whole(execution, network), []
 
         def failing(tiles):
@@ -34,7 +34,7 @@ def failing_at(monkeypatch, training_step: int, error: Exception) -> None:
 
         return failing
 
-    monkeypatch.setattr(Execution, "forward_of", forward_of)
+    monkeypatch.setattr(Execution, "forward_function", forward_function)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_too_little_memory_tells_the_batch_and_the_keys(workplace, monkeypatch, 
 
 
 def test_too_little_memory_for_an_evaluation(workplace, monkeypatch, capsys):
-    whole = Passes._pass
+    whole = ForwardPass.embed
 
     def forward(passes, tiles, training):
         if not training:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return whole(passes, tiles, training)
 
-    monkeypatch.setattr(Passes, "_pass", forward)
+    monkeypatch.setattr(ForwardPass, "embed", forward)
     message = refused(capsys, "memory-evaluation")
     assert "At step 0 the memory of cpu is too small for embedding 89 tiles of 16 pixels. Free memory" in message
 
@@ -141,10 +141,11 @@ def test_too_little_memory_to_write_a_checkpoint(workplace, monkeypatch, capsys,
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError(ALLOCATOR)], ids=["machine", "allocator"])
-@pytest.mark.parametrize("place", ["torch.load", "torch.optim.Adam.load_state_dict", "Progress", "Scorer"])
+@pytest.mark.parametrize("place", ["torch.load", "torch.optim.Adam.load_state_dict", "Progress", "EvaluationSchedule"])
 def test_too_little_memory_to_read_a_checkpoint(workplace, monkeypatch, capsys, request, place, error):
     """A sound checkpoint is neither called damaged or foreign, nor replaced by what was read of it."""
-    where = {"Progress": "training.progress.Progress", "Scorer": "training.scoring.schedule.Scorer"}
+    schedule = "training.scoring.schedule.EvaluationSchedule"
+    where = {"Progress": "training.progress.Progress", "EvaluationSchedule": schedule}
     target = f"{where[place]}.load_state_dict" if place in where else place
     name = f"memory-reading-{place}-{type(error).__name__}"
     folder = run_in_process(name, iterations=5)
@@ -168,8 +169,8 @@ def test_too_little_memory_to_read_a_checkpoint(workplace, monkeypatch, capsys, 
 @pytest.mark.parametrize("ahead", [0, 1])
 def test_too_little_memory_to_note_a_step(workplace, monkeypatch, capsys, ahead):
     """A checkpoint must not hold a step that is not shown."""
-    monkeypatch.setattr(Execution, "steps_ahead", ahead)
-    whole = Progress.add
+    monkeypatch.setattr(Execution, "max_pending_steps", ahead)
+    whole = Progress.log
 
     def add(progress, batch, *arguments):
         if batch.step == 3:
@@ -178,7 +179,7 @@ def test_too_little_memory_to_note_a_step(workplace, monkeypatch, capsys, ahead)
 
     name = f"memory-noting-{ahead}"
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "add", add)
+        patch.setattr(Progress, "log", add)
         refused(capsys, name, iterations=5)
     folder = Path("results") / name
     assert load(folder / "last.pt")["step"] == 0

@@ -22,13 +22,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import main
 from storage import Lock
+from training.evaluations import Evaluations
 from training.execution.device import Execution
-from training.forward import Passes
+from training.forward import ForwardPass
 from training.runs.checkpoint import Checkpoints, load, save
 from training.runs.faults import NotFinite
 from training.runs.interruption import Interrupted, Interruption
+from training.saving import Saver
 from training.scoring.evaluator import Evaluator
-from training.scoring.schedule import Scorer
+from training.scoring.schedule import EvaluationSchedule
 from training.snapshots import Snapshots
 from training.trainer import Trainer
 
@@ -76,7 +78,7 @@ def unbroken(request, workplace_of_module):
     """The folder of a run that nothing broke off, and its settings."""
     changes = LONG | KINDS[request.param]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reporting.reporter.Reporter.figures", lambda *arguments: None)
+        patch.setattr("reporting.reporter.Reporter.log_figures", lambda *arguments: None)
         return run_in_process(f"unbroken-{request.param}", **changes), changes
 
 
@@ -195,15 +197,15 @@ def beside(monkeypatch):
     """Evaluations run beside the training, as on a GPU, and wait for `go`."""
     go, whole = threading.Event(), Evaluator.evaluate
 
-    class BesideScorer(Scorer):
+    class BesideScorer(EvaluationSchedule):
         def __init__(self, *arguments, **keywords):
-            super().__init__(*arguments, **keywords | {"beside": 2})
+            super().__init__(*arguments, **keywords | {"background_cores": 2})
 
     def evaluate(evaluator, features):
         assert go.wait(60)
         return whole(evaluator, features)
 
-    monkeypatch.setattr("assembly.Scorer", BesideScorer)
+    monkeypatch.setattr("assembly.EvaluationSchedule", BesideScorer)
     monkeypatch.setattr(Evaluator, "evaluate", evaluate)
     go.set()
     yield go
@@ -216,7 +218,7 @@ def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
 ):
     reference = run_in_process(f"beside-whole-{step}", **LONG)
     with monkeypatch.context() as patch:
-        patch.setattr(Snapshots, "now", hold_after(pending, Snapshots.now, beside))
+        patch.setattr(Snapshots, "current", hold_after(pending, Snapshots.current, beside))
         broken = interrupted_run(patch, f"beside-{step}", step, **LONG)
     beside.set()
     assert load(broken / "last.pt")["evaluating"] == pending
@@ -232,16 +234,16 @@ def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
 
 def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
     """A run whose evaluation of step 4 is still going on when a signal ends it, while step 8's waits for that one."""
-    whole = Trainer._evaluate
+    whole = Evaluations.run
 
-    def evaluate(trainer):
-        if trainer.state.steps_done == 8:
+    def run(evaluations):
+        if evaluations.state.steps_done == 8:
             signal.raise_signal(signal.SIGTERM)
-        whole(trainer)
+        whole(evaluations)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Snapshots, "now", hold_after(4, Snapshots.now, go))
-        patch.setattr(Trainer, "_evaluate", evaluate)
+        patch.setattr(Snapshots, "current", hold_after(4, Snapshots.current, go))
+        patch.setattr(Evaluations, "run", run)
         assert main.main([str(config_file(name, **LONG))]) == 128 + signal.SIGTERM
     go.set()
     folder = Path("results") / name
@@ -263,17 +265,17 @@ def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_b
 ):
     reference = run_in_process("own-whole", **LONG)
     with monkeypatch.context() as patch:
-        patch.setattr(Snapshots, "now", hold_after(4, Snapshots.now, beside))
+        patch.setattr(Snapshots, "current", hold_after(4, Snapshots.current, beside))
         broken = interrupted_run(patch, "own", 6, **LONG)
     beside.set()
-    whole, calls = Passes.embed_positions, count(1)
+    whole, calls = ForwardPass.embed_positions, count(1)
 
     def embed(passes, positions):
         if next(calls) == 1:
             raise NotFinite
         return whole(passes, positions)
 
-    monkeypatch.setattr(Passes, "embed_positions", embed)
+    monkeypatch.setattr(ForwardPass, "embed_positions", embed)
     assert main.main(["resume", str(broken)]) == 0
     assert "The network of evaluating.pt is not evaluated or drawn" in caplog.text
     assert losses_of(broken) == losses_of(reference)
@@ -281,21 +283,21 @@ def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_b
 
 def test_a_signal_while_a_checkpoint_is_loaded_changes_nothing(broken, monkeypatch):
     before = (broken / "last.pt").read_bytes()
-    whole = Scorer.load_state_dict
+    whole = EvaluationSchedule.load_state_dict
 
-    def interrupted(scorer, state):
+    def interrupted(evaluations, state):
         signal.raise_signal(signal.SIGTERM)
-        whole(scorer, state)
+        whole(evaluations, state)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Scorer, "load_state_dict", interrupted)
+        patch.setattr(EvaluationSchedule, "load_state_dict", interrupted)
         assert main.main(["resume", str(broken)]) == 128 + signal.SIGTERM
     assert (broken / "last.pt").read_bytes() == before
 
 
 def test_a_run_ends_without_the_best_network_of_before(workplace, no_figures, monkeypatch, caplog):
     values = iter([0.1, 0.9, 0.5])
-    monkeypatch.setattr("training.scoring.schedule.goodness", lambda scores, tag: next(values))
+    monkeypatch.setattr("training.scoring.schedule.objective", lambda scores, tag: next(values))
     broken = interrupted_run(monkeypatch, "bestless", 6, **LONG)
     (broken / "best.pt").unlink()
     assert main.main(["resume", str(broken)]) == 0
@@ -307,7 +309,7 @@ def test_a_run_ends_without_the_best_network_of_before(workplace, no_figures, mo
 def test_a_run_whose_steps_are_read_later_shows_the_same(workplace, no_figures, monkeypatch, step):
     """As on a GPU, which is given the next step before the results of the last one are waited for."""
     reference = run_in_process(f"at-once-{step}", **LONG)
-    monkeypatch.setattr(Execution, "steps_ahead", 1)
+    monkeypatch.setattr(Execution, "max_pending_steps", 1)
     broken = interrupted_run(monkeypatch, f"later-{step}", step, **LONG)
     assert load(broken / "last.pt")["step"] == step
     assert len(losses_of(broken)) == step, "all that a checkpoint holds is shown"
@@ -317,10 +319,9 @@ def test_a_run_whose_steps_are_read_later_shows_the_same(workplace, no_figures, 
 
 
 def hold_after(step: int, snapshot, go: threading.Event):
-    """A Snapshots.now after which evaluations wait, from that of a step on."""
+    """A Snapshots.current after which evaluations wait, from that of a step on."""
 
     def taken(snapshots):
-        snapshots.scorer.wait()
         if snapshots.state.steps_done == step:
             go.clear()
         return snapshot(snapshots)
@@ -331,8 +332,8 @@ def hold_after(step: int, snapshot, go: threading.Event):
 def test_the_network_in_evaluation_is_kept_until_a_checkpoint_knows_of_its_end(tmp_path):
     checkpoints = Checkpoints(tmp_path, 10)
     checkpoints.write({"evaluating": 5})
-    checkpoints.keep_for_evaluation()
-    checkpoints.evaluated(True)
+    checkpoints.save_for_evaluation()
+    checkpoints.mark_evaluated(True)
     assert load(tmp_path / "best.pt")["evaluating"] == 5
     assert (tmp_path / "evaluating.pt").exists(), "last.pt still says that it is to be evaluated"
     checkpoints.write({"evaluating": None})
@@ -424,7 +425,7 @@ def test_no_run_names_those_there_are(broken, capsys):
 
 
 def test_a_run_that_is_being_made_is_left_alone(broken, capsys):
-    lock = Lock.on(broken)
+    lock = Lock.acquire(broken)
     assert "another process" in refused(capsys, str(broken))
     lock.release()
 
@@ -476,8 +477,8 @@ def test_another_map_under_the_same_name_is_refused(broken, capsys):
 
 def test_checkpoints_are_written_in_time(workplace, no_figures, monkeypatch):
     written = []
-    whole = Trainer._keep
-    monkeypatch.setattr(Trainer, "_keep", lambda trainer: (written.append(trainer.state.steps_done), whole(trainer))[1])
+    whole = Saver.save
+    monkeypatch.setattr(Saver, "save", lambda saver: (written.append(saver.state.steps_done), whole(saver))[1])
     run_in_process("in-time", checkpoint_minutes=1e-6, **LONG)
     assert written == [0, 1, 2, 3, 4, 5, 6, 7, 8, 8], "after every step, and at the end of the run once more"
     written.clear()
@@ -487,7 +488,7 @@ def test_checkpoints_are_written_in_time(workplace, no_figures, monkeypatch):
 
 def test_best_is_the_best_and_not_the_latest(workplace, no_figures, monkeypatch):
     values = iter([0.1, 0.5, 0.9, 0.4, 0.8])
-    monkeypatch.setattr("training.scoring.schedule.goodness", lambda scores, tag: next(values))
+    monkeypatch.setattr("training.scoring.schedule.objective", lambda scores, tag: next(values))
     folder = run_in_process("best", **LONG | {"epochs": 4})
     assert load(folder / "best.pt")["step"] == 8
     assert load(folder / "last.pt")["step"] == 16
@@ -499,7 +500,7 @@ def test_state_of_random_generators_is_kept(workplace, no_figures, monkeypatch):
     whole = Trainer._train_step
 
     def drawing(trainer, batch, waited):
-        drawn.setdefault(trainer.folder.name, []).append(float(torch.rand(())))
+        drawn.setdefault(trainer.faults.folder.name, []).append(float(torch.rand(())))
         return whole(trainer, batch, waited)
 
     monkeypatch.setattr(Trainer, "_train_step", drawing)
