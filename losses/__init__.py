@@ -1,4 +1,4 @@
-"""Losses: embeddings of tuples or clusters -> a scalar. Pure tensor maths."""
+"""Losses: embeddings of tuples or clusters -> a scalar. Only tensor operations."""
 
 from losses.base import Loss
 from losses.magnet import MagNetLoss

@@ -1,4 +1,4 @@
-"""What all losses share: one term per tuple or tile, reduced to their mean."""
+"""Base class of all losses: one term per tuple or tile, reduced to the mean of the terms."""
 
 import math
 from abc import ABC, abstractmethod
@@ -7,36 +7,35 @@ from torch import Tensor, nn
 
 
 class Loss(nn.Module, ABC):
-    """Base class: a loss writes its `terms`, and its value is their mean.
+    """Base class: a subclass computes `terms`, and `forward` returns their mean.
 
-    `forward` is `mean` of `terms`. To log which share of the terms is active (> 0), or the loss of each cluster,
-    call the two yourself.
+    To log the share of active terms (> 0), or the loss of each cluster, call `terms` and `mean` separately.
     """
 
     @abstractmethod
     def terms(self, *inputs: Tensor | None) -> Tensor:
-        """One value >= 0 per tuple (B,) or per tile (n,), float32 or wider."""
+        """Return one value >= 0 per tuple (B,) or per tile (n,), in float32 or wider."""
 
     @staticmethod
     def mean(terms: Tensor) -> Tensor:
-        """Scalar mean of the terms; of no term it is 0, through which gradients still flow."""
+        """Return the scalar mean of the terms; without any term 0, which still has a gradient."""
         return terms.mean() if len(terms) else terms.sum()
 
     def forward(self, *inputs: Tensor | None) -> Tensor:
-        """Scalar loss of the inputs that `terms` describes."""
+        """Return the scalar loss; the inputs are those of `terms`."""
         return self.mean(self.terms(*inputs))
 
 
-def positive_parameter(owner: str, name: str, value: float) -> float:
-    """The value itself, once it is known to be positive and finite; ValueError otherwise."""
+def check_positive(owner: str, name: str, value: float) -> float:
+    """Return the value. Raise ValueError unless it is positive and finite."""
     if not 0 < value < math.inf:
         raise ValueError(f"The '{name}' parameter of {owner} must be > 0 and finite. Got {value} instead.")
     return value
 
 
 def check_tuples(owner: str, **embeddings: Tensor) -> None:
-    """Raise ValueError unless all embeddings have one shape (B, D): broadcasting would hide a wrong batch."""
+    """Raise ValueError unless all embeddings have the same shape (B, D): broadcasting would hide a wrong batch."""
     shapes = [tensor.shape for tensor in embeddings.values()]
     if len(shapes[0]) != 2 or shapes.count(shapes[0]) < len(shapes):
-        found = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in embeddings.items())
-        raise ValueError(f"{owner} needs embeddings of one shape (B, D), a row for each tuple. Got {found} instead.")
+        given = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in embeddings.items())
+        raise ValueError(f"{owner} needs embeddings of one shape (B, D), a row for each tuple. Got {given} instead.")

@@ -5,23 +5,23 @@ import math
 import torch
 from torch import Tensor
 
-from losses.base import Loss, positive_parameter
+from losses.base import Loss, check_positive
 from losses.distances import full_precision, pairwise_squared_distances
 
-MIN_VARIANCE = 1e-12  # below it the clusters are points, and their variance rounding noise to divide by
+MIN_VARIANCE = 1e-12  # below it the clusters are points, and their variance is only rounding noise
 
 
 class MagNetLoss(Loss):
-    """Pulls tiles to the mean of their own cluster, and away from the means of the clusters of other classes.
+    """Pulls tiles to the mean of their own cluster, and pushes them away from the means of clusters of other classes.
 
     Rippel et al. 2015, arXiv:1511.05939, eq. 5, for n tiles r_i in clusters with the means mu:
 
-        variance = sum_i ||r_i - mu_own||^2 / (n - 1), a scalar, around the OWN cluster's mean (around the batch mean it
-                   would grow with the distance between the clusters, and the loss would never reach 0)
+        variance = sum_i ||r_i - mu_own||^2 / (n - 1), a scalar, around the mean of the OWN cluster (around the batch
+                   mean it would grow with the distance between clusters, and the loss would never reach 0)
         l_i = max(0, ||r_i - mu_own||^2 / (2 variance) + margin
                      + logsumexp over the clusters m of other classes of -||r_i - mu_m||^2 / (2 variance))
 
-    Gradients flow through the means and the variance. Without a cluster of another class every l_i is 0.
+    Gradients flow through the means and the variance. If there is no cluster of another class, every l_i is 0.
 
     Args:
         margin: the gap alpha of the paper, in units of log odds, > 0
@@ -31,22 +31,22 @@ class MagNetLoss(Loss):
 
     def __init__(self, margin: float):
         super().__init__()
-        self.margin = positive_parameter("MagNetLoss", "margin", margin)
+        self.margin = check_positive("MagNetLoss", "margin", margin)
 
     def terms(self, embeddings: Tensor, clusters: Tensor, cluster_classes: Tensor | None = None) -> Tensor:
-        """Loss of each tile.
+        """Return the loss of each tile.
 
         Args:
             embeddings: (n, D)
-            clusters: (n,) int, the cluster of each tile, 0..M-1; a cluster without a tile takes part in nothing
-            cluster_classes: (M,) int, the class of each cluster; None: every cluster is a class of its own
+            clusters: (n,) int, the cluster of each tile, 0..M-1; clusters without a tile are ignored
+            cluster_classes: (M,) int, the class of each cluster; None: every cluster is its own class
         Returns:
             (n,) in the order of the embeddings
         Raises:
-            ValueError: the shapes do not fit, or a cluster is not in 0..M-1
+            ValueError: the shapes do not match, or a cluster is not in 0..M-1
         """
         embeddings = full_precision(embeddings)
-        present, own, counts = clusters.unique(return_inverse=True, return_counts=True)  # (P,): those with a tile
+        present, own, counts = clusters.unique(return_inverse=True, return_counts=True)  # (P,): clusters with a tile
         _check(embeddings, clusters, present, cluster_classes)
         sums = embeddings.new_zeros(len(present), embeddings.shape[1]).index_add(0, own, embeddings)
         distances = pairwise_squared_distances(embeddings, sums / counts[:, None])  # (n, P), to the means
@@ -54,7 +54,7 @@ class MagNetLoss(Loss):
         variance = (own_distances.sum() / max(len(own) - 1, 1)).clamp(min=MIN_VARIANCE)
         classes = present if cluster_classes is None else cluster_classes[present]
         same_class = classes[own][:, None] == classes  # (n, P)
-        # without another class the sum is log 0 = -inf, and the hinge makes it 0 with a gradient of 0
+        # without another class the sum is log 0 = -inf, and the hinge returns 0 with gradient 0
         impostors = (-distances / (2 * variance)).masked_fill(same_class, -torch.inf).logsumexp(1)  # (n,)
         return torch.relu(own_distances / (2 * variance) + self.margin + impostors)
 

@@ -1,7 +1,7 @@
 """Hard mining: the closest negative and the farthest positive among admissible tiles.
 
-Hermans et al. 2017, arXiv:1703.07737. In all functions ties take the lowest index, -1 stands for "no candidate", and
-nothing carries a gradient. Tables are searched by NumPy on the CPU, whose calls cost less and whose argmax is faster.
+Hermans et al. 2017, arXiv:1703.07737. In all functions ties take the lowest index, -1 means "no candidate", and results
+have no gradient. Tables are searched by NumPy on the CPU, because its calls cost less and its argmax is faster.
 """
 
 from typing import NamedTuple
@@ -16,12 +16,12 @@ NEGATIVE_INFINITY = np.float32(-np.inf)
 
 
 class Hardest(NamedTuple):
-    """What batch_hard found for each of A anchors.
+    """Result of batch_hard for A anchors.
 
     Attributes:
-        positive: (A,) int64, index of the farthest admissible positive, -1 where there is none
-        negative: (A,) int64, index of the closest admissible negative, -1 where there is none
-        valid: (A,) bool, both were found
+        positive: (A,) int64, index of the farthest admissible positive, -1: none
+        negative: (A,) int64, index of the closest admissible negative, -1: none
+        valid: (A,) bool, whether both exist
     """
 
     positive: Tensor
@@ -30,11 +30,11 @@ class Hardest(NamedTuple):
 
 
 def batch_hard(distances: Tensor, positives: Tensor, negatives: Tensor) -> Hardest:
-    """The farthest positive and the closest negative of each anchor among the batch's admissible tiles.
+    """Return the farthest positive and the closest negative of each anchor among the admissible tiles of the batch.
 
     Args:
-        distances: (A, N) float; anchor i is tile i of the batch, so that (N, N) mines for every tile
-        positives: (A, N) bool, which tiles may be the anchor's positive; the anchor itself never is
+        distances: (A, N) float; anchor i is tile i of the batch, so with (N, N) every tile is an anchor
+        positives: (A, N) bool, which tiles may be the anchor's positive; the anchor itself is always excluded
         negatives: (A, N) bool, the same for negatives
     Raises:
         ValueError: the shapes differ, or an admissible pair's distance is NaN
@@ -45,22 +45,22 @@ def batch_hard(distances: Tensor, positives: Tensor, negatives: Tensor) -> Harde
             f"Got {tuple(distances.shape)}, {tuple(positives.shape)} and {tuple(negatives.shape)} instead."
         )
     table = _table(distances)
-    positive = _farthest(table, _array(positives), but_own=True)
-    negative = _farthest(-table, _array(negatives), but_own=True)
-    found = positive, negative, (positive >= 0) & (negative >= 0)
-    return Hardest(*(torch.from_numpy(array).to(distances.device) for array in found))
+    positive = _farthest(table, _array(positives), exclude_own=True)
+    negative = _farthest(-table, _array(negatives), exclude_own=True)
+    arrays = positive, negative, (positive >= 0) & (negative >= 0)
+    return Hardest(*(torch.from_numpy(array).to(distances.device) for array in arrays))
 
 
 def second_negative(distances: Tensor, negatives: Tensor, anchors: Tensor, first_negatives: Tensor) -> Tensor:
-    """The quadruplet's second negative: admissible to the anchor and to the first negative, and closest to the latter.
+    """Return the quadruplets' second negatives: admissible for anchor and first negative, and closest to the latter.
 
     Args:
         distances: (N, N) float
-        negatives: (N, N) bool, which tiles may be whose negative
-        anchors: (B,) int, the anchors' indices in the batch
-        first_negatives: (B,) int, the first negatives' indices; -1 where there is none
+        negatives: (N, N) bool, which tiles (columns) may be the negative of which tiles (rows)
+        anchors: (B,) int, indices of the anchors in the batch
+        first_negatives: (B,) int, indices of the first negatives in the batch; -1: none
     Returns:
-        (B,) int64 index, -1 where there is none; never the anchor or the first negative
+        (B,) int64 indices, -1: none; never the anchor or the first negative
     Raises:
         ValueError: a distance to a candidate is NaN
     """
@@ -73,16 +73,16 @@ def second_negative(distances: Tensor, negatives: Tensor, anchors: Tensor, first
 
 
 def random_hard(anchor: Tensor, candidates: Tensor, hardest: str) -> Tensor:
-    """The hardest of each anchor's own T candidates, all of them admissible.
+    """Return the hardest of T candidates for each anchor; all candidates must be admissible.
 
     Args:
         anchor: (B, D) embeddings
         candidates: (B, T, D) embeddings
         hardest: "negative" for the closest candidate, "positive" for the farthest
     Returns:
-        (B,) int64 index into the T candidates
+        (B,) int64 indices into the T candidates
     Raises:
-        ValueError: `hardest` is neither, or a distance is NaN
+        ValueError: `hardest` is another word, or a distance is NaN
     """
     if hardest not in ("negative", "positive"):
         raise ValueError(f"The 'hardest' parameter of random_hard must be 'negative' or 'positive'. Got {hardest!r}.")
@@ -99,30 +99,32 @@ def _table(distances: Tensor) -> np.ndarray:
     return _array(full_precision(distances.detach()))
 
 
-def _farthest(table: np.ndarray, candidates: np.ndarray, but_own: bool = False) -> np.ndarray:
-    """Column (A,) of each row's largest distance (A, N) among its candidates (A, N) bool; -1 where it has none.
+def _farthest(table: np.ndarray, candidates: np.ndarray, exclude_own: bool = False) -> np.ndarray:
+    """Return the column (A,) of the largest distance of each row of a table (A, N) among its candidates; -1: none.
 
-    With `but_own` row i is tile i, which is no candidate of its own. The closest is the farthest by negative distances.
+    With `exclude_own`, row i is tile i, and column i is excluded. To find the closest tile, pass negative distances.
     """
     if not table.size:
         return np.full(len(table), -1)
     table = np.where(candidates, table, NEGATIVE_INFINITY)
     tiles = table.shape[1]
-    if but_own:
+    if exclude_own:
         np.fill_diagonal(table[:tiles], NEGATIVE_INFINITY)
-    columns = table.argmax(1)  # the first of equals
+    columns = table.argmax(1)  # of equal distances the first
     farthest = table[np.arange(len(columns)), columns]
     if not np.isfinite(farthest).all():
-        _settle_infinite(columns, farthest, candidates, but_own)
+        _resolve_infinite(columns, farthest, candidates, exclude_own)
     return columns
 
 
-def _settle_infinite(columns: np.ndarray, farthest: np.ndarray, candidates: np.ndarray, but_own: bool) -> None:
-    """Where no finite distance was found there is no candidate, or each is infinitely far: then the first of them."""
+def _resolve_infinite(columns: np.ndarray, farthest: np.ndarray, candidates: np.ndarray, exclude_own: bool) -> None:
+    """Correct the rows without a finite distance: the first candidate, or -1 if there is no candidate."""
     if np.isnan(farthest).any():
-        raise ValueError("Mining met a distance that is NaN: the embeddings have diverged. Lower the learning rate.")
+        raise ValueError(
+            "A distance in hard mining is NaN: the training has diverged. Choose a smaller 'learning_rate'."
+        )
     rows = np.flatnonzero(farthest == NEGATIVE_INFINITY)
-    left = candidates[rows]
-    if but_own:
-        left[rows[:, None] == np.arange(left.shape[1])] = False
-    columns[rows] = np.where(left.any(1), left.argmax(1), -1)
+    possible = candidates[rows]
+    if exclude_own:
+        possible[rows[:, None] == np.arange(possible.shape[1])] = False
+    columns[rows] = np.where(possible.any(1), possible.argmax(1), -1)

@@ -1,13 +1,14 @@
-"""Miners of pytorch-metric-learning on admissible pairs (Musgrave et al. 2020, arXiv:2008.09164).
+"""Miners of pytorch-metric-learning, applied to admissible pairs (Musgrave et al. 2020, arXiv:2008.09164).
 
-The library knows pairs by labels. Which tile may be whose positive is not transitive here, so that no labels say it.
-Therefore a miner is called once for each anchor: the anchor alone is the embedding, its admissible tiles are the
-reference set, positives under the anchor's label, negatives under another. A tile that is admissible as both is two
-references, one of each label, and may come out in either role or in both. No other pair is ever seen by the miner.
+The library defines pairs by labels. Here, being an admissible positive is not transitive, so labels cannot express it.
+Therefore a miner is called once for each anchor: the embeddings are the anchor alone, and the reference set is the
+anchor's admissible tiles, positives with the anchor's label, negatives with another label. A tile that is admissible in
+both roles is in the reference set twice, once with each label, and may be selected in either role or in both. The miner
+never sees any other pair.
 
-Every tile of the batch is an anchor, as in the library. Distances are the library's own: the cosine for
-MultiSimilarityMiner, else Euclidean between embeddings scaled to length 1. All is computed on the CPU in float32 or
-wider: these miners are many small operations on small tables.
+Every tile of the batch is an anchor, as in the library. Distances are the library's own: cosine similarity for
+MultiSimilarityMiner, else Euclidean between embeddings scaled to length 1. Everything is computed on the CPU in float32
+or wider: these miners consist of many small operations on small tables.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,16 +25,16 @@ from losses.distances import full_precision
 
 # (anchors, positives, negatives) of triplets, or (anchors, positives, anchors, negatives) of pairs: int64 (n,)
 Indices = tuple[Tensor, ...]
-MINING_STREAM = 4  # of the draws of a step
+MINING_STREAM = 4  # makes the miner's random draws independent of other draws of the same step
 
 
 def all_pairs(positive: Tensor, negative: Tensor) -> Indices:
-    """All admissible pairs of masks (N, N) bool, none of them a tile with itself: (a1, p, a2, n)."""
+    """Return all admissible pairs (a1, p, a2, n) of masks (N, N) bool, without pairs of a tile with itself."""
     return *_without_own(positive).nonzero(as_tuple=True), *_without_own(negative).nonzero(as_tuple=True)
 
 
 def distinct_pairs(indices: Indices) -> Indices:
-    """Pairs (a1, p, a2, n): those given as they are; of triplets each pair once, however many triplets it is in."""
+    """Return pairs (a1, p, a2, n): pairs unchanged, or the distinct pairs of triplets."""
     if len(indices) == 4:
         return indices
     anchors, positives, negatives = indices
@@ -42,7 +43,7 @@ def distinct_pairs(indices: Indices) -> Indices:
 
 
 def as_triplets(indices: Indices) -> Indices:
-    """Triplets (a, p, n): those given as they are; of pairs every positive pair with every negative of its anchor."""
+    """Return triplets (a, p, n): triplets unchanged, or each positive pair with each negative of its anchor."""
     return convert_to_triplets(indices, None)
 
 
@@ -50,36 +51,34 @@ class LibraryMiner:
     """One miner of the library.
 
     Args:
-        name: of its class
-        parameters: for the class; see config.library
-        seed: of the run; miners that draw do so from the seed and the step alone
+        name: name of its class
+        parameters: arguments of the class; see config.library
+        seed: seed of the run; random miners depend only on the seed and the step
     """
 
     def __init__(self, name: str, parameters: dict[str, Any], seed: int):
         self.miner = getattr(miners, name)(**parameters)
-        self.mine: Pass = PASSES.get(name, per_anchor)
+        self.mine: MineFunction = MINE_FUNCTIONS.get(name, mine_per_anchor)
         self.seed = seed
 
     def __call__(self, embeddings: Tensor, positive: Tensor, negative: Tensor, step: int) -> Indices:
-        """Tuples that the miner chooses, on the CPU; none where it finds nothing.
+        """Return the tuples that the miner selects, on the CPU; they may be empty.
 
         Args:
             embeddings: (N, D)
-            positive, negative: (N, N) bool on the CPU, which tiles (columns) may serve which (rows)
+            positive, negative: (N, N) bool on the CPU, which tiles (columns) are admissible for which anchors (rows)
             step: number of the training step
         """
         embeddings = full_precision(embeddings.detach()).cpu()
         seed = np.random.SeedSequence([self.seed, step, MINING_STREAM]).generate_state(1)[0]
         with torch.random.fork_rng(devices=[]), torch.autocast("cpu", enabled=False):
-            torch.default_generator.manual_seed(
-                int(seed)
-            )  # of the CPU alone: torch.manual_seed would reseed every device
+            torch.default_generator.manual_seed(int(seed))  # not torch.manual_seed, which also reseeds every GPU
             return self.mine(self.miner, embeddings, _without_own(positive), _without_own(negative))
 
 
-def per_anchor(miner: BaseMiner, embeddings: Tensor, positive: Tensor, negative: Tensor) -> Indices:
-    """What a miner finds when it is called for each anchor with the anchor's admissible tiles alone."""
-    found, label = [], torch.zeros(1, dtype=torch.long)
+def mine_per_anchor(miner: BaseMiner, embeddings: Tensor, positive: Tensor, negative: Tensor) -> Indices:
+    """Call the miner once for each anchor, with only the anchor's admissible tiles. Return all tuples together."""
+    tuples, label = [], torch.zeros(1, dtype=torch.long)
     for anchor in range(len(embeddings)):
         near, far = positive[anchor].nonzero()[:, 0], negative[anchor].nonzero()[:, 0]
         tiles = torch.cat([near, far])  # reference row -> tile
@@ -87,12 +86,12 @@ def per_anchor(miner: BaseMiner, embeddings: Tensor, positive: Tensor, negative:
             continue
         labels = (torch.arange(len(tiles)) >= len(near)).long()
         mined = miner(embeddings[anchor : anchor + 1], label, embeddings[tiles], labels)
-        found.append(_of_batch(mined, anchor, tiles))
-    return _joined(found)
+        tuples.append(_to_batch_indices(mined, anchor, tiles))
+    return _concatenate(tuples)
 
 
-def over_histogram(miner: miners.UniformHistogramMiner, embeddings: Tensor, positive: Tensor, negative: Tensor):
-    """The same for the miner whose bins span the distances of all pairs of a batch, so that it must see all at once."""
+def mine_whole_batch(miner: miners.UniformHistogramMiner, embeddings: Tensor, positive: Tensor, negative: Tensor):
+    """Call the miner once for the whole batch, because its bins span the distances of all pairs of a batch."""
     a1, p, a2, n = all_pairs(positive, negative)
     table = miner.distance(embeddings, embeddings)
     if len(a1):
@@ -102,20 +101,20 @@ def over_histogram(miner: miners.UniformHistogramMiner, embeddings: Tensor, posi
     return a1, p, a2, n
 
 
-Pass = Callable[[BaseMiner, Tensor, Tensor, Tensor], Indices]
-PASSES: dict[str, Pass] = {"UniformHistogramMiner": over_histogram}  # every other miner is called per anchor
+MineFunction = Callable[[BaseMiner, Tensor, Tensor, Tensor], Indices]
+MINE_FUNCTIONS: dict[str, MineFunction] = {"UniformHistogramMiner": mine_whole_batch}  # all others: mine_per_anchor
 
 
-def _of_batch(mined: Indices, anchor: int, tiles: Tensor) -> Indices:
-    """Rows of the one embedding and of the references as indices of the batch's tiles."""
+def _to_batch_indices(mined: Indices, anchor: int, tiles: Tensor) -> Indices:
+    """Convert indices into the single anchor and its reference set to indices into the batch."""
     anchors = (0,) if len(mined) == 3 else (0, 2)
-    return tuple(torch.full_like(rows, anchor) if place in anchors else tiles[rows] for place, rows in enumerate(mined))
+    return tuple(torch.full_like(rows, anchor) if i in anchors else tiles[rows] for i, rows in enumerate(mined))
 
 
-def _joined(found: Sequence[Indices]) -> Indices:
-    if not found:
+def _concatenate(tuples: Sequence[Indices]) -> Indices:
+    if not tuples:
         return (torch.zeros(0, dtype=torch.long),) * 3
-    return tuple(torch.cat(column) for column in zip(*found))
+    return tuple(torch.cat(column) for column in zip(*tuples))
 
 
 def _without_own(mask: Tensor) -> Tensor:
