@@ -19,7 +19,7 @@ from scipy.spatial.distance import cdist
 
 from benchmarks.measure import Row, Setting, at_most, faster, figure, in_turn
 from evaluation import gsil
-from evaluation.neighbours import by_chunks
+from evaluation.neighbours import map_chunks
 from training.execution.device import usable_cores
 
 LENGTH = 64  # of an embedding
@@ -106,4 +106,4 @@ def plain_silhouettes(embeddings: np.ndarray, proportions: np.ndarray, rows: np.
         defined = np.isfinite(a) & np.isfinite(b)
         return np.divide(b - a, np.maximum(a, b), out=np.zeros(len(some)), where=defined)
 
-    return np.concatenate(by_chunks(silhouettes, rows, PLAIN_TABLES * len(embeddings)))
+    return np.concatenate(map_chunks(silhouettes, rows, PLAIN_TABLES * len(embeddings)))

@@ -1,7 +1,7 @@
-"""Embeddings and proportions, as numpy arrays -> scores. Knows nothing of maps, nor of torch.
+"""Scores of embeddings: numpy arrays of embeddings and proportions -> scores. Independent of maps and of torch.
 
-The metrics are here; the simple models are in `evaluation.models`, and all scores of an evaluation in
-`evaluation.scoring` (both import scikit-learn, so they are imported by name where they are needed).
+This package exports the metrics. The simple models are in `evaluation.models`, and `evaluation.scoring` computes all
+scores of an evaluation. Both import scikit-learn, which is slow to import, so import them where they are needed.
 """
 
 from evaluation.chance import chance_graded_map_at_r, chance_map_at_r, chance_multilabel_map

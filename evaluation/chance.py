@@ -1,4 +1,4 @@
-"""What an embedding that knows nothing scores: each retrieval metric's exact mean over all orders of the neighbours."""
+"""Chance level of the retrieval metrics: the exact mean of each metric over all orders of the neighbours."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from evaluation.retrieval import count_same_label, graded_rows, mean
 
 
 def chance_map_at_r(labels: np.ndarray) -> float:
-    """Expected `map_at_r` of labels (N,), -1 = unlabelled, in random order: a float in [0, 1], NaN if it has none."""
+    """Return the expected `map_at_r` in [0, 1] of a random order of labels (N,), -1 = unlabelled; NaN if undefined."""
     labels = np.asarray(labels)
     labels = labels[labels >= 0]
     depth = count_same_label(labels)
@@ -16,7 +16,7 @@ def chance_map_at_r(labels: np.ndarray) -> float:
 
 
 def chance_graded_map_at_r(proportions: np.ndarray) -> float:
-    """Expected `graded_map_at_r` of proportions (N, K) in random order: a float in [0, 1], NaN if it has none."""
+    """Return the expected `graded_map_at_r` in [0, 1] of a random order, for proportions (N, K); NaN if undefined."""
     proportions = only_labelled(proportions)
     scores = []
     for _, relevance, depth, best in graded_rows(proportions):
@@ -27,9 +27,9 @@ def chance_graded_map_at_r(proportions: np.ndarray) -> float:
 
 
 def chance_multilabel_map(proportions: np.ndarray) -> float:
-    """Expected `multilabel_map` of proportions (N, C), for any k: a float in [0, 1], NaN if it has none.
+    """Return the expected `multilabel_map` in [0, 1] of a random order, for proportions (N, C); NaN if undefined.
 
-    That is the mean over the tiles of the mean s(p, q) over all others.
+    It is the same for every k: the mean over the tiles of the mean s(p, q) over all other tiles.
     """
     proportions = only_labelled(proportions)
     count, classes = proportions.shape
@@ -39,11 +39,16 @@ def chance_multilabel_map(proportions: np.ndarray) -> float:
 
 
 def expected_precision(sums: np.ndarray, squares: np.ndarray, depth: np.ndarray, others: int) -> np.ndarray:
-    """Mean of S = sum_{k<=R} o_k (1/k) sum_{l<=k} o_l over all orders of a tile's others: (n,).
+    """Return the mean (n,) of S = sum_{k<=R} o_k (1/k) sum_{l<=k} o_l over all orders of the other tiles.
 
-    sums, squares: (n,), of the relevance o and of o^2 over the others. depth: R (n,). On average a place holds
-    o^2 = squares/others, and two places o o' = (sums^2 - squares)/(others (others - 1)); place k meets itself once and
-    k - 1 before it.
+    On average o^2 at one rank is squares/others, and the product o o' of two ranks is
+    (sums^2 - squares)/(others (others - 1)). Rank k is multiplied with itself once, and with k - 1 ranks before it.
+
+    Args:
+        sums: (n,) sum of the relevance o over the other tiles
+        squares: (n,) sum of o^2 over the other tiles
+        depth: (n,) R
+        others: number of other tiles
     """
     harmonic = np.concatenate([[0], np.cumsum(1 / np.arange(1, depth.max(initial=0) + 1))])[depth]
     same = squares / max(others, 1)

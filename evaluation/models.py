@@ -1,6 +1,6 @@
-"""The simple models that show what an embedding knows: by name, factories (seed, jobs) -> scikit-learn pipeline.
+"""The simple models that predict land cover from embeddings: name -> factory (seed, jobs) -> scikit-learn pipeline.
 
-Their settings are those of 2021, so that figures stay comparable: 5 neighbours, C 0.5, 150 trees, 2500 iterations.
+Their settings are those of 2021, so that scores stay comparable: 5 neighbours, C 0.5, 150 trees, 2500 iterations.
 """
 
 import warnings
@@ -24,7 +24,7 @@ from sklearn.utils.metaestimators import available_if
 
 
 class FewerNeighbours:
-    """Mixin: as many neighbours as asked for, or as there are tiles to fit on."""
+    """Mixin: limits the number of neighbours to the number of tiles to fit on."""
 
     def fit(self, features: np.ndarray, targets: np.ndarray) -> "FewerNeighbours":
         """Fit on features (F, D)."""
@@ -33,20 +33,20 @@ class FewerNeighbours:
 
 
 class NeighboursClassifier(FewerNeighbours, KNeighborsClassifier):
-    """k nearest neighbours that copes with few tiles."""
+    """k nearest neighbours that also works with fewer than k tiles."""
 
 
 class NeighboursRegressor(FewerNeighbours, KNeighborsRegressor):
-    """k nearest neighbours that copes with few tiles."""
+    """k nearest neighbours that also works with fewer than k tiles."""
 
 
 class OrderedVotes:
-    """Mixin: a forest grown by threads, whose trees' predictions are added in order: equal seeds, equal sums."""
+    """Mixin: fits a forest with several threads, but adds the trees' predictions in order: equal seeds, equal sums."""
 
     def fit(self, features: np.ndarray, targets: np.ndarray) -> "OrderedVotes":
         """Fit on features (F, D)."""
         super().fit(features, targets)
-        self.n_jobs = 1  # with more, predict adds in the order in which threads end
+        self.n_jobs = 1  # with more threads, predict adds in the order in which they end
         return self
 
 
@@ -58,13 +58,13 @@ class ForestRegressor(OrderedVotes, RandomForestRegressor):
     """Random forest whose predictions do not depend on the number of threads."""
 
 
-class AnyClasses(ClassifierMixin, BaseEstimator):
-    """A classifier that may be fitted on tiles of one class: then it predicts that class (SVC would refuse)."""
+class SingleClassFallback(ClassifierMixin, BaseEstimator):
+    """Classifier that can be fitted on tiles of a single class, and then predicts it (SVC would raise an error)."""
 
     def __init__(self, model: BaseEstimator):
         self.model = model
 
-    def fit(self, features: np.ndarray, labels: np.ndarray) -> "AnyClasses":
+    def fit(self, features: np.ndarray, labels: np.ndarray) -> "SingleClassFallback":
         """Fit on features (F, D) and labels (F,)."""
         several = len(np.unique(labels)) > 1
         self.fitted_ = clone(self.model if several else DummyClassifier()).fit(features, labels)
@@ -72,22 +72,22 @@ class AnyClasses(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Labels (S,) of features (S, D)."""
+        """Return the labels (S,) for features (S, D)."""
         return self.fitted_.predict(features)
 
     @available_if(lambda model: hasattr(getattr(model, "fitted_", model.model), "predict_proba"))
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
-        """Probabilities (S, k) of the classes `classes_` (k,); not every model has them."""
+        """Return the probabilities (S, k) of the classes `classes_` (k,); only if the model has them."""
         return self.fitted_.predict_proba(features)
 
 
 def classifier(model: BaseEstimator) -> Pipeline:
-    """Classifier of any number of classes, behind a StandardScaler."""
-    return make_pipeline(StandardScaler(), AnyClasses(model))
+    """Return a pipeline of a StandardScaler and a classifier for any number of classes."""
+    return make_pipeline(StandardScaler(), SingleClassFallback(model))
 
 
 def regressor(model: BaseEstimator) -> Pipeline:
-    """Regressor of all proportions at once, behind a StandardScaler."""
+    """Return a pipeline of a StandardScaler and a regressor for all proportions at once."""
     return make_pipeline(StandardScaler(), model)
 
 
@@ -109,18 +109,34 @@ REGRESSORS = {
 
 
 def fit_predict(model: Pipeline, fit: np.ndarray, targets: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Fit the model on features (F, D) and targets (F,) or (F, K); its predictions (S,) or (S, K) for features (S, D).
+    """Fit the model, then return its predictions (S,) or (S, K).
 
-    Jobs are threads: the models let go of the interpreter while they work, and processes would each load scikit-learn.
+    Jobs are threads: the models release Python's global lock while they compute, and every process would have to import
+    scikit-learn.
+
+    Args:
+        model: pipeline of CLASSIFIERS or REGRESSORS
+        fit: (F, D) features to fit on
+        targets: (F,) labels or (F, K) proportions to fit on
+        score: (S, D) features to predict
     """
     with ignore_known_warnings():
         return model.fit(fit, targets).predict(score)
 
 
-def fit_votes(model: Pipeline, fit: np.ndarray, labels: np.ndarray, score: np.ndarray, classes: int) -> np.ndarray:
-    """Fit a classifier on features (F, D) and labels (F,); its votes (S, K) for features (S, D), whose rows sum to 1.
+def fit_predict_votes(
+    model: Pipeline, fit: np.ndarray, labels: np.ndarray, score: np.ndarray, classes: int
+) -> np.ndarray:
+    """Fit a classifier, then return its votes (S, K); each row sums to 1.
 
-    These are its probabilities; of a model that gives none, 1 for the class that it predicts.
+    The votes are its probabilities; if the model has none, 1 for the predicted class.
+
+    Args:
+        model: pipeline of CLASSIFIERS
+        fit: (F, D) features to fit on
+        labels: (F,) class indices to fit on
+        score: (S, D) features to predict
+        classes: K, the number of classes
     """
     votes = np.zeros((len(score), classes))
     with ignore_known_warnings():
@@ -134,8 +150,8 @@ def fit_votes(model: Pipeline, fit: np.ndarray, labels: np.ndarray, score: np.nd
 
 @contextmanager
 def ignore_known_warnings() -> Iterator[None]:
-    """Where models are fitted: by threads, and without the warnings that say nothing new."""
+    """Context for fitting models: jobs are threads, and warnings that we know and accept are ignored."""
     with joblib.parallel_config(backend="threading"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # 2500 iterations were chosen, all used or not
-        warnings.simplefilter("ignore", DataConversionWarning)  # a legend of one class makes a single column of targets
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the limit of 2500 iterations is intended
+        warnings.simplefilter("ignore", DataConversionWarning)  # a legend of one class has a single column of targets
         yield

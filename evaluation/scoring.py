@@ -1,4 +1,4 @@
-"""All scores of one set of features: simple models, retrieval and silhouettes, over several draws of tiles."""
+"""All scores of one feature set: simple models, retrieval and silhouettes, over several draws of tiles."""
 
 import hashlib
 import math
@@ -19,65 +19,65 @@ from evaluation.retrieval import graded_map_at_r, map_at_r, multilabel_map
 from evaluation.segmentation import Segmentation
 from evaluation.silhouette import gsil
 
-Draw = tuple[np.ndarray, np.ndarray]  # indices of the tiles to fit on (f,) and of those to score (s,)
+Draw = tuple[np.ndarray, np.ndarray]  # indices of the tiles to fit on (f,) and of the tiles to score (s,)
 
 
 class Score(NamedTuple):
-    """One figure: mean and (population) standard deviation over the draws where it has a value, NaN if none has.
+    """One score: mean and (population) standard deviation over the draws with a finite value; NaN if there is none.
 
-    Of segmentation the figure of all cells together, and its standard deviation over bootstrap draws of the cells.
+    For segmentation: the value of all cells together, and its standard deviation over bootstrap draws of the cells.
     """
 
-    features: str  # "trained", "untrained" or "band_statistics"; of segmentation "coarsened_labels" too
+    features: str  # "trained", "untrained" or "band_statistics"; for segmentation also "coarsened_labels"
     task: str  # "single_class", "multi_class" or "segmentation"
-    model: str  # a name of CLASSIFIERS or REGRESSORS, "-" where there is none
+    model: str  # a name of CLASSIFIERS or REGRESSORS, "-": no model
     metric: str
     mean: float
     std: float
 
     @property
     def tag(self) -> str:
-        """Its name among the scores of the same features: group/metric, or group/metric/model.
+        """Name of the score among those of the same feature set: group/metric, or group/metric/model.
 
-        The group is the task, or "retrieval" of either: what the nearest tiles of a tile say, without a model.
+        The group is the task, or "retrieval" for metrics of the nearest tiles, which need no model.
         """
         group = "retrieval" if self.metric in RETRIEVAL_METRICS else self.task
         return "/".join(part for part in (group, self.metric, self.model) if part != "-")
 
 
 def objective(scores: Iterable[Score], tag: str) -> float:
-    """The mean of the score of this name, turned so that more is better; -inf where it has none."""
-    found = next((score for score in scores if score.tag == tag), None)
-    if found is None or math.isnan(found.mean):
+    """Return the mean of the score with this tag, negated if less is better; -inf if it is missing or NaN."""
+    score = next((score for score in scores if score.tag == tag), None)
+    if score is None or math.isnan(score.mean):
         return -math.inf
-    return -found.mean if found.metric in LESS_IS_BETTER else found.mean
+    return -score.mean if score.metric in LESS_IS_BETTER else score.mean
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is scored, and with which models."""
+    """Settings of an evaluation: which models are fitted, and on which tiles."""
 
     single_class_models: tuple[str, ...]  # names of CLASSIFIERS
     multi_class_models: tuple[str, ...]  # names of REGRESSORS
     threshold: float = 0.0  # single class: only tiles whose dominant class covers at least this share, 0 to 1
-    jobs: int = 1  # threads of one model, or one metric
+    jobs: int = 1  # number of threads of one model or metric
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that is known of one set of features."""
+    """All results for one feature set."""
 
     features: str
     scores: list[Score]
     confusion: dict[str, np.ndarray]  # classifier -> (K, K) int64, rows are the truth, summed over the draws
-    predicted: dict[str, np.ndarray]  # regressor -> (n, K) normalised, of the first draw; {} if nothing could be fitted
-    truth: np.ndarray  # (n, K) proportions of the same tiles: the labelled ones that the first draw scores
-    segmentation: dict[str, Segmentation] = field(default_factory=dict)  # classifier -> ...; {} where it is off
+    predicted: dict[str, np.ndarray]  # regressor -> (n, K) normalised, first draw; {} if nothing could be fitted
+    truth: np.ndarray  # (n, K) proportions of the same tiles: the labelled tiles scored in the first draw
+    segmentation: dict[str, Segmentation] = field(default_factory=dict)  # by classifier; {}: no segmentation
 
 
 class Tiles(NamedTuple):
-    """What one draw fits and scores: features (f, D) and (s, D); of both either proportions (., K) or labels (.,)."""
+    """The tiles of one draw: features (f, D) and (s, D), and for both either proportions (., K) or labels (.,)."""
 
     fit: np.ndarray
     score: np.ndarray
@@ -86,7 +86,7 @@ class Tiles(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What can be asked of tiles: of a model's predictions, and of the features themselves."""
+    """A prediction task with its models and metrics: of the models' predictions, and of the features themselves."""
 
     name: str
     models: dict[str, Callable]  # name -> factory (seed, jobs)
@@ -95,28 +95,28 @@ class Task(NamedTuple):
 
 
 def silhouette(features: np.ndarray, labels: np.ndarray) -> float:
-    """Silhouette (Rousseeuw 1987) of features (S, D) with labels (S,); NaN unless there are 2 to S - 1 labels."""
+    """Return the silhouette (Rousseeuw 1987) of features (S, D), labels (S,); NaN unless it has 2 to S - 1 labels."""
     possible = 2 <= len(np.unique(labels)) < len(labels)
     return float(silhouette_score(features, labels)) if possible else float("nan")
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean recall of the classes in truth. scikit-learn's own function warns where a model predicts any other class."""
+    """Return the mean recall of the true classes. scikit-learn's own function warns about other predicted classes."""
     return recall_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
 
 
-def computed_once(function: Callable[[np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], float]:
-    """Make a metric (features, truth) of a function of the truth alone, which is called once for every truth.
+def cached_metric(function: Callable[[np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], float]:
+    """Return a metric (features, truth) from a function of the truth alone, which is called once for every truth.
 
     All feature sets, in all epochs, are scored on the same draws.
     """
-    known: dict[tuple, float] = {}
+    cache: dict[tuple, float] = {}
 
     def metric(features: np.ndarray, truth: np.ndarray) -> float:
         key = truth.shape, truth.dtype.str, hashlib.sha256(truth.tobytes()).digest()
-        if key not in known:
-            known[key] = function(truth)
-        return known[key]
+        if key not in cache:
+            cache[key] = function(truth)
+        return cache[key]
 
     return metric
 
@@ -131,7 +131,7 @@ SINGLE_CLASS = Task(
     },
     {
         "MAP@R": map_at_r,
-        "MAP@R_chance": computed_once(chance_map_at_r),
+        "MAP@R_chance": cached_metric(chance_map_at_r),
         "silhouette": silhouette,
     },
 )
@@ -144,18 +144,18 @@ MULTI_CLASS = Task(
         "MAP@1": lambda features, proportions: multilabel_map(features, proportions, 1),
         "MAP@5": lambda features, proportions: multilabel_map(features, proportions, 5),
         "MAP@10": lambda features, proportions: multilabel_map(features, proportions, 10),
-        "MAP_chance": computed_once(chance_multilabel_map),
+        "MAP_chance": cached_metric(chance_multilabel_map),
         "graded_MAP@R": graded_map_at_r,
-        "graded_MAP@R_chance": computed_once(chance_graded_map_at_r),
+        "graded_MAP@R_chance": cached_metric(chance_graded_map_at_r),
         "gSil": gsil,
     },
 )
 
 
 def draws(fit_size: int, score_size: int, fit_nb: int, score_nb: int, count: int, seed: int) -> list[Draw]:
-    """`count` draws of fit_nb tiles of a fit pool and score_nb of a score pool, each without replacement.
+    """Return `count` draws of fit_nb tiles from a fit pool and score_nb tiles from a score pool, without replacement.
 
-    Where a pool is smaller, all of it is drawn. Equal seeds give equal draws; draw i does not depend on `count`.
+    If a pool is smaller, all its tiles are drawn. Equal seeds give equal draws; draw i does not depend on `count`.
     """
     generators = [np.random.default_rng([seed, i]) for i in range(count)]
     return [(rng.permutation(fit_size)[:fit_nb], rng.permutation(score_size)[:score_nb]) for rng in generators]
@@ -170,10 +170,18 @@ def evaluate(
     draws: list[Draw],
     settings: Settings,
 ) -> Evaluation:
-    """Score one set of features, whose name is `features`, on one or more draws.
+    """Score one feature set on one or more draws. A score that a draw cannot define (e.g. one class only) is NaN there.
 
-    fit (F, D), score (S, D): the features of the two pools. fit_proportions (F, K), score_proportions (S, K). Raises
-    ValueError if a feature is not finite. What a draw cannot tell (no labelled tile, one class) is NaN there.
+    Args:
+        features: name of the feature set
+        fit: (F, D) features of the fit pool
+        score: (S, D) features of the score pool
+        fit_proportions: (F, K)
+        score_proportions: (S, K)
+        draws: indices into the two pools
+        settings: models, threshold and threads
+    Raises:
+        ValueError: a feature is not finite
     """
     truths = np.asarray(fit_proportions), np.asarray(score_proportions)
     pools = Tiles(check_embeddings(fit), check_embeddings(score), *truths)
@@ -190,43 +198,43 @@ def evaluate(
     return Evaluation(
         features,
         scores,
-        confusion=confusions(settings.single_class_models, crisp, classes, pools.truth.shape[1]),
+        confusion=confusion_matrices(settings.single_class_models, crisp, classes, pools.truth.shape[1]),
         predicted={model: normalised(predicted) for model, predicted in shares[0].items()},
         truth=mixed[0].truth,
     )
 
 
 def select(tiles: Tiles, fit: np.ndarray, score: np.ndarray) -> Tiles:
-    """Keep the tiles of two masks, (f,) and (s,) bool."""
+    """Return the tiles selected by two masks, (f,) and (s,) bool."""
     return Tiles(tiles.fit[fit], tiles.score[score], tiles.fit_truth[fit], tiles.truth[score])
 
 
 def dominant(tiles: Tiles, threshold: float) -> Tiles:
-    """Keep the tiles whose dominant class covers at least the threshold, with labels in place of proportions."""
-    # Shares are fractions of a pixel count, perhaps in float32, where nine tenths are less than 0.9.
-    kept = select(tiles, *(truth.max(axis=1) >= threshold - 1e-6 for truth in (tiles.fit_truth, tiles.truth)))
-    return kept._replace(fit_truth=kept.fit_truth.argmax(axis=1), truth=kept.truth.argmax(axis=1))
+    """Return the tiles whose dominant class covers at least the threshold, with labels instead of proportions."""
+    # Proportions are fractions of a pixel count, perhaps in float32, where 9/10 is less than 0.9.
+    crisp = select(tiles, *(truth.max(axis=1) >= threshold - 1e-6 for truth in (tiles.fit_truth, tiles.truth)))
+    return crisp._replace(fit_truth=crisp.fit_truth.argmax(axis=1), truth=crisp.truth.argmax(axis=1))
 
 
 def predict(task: Task, models: tuple[str, ...], tiles: Tiles, settings: Settings) -> dict[str, np.ndarray]:
-    """Model -> what it predicts of a draw's scored tiles, shaped as their truth; {} if none is to fit or score."""
+    """Return model -> predictions for the scored tiles of a draw, shaped like their truth; {} without tiles."""
     if not len(tiles.fit) or not len(tiles.score):
         return {}
-    made = {name: task.models[name](settings.seed, settings.jobs) for name in models}
+    pipelines = {name: task.models[name](settings.seed, settings.jobs) for name in models}
     return {
         name: fit_predict(model, tiles.fit, tiles.fit_truth, tiles.score).reshape(tiles.truth.shape)
-        for name, model in made.items()
+        for name, model in pipelines.items()
     }
 
 
 def task_scores(
     features: str, task: Task, models: tuple[str, ...], drawn: list[Tiles], predicted: list[dict[str, np.ndarray]]
 ) -> list[Score]:
-    """Every metric of a task: of each model, then of the features themselves. drawn, predicted: one entry per draw."""
+    """Return every metric of a task, of each model and of the features. drawn, predicted: one entry per draw."""
     scores = []
     for model in models:
         for metric, function in task.model_metrics.items():
-            values = [function(tiles.truth, made[model]) for tiles, made in zip(drawn, predicted) if made]
+            values = [function(tiles.truth, by_model[model]) for tiles, by_model in zip(drawn, predicted) if by_model]
             scores.append(Score(features, task.name, model, metric, *mean_and_std(values)))
     for metric, function in task.feature_metrics.items():
         values = [function(tiles.score, tiles.truth) for tiles in drawn]
@@ -235,18 +243,18 @@ def task_scores(
 
 
 def mean_and_std(values: list[float]) -> tuple[float, float]:
-    """Mean and standard deviation of those values that are finite; NaN, without a warning, if none is."""
+    """Return mean and standard deviation of the finite values; NaN, without a warning, if there is none."""
     finite = np.asarray(values, dtype=np.float64)
     finite = finite[np.isfinite(finite)]
     return (float(finite.mean()), float(finite.std())) if len(finite) else (float("nan"), float("nan"))
 
 
-def confusions(
+def confusion_matrices(
     models: tuple[str, ...], drawn: list[Tiles], predicted: list[dict[str, np.ndarray]], classes: int
 ) -> dict[str, np.ndarray]:
-    """Classifier -> confusion matrix (K, K) int64, rows are the truth, summed over the draws."""
+    """Return classifier -> confusion matrix (K, K) int64, rows are the truth, summed over the draws."""
     tables = {model: np.zeros((classes, classes), np.int64) for model in models}
-    for tiles, made in zip(drawn, predicted):
-        for model, labels in made.items():
+    for tiles, by_model in zip(drawn, predicted):
+        for model, labels in by_model.items():
             tables[model] += confusion_matrix(tiles.truth, labels, labels=np.arange(classes))
     return tables

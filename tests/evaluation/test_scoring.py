@@ -224,7 +224,7 @@ def test_spread_of_what_is_finite():
 
 def test_what_depends_on_the_truth_alone_is_computed_once():
     calls = []
-    metric = scoring.computed_once(lambda truth: calls.append(1) or float(truth.sum()))
+    metric = scoring.cached_metric(lambda truth: calls.append(1) or float(truth.sum()))
     truth = np.eye(3)
     assert [metric(features, truth) for features in (np.zeros((3, 2)), np.ones((3, 2)))] == [3.0, 3.0]
     assert metric(np.zeros((3, 2)), truth.copy()) == 3.0 and len(calls) == 1

@@ -13,14 +13,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import config as configuration
 import main
 from dataProcessors.legends.class_names import category_names
-from evaluation.models import CLASSIFIERS, fit_votes
+from evaluation.models import CLASSIFIERS, fit_predict_votes
 from evaluation.segmentation import (
     METRICS,
     UNKNOWN,
     class_iou,
     class_map,
-    figure_and_spread,
     mean_iou,
+    metric_and_spread,
     one_hot,
     pixel_accuracy,
     pixel_table,
@@ -101,8 +101,8 @@ def test_without_a_labelled_pixel_everything_is_nan():
     assert table.sum() == 0
     for metric in METRICS.values():
         assert np.isnan(metric(table))
-        assert np.isnan(figure_and_spread(table[None], metric, 0)).all()
-        assert np.isnan(figure_and_spread(np.zeros((0, 2, 2), int), metric, 0)).all()
+        assert np.isnan(metric_and_spread(table[None], metric, 0)).all()
+        assert np.isnan(metric_and_spread(np.zeros((0, 2, 2), int), metric, 0)).all()
     assert np.isnan(class_iou(table)).all()
 
 
@@ -116,11 +116,11 @@ def test_a_single_class_and_a_class_that_is_only_predicted():
 def test_spread_is_over_patches_and_seeded():
     rng = np.random.default_rng(0)
     tables = rng.integers(0, 50, (12, 3, 3))
-    figure, spread = figure_and_spread(tables, pixel_accuracy, 3)
+    figure, spread = metric_and_spread(tables, pixel_accuracy, 3)
     assert figure == pytest.approx(np.trace(tables.sum(axis=0)) / tables.sum())
     assert 0 < spread < 0.2
-    assert figure_and_spread(tables, pixel_accuracy, 3) == (figure, spread)
-    assert figure_and_spread(tables[:1].repeat(5, axis=0), mean_iou, 3)[1] == pytest.approx(0, abs=1e-12)
+    assert metric_and_spread(tables, pixel_accuracy, 3) == (figure, spread)
+    assert metric_and_spread(tables[:1].repeat(5, axis=0), mean_iou, 3)[1] == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", sorted(CLASSIFIERS))
@@ -128,12 +128,12 @@ def test_votes_of_every_classifier_sum_to_one_and_agree_with_its_labels(name):
     rng = np.random.default_rng(0)
     labels = rng.choice([1, 3], 60)
     features = labels[:, None] + rng.normal(0, 0.3, (60, 4))
-    votes = fit_votes(CLASSIFIERS[name](0, 1), features, labels, features[:20], 5)
+    votes = fit_predict_votes(CLASSIFIERS[name](0, 1), features, labels, features[:20], 5)
     assert votes.shape == (20, 5)
     np.testing.assert_allclose(votes.sum(axis=1), 1)
     assert (votes[:, [0, 2, 4]] == 0).all()
     assert (votes.argmax(axis=1) == labels[:20]).mean() > 0.9
-    alone = fit_votes(CLASSIFIERS[name](0, 1), features, np.full(60, 2), features[:3], 5)
+    alone = fit_predict_votes(CLASSIFIERS[name](0, 1), features, np.full(60, 2), features[:3], 5)
     np.testing.assert_array_equal(alone, one_hot(np.full(3, 2), 5))
 
 
