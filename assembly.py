@@ -1,4 +1,4 @@
-"""Puts a run together: maps, network, training, evaluation, and what reports them."""
+"""Assemble a run: maps, network, training, evaluation and reports."""
 
 from pathlib import Path
 
@@ -27,9 +27,9 @@ from training.trainer import Trainer
 
 
 def run_training(config: Config, interruption: Interruption, resumed: Run | None = None) -> tuple[Path, Path]:
-    """Train and evaluate, in a new folder or in that of the run that is resumed. Gives folder and report."""
+    """Train and evaluate in a new folder, or in the folder of the resumed run. Return the folder and the report."""
     checkpoint = resumed.checkpoint if resumed else None
-    weights = False if checkpoint else config.pretrained  # a checkpoint has all of them
+    weights = False if checkpoint else config.pretrained  # the checkpoint contains all weights
     check_before_start(config, weights)
     maps = open_maps(config, resolve_threads(config))
     if checkpoint:
@@ -53,14 +53,14 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
 
 
 def check_before_start(config: Config, weights: bool | str) -> None:
-    """Raise a UserError for what can be found out before anything that takes long. weights: to begin with."""
+    """Raise a UserError for problems that can be found before any long work. weights: the initial ones."""
     resolve_device(config.device)
     check_writable(RESULTS)
     check(config.network, config.image_size, weights, config.freeze)
 
 
 def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool | str = False) -> Embedder:
-    """The network with its initial weights (see `networks.build`), which takes the map's own pixel values."""
+    """Return the network with its initial weights (see `networks.build`); its input is the map's raw pixel values."""
     return build(
         config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
         Normalise(*scaling, maps.image.fill), config.seed, weights, config.freeze,
@@ -70,19 +70,19 @@ def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool
 def make_schedule(
     config: Config, evaluator: Evaluator, reporter: Reporter, execution: Execution, interruption: Interruption
 ) -> EvaluationSchedule:
-    """Evaluations while training goes on where that has a device of its own, in between on a CPU."""
+    """Return the schedule of evaluations: in a background thread if training uses a GPU, between epochs on a CPU."""
     cores = execution.threads if execution.device.type != "cpu" else 0
     return EvaluationSchedule(evaluator, reporter, config.best_metric, interruption, background_cores=cores)
 
 
 def make_checkpoints(config: Config, maps: OpenMaps, run: Run) -> Checkpoints:
-    """The checkpoints of a run."""
-    about = {"config": config_as_dict(config), "maps": maps.fingerprints()}
-    return Checkpoints(run.folder, config.checkpoint_minutes, about)
+    """Return the checkpoints of a run."""
+    metadata = {"config": config_as_dict(config), "maps": maps.fingerprints()}
+    return Checkpoints(run.folder, config.checkpoint_minutes, metadata)
 
 
 def make_reporter(config: Config, maps: OpenMaps, run: Run) -> Reporter:
-    """What reports the run: console, metrics.csv, TensorBoard, figures; after what an earlier process reported."""
+    """Return the reporter of the run: console, metrics.csv, TensorBoard, figures. It continues an earlier report."""
     display = Display.of(sample_tiles(maps.image, config.image_size), maps.image.fill)
     pixels, step, corner = maps.image.overview()
     overview = Overview(display.rgb(pixels[None])[0], step, corner)

@@ -1,6 +1,6 @@
 """Command line: python main.py [VERB] [CONFIG or RUN ...] [key=value ...].
 
-What a verb needs is imported when it runs: torch alone takes seconds.
+A verb imports what it needs only when it runs: importing torch alone takes seconds.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from training.runs.interruption import Interrupted, Interruption
 
 
 def train(arguments: argparse.Namespace, interruption: Interruption) -> None:
-    """Train a network on the maps and with the settings of a config, and show how good its embeddings are."""
+    """Train a network with the maps and settings of a config, and evaluate its embeddings."""
     (path,) = arguments.targets
     config = configuration.load(path, arguments.overrides)
     for warning in config.warnings():
@@ -26,14 +26,14 @@ def train(arguments: argparse.Namespace, interruption: Interruption) -> None:
 
 
 def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
-    """Go on with a run from the last checkpoint in its folder, results/NAME."""
+    """Resume a run from the last checkpoint in its folder, results/NAME."""
     from training.runs.resuming import open_run
 
     (folder,) = arguments.targets
     with open_run(folder, arguments.overrides) as run:
         if run.is_complete:
-            longer = f"python main.py resume {run.folder} epochs={2 * run.config.epochs}"
-            print(f"{run.folder} is complete, all {run.config.epochs} epochs. To make it longer: {longer}")
+            command = f"python main.py resume {run.folder} epochs={2 * run.config.epochs}"
+            print(f"{run.folder} is complete: {run.config.epochs} epochs are trained. To train longer: {command}")
         else:
             make_run(run.config, interruption, run)
 
@@ -46,7 +46,7 @@ def compare(arguments: argparse.Namespace, interruption: Interruption) -> None:
 
 
 def report(arguments: argparse.Namespace, interruption: Interruption) -> None:
-    """Write what is known of a run as one page, results/NAME/report.html."""
+    """Write everything about a run on one page, results/NAME/report.html."""
     from reporting.report import write_report
 
     (folder,) = arguments.targets
@@ -54,34 +54,34 @@ def report(arguments: argparse.Namespace, interruption: Interruption) -> None:
 
 
 def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
-    """List networks with their size: a selection, or all of timm's whose names fit a pattern."""
+    """List networks with their size: a selection, or all networks of timm whose names match a pattern."""
     from networks.listing import network_table
 
     try:
         for line in network_table([str(pattern) for pattern in arguments.targets]):
             print(line, flush=True)
-    except BrokenPipeError:  # what reads them, such as head, has seen enough
+    except BrokenPipeError:  # the program that reads the lines, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_run(config: configuration.Config, interruption: Interruption, resumed=None) -> None:
-    """Make a new run or go on with one that is resumed (training.runs.resuming.Run), and say where its results are."""
+    """Train a new run, or continue a resumed one (training.runs.resuming.Run), and print where its results are."""
     from assembly import run_training
 
     folder, page = run_training(config, interruption, resumed)
-    print(f"\nThe results are in {folder}. Open {page}, or look at them with: tensorboard --logdir {folder}")
+    print(f"\nThe results are in {folder}. Open {page}, or run: tensorboard --logdir {folder}")
 
 
 class Verb(NamedTuple):
-    """What the first word of the command line may be.
+    """One thing that the program can do, named by the first word of the command line.
 
     Attributes:
-        run: what it does
-        target: what it works on, as help calls it
-        default: the target if none is named; None: one must be, unless it takes any number
-        takes_many: any number of targets, none included, instead of one
-        takes_overrides: key=value may be given too
-        epilog: what help says at its end
+        run: the function that does it
+        target: name of its argument in the help text
+        default: target if none is given; None: the user must give one, unless `takes_many`
+        takes_many: whether it accepts any number of targets, also none, instead of exactly one
+        takes_overrides: whether it also accepts key=value
+        epilog: returns the last paragraph of its help text
     """
 
     run: Callable[[argparse.Namespace, Interruption], None]
@@ -99,26 +99,26 @@ VERBS = {
     ),
     "resume": Verb(
         resume, "results/NAME", takes_overrides=True,
-        epilog=lambda: f"keys that may change: {', '.join(configuration.CHANGEABLE)}",
+        epilog=lambda: f"keys that may be changed: {', '.join(configuration.CHANGEABLE)}",
     ),
     "compare": Verb(
         compare, "results/NAME", takes_many=True,
-        epilog=lambda: "Without a folder: every run of results/ that has scores.",
+        epilog=lambda: "Without a folder: all runs in results/ that have scores.",
     ),
     "report": Verb(report, "results/NAME"),
     "networks": Verb(
         networks, "PATTERN", takes_many=True,
-        epilog=lambda: "Patterns are as of files: '*tiny*', 'vit_*'; '*' is all. Without one: a selection.",
+        epilog=lambda: "Patterns work as for files: '*tiny*', 'vit_*'; '*' lists all. Without a pattern: a selection.",
     ),
 }  # fmt: skip
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """The verb (train, if none is named), the paths that it works on (`targets`), and the overrides."""
+    """Return the verb (train, if none is given), its targets as paths (`targets`), and the overrides."""
     parser = argparse.ArgumentParser(
         prog="main.py",
         description="Metric embeddings for satellite image classification. Without a verb: train.",
-        epilog="`python main.py VERB --help` says more about a verb.",
+        epilog="`python main.py VERB --help` describes a verb.",
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in VERBS.items():
@@ -138,28 +138,27 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def add_verb(verbs, name: str, verb: Verb) -> None:
-    """Give argparse's subparsers what it must know of a verb."""
-    about = {"help": verb.run.__doc__, "description": verb.run.__doc__, "epilog": verb.epilog()}
-    added = verbs.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **about)
-    items, told = verb.target, f"{verb.target}{', any number' if verb.takes_many else ''}"
+    """Add the parser of one verb to argparse's subparsers."""
+    texts = {"help": verb.run.__doc__, "description": verb.run.__doc__, "epilog": verb.epilog()}
+    parser = verbs.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **texts)
+    metavar, help_text = verb.target, f"{verb.target}{', any number' if verb.takes_many else ''}"
     if verb.default:
-        told += f" ({verb.default} if none is named)"
+        help_text += f" (default: {verb.default})"
     if verb.takes_overrides:
-        items, told = f"{items} or key=value", f"{told}; {ITEMS_HELP}"
-    added.add_argument("items", nargs="*", metavar=items, help=told)
+        metavar, help_text = f"{metavar} or key=value", f"{help_text}; {OVERRIDES_HELP}"
+    parser.add_argument("items", nargs="*", metavar=metavar, help=help_text)
 
 
-ITEMS_HELP = (
-    "and any key of the config with the value it is to have instead, nested keys with dots: "
-    "batch_size=12 maps.image=my.tif"
+OVERRIDES_HELP = (
+    "key=value replaces the value of a config key; write nested keys with dots: batch_size=12 maps.image=my.tif"
 )
 
 
 def main(argv: list[str]) -> int:
-    """Run a verb. Gives the exit code: 2 after one message about what the user can mend, 130 or 143 after a signal."""
+    """Run a verb. Return the exit code: 2 after an error that the user can correct, 130 or 143 after a signal."""
     arguments = parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    threading.excepthook = _thread_ended
+    threading.excepthook = _log_thread_error
     try:
         with Interruption() as interruption:
             VERBS[arguments.verb].run(arguments, interruption)
@@ -171,8 +170,8 @@ def main(argv: list[str]) -> int:
 
         if not is_out_of_memory(error):
             raise
-        told = "There is too little memory. Choose a smaller 'batch_size' or 'image_size', or free memory."
-        print("\n".join([told, *_notes(error)]), file=sys.stderr)
+        message = "There is too little memory. Choose a smaller 'batch_size' or 'image_size', or free memory."
+        print("\n".join([message, *_notes(error)]), file=sys.stderr)
         return 2
     except Interrupted as interrupted:
         print("\n".join(["\nInterrupted.", *_notes(interrupted)]), file=sys.stderr)
@@ -184,15 +183,19 @@ def _notes(error: BaseException) -> list[str]:
     return getattr(error, "__notes__", [])
 
 
-def _thread_ended(ended: threading.ExceptHookArgs) -> None:
-    """A full disk ends the thread that writes TensorBoard's files; who hands it the next event meets the error."""
-    if not isinstance(ended.exc_value, OSError):
-        threading.__excepthook__(ended)
+def _log_thread_error(error: threading.ExceptHookArgs) -> None:
+    """Print the error that ended a thread, unless it is a disk error.
+
+    A full disk ends the thread that writes TensorBoard's files. The main thread gets the same error when it adds the
+    next event, and reports it.
+    """
+    if not isinstance(error.exc_value, OSError):
+        threading.__excepthook__(error)
 
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    if code:  # an evaluation may be computing in a thread of its own; nothing of it is needed
+    if code:  # do not wait for an evaluation that still runs in another thread: nobody needs its result
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -1,4 +1,4 @@
-"""Which networks of a training are evaluated, each with a checkpoint before."""
+"""When a network is evaluated during training; a checkpoint is always written first."""
 
 from config import Config
 from training.runs.checkpoint import EVALUATING
@@ -10,17 +10,18 @@ from training.training_state import TrainingState
 
 
 class Evaluations:
-    """Evaluates the untrained network and that of every so many epochs.
+    """Evaluates the untrained network, then the trained one every `evaluate_every` epochs and after the last.
 
-    The network is saved first: what is lost if the process ends meanwhile is the evaluation, which the next one makes.
+    The network is saved before each evaluation. If the process ends during the evaluation, only the evaluation is lost,
+    and a resumed run computes it again.
 
     Args:
-        config: of the run
-        state: of the training
-        saver: saves it
-        schedule: evaluates snapshots
-        snapshots: takes them
-        interruption: keeps signals away from what must not be broken off
+        config: config of the run
+        state: state of the training
+        saver: writes checkpoints of the state
+        schedule: computes and reports the evaluation of a snapshot
+        snapshots: takes snapshots of the network
+        interruption: delays signals while files are written
     """
 
     def __init__(
@@ -36,45 +37,46 @@ class Evaluations:
         self.schedule, self.snapshots, self.interruption = schedule, snapshots, interruption
 
     def start(self) -> None:
-        """Evaluate the untrained network, or what an earlier process of this run has left to be evaluated."""
+        """Evaluate the untrained network, or finish the evaluation that was pending when the run was interrupted."""
         pending = self.state.pending_evaluation
         if self.state.is_untrained or pending == self.state.steps_done:
             self.run()
             return
         if pending is not None:
             self._run_on_checkpoint()
-        self.run_if_due()  # the earlier process may have ended while this evaluation waited for the one before
+        self.run_if_due()  # the interrupted process may have ended before it could start this evaluation
 
     def run_if_due(self) -> None:
-        """Evaluate the network if it is due after the steps done; else only save them."""
-        done = self.state.steps_done
-        if self.config.is_evaluated_after(done) and self.schedule.scored_step < done:
+        """Evaluate the network if an evaluation is due after the current step; else only save a checkpoint."""
+        step = self.state.steps_done
+        if self.config.is_evaluated_after(step) and self.schedule.scored_step < step:
             self.run()
         elif self.saver.has_unsaved_steps:
             with self.interruption.deferred():
                 self.saver.save()
 
     def run(self) -> None:
-        """Save the network, then evaluate it: at once, or while training goes on."""
+        """Save the network, then evaluate it: at once, or in a background thread during training."""
         self.schedule.wait()
         with self.interruption.deferred():
             self.state.pending_evaluation = self.state.steps_done
             self.saver.save()
             self.saver.checkpoints.save_for_evaluation()
-        self.schedule.submit(self.snapshots.current(), self._end)
+        self.schedule.submit(self.snapshots.current(), self._mark_evaluated)
 
     def finish(self) -> None:
-        """Wait for what is pending, and draw the figures of the best and of the last network."""
-        self.schedule.finish(self.snapshots.of_checkpoint)
+        """Wait for the pending evaluation, and draw the figures of the best and of the last network."""
+        self.schedule.finish(self.snapshots.from_checkpoint)
 
     def _run_on_checkpoint(self) -> None:
-        """Evaluate the network whose evaluation was pending, while training went on, when the run ended."""
-        snapshot = self.snapshots.of_checkpoint(EVALUATING)
+        """Evaluate the saved network whose evaluation was pending when the run was interrupted."""
+        snapshot = self.snapshots.from_checkpoint(EVALUATING)
         if snapshot is None:
             self.state.pending_evaluation = None
         else:
-            self.schedule.submit(snapshot, self._end)
+            self.schedule.submit(snapshot, self._mark_evaluated)
 
-    def _end(self, is_best: bool) -> None:
+    def _mark_evaluated(self, is_best: bool) -> None:
+        """Called when the scores of the pending evaluation are reported."""
         self.saver.checkpoints.mark_evaluated(is_best)
         self.state.pending_evaluation = None

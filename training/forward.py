@@ -1,4 +1,4 @@
-"""How tiles pass through the network: in training, frozen, in an evaluation."""
+"""Forward passes: tiles -> embeddings, in training steps, in hard mining and in evaluations."""
 
 from collections.abc import Callable
 
@@ -17,17 +17,21 @@ from training.runs.faults import require_finite
 from training.scoring.evaluator import in_batches, max_batch
 from training.steps.step import EmbedFunctions
 
-STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # from which the untrained network's batch-norm statistics come
+STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # to estimate the untrained network's batch-norm statistics
 
 
 class ForwardPass:
-    """Tiles -> embeddings, on the device and in the number format of the run.
+    """Computes embeddings of tiles, on the device and with the precision of the run.
 
     Args:
-        config: of the run
-        network: raw tiles -> embeddings
-        execution: device and number format
-        maps: where the tiles are read
+        config: config of the run
+        network: raw tiles (N, C, H, W) -> embeddings (N, D)
+        execution: device, precision and memory layout
+        maps: the maps that tiles are read from
+
+    Attributes:
+        forward: the network, compiled if the config says so
+        graphed: the training forward pass captured as CUDA graphs; None: not captured
     """
 
     def __init__(self, config: Config, network: nn.Module, execution: Execution, maps: OpenMaps):
@@ -36,23 +40,23 @@ class ForwardPass:
         self.graphed: GraphedForward | None = None
 
     def capture_cuda_graphs(self, batch_size: int) -> None:
-        """On a GPU, capture how a batch of so many tiles passes in training; before any thread uses the GPU."""
+        """On a GPU, capture the forward pass of a training batch of this size, before any thread uses the GPU."""
         if self.execution.supports_cuda_graphs and self.config.cuda_graphs and not self.config.compile:
             tiles = self.maps.read(self.maps.area.draw(batch_size, np.random.default_rng(0)))
             self.graphed = capture(self.network, self.execution, self.execution.to_device(tiles))
 
     def with_transfer(self, task: Callable[[], Batch]) -> Callable[[], Batch]:
-        """What makes a batch as the task does, and begins to copy its tiles to the device."""
+        """Return a task that makes the same batch and then starts to copy its tiles to the device."""
 
-        def make() -> Batch:
+        def task_with_transfer() -> Batch:
             batch = task()
-            batch.device_tiles = self.execution.send(batch.tiles)
+            batch.device_tiles = self.execution.start_upload(batch.tiles)
             return batch
 
-        return make
+        return task_with_transfer
 
-    def for_step(self, step: int) -> EmbedFunctions:
-        """The ways a training step may use; its tiles are turned and mirrored as the step's number says."""
+    def embed_functions(self, step: int) -> EmbedFunctions:
+        """Return the forward passes for one training step; the step number seeds the flips and rotations of tiles."""
         rng, to_device = np.random.default_rng([self.config.seed, step, 2]), self.execution.to_device
 
         def train(batch: Batch) -> Tensor:
@@ -67,10 +71,10 @@ class ForwardPass:
 
     @torch.no_grad()
     def embed_positions(self, positions: np.ndarray) -> np.ndarray:
-        """Embeddings (N, D) float32 of tiles at positions (N, 2), as the network is now.
+        """Return the embeddings (N, D) float32 of the tiles at positions (N, 2), from the current weights.
 
         Raises:
-            NotFinite: an embedding is not
+            NotFinite: an embedding is NaN or infinite
         """
         parts = []
         with tqdm(total=len(positions), desc="embedding", unit="tile", leave=False, disable=None, delay=1) as bar:
@@ -82,11 +86,11 @@ class ForwardPass:
 
     @property
     def statistics_tiles(self) -> int:
-        """Tiles of each batch from which the untrained network's batch-norm statistics are estimated."""
+        """Batch size, in tiles, for estimating the untrained network's batch-norm statistics."""
         return min(STATISTICS_TILES, max(2, max_batch(self.config.image_size)))
 
     def estimate_batchnorm_statistics(self) -> None:
-        """Give an untrained network the batch-norm statistics of the map."""
+        """Set the batch-norm statistics of an untrained network, estimated on tiles of the training area."""
         rng = np.random.default_rng([self.config.seed, 0])
         draws = (self.maps.area.draw(self.statistics_tiles, rng) for _ in range(STATISTICS_BATCHES))
         estimate_batchnorm_statistics(
@@ -94,8 +98,8 @@ class ForwardPass:
         )
 
     def embed(self, tiles: Tensor, training: bool) -> Tensor:
-        """Embeddings (N, D) of tiles (N, C, H, W) on the device; training: whether the network is in training mode."""
-        if self.network.training != training:  # telling every module costs as much as several of them
+        """Return the embeddings (N, D) of tiles (N, C, H, W) on the device, in training mode or evaluation mode."""
+        if self.network.training != training:  # `train` visits every module, which takes time
             self.network.train(training)
         if training and self.graphed is not None and self.graphed.accepts(tiles):
             return self.graphed(tiles)

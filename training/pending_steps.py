@@ -1,4 +1,4 @@
-"""Training steps whose results the device may still be computing, logged in order once these have come."""
+"""Training steps whose results the device may still be computing. They are logged in order when the results arrive."""
 
 import math
 from collections import deque
@@ -17,15 +17,15 @@ from training.steps.step import Step, StepOutput
 
 @dataclass(frozen=True)
 class PendingStep:
-    """A step whose results may still be on their way from the device.
+    """A training step whose results may still be on the way from the device.
 
     Attributes:
-        batch: that it was made on
-        output: what it made of the batch
-        wait_seconds: for which there was no batch to make it on
-        done_at: when the device was done with it, or will be
-        names: of its values
-        results: waits for the values and, after them, the loss terms
+        batch: batch of the step
+        output: output of the step
+        wait_seconds: seconds that training waited for the batch
+        done_at: when the device finishes, or finished, the step
+        names: names of the logged values
+        results: waits for, then returns, one tensor: the logged values, followed by the loss terms
     """
 
     batch: Batch
@@ -39,43 +39,43 @@ class PendingStep:
     def of(
         cls, batch: Batch, output: StepOutput, wait_seconds: float, values: dict[str, Tensor], execution: Execution
     ) -> "PendingStep":
-        """The step with these values, scalars, whose copies to the CPU begin now and are waited for later."""
+        """Return a pending step, and start to copy its values (scalars) and loss terms to the CPU."""
         numbers = torch.stack([value.float() for value in values.values()])
-        results = execution.fetch(torch.cat([numbers, output.terms.detach().float()]))
+        results = execution.start_download(torch.cat([numbers, output.terms.detach().float()]))
         return cls(batch, output, wait_seconds, execution.timestamp(), tuple(values), results)
 
     def read(self) -> tuple[dict[str, float], np.ndarray]:
-        """The values, and the loss terms (n,) float32: waits for the device."""
+        """Wait for the device, then return the logged values and the loss terms (n,) float32."""
         results = self.results()
         values, terms = results[: len(self.names)], results[len(self.names) :]
         return dict(zip(self.names, values.tolist())), terms.numpy()
 
 
 class PendingSteps:
-    """The steps that are not logged yet, in their order.
+    """The steps that are not logged yet, oldest first.
 
     Args:
-        step: made their loss terms
-        progress: logs them
-        execution: made them
-        faults: describes one that diverged
+        step: receives the loss terms of each step
+        progress: logs each step
+        execution: device that computes the steps
+        faults: makes the error message if a step diverged
 
     Attributes:
-        half_logged: whether logging a step was broken off
+        is_logging: whether a step is being logged; stays True if an error or a signal interrupts the logging
     """
 
     def __init__(self, step: Step, progress: Progress, execution: Execution, faults: Faults):
         self.step, self.progress, self.execution, self.faults = step, progress, execution, faults
-        self.half_logged = False
+        self.is_logging = False
         self._pending: deque[PendingStep] = deque()
-        self._clock = execution.timestamp()  # when the step before the first of these was done
+        self._clock = execution.timestamp()  # when the device finished the last logged step
 
     def restart_clock(self) -> None:
-        """What was done until now is no part of a step's time."""
+        """Exclude the time until now from the next step's duration."""
         self._clock = self.execution.timestamp()
 
     def add(self, step: PendingStep) -> None:
-        """Add a step, and log those that the device must be done with: it works on a few of them ahead."""
+        """Add a step, then log all steps but the newest `max_pending_steps`, which the device may still compute."""
         self._pending.append(step)
         self.log(self.execution.max_pending_steps)
 
@@ -83,20 +83,20 @@ class PendingSteps:
         """Wait for the results of all but the last `pending` steps, and log them.
 
         Raises:
-            UserError: the training diverged with one of them
+            UserError: the training diverged in one of them
         """
         while len(self._pending) > pending:
-            self.half_logged = True
+            self.is_logging = True
             self._log(self._pending.popleft())
-            self.half_logged = False
+            self.is_logging = False
 
     def _log(self, step: PendingStep) -> None:
         batch = step.batch
         values, terms = step.read()
         if not values.pop("finite"):
-            raise self.faults.diverged(batch.step, "an embedding is not finite", batch)
+            raise self.faults.divergence_error(batch.step, "an embedding is not finite", batch)
         if not math.isfinite(values["loss"]):
-            raise self.faults.diverged(batch.step, f"the loss is {values['loss']}", batch)
+            raise self.faults.divergence_error(batch.step, f"the loss is {values['loss']}", batch)
         self.step.finish(batch, terms)
         self.progress.log(batch, step.output, terms, values | self._speed(step))
 
@@ -105,5 +105,5 @@ class PendingSteps:
         self._clock = step.done_at
         return {
             "tiles_per_second": len(step.batch.tiles) / seconds,
-            "wait_share": min(step.wait_seconds / seconds, 1.0),  # a device that works ahead is waited for before
+            "wait_share": min(step.wait_seconds / seconds, 1.0),  # may be more: the device works while training waits
         }

@@ -1,4 +1,4 @@
-"""When the state of a training is saved: in time, and where it ends early."""
+"""When the state of a training is saved: regularly, and when the training ends early."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ class Saver:
     """Saves the state of a training as the run's last checkpoint.
 
     Args:
-        state: of the training
-        pending: steps that are logged before their state is saved
-        checkpoints: of the run
-        flush: writes to the disk what was reported so far
-        faults: describes a training that diverged
+        state: state of the training
+        pending: steps that must be logged before a checkpoint is written
+        checkpoints: checkpoint files of the run
+        flush: writes everything reported so far to the disk
+        faults: makes the error message if the training diverged
     """
 
     def __init__(
@@ -34,54 +34,54 @@ class Saver:
         self._saved_step = 0
 
     def load(self, checkpoint: dict) -> None:
-        """Go on from a checkpoint of this run."""
+        """Load the state from a checkpoint of this run."""
         self._saved_step = checkpoint["step"]
         self.state.load_state_dict(checkpoint, self.checkpoints.folder)
 
     def is_due(self) -> bool:
-        """Whether the last checkpoint is old enough for another one."""
+        """Whether the last checkpoint is older than `checkpoint_minutes`."""
         return self.checkpoints.is_due()
 
     def save(self) -> None:
-        """Write a checkpoint, unless the weights are such that nothing can go on from them.
+        """Log the pending steps, then write a checkpoint, unless a weight is NaN or infinite.
 
         Raises:
-            UserError: a weight is not finite, or the disk refuses the file
+            UserError: a weight is not finite, or the file cannot be written
         """
         self.pending.log()
         if not self.state.is_finite:
-            raise self.faults.diverged(self.state.steps_done, "a weight is not finite")
-        self.flush()  # first: what is reported must not be behind the checkpoint
+            raise self.faults.divergence_error(self.state.steps_done, "a weight is not finite")
+        self.flush()  # before the checkpoint: reports on the disk must never lack a saved step
         self.checkpoints.write(self.state.state_dict())
         self._saved_step = self.state.steps_done
         self.pending.restart_clock()
 
     @property
     def has_unsaved_steps(self) -> bool:
-        """Whether steps were made since the last checkpoint."""
+        """Whether steps were trained since the last checkpoint."""
         return self.state.steps_done > self._saved_step
 
     @contextmanager
-    def on_early_end(self) -> Iterator[None]:
-        """Save the steps since the last checkpoint where a signal or a full memory ends the block.
+    def save_on_early_end(self) -> Iterator[None]:
+        """Save the steps since the last checkpoint if a signal or a lack of memory ends the block.
 
         Raises:
-            OutOfMemory: in place of any other error that says that memory is full
+            OutOfMemory: replaces any other error that means that the memory is full
         """
         try:
             yield
         except (Interrupted, OutOfMemory):
-            self._save_whole_steps()
+            self._save_finished_steps()
             raise
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            self._save_whole_steps()
-            tiles = "what is read ahead, evaluated or drawn, with tiles"
+            self._save_finished_steps()
+            work = "reading ahead, evaluating or drawing, with tiles"
             keys = "'batch_size' or 'image_size'"
-            raise self.faults.out_of_memory(error, self.state.steps_done, tiles, keys) from None
+            raise self.faults.out_of_memory_error(error, self.state.steps_done, work, keys) from None
 
-    def _save_whole_steps(self) -> None:
-        """Save, unless one of the steps is half done."""
-        if self.has_unsaved_steps and not (self.state.is_updating or self.pending.half_logged):
+    def _save_finished_steps(self) -> None:
+        """Save a checkpoint, unless the weights or the logs may be in the middle of a step."""
+        if self.has_unsaved_steps and not (self.state.is_updating or self.pending.is_logging):
             self.save()

@@ -1,4 +1,4 @@
-"""The features of a network that an evaluation needs, of the network as it is now or as a checkpoint holds it."""
+"""Snapshots: the features that an evaluation needs, from the current network or from a checkpoint."""
 
 import logging
 from collections.abc import Callable
@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 
 
 class Snapshots:
-    """Takes snapshots of a network, so that it may change while they are scored.
+    """Takes snapshots of a network, so that training can continue while they are scored.
 
     Args:
-        state: of the training, with its network
-        evaluator: knows the tiles whose features are needed
-        embed_positions: positions (N, 2) -> embeddings (N, D) float32, by the network as it is
-        checkpoints: of the run
+        state: state of the training, with the network
+        evaluator: knows which tiles are needed
+        embed_positions: positions (N, 2) -> embeddings (N, D) float32, from the current weights
+        checkpoints: checkpoint files of the run
     """
 
     def __init__(
@@ -37,20 +37,23 @@ class Snapshots:
         self.embed_positions, self.checkpoints = embed_positions, checkpoints
 
     def current(self) -> Snapshot:
-        """Of the network as it is now."""
+        """Return a snapshot of the current network."""
         return self._take(self.state.steps_done, self.state.progress.sampled)
 
-    def of_checkpoint(self, name: str) -> Snapshot | None:
-        """Of the network in a checkpoint of this run, by file name; None, with a warning, where there is none."""
+    def from_checkpoint(self, name: str) -> Snapshot | None:
+        """Return a snapshot of the network in a checkpoint file of this run.
+
+        None, after a warning, if the file is missing or damaged.
+        """
         try:
-            return self._take_from(self.checkpoints.load(name))
+            return self._take_with_weights_of(self.checkpoints.load(name))
         except OutOfMemory:
             raise
         except UserError as error:
-            log.warning("The network of %s is not evaluated or drawn: %s", name, error)
+            log.warning("The network in %s is not evaluated or drawn: %s", name, error)
             return None
 
-    def _take_from(self, checkpoint: dict) -> Snapshot:
+    def _take_with_weights_of(self, checkpoint: dict) -> Snapshot:
         network, sampled = self.state.network, SampledPositions()
         current = cloned_state(network.state_dict())
         sampled.load_state_dict(checkpoint["progress"]["sampled"])

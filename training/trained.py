@@ -1,4 +1,4 @@
-"""The network of a run, to embed tiles with anywhere else."""
+"""Load the trained network of a run, to embed tiles in your own program."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from training.runs.checkpoint import load
 
 
 def trained_network(path: str | Path) -> Embedder:
-    """The network of a checkpoint, on the CPU and in evaluation mode.
+    """Return the network of a checkpoint, on the CPU and in evaluation mode.
 
-    Called with tiles (N, C, S, S) of the kind that it was trained on (the same bands, in the map's own pixel values,
-    `image_size` pixels a side), it gives their embeddings (N, D) float32.
+    Call it with tiles (N, C, S, S) like those it was trained on: the same bands, the map's raw pixel values,
+    `image_size` pixels a side. It returns their embeddings (N, D) float32.
 
     Args:
         path: results/NAME/best.pt or last.pt
     Raises:
-        UserError: there is no checkpoint of this program
+        UserError: the file is missing, damaged, or not a checkpoint of this program
     """
     checkpoint = load(Path(path))
     config, weights = validate(checkpoint["config"], str(path)), checkpoint["network"]

@@ -1,4 +1,7 @@
-"""The training loop."""
+"""The training loop.
+
+Read `Trainer.run` first, then `_train_epoch` and `_train_step`: everything else is called from there.
+"""
 
 import time
 from collections.abc import Iterator
@@ -25,16 +28,16 @@ from training.training_state import TrainingState
 
 
 class Trainer:
-    """Trains a network and evaluates it before the first and after every so many epochs.
+    """Trains a network; evaluates it before the first epoch, every `evaluate_every` epochs, and after the last.
 
     Args:
-        config: of the run
-        step: makes batches and turns them into loss terms
-        forward: passes tiles through the network
-        progress: logs every step
-        schedule: evaluates
-        checkpoints: of the run
-        interruption: keeps signals away from what must not be broken off
+        config: config of the run
+        step: samples the batches, and computes the loss terms of a batch
+        forward: computes the embeddings of tiles
+        progress: logs every training step
+        schedule: computes and reports the evaluations
+        checkpoints: checkpoint files of the run
+        interruption: delays signals while weights or files change
     """
 
     def __init__(
@@ -59,17 +62,17 @@ class Trainer:
         self.evaluations = Evaluations(config, self.state, self.saver, schedule, snapshots, interruption)
 
     def run(self, checkpoint: dict | None = None) -> None:
-        """All steps that are left, with the evaluations.
+        """Train all remaining steps, with the evaluations.
 
         Args:
-            checkpoint: what to go on from; None: from the beginning
+            checkpoint: checkpoint to resume from; None: start a new training
         Raises:
-            Interrupted: after the step that was being made, which a checkpoint then holds
-            UserError: the training cannot go on: it diverged, or memory or disk are full
+            Interrupted: a signal arrived; the current step was finished and saved in a checkpoint
+            UserError: the training cannot continue: it diverged, or the memory or the disk is full
         """
         last_step = self.config.epochs * self.config.iterations
         try:
-            with self.saver.on_early_end():
+            with self.saver.save_on_early_end():
                 self.forward.capture_cuda_graphs(self.step.batches.size)
                 self._start(checkpoint)
                 while self.state.steps_done < last_step:
@@ -77,58 +80,60 @@ class Trainer:
                     self.evaluations.run_if_due()
                 self.evaluations.finish()
                 with self.interruption.deferred():
-                    self.saver.save()  # that it is complete
+                    self.saver.save()  # this checkpoint marks the run as complete
         finally:
             self.schedule.cancel()
 
     def _start(self, checkpoint: dict | None) -> None:
+        """Seed or load the state, then evaluate the untrained network or finish the pending evaluation."""
         if checkpoint is None:
-            torch.manual_seed(self.config.seed)  # for networks that draw themselves, as dropout does
+            torch.manual_seed(self.config.seed)  # for layers that draw random numbers themselves, such as dropout
         else:
-            with self.interruption.deferred():  # half of a state must never be saved
+            with self.interruption.deferred():  # never save a state that is only partly loaded
                 self.saver.load(checkpoint)
-        if self.state.is_untrained and not self.config.pretrained:  # else the statistics came with the weights
-            tiles = f"batch-norm statistics of {self.forward.statistics_tiles} tiles"
-            with self.faults.catch(0, " outside of a step", tiles, "'image_size'"):
-                self.forward.estimate_batchnorm_statistics()  # for the untrained network; training goes on from them
+        if self.state.is_untrained and not self.config.pretrained:  # pretrained weights bring their own statistics
+            work = f"batch-norm statistics of {self.forward.statistics_tiles} tiles"
+            with self.faults.catch(0, " outside of a step", work, "'image_size'"):
+                self.forward.estimate_batchnorm_statistics()  # to evaluate the untrained network; training starts here
         self.evaluations.start()
 
     def _train_epoch(self) -> None:
-        """The steps of an epoch that are left."""
-        finished, done = divmod(self.state.steps_done, self.config.iterations)
-        epoch = finished + 1
-        if done == 0:
+        """Train the remaining steps of the current epoch."""
+        epochs_done, steps_done_in_epoch = divmod(self.state.steps_done, self.config.iterations)
+        epoch = epochs_done + 1
+        if steps_done_in_epoch == 0:
             self.step.begin_epoch(epoch, self._embed_positions)
             self.progress.begin_epoch()
         steps = range(self.state.steps_done + 1, epoch * self.config.iterations + 1)
+        # signals are delayed while weights or files change, so that a run ends between two steps
         with self.progress.epoch_bar(epoch, steps) as bar:
             for batch, wait_seconds in self._batches(steps):
                 with self.interruption.deferred():
                     self._train_step(batch, wait_seconds)
                     self.progress.advance(bar)
-                    if self.saver.is_due() and batch.step < steps[-1]:  # else it comes with the epoch's end
+                    if self.saver.is_due() and batch.step < steps[-1]:  # the last step is saved after the epoch
                         self.saver.save()
             with self.interruption.deferred():
                 self.pending.log()
         self.progress.warn_if_collapsed(epoch)
 
     def _batches(self, steps: range) -> Iterator[tuple[Batch, float]]:
-        """The batches of the steps, read ahead, each with the seconds that it was waited for."""
+        """Return an iterator over the batches of the steps, read ahead, with the seconds waited for each."""
         tasks = (self.forward.with_transfer(self.step.batches.task(step)) for step in steps)
         self.pending.restart_clock()
         return with_wait_seconds(read_ahead(tasks))
 
     def _train_step(self, batch: Batch, wait_seconds: float) -> None:
-        """Update the weights by one batch, and log the steps whose results have come."""
+        """Update the weights with one batch, and log the steps whose results have arrived from the device."""
         with self.faults.catch(
             batch.step, "", describe_batch(batch, self.config), "'batch_size' or 'image_size'", batch
         ):
             try:
                 loss, output = self._forward_backward(batch)
             except NotFinite:
-                self.pending.log()  # a step before may be the one that diverged
+                self.pending.log()  # an earlier step may have diverged already: then report that one
                 raise
-            self.state.is_updating = True
+            self.state.is_updating = True  # until `advance`: a half-updated network must never be saved
             self.optimizer.step()
             values = self.progress.step_values(loss, output)
             pending = PendingStep.of(batch, output, wait_seconds, values, self.forward.execution)
@@ -137,28 +142,28 @@ class Trainer:
         self.schedule.poll()
 
     def _forward_backward(self, batch: Batch) -> tuple[Tensor, StepOutput]:
-        """Gradients of the weights. Gives the loss, and what it is made of."""
+        """Compute the gradients of the weights. Return the loss, a scalar, and the output of the step."""
         self.optimizer.zero_grad(set_to_none=True)
-        output = self.step(batch, self.forward.for_step(batch.step))
+        output = self.step(batch, self.forward.embed_functions(batch.step))
         loss = self.step.loss.mean(output.terms) if output.loss is None else output.loss
         loss.backward()
         return loss.detach(), output
 
     def _embed_positions(self, positions: np.ndarray) -> np.ndarray:
-        """Embeddings (N, D) float32 of tiles at positions (N, 2), as the network is now."""
+        """Return the embeddings (N, D) float32 of the tiles at positions (N, 2), from the current weights."""
         with self.faults.catch(self.state.steps_done, " outside of a step", f"embedding {len(positions)} tiles"):
             return self.forward.embed_positions(positions)
 
 
 def make_optimizer(network: nn.Module, learning_rate: float, execution: Execution) -> torch.optim.Adam:
-    """Adam over the parameters that are trained."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    fused = execution.device.type == "cuda"  # one kernel for all weights: otherwise it waits for Python
-    return torch.optim.Adam(trained, lr=learning_rate, fused=fused or None)
+    """Return Adam for all parameters that are not frozen."""
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    fused = execution.device.type == "cuda"  # one kernel for all weights: with one for each, the GPU waits for Python
+    return torch.optim.Adam(trainable, lr=learning_rate, fused=fused or None)
 
 
 def with_wait_seconds(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
-    """The batches, each with the seconds that it was waited for."""
+    """Yield each batch, and the seconds that `next` took to return it."""
     while True:
         started = time.perf_counter()
         batch = next(batches, None)

@@ -1,4 +1,4 @@
-"""What of a training must be known to go on with it."""
+"""The state of a training: everything that a checkpoint must hold to resume it."""
 
 from pathlib import Path
 
@@ -16,21 +16,21 @@ from training.steps.step import Step
 
 
 class TrainingState:
-    """How far a training is, and with it all of a checkpoint that changes.
+    """How far a training is, and the objects whose state a checkpoint holds.
 
     Args:
-        config: of the run
-        network: being trained
-        optimizer: of its parameters
-        step: makes the batches
-        schedule: evaluates
-        progress: what is logged of the steps
+        config: config of the run
+        network: network that is trained
+        optimizer: optimizer of its parameters
+        step: samples the batches
+        schedule: computes and reports the evaluations
+        progress: logs the steps
 
     Attributes:
-        steps_done: steps trained
-        is_updating: whether the weights may be between two steps
-        pending_evaluation: the step whose network is to be evaluated, or is being; None: there is none
-        last_anchor: (2,) where the sampler's walk stands; None: nowhere yet
+        steps_done: number of steps trained
+        is_updating: whether the weights are being updated; stays True if an error interrupts the update
+        pending_evaluation: step whose network waits for its evaluation, or is being evaluated; None: no evaluation
+        last_anchor: (2,) position of the sampler's last anchor; None: no anchor yet
     """
 
     def __init__(
@@ -43,29 +43,29 @@ class TrainingState:
         progress: Progress,
     ):
         self.config, self.network, self.optimizer = config, network, optimizer
-        self._parts = {"batches": step, "progress": progress, "scorer": schedule}  # the names of a checkpoint
+        self._parts = {"batches": step, "progress": progress, "scorer": schedule}  # by their keys in a checkpoint
         self._step, self._schedule, self.progress = step, schedule, progress
         self.steps_done, self.is_updating = 0, False
         self.pending_evaluation: int | None = None
         self.last_anchor: np.ndarray | None = None
 
     def advance(self, batch: Batch) -> None:
-        """One more step is done, on this batch."""
+        """Count one more step, trained on this batch."""
         self.steps_done, self.last_anchor = batch.step, batch.last_anchor
         self.is_updating = False
 
     @property
     def is_untrained(self) -> bool:
-        """Whether no step is done, and the network not evaluated either."""
+        """Whether no step is trained, and the untrained network is not evaluated yet."""
         return self.steps_done == 0 and self._schedule.scored_step < 0
 
     @property
     def is_finite(self) -> bool:
-        """Whether one can go on from the weights as they are."""
+        """Whether all weights are finite, so that training can continue from them."""
         return bool(torch.stack([parameter.detach().isfinite().all() for parameter in self.network.parameters()]).all())
 
     def state_dict(self) -> dict:
-        """What training.runs.checkpoint writes."""
+        """Return the content of a checkpoint; see training.runs.checkpoint."""
         return {
             "step": self.steps_done,
             "epoch": self.steps_done // self.config.iterations,
@@ -77,21 +77,26 @@ class TrainingState:
         } | {name: part.state_dict() for name, part in self._parts.items()}
 
     def load_state_dict(self, state: dict, folder: Path) -> None:
-        """Go on from what `state_dict` gave. folder: of the run, for the message.
+        """Restore the state from what `state_dict` returned.
 
+        Args:
+            state: content of a checkpoint
+            folder: folder of the run, for the error message
         Raises:
-            UserError: it is of another network
+            UserError: the checkpoint belongs to another network
         """
         try:
             self.network.load_state_dict(state["network"])
             for saved, own in zip(state["optimizer"]["param_groups"], self.optimizer.param_groups):
-                saved["fused"] = own["fused"]  # is of the device, which may be another now
+                saved["fused"] = own["fused"]  # depends on the device, which may have changed
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             if is_out_of_memory(error):
                 raise
             reason = str(error).splitlines()[0]
-            raise UserError(f"{folder}: the checkpoint is of another network ({reason}).") from None
+            raise UserError(
+                f"{folder}: the checkpoint belongs to another network ({reason}). Start a new run instead."
+            ) from None
         checkpoints.set_random_state(state["random"])
         self.steps_done, self.pending_evaluation = state["step"], state["evaluating"]
         self.last_anchor = self._step.batches.last_anchor = checkpoints.to_arrays(state["place"])["last_anchor"]

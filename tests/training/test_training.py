@@ -173,14 +173,14 @@ def test_hardest_tuples_are_those_of_largest_loss_of_all_steps():
     expected = sorted(all_terms, key=lambda each: -each[0])[:MAX_HARDEST]
     assert hardest.losses == [term for term, _, _ in expected]
     assert hardest.positions == [{"anchor": [step, i], "negative": [step, i + 12]} for _, step, i in expected]
-    positions, rows = hardest.rows()
+    positions, rows = hardest.tiles_by_role()
     assert [role for role, _ in rows] == ["anchor", "negative"]
     assert positions[rows[1][1]].tolist() == [[step, i + 12] for _, step, i in expected]
     again = HardestTuples()
     again.load_state_dict(hardest.state_dict())
     assert (again.losses, again.positions) == (hardest.losses, hardest.positions)
     hardest.clear()
-    assert hardest.rows()[1] == [] and len(again.losses) == MAX_HARDEST
+    assert hardest.tiles_by_role()[1] == [] and len(again.losses) == MAX_HARDEST
 
 
 def test_tuples_without_loss_or_without_a_tile_are_not_hard():

@@ -1,4 +1,4 @@
-"""On a GPU: the training pass of a network, asked for in two calls instead of kernel by kernel."""
+"""CUDA graphs: on a GPU, start the training passes of a network with two calls instead of kernel by kernel."""
 
 import logging
 
@@ -11,44 +11,45 @@ log = logging.getLogger(__name__)
 
 
 class GraphedForward:
-    """The pass of a network in training, with gradient, for batches of one shape: captured once, replayed for each.
+    """The forward and backward pass of a network in training mode, captured once and replayed for every batch.
 
-    A GPU can be done with the kernels of a small batch sooner than Python has asked for them one by one. Two CUDA
-    graphs, of the forward and of the backward pass, ask for all of them at once
-    (https://docs.pytorch.org/docs/stable/notes/cuda.html#partial-network-capture). The weights may change between
-    replays, in place; what the pass works in stays reserved on the GPU.
+    A GPU may finish the kernels of a small batch before Python has started them one by one. Two CUDA graphs, one for
+    the forward and one for the backward pass, start all kernels at once
+    (https://docs.pytorch.org/docs/stable/notes/cuda.html#partial-network-capture). All batches must have one shape. The
+    weights may change in place between replays. The memory of the passes stays reserved on the GPU.
 
     Args:
-        network: tiles (N, C, H, W) -> embeddings (N, D); its weights and statistics stay as they are
-        execution: on a GPU that nothing else uses meanwhile, no thread of this process either
-        tiles: (N, C, H, W) on that device, as all batches will be
+        network: tiles (N, C, H, W) -> embeddings (N, D); its weights and statistics are not changed
+        execution: on a GPU that nothing else uses during the capture, not even another thread of this process
+        tiles: (N, C, H, W) on that device, with the shape and type of all batches
     Raises:
-        RuntimeError: the pass cannot be captured: it needs a number on its way, or there is too little memory
+        RuntimeError: the passes cannot be captured: Python needs a value from the GPU in between, or the memory is
+            too small
     """
 
     def __init__(self, network: nn.Module, execution: Execution, tiles: Tensor):
-        self._kind = tiles.shape, tiles.dtype
+        self._captured = tiles.shape, tiles.dtype
         state = {name: value.clone() for name, value in network.state_dict().items()}
         training = network.training
-        # the weights' gradients are summed where the pass was captured, in another stream: torch waits as it has to
+        # gradients are accumulated in the stream of the capture, not in the current one: torch synchronises them
         torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
         try:
             with execution.autocast():
-                self._replay = torch.cuda.make_graphed_callables(_Pass(network.train()), (tiles,))
+                self._replay = torch.cuda.make_graphed_callables(_Wrapper(network.train()), (tiles,))
         finally:
-            network.train(training).load_state_dict(state)  # batch norm counted these tiles
+            network.train(training).load_state_dict(state)  # undo the batch-norm update by these tiles
 
     def accepts(self, tiles: Tensor) -> bool:
-        """Whether the tiles have the shape and type of those that were captured."""
-        return (tiles.shape, tiles.dtype) == self._kind
+        """Whether the tiles have the shape and type of the captured batch."""
+        return (tiles.shape, tiles.dtype) == self._captured
 
     def __call__(self, tiles: Tensor) -> Tensor:
-        """Embeddings (N, D), with gradient."""
-        return self._replay(tiles).clone()  # the next replay writes where this one did
+        """Return the embeddings (N, D), with gradient."""
+        return self._replay(tiles).clone()  # the next replay overwrites this result
 
 
-class _Pass(nn.Module):
-    """Calls a network. To be captured means to have one's `forward` replaced, which the network itself must keep."""
+class _Wrapper(nn.Module):
+    """Calls the network. The capture replaces the `forward` of the captured module; the network must keep its own."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -59,12 +60,12 @@ class _Pass(nn.Module):
 
 
 def capture(network: nn.Module, execution: Execution, tiles: Tensor) -> GraphedForward | None:
-    """The captured pass; None, with a line in the log, where it cannot be captured. See GraphedForward."""
+    """Return the captured passes; None, after a log line, if they cannot be captured. See GraphedForward."""
     try:
         graphed = GraphedForward(network, execution, tiles)
     except RuntimeError as error:
         torch.cuda.empty_cache()
-        log.info("The training pass is not captured as CUDA graphs (%s), which is slower where batches are small.",
+        log.info("The training pass is not captured as CUDA graphs (%s). Small batches are slower without them.",
                  str(error).splitlines()[0])  # fmt: skip
         return None
     log.info("The training pass is captured as CUDA graphs, for batches of %d tiles.", len(tiles))

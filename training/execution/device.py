@@ -1,4 +1,4 @@
-"""On what and how a run executes: device, threads, number format, memory layout, compiled or not."""
+"""How a run executes: device, threads, precision, memory layout, compilation."""
 
 import os
 import time
@@ -15,19 +15,19 @@ from torch import nn
 from config import Config, UserError
 
 Forward = Callable[[torch.Tensor], torch.Tensor]  # tiles (N, C, H, W) -> embeddings (N, D)
-PendingTensor = Callable[[], torch.Tensor]  # waits for what is on its way
-Timestamp = float | torch.cuda.Event  # a moment of a device's work
+PendingTensor = Callable[[], torch.Tensor]  # waits until a copy is complete, then returns it
+Timestamp = float | torch.cuda.Event  # a moment in the work of a device
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How a run executes, resolved.
+    """How a run executes, with every "auto" of the config resolved.
 
     Attributes:
-        device: where the network is
-        threads: CPU cores this run may use
+        device: device of the network
+        threads: number of CPU cores that this run may use
         precision: "fp32" or "bf16" (autocast)
-        channels_last: whether the bands of a pixel lie side by side in memory; else each band is a plane
+        channels_last: whether the bands of a pixel are adjacent in memory; else each band is a plane
         compile: whether the network is compiled
     """
 
@@ -38,7 +38,7 @@ class Execution:
     compile: bool = False
 
     def resolved(self) -> dict:
-        """The config's keys that may be "auto", as what they came to."""
+        """Return the resolved values of the config keys that may be "auto"."""
         return {
             "device": str(self.device),
             "threads": self.threads,
@@ -48,96 +48,96 @@ class Execution:
 
     @property
     def layout(self) -> torch.memory_format:
-        """Of tiles and weights in memory."""
+        """Memory format of tiles and weights."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     @property
     def max_pending_steps(self) -> int:
-        """Steps that are begun before the results of one are waited for: else a GPU would wait for what follows."""
+        """Number of steps that may be started before waiting for the results of one, so that a GPU never waits."""
         return 1 if self.device.type == "cuda" else 0
 
     @property
     def supports_cuda_graphs(self) -> bool:
-        """Whether what the device is asked for can be captured as CUDA graphs and replayed; see training.execution.cuda_graphs."""
+        """Whether passes can be captured as CUDA graphs; see training.execution.cuda_graphs."""
         return self.device.type == "cuda"
 
     def autocast(self) -> AbstractContextManager:
-        """The context in which the network runs."""
+        """Return the context in which the network runs."""
         if self.precision == "fp32":
             return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)  # of weights used once
+        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)  # each weight is used once
 
     def to_device(self, tiles: np.ndarray) -> torch.Tensor:
-        """Tiles (N, C, H, W) on the device, in the map's own type; copied while the device works where it can."""
+        """Copy tiles (N, C, H, W) to the device, in the map's own type; on a GPU the copy does not block."""
         tensor = torch.from_numpy(tiles).contiguous(memory_format=self.layout)
         if self.device.type != "cuda":
             return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
-    def send(self, tiles: np.ndarray) -> PendingTensor:
-        """The same, begun now, by any thread, while the device does something else; what waits for it there."""
+    def start_upload(self, tiles: np.ndarray) -> PendingTensor:
+        """Start to copy tiles to the device, from any thread, while the device computes. Return the pending copy."""
         if self.device.type != "cuda":
             return lambda: self.to_device(tiles)
-        with torch.cuda.stream(_copying(self.device)):
-            tensor, sent = self.to_device(tiles), torch.cuda.Event()
-            sent.record()
+        with torch.cuda.stream(_copy_stream(self.device)):
+            tensor, copied = self.to_device(tiles), torch.cuda.Event()
+            copied.record()
 
-        def arrived() -> torch.Tensor:
+        def wait() -> torch.Tensor:
             stream = torch.cuda.current_stream(self.device)
-            stream.wait_event(sent)
+            stream.wait_event(copied)
             tensor.record_stream(stream)
             return tensor
 
-        return arrived
+        return wait
 
-    def fetch(self, values: torch.Tensor) -> PendingTensor:
-        """Values on their way from the device; what waits for them there, and not for what it is given after them."""
+    def start_download(self, values: torch.Tensor) -> PendingTensor:
+        """Start to copy values to the CPU. The pending copy waits for them, but not for later work of the device."""
         if self.device.type != "cuda":
-            fetched = values.cpu()
-            return lambda: fetched
-        here, fetched = values.to("cpu", non_blocking=True), torch.cuda.Event()
-        fetched.record(torch.cuda.current_stream(self.device))
+            on_cpu = values.cpu()
+            return lambda: on_cpu
+        on_cpu, copied = values.to("cpu", non_blocking=True), torch.cuda.Event()
+        copied.record(torch.cuda.current_stream(self.device))
 
-        def arrived() -> torch.Tensor:
-            fetched.synchronize()
-            return here
+        def wait() -> torch.Tensor:
+            copied.synchronize()
+            return on_cpu
 
-        return arrived
+        return wait
 
     def timestamp(self) -> Timestamp:
-        """The moment when the device is done with all that it was given: now, unless it works ahead."""
+        """Return the moment when the device finishes all work that it has got so far; on a CPU: now."""
         if self.device.type != "cuda":
             return time.perf_counter()
-        mark = torch.cuda.Event(enable_timing=True)
-        mark.record(torch.cuda.current_stream(self.device))
-        return mark
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(torch.cuda.current_stream(self.device))
+        return event
 
     @staticmethod
     def seconds_between(earlier: Timestamp, later: Timestamp) -> float:
-        """Seconds from one mark to another; waits for it."""
+        """Return the seconds from one timestamp to a later one; wait until the device reaches it."""
         if isinstance(later, float):
             return later - earlier
         later.synchronize()
         return earlier.elapsed_time(later) / 1000
 
     def forward_function(self, network: nn.Module) -> Forward:
-        """What calls the network: itself, or what it is compiled to when it is first called."""
+        """Return the network, or its compiled version, which is compiled at the first call."""
         return torch.compile(network) if self.compile else network
 
 
 @cache
-def _copying(device: torch.device) -> torch.cuda.Stream:
-    """What copies to a GPU are queued in, apart from what it computes."""
+def _copy_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream for copies to a GPU, separate from its computations."""
     return torch.cuda.Stream(device)
 
 
 def usable_cores() -> int:
-    """CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def resolve_threads(config: Config) -> int:
-    """The number of threads of the run; torch, and what numpy and scikit-learn compute with, are told of it here."""
+    """Return the number of threads of the run, and set it for torch, numpy and scikit-learn."""
     threads = usable_cores() if config.threads == "auto" else config.threads
     torch.set_num_threads(threads)
     threadpool_limits(threads)
@@ -145,16 +145,16 @@ def resolve_threads(config: Config) -> int:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device a config names.
+    """Return the device that a config names.
 
     Raises:
-        UserError: this machine does not have it
+        UserError: this machine does not have the device
     """
     has_mps = torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
     device = torch.device(name)
-    absent = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-    if absent or (device.type == "mps" and not has_mps):
+    is_missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    if is_missing or (device.type == "mps" and not has_mps):
         raise UserError(f'\'device\' is {name}, which this machine does not have. Use "auto" or "cpu".')
     return device

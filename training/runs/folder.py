@@ -1,4 +1,4 @@
-"""The run's folder: results/NAME with all that says what was run."""
+"""The run's folder, results/NAME, with files that describe the run."""
 
 import json
 import os
@@ -18,16 +18,16 @@ PACKAGES = ("torch", "torchvision", "timm", "rasterio", "numpy", "scikit-learn",
 
 
 def create_folder(name: str, config: Config, maps: dict[str, dict], results: Path = RESULTS) -> Path:
-    """A new folder results/NAME, or NAME-2, NAME-3, ... where that exists, which appears with what describes the run.
+    """Create and return a new folder results/NAME, or NAME-2, NAME-3, ... if that exists.
 
-    It holds config.json (resolved) and run.json: command line, versions, git revision, what the maps were.
+    From the start it holds config.json (resolved) and run.json: command line, versions, git revision, maps.
 
     Raises:
-        StorageError: nothing can be written there
+        StorageError: the folder cannot be written
     """
     with writing(results / name), temporary_folder(results) as temporary:
         write_text(temporary / "config.json", config.to_json())
-        write_text(temporary / "run.json", json.dumps(_about(maps), indent=1) + "\n")
+        write_text(temporary / "run.json", json.dumps(_describe_run(maps), indent=1) + "\n")
         for number in count(1):
             folder = results / (name if number == 1 else f"{name}-{number}")
             if not folder.exists() and rename_folder(temporary, folder):
@@ -35,31 +35,32 @@ def create_folder(name: str, config: Config, maps: dict[str, dict], results: Pat
 
 
 def lock_folder(folder: Path) -> Lock:
-    """The lock of a run's folder, which is held while the run is made; half-written files in it are removed.
+    """Return the lock of a run's folder, to hold while the run executes. Remove partly written files in the folder.
 
     Raises:
-        UserError: another process is making this run
+        UserError: another process is executing this run
     """
     lock = Lock.acquire(folder)
     if lock is None:
-        raise UserError(f"{folder}: this run is being made by another process. Wait for it, or stop it first.")
+        raise UserError(f"{folder}: another process is executing this run. Wait until it ends, or stop it first.")
     remove_partial_files(folder)
     return lock
 
 
 def log_resume(folder: Path, config: Config, step: int) -> None:
-    """Add to run.json that the run goes on from a step, and write the config, of which a few keys may have changed."""
+    """Log in run.json that the run resumes after a step, and write the config, in which some keys may have changed."""
     try:
-        about = json.loads((folder / "run.json").read_text(encoding="utf8"))
+        description = json.loads((folder / "run.json").read_text(encoding="utf8"))
     except (OSError, ValueError):  # removed or edited: the run does not need it
-        about = {}
+        description = {}
     resumed = {"at": _now(), "step": step, "command": sys.argv}
-    about["resumed"] = [*about.get("resumed", []), resumed]
-    write_text(folder / "run.json", json.dumps(about, indent=1) + "\n")
+    description["resumed"] = [*description.get("resumed", []), resumed]
+    write_text(folder / "run.json", json.dumps(description, indent=1) + "\n")
     write_text(folder / "config.json", config.to_json())
 
 
-def _about(maps: dict[str, dict]) -> dict:
+def _describe_run(maps: dict[str, dict]) -> dict:
+    """Return the content of run.json."""
     return {
         "started": _now(),
         "command": sys.argv,
@@ -83,7 +84,7 @@ def _version(package: str) -> str | None:
 
 
 def _git_revision() -> str | None:
-    """Revision of this program, with -dirty where files were changed; None where it does not come from git."""
+    """Return the git revision of this program, with -dirty if files are changed; None outside of git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""SIGINT (Ctrl-C) and SIGTERM: a run ends between two steps, or at once where none is being made."""
+"""SIGINT (Ctrl-C) and SIGTERM end a run: after the current training step, or at once outside of a step."""
 
 import signal
 import sys
@@ -9,10 +9,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):
-    """The process was asked to end. No Exception, so that nothing takes it for a failure and goes on.
+    """A signal ended the process. Not an Exception, so that `except Exception` does not catch it.
 
     Attributes:
-        number: of the signal
+        number: number of the signal
     """
 
     def __init__(self, number: int):
@@ -21,42 +21,43 @@ class Interrupted(BaseException):
 
 
 class Interruption:
-    """Turns the first signal into `Interrupted`; a second Ctrl-C ends the process as it would without this.
+    """Context manager that turns the first signal into `Interrupted`; a second Ctrl-C ends the process at once.
 
-    A context manager; inside of `deferred` blocks the exception waits for the end of the block.
+    Inside a `deferred` block the exception is raised at the end of the block.
     """
 
     def __init__(self):
-        self._deferred, self._noted = 0, None  # blocks around what is being done
-        self._before = {}
+        self._deferred = 0  # number of nested `deferred` blocks
+        self._pending_signal = None
+        self._previous_handlers = {}
 
     def __enter__(self) -> "Interruption":
         for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-                self._before[number] = signal.signal(number, self._receive)
+            if signal.getsignal(number) != signal.SIG_IGN:  # ignored e.g. under nohup: leave it so
+                self._previous_handlers[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *_) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame) -> None:
-        if signal.SIGINT in self._before:
+        if signal.SIGINT in self._previous_handlers:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-        if signal.SIGTERM in self._before:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may come twice, and the first is being obeyed
+        if signal.SIGTERM in self._previous_handlers:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may arrive twice; the first is being handled
         if not self._deferred:
             raise Interrupted(number)
-        self._noted = number
-        print("\nThis step is finished first. Ctrl-C once more: stop at once.", file=sys.stderr, flush=True)
+        self._pending_signal = number
+        print("\nFinishing this step first. Press Ctrl-C again to stop at once.", file=sys.stderr, flush=True)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """A block that is not broken off: a signal is noted, and the exception raised when the outermost block ends."""
+        """Delay signals: if one arrives in the block, raise `Interrupted` when the outermost block ends."""
         self._deferred += 1
         try:
             yield
         finally:
             self._deferred -= 1
-        if self._noted is not None and not self._deferred:
-            raise Interrupted(self._noted)
+        if self._pending_signal is not None and not self._deferred:
+            raise Interrupted(self._pending_signal)

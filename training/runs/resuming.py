@@ -1,4 +1,4 @@
-"""Where a run stands: a new one, or one that goes on from the last checkpoint in its folder."""
+"""Start a new run, or open an interrupted run to resume it from the last checkpoint in its folder."""
 
 import logging
 from dataclasses import dataclass
@@ -17,13 +17,14 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Run:
-    """A run while it is made; a context manager, at whose end other processes may go on with it.
+    """A run that this process executes; a context manager that holds the lock of the run's folder.
 
     Attributes:
         folder: results/NAME
-        config: resolved
-        checkpoint: where it goes on from; None: it begins
-        is_new: False where an earlier process has begun it, even without coming to a checkpoint
+        config: config of the run
+        checkpoint: checkpoint to resume from; None: start at step 0
+        is_new: False if an earlier process started the run, even if it wrote no checkpoint
+        lock: keeps other processes from executing the same run
     """
 
     folder: Path
@@ -34,17 +35,17 @@ class Run:
 
     @property
     def step(self) -> int:
-        """Steps trained before, -1 if the run begins."""
+        """Number of steps in the checkpoint, -1: no checkpoint."""
         return self.checkpoint["step"] if self.checkpoint else -1
 
     @property
     def scored_step(self) -> int:
-        """The last step of which scores are shown, -1 if there is none."""
+        """Last step in the checkpoint whose scores are reported, -1: none."""
         return self.checkpoint["scorer"]["scored_step"] if self.checkpoint else -1
 
     @property
     def is_complete(self) -> bool:
-        """Whether all epochs are trained, evaluated and shown."""
+        """Whether all epochs are trained and evaluated."""
         last_step = self.config.epochs * self.config.iterations
         return self.step >= last_step and self.checkpoint["evaluating"] is None
 
@@ -54,30 +55,30 @@ class Run:
     def __exit__(self, kind, error, trace) -> None:
         self.lock.release()
         if isinstance(error, (Interrupted, StorageError, OutOfMemory)) or is_out_of_memory(error):
-            note = f"Go on with: python main.py resume {self.folder}"
-            if note not in getattr(error, "__notes__", []):  # a run that was opened is left twice
+            note = f"To resume: python main.py resume {self.folder}"
+            if note not in getattr(error, "__notes__", []):  # the context of a resumed run is left twice
                 error.add_note(note)
 
 
 def start_run(config: Config, maps: dict[str, dict]) -> Run:
-    """A new run, in a new folder. maps: their fingerprints."""
+    """Start a new run in a new folder. maps: name -> fingerprint of each map."""
     folder = create_folder(config.run_name, config, maps)
     return Run(folder, config, None, True, lock_folder(folder))
 
 
 def open_run(folder: Path, overrides: list[str]) -> Run:
-    """The run in a folder, to go on with.
+    """Return the run in a folder, to resume it.
 
     Args:
         folder: results/NAME
-        overrides: key=value, of keys that may change
+        overrides: key=value items, for keys that may change
     Raises:
-        UserError: there is no run, another process is making it, its checkpoint is damaged, or the config
-            contradicts it
+        UserError: there is no run, another process is executing it, its checkpoint is damaged, or the config
+            contradicts the checkpoint
     """
     if not (folder / "config.json").is_file():
-        there = ", ".join(str(path.parent) for path in sorted(RESULTS.glob("*/config.json"))) or "none yet"
-        raise UserError(f"{folder}: there is no run here to go on with. Runs in {RESULTS}: {there}.")
+        runs = ", ".join(str(path.parent) for path in sorted(RESULTS.glob("*/config.json"))) or "none yet"
+        raise UserError(f"{folder}: there is no run here to resume. Runs in {RESULTS}: {runs}.")
     lock = lock_folder(folder)
     try:
         run = _open(folder, overrides, lock)
@@ -90,12 +91,12 @@ def open_run(folder: Path, overrides: list[str]) -> Run:
 def _open(folder: Path, overrides: list[str], lock: Lock) -> Run:
     config = configuration.load(folder / "config.json", overrides)
     if not (folder / LAST).exists():
-        log.info("%s: no checkpoint was written yet; the run begins again", folder)
+        log.info("%s: there is no checkpoint yet; the run starts again from step 0", folder)
         return Run(folder, config, None, False, lock)
     checkpoint = load(folder / LAST)
     check_config(folder, config, checkpoint)
     run = Run(folder, config, checkpoint, False, lock)
     if not run.is_complete:
         log_resume(folder, config, run.step)
-        log.info("%s goes on after step %d", folder, run.step)
+        log.info("%s: resumed after step %d", folder, run.step)
     return run

@@ -1,4 +1,4 @@
-"""Evaluation of a network: embeddings of the pools' tiles, and how well simple models read land cover from them."""
+"""Evaluation of a network: embed the pools' tiles, and score simple models that predict land cover from them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,32 +13,32 @@ from dataProcessors.statistics import band_statistics
 from evaluation.scoring import Evaluation, Settings, draws, evaluate
 from training.scoring.segmenter import Segmenter
 
-MAX_BATCH_PIXELS = 2_500_000  # per band, in tiles that pass the network together
+MAX_BATCH_PIXELS = 2_500_000  # pixels per band in one forward pass of an evaluation
 
 Scaling = tuple[np.ndarray, np.ndarray]  # offset (C,) and scale (C,)
 EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
 
 
 def max_batch(size: int) -> int:
-    """How many tiles of size x size pixels a network takes together, at most."""
+    """Return the maximal number of tiles of size x size pixels in one forward pass."""
     return max(1, MAX_BATCH_PIXELS // size**2)
 
 
 def in_batches(positions: np.ndarray, size: int) -> list[np.ndarray]:
-    """Positions (N, 2) in parts that a network takes at once."""
+    """Split positions (N, 2) into batches of at most `max_batch` tiles."""
     step = max_batch(size)
     return [positions[i : i + step] for i in range(0, len(positions), step)]
 
 
 @dataclass(frozen=True)
 class Features:
-    """One feature vector for each tile that any draw uses.
+    """A feature set: one feature vector for each tile that any draw uses.
 
     Attributes:
         name: "trained", "untrained" or "band_statistics"
-        fit: (F, D) of the fit tiles
-        score: (S, D) of the scored tiles
-        windows: (W, D) of the segmentation's windows; None where it is off
+        fit: (F, D) features of the tiles to fit on
+        score: (S, D) features of the tiles to score
+        windows: (W, D) features of the segmentation's windows; None: no segmentation
     """
 
     name: str
@@ -51,14 +51,14 @@ class Evaluator:
     """Scores feature sets on the same seeded draws of the same tiles.
 
     Args:
-        config: of the run
-        maps: tiles of the image map, and the pools that draws are taken from
-        scaling: offset and scale per band of the map's normalisation, for the band statistics
-        jobs: CPU cores the simple models may use
+        config: config of the run
+        maps: tiles of the image map, and the pools that the draws are taken from
+        scaling: offset and scale of each band, for the band statistics
+        jobs: number of CPU cores that the simple models may use
 
     Attributes:
-        fit, score: the tiles of the fit and of the score pool that any draw uses
-        segmenter: scores segmentation too; None: it is off
+        fit, score: the tiles of the fit pool and of the score pool that any draw uses
+        segmenter: scores the segmentation; None: no segmentation
     """
 
     def __init__(self, config: Config, maps: OpenMaps, scaling: Scaling, jobs: int):
@@ -77,13 +77,13 @@ class Evaluator:
         )  # fmt: skip
 
     def embed(self, name: str, embed: EmbedPositions) -> Features:
-        """Features of all tiles, under a name."""
+        """Return the features of all tiles. name: of the feature set."""
         windows = embed(self.segmenter.windows) if self.segmenter else None
         return Features(name, embed(self.fit.positions), embed(self.score.positions), windows)
 
     @cached_property
     def band_statistics(self) -> Features:
-        """Mean and standard deviation of each band: the plainest features there are."""
+        """Mean and standard deviation of each band: the simplest features."""
 
         def embed(positions: np.ndarray) -> np.ndarray:
             tiles = (self.image.read(part, self.size) for part in in_batches(positions, self.size))
@@ -92,7 +92,7 @@ class Evaluator:
         return self.embed("band_statistics", embed)
 
     def evaluate(self, features: Features) -> Evaluation:
-        """Mean and spread of every score over the draws."""
+        """Return the mean and the spread over the draws of every score."""
         evaluation = evaluate(
             features.name, features.fit, features.score, self.fit.proportions, self.score.proportions, self.draws,
             self.settings,
@@ -108,12 +108,12 @@ class Evaluator:
 
 
 def renamed(evaluation: Evaluation, name: str) -> Evaluation:
-    """The same scores under another name of the features."""
+    """Return the same evaluation with another name of the feature set."""
     scores = [score._replace(features=name) for score in evaluation.scores]
     return replace(evaluation, features=name, scores=scores)
 
 
 def _used(pool: Pool, indices: list[np.ndarray]) -> tuple[Pool, list[np.ndarray]]:
-    """The tiles of a pool that any draw uses, and the draws as indices into those."""
+    """Return the tiles of a pool that any draw uses, and the draws as indices into these tiles."""
     used = np.unique(np.concatenate(indices))
     return pool.take(used), [np.searchsorted(used, drawn) for drawn in indices]

@@ -1,4 +1,4 @@
-"""What a training step does with a batch of clusters, for the magnet loss."""
+"""Training steps on batches of clusters, for the magnet loss."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,27 +17,27 @@ from training.steps.step import EmbedFunctions, Step, StepOutput, TileMaps
 
 
 class ClusterStep(Step):
-    """Magnet loss without labels: clusters around centres on the map, each a class of its own."""
+    """Magnet loss without labels: tiles are clustered on the map, and every cluster is its own class."""
 
     def __init__(self, config: Config, maps: TileMaps):
         self.loss = LOSSES[config.loss_name](config.margin)
         self.batches = ClusterBatches(maps.sampler(), maps.read, config.magnet_clusters, config.batch_size)
 
     def __call__(self, batch: Batch, embed: EmbedFunctions) -> StepOutput:
-        """Loss terms (n,), one per tile."""
+        """Return the loss terms (n,), one per tile."""
         embeddings = embed.train(batch)
-        given = (batch.clusters, batch.cluster_classes)
         to_device = partial(torch.Tensor.to, device=embeddings.device, non_blocking=True)
-        on_device = [None if ids is None else to_device(torch.from_numpy(ids)) for ids in given]
-        terms = self.loss.terms(embeddings, *on_device)
+        arrays = (batch.clusters, batch.cluster_classes)
+        clusters, classes = (None if array is None else to_device(torch.from_numpy(array)) for array in arrays)
+        terms = self.loss.terms(embeddings, clusters, classes)
         table = pairwise_squared_distances(embeddings.detach())
         masks = [to_device(mask) for mask in _masks(batch)]
-        distances = {role: _mean_of(table, mask) for role, mask in zip(("positive", "negative"), masks)}
-        return StepOutput(terms, embeddings, distances, lambda chosen: _hardest(table, masks, chosen))
+        distances = {role: _masked_mean(table, mask) for role, mask in zip(("positive", "negative"), masks)}
+        return StepOutput(terms, embeddings, distances, lambda tiles: _hardest(table, masks, tiles))
 
 
 class ClassClusterStep(ClusterStep):
-    """Magnet loss with labels: each class is split into clusters by k-means on its embeddings, anew every epoch."""
+    """Magnet loss with labels: at every epoch, k-means splits the embeddings of each class into clusters."""
 
     def __init__(self, config: Config, maps: TileMaps):
         self.loss = LOSSES[config.loss_name](config.margin)
@@ -46,46 +46,46 @@ class ClassClusterStep(ClusterStep):
         self.batches = IndexBatches(maps.pools["train"], maps.read, clusters, tiles, config.seed)
 
     def begin_epoch(self, epoch: int, embed_positions: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Cluster the training pool by its embeddings of now."""
+        """Cluster the training pool by the embeddings of the current network."""
         pool, rng = self.batches.pool, np.random.default_rng([self.seed, epoch, 3])
         embeddings = embed_positions(pool.positions)
         self.batches.index = ClusterIndex.build(embeddings, pool.labels, self.clusters_per_class, rng)
 
     def finish(self, batch: Batch, terms: np.ndarray) -> None:
-        """Tell the index of the clusters' losses: in proportion to them it draws the seeds of later batches."""
+        """Update the clusters' losses in the index: later seed clusters are drawn in proportion to them."""
         self.batches.index.update(batch.cluster_ids[batch.clusters], terms)
         self.batches.drawn.pop(batch.step, None)
 
     def state_dict(self) -> dict:
-        """The cluster index, and the tiles drawn by it for steps to come, which knew the losses of their moment."""
+        """Return the cluster index, and the batches already drawn for later steps: they depend on earlier losses."""
         if self.batches.index is None:
             return {}
         drawn = {step: to_tensors(batch._asdict()) for step, batch in self.batches.drawn.items()}
         return {"index": to_tensors(vars(self.batches.index)), "drawn": drawn}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from what `state_dict` gave."""
+        """Restore the state from what `state_dict` returned."""
         if state:
             self.batches.index = ClusterIndex(**to_arrays(state["index"]))
             self.batches.drawn = {step: ClusterBatch(**to_arrays(batch)) for step, batch in state["drawn"].items()}
 
 
 def _masks(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Which tiles (columns) of a batch of clusters are others of the same cluster, and which of another class."""
+    """Return two masks (n, n) bool: other tiles (columns) of the same cluster, and tiles of another class."""
     clusters = batch.clusters
     classes = clusters if batch.cluster_classes is None else batch.cluster_classes[clusters]
     same = (clusters[:, None] == clusters) & ~np.eye(len(clusters), dtype=bool)
     return torch.from_numpy(same), torch.from_numpy(classes[:, None] != classes)
 
 
-def _mean_of(table: Tensor, mask: Tensor) -> Tensor:
-    """Mean (n,) of each row of a table (n, N) within a mask; rows without any are left out."""
-    number = mask.sum(1)
-    return ((table * mask).sum(1) / number)[number > 0]
+def _masked_mean(table: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean (n,) of each row of a table (m, N) within a mask; rows with an empty mask are left out."""
+    counts = mask.sum(1)
+    return ((table * mask).sum(1) / counts)[counts > 0]
 
 
 def _hardest(table: Tensor, masks: list[Tensor], tiles: np.ndarray) -> dict[str, np.ndarray]:
-    """Of tiles (k,) of a batch of clusters: themselves, the farthest of their own, the closest of another class."""
-    found = batch_hard(table, *masks)
-    rows = {"farthest of its cluster": found.positive, "closest of another class": found.negative}
-    return {"tile": tiles} | {role: indices.cpu().numpy()[tiles] for role, indices in rows.items()}
+    """Return, for tiles (k,) of a batch, the farthest tile of their cluster and the closest tile of another class."""
+    hardest = batch_hard(table, *masks)
+    roles = {"farthest of its cluster": hardest.positive, "closest of another class": hardest.negative}
+    return {"tile": tiles} | {role: indices.cpu().numpy()[tiles] for role, indices in roles.items()}

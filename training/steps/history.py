@@ -1,4 +1,4 @@
-"""What is remembered of past training steps for pictures: where tiles were sampled, which tuples were hardest."""
+"""History of the training steps, for pictures: where tiles were sampled, and which tuples were hardest."""
 
 from collections.abc import Callable
 
@@ -6,14 +6,15 @@ import numpy as np
 
 from training.runs.checkpoint import to_arrays, to_tensors
 
-MAX_SAMPLED = 400  # positions per role that are remembered, to be drawn on the map
-MAX_HARDEST = 8  # tuples
+MAX_SAMPLED = 400  # positions per role that are stored, to draw them on the map
+MAX_HARDEST = 8  # tuples that are stored
 
-Tuples = Callable[[np.ndarray], dict[str, np.ndarray]]  # indices (k,) of loss terms -> role -> tiles (k,), -1: none
+# indices (k,) of loss terms -> role -> index (k,) in the batch of the tile in that role, -1: the term has none
+TilesOfTerms = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 class SampledPositions:
-    """Positions trained on so far by role, thinned out evenly once they are very many."""
+    """Positions trained on so far, by role; evenly thinned out when there are more than MAX_SAMPLED."""
 
     def __init__(self):
         self._parts: dict[str, list[np.ndarray]] = {}
@@ -21,7 +22,7 @@ class SampledPositions:
         self._seen: dict[str, int] = {}
 
     def add(self, role: str, positions: np.ndarray) -> None:
-        """Add positions (n, 2) of tiles that were trained on in a role."""
+        """Add the positions (n, 2) of tiles that were trained on in a role."""
         stride, seen = self._stride.setdefault(role, 1), self._seen.get(role, 0)
         self._seen[role] = seen + len(positions)
         thinned = positions[np.arange(seen, seen + len(positions)) % stride == 0]
@@ -33,44 +34,44 @@ class SampledPositions:
             self._stride[role] = 2 * stride
 
     def by_role(self) -> dict[str, np.ndarray]:
-        """Role -> positions (n, 2)."""
+        """Return role -> positions (n, 2)."""
         return {role: np.concatenate(parts) for role, parts in self._parts.items()}
 
     def state_dict(self) -> dict:
-        """What a checkpoint holds of it."""
+        """Return the part of a checkpoint that belongs to this object."""
         return {"positions": to_tensors(self.by_role()), "stride": dict(self._stride), "seen": dict(self._seen)}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from what `state_dict` gave."""
+        """Restore the state from what `state_dict` returned."""
         self._parts = {role: [positions] for role, positions in to_arrays(state["positions"]).items()}
         self._stride, self._seen = dict(state["stride"]), dict(state["seen"])
 
 
 class HardestTuples:
-    """The tuples of largest loss since the last `clear`, from hard to easy.
+    """The tuples with the largest loss since the last `clear`, largest first.
 
     Attributes:
-        losses: of each tuple
-        positions: role -> [x, y] of each tuple's tile
+        losses: loss of each tuple
+        positions: for each tuple, role -> [x, y] of its tile
     """
 
     def __init__(self):
         self.losses: list[float] = []
         self.positions: list[dict[str, list[int]]] = []
 
-    def add(self, terms: np.ndarray, positions: np.ndarray, tuples: Tuples) -> None:
-        """Add the hardest of a step.
+    def add(self, terms: np.ndarray, positions: np.ndarray, tiles_of_terms: TilesOfTerms) -> None:
+        """Add the hardest tuples of a step.
 
         Args:
             terms: (n,) loss of each tuple, finite
-            positions: (N, 2) of the batch's tiles
-            tuples: which tiles the terms are of; those without a tile in some role are left out
+            positions: (N, 2) positions of the batch's tiles
+            tiles_of_terms: returns the tiles of terms; tuples without a tile in some role are left out
         """
         hardest = np.argsort(-terms, kind="stable")[:MAX_HARDEST]
         hardest = hardest[terms[hardest] > (self.losses[-1] if len(self.losses) == MAX_HARDEST else 0)]
         if not len(hardest):
             return
-        tiles = tuples(hardest)
+        tiles = tiles_of_terms(hardest)
         for place, term in enumerate(hardest):
             if all(indices[place] >= 0 for indices in tiles.values()):
                 self.losses.append(float(terms[term]))
@@ -82,21 +83,21 @@ class HardestTuples:
         self.losses = [self.losses[i] for i in order]
         self.positions = [self.positions[i] for i in order]
 
-    def rows(self) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
-        """Positions (n, 2) of all their tiles, and the name of each role with the indices of its tiles among them."""
+    def tiles_by_role(self) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
+        """Return the positions (n, 2) of all their tiles, and for each role its name and its indices into them."""
         roles = list(self.positions[0]) if self.positions else []
-        places = np.array([[tiles[role] for tiles in self.positions] for role in roles], np.int64).reshape(-1, 2)
-        indices = np.arange(len(places)).reshape(len(roles), len(self.positions))
-        return places, list(zip(roles, indices))
+        positions = np.array([[tiles[role] for tiles in self.positions] for role in roles], np.int64).reshape(-1, 2)
+        indices = np.arange(len(positions)).reshape(len(roles), len(self.positions))
+        return positions, list(zip(roles, indices))
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Remove all tuples."""
         self.losses, self.positions = [], []
 
     def state_dict(self) -> dict:
-        """What a checkpoint holds of it."""
+        """Return the part of a checkpoint that belongs to this object."""
         return {"losses": list(self.losses), "positions": [dict(tiles) for tiles in self.positions]}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from what `state_dict` gave."""
+        """Restore the state from what `state_dict` returned."""
         self.losses, self.positions = list(state["losses"]), list(state["positions"])

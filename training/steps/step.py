@@ -1,4 +1,4 @@
-"""What every training step has: batches, ways to embed their tiles, loss terms, and what a checkpoint keeps of it."""
+"""Base class of all training steps: it samples batches and computes their loss terms."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,34 +12,34 @@ from dataProcessors.sampling.batches import Batch, ClusterBatches, IndexBatches,
 from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.tile_sampler import TileSampler
 from losses import Loss
-from training.steps.history import Tuples
+from training.steps.history import TilesOfTerms
 
 Embed = Callable[[np.ndarray], Tensor]  # raw tiles (N, C, H, W) -> embeddings (N, D)
 
 
 class TileMaps(Protocol):
-    """What a step needs of the maps of a run; see dataProcessors.maps.OpenMaps.
+    """The part of dataProcessors.maps.OpenMaps that a step needs.
 
     Attributes:
         read: positions (N, 2) -> tiles (N, C, size, size)
-        pools: "train" and others, where training is supervised
+        pools: pools by name; with "train" if training is supervised
     """
 
     read: Reader
     pools: dict[str, Pool]
 
     def sampler(self) -> TileSampler:
-        """Draws positions."""
+        """Return the sampler of positions."""
 
 
 @dataclass
 class EmbedFunctions:
-    """The ways a step may pass tiles through the network.
+    """The forward passes that a step may use.
 
     Attributes:
-        train: the tiles of a batch, augmented, in training mode, with gradient; they may not be finite
-        no_grad: in evaluation mode, without gradient
-        eval_with_grad: in evaluation mode, with gradient: for a few tiles, of which no batch statistics should be taken
+        train: augmented tiles of a batch, training mode, with gradient; the embeddings are not checked to be finite
+        no_grad: evaluation mode, without gradient
+        eval_with_grad: evaluation mode, with gradient: for few tiles, too few to take batch statistics from
     """
 
     train: Callable[[Batch], Tensor]
@@ -49,30 +49,30 @@ class EmbedFunctions:
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What a step makes of a batch.
+    """The result of a step on a batch.
 
     Attributes:
         terms: (n,) loss of each tuple or tile, with gradient
-        embeddings: (N, D) of the batch's tiles
-        distances: squared distances (n,) of the tuples' anchors to their positives and negatives, by role; for
-            clusters the mean ones of each tile to the others of its cluster, and to those of other classes
-        tuples: indices (k,) of terms -> role -> indices (k,) of the batch's tiles that the terms are of; -1: none
+        embeddings: (N, D) embeddings of the batch's tiles
+        distances: role -> squared distances (n,) from each tuple's anchor to its tile in that role; for clusters, the
+            mean squared distance from each tile to the other tiles of its cluster, and to tiles of other classes
+        tiles_of_terms: returns the tiles in the batch that given terms belong to; see history.TilesOfTerms
         loss: scalar, with gradient; None: the mean of the terms
     """
 
     terms: Tensor
     embeddings: Tensor
     distances: dict[str, Tensor]
-    tuples: Tuples
+    tiles_of_terms: TilesOfTerms
     loss: Tensor | None = None
 
 
 class Step(ABC):
-    """One way to train: makes its batches and turns each into loss terms.
+    """One way to train: it samples the batches, and computes the loss terms of each batch.
 
     Attributes:
-        loss: makes the terms, and reduces them unless the output holds the loss itself
-        batches: `.task(step)` makes a step's batch
+        loss: computes the terms; also their mean, unless the step's output contains the loss itself
+        batches: `.task(step)` returns the task that makes the batch of a step
     """
 
     loss: Loss | nn.Module
@@ -80,17 +80,17 @@ class Step(ABC):
 
     @abstractmethod
     def __call__(self, batch: Batch, embed: EmbedFunctions) -> StepOutput:
-        """Loss terms of a batch."""
+        """Return the loss terms of a batch."""
 
     def begin_epoch(self, epoch: int, embed_positions: Callable[[np.ndarray], np.ndarray]) -> None:  # noqa: B027
-        """Called before an epoch's first batch is drawn; embed_positions: (N, 2) -> embeddings (N, D)."""
+        """Called before the first batch of an epoch is drawn; embed_positions: (N, 2) -> embeddings (N, D)."""
 
     def finish(self, batch: Batch, terms: np.ndarray) -> None:  # noqa: B027
-        """Called after the optimizer's step with the loss terms (n,) float32; on a GPU a step later."""
+        """Called after the optimizer's step, with the loss terms (n,) float32; on a GPU one step later."""
 
     def state_dict(self) -> dict:
-        """What a checkpoint must hold beside the sampler's place: plain values and tensors."""
+        """Return plain values and tensors for the checkpoint, which stores the last anchor separately."""
         return {}
 
     def load_state_dict(self, state: dict) -> None:  # noqa: B027
-        """Go on from what `state_dict` gave."""
+        """Restore the state from what `state_dict` returned."""

@@ -1,4 +1,4 @@
-"""Which step trains which loss."""
+"""The table of training steps: which class of step trains which loss."""
 
 from config import Config
 from config.library import LIBRARY_LOSSES, TAKE_MINERS
@@ -8,7 +8,7 @@ from training.steps.step import Step, TileMaps
 from training.steps.tuple_step import TupleStep
 
 BOTH = (False, True)
-# (loss, supervised) -> how a step is made, and how it is made where a miner of the library is named
+# (loss, supervised) -> class of the step; MINED_STEPS are used if the config names a miner of the library
 STEPS: dict[tuple[str, bool], type[Step]] = {
     ("tripletloss", False): TupleStep,
     ("tripletloss", True): TupleStep,
@@ -21,6 +21,6 @@ MINED_STEPS = {(name, supervised): MinedStep for name in TAKE_MINERS for supervi
 
 
 def make_step(config: Config, maps: TileMaps) -> Step:
-    """The step of a run. maps: where its tiles come from."""
+    """Return the training step of a run. maps: the maps that its tiles are read from."""
     steps = MINED_STEPS if config.library_miners else STEPS
     return steps[config.loss_name, config.supervised](config, maps)

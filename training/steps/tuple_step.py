@@ -1,4 +1,4 @@
-"""What a training step does with a batch of tuples: which tiles form them, by hard mining for one, and their loss."""
+"""Training step on batches of triplets or quadruplets: hard mining, then the loss."""
 
 import numpy as np
 import torch
@@ -19,26 +19,27 @@ ROLES = {
 
 
 class TupleStep(Step):
-    """Triplets and quadruplets, with offline and online hard mining in any combination; offline comes first."""
+    """Triplets or quadruplets, with offline and online hard mining in any combination; offline comes first."""
 
     def __init__(self, config: Config, maps: TileMaps):
         self.loss = self.make_loss(config)
         offline = {"RANDOM_HARD_POSITIVE": "positive", "RANDOM_HARD_NEGATIVE": "negative"}
         online = {"HARD_POSITIVE": "positive", "HARD_NEGATIVE": "negative"}
         self.online = [role for mode, role in online.items() if mode in config.mining]
-        fresh = tuple(role for mode, role in offline.items() if mode in config.mining)
-        self.batches = TupleBatches(maps.sampler(), maps.read, config.batch_size, self.tuple_roles(config), fresh)
+        mined_offline = tuple(role for mode, role in offline.items() if mode in config.mining)
+        roles = self.tuple_roles(config)
+        self.batches = TupleBatches(maps.sampler(), maps.read, config.batch_size, roles, mined_offline)
 
     def make_loss(self, config: Config) -> nn.Module:
-        """What takes the embeddings of tuples."""
+        """Return the loss module, which takes the embeddings of tuples."""
         return LOSSES[config.loss_name](config.margin, alt_loss=config.alt_loss)
 
     def tuple_roles(self, config: Config) -> tuple[str, ...]:
-        """Of the tiles that are drawn for each tuple."""
+        """Return the roles of the tiles that are drawn for each tuple."""
         return ROLES[config.loss_name]
 
     def __call__(self, batch: Batch, embed: EmbedFunctions) -> StepOutput:
-        """Loss terms (B,), one per tuple."""
+        """Return the loss terms (B,), one per tuple."""
         rows = [torch.from_numpy(indices) for indices in batch.roles.values()]  # a (B,) per role
         replaced = self._mine_offline(batch, embed)
         embeddings = embed.train(batch)  # (N, D)
@@ -47,7 +48,7 @@ class TupleStep(Step):
         replaced |= rows[2] != drawn
         if len(rows) == 4 and replaced.any():
             embeddings, rows[3] = self._second_negatives(batch, embed, embeddings, rows, replaced)
-            rows = [row[rows[3] >= 0] for row in rows]  # a tuple that has no second negative anywhere is left out
+            rows = [row[rows[3] >= 0] for row in rows]  # a tuple without any second negative is left out
         chosen = [embeddings[row.to(embeddings.device, non_blocking=True)] for row in rows]
         shown = dict(zip(list(batch.roles)[:3], rows))
         return StepOutput(
@@ -58,7 +59,7 @@ class TupleStep(Step):
         )
 
     def _mine_offline(self, batch: Batch, embed: EmbedFunctions) -> Tensor:
-        """Put the hardest of each role's fresh candidates into the batch; which negatives were replaced (B,)."""
+        """Replace tiles of the batch by the hardest offline candidates. Return which negatives changed (B,) bool."""
         replaced = torch.zeros(len(batch.roles["anchor"]), dtype=torch.bool)
         if not batch.candidates:
             return replaced
@@ -77,9 +78,10 @@ class TupleStep(Step):
         return replaced
 
     def _mine_online(self, rows: list[Tensor], embeddings: Tensor, batch: Batch) -> list[Tensor]:
+        """Return the tile of each tuple (B,) by role, with the hardest tiles of the batch in the mined roles."""
         if not self.online:
             return list(rows)
-        anchors, distances = rows[0], distances_between(embeddings)
+        anchors, distances = rows[0], pairwise_distances_on_cpu(embeddings)
         hardest = batch_hard(
             distances[anchors], torch.from_numpy(batch.positive)[anchors], torch.from_numpy(batch.negative)[anchors]
         )
@@ -93,23 +95,23 @@ class TupleStep(Step):
     def _second_negatives(
         self, batch: Batch, embed: EmbedFunctions, embeddings: Tensor, rows: list[Tensor], replaced: Tensor
     ):
-        """Embeddings, those of tiles drawn anew appended; the second negatives (B,), -1 where the map has none."""
+        """Return the embeddings, with those of newly drawn tiles appended, and the second negatives (B,), -1: none."""
         anchors, first, drawn = rows[0], rows[2], rows[3]
-        distances, negatives = distances_between(embeddings), torch.from_numpy(batch.negative)
+        distances, negatives = pairwise_distances_on_cpu(embeddings), torch.from_numpy(batch.negative)
         second = torch.where(replaced, second_negative(distances, negatives, anchors, first), drawn)
-        anew = (second < 0).nonzero()[:, 0]
-        if not len(anew):
+        missing = (second < 0).nonzero()[:, 0]
+        if not len(missing):
             return embeddings, second
-        places, found = self.batches.second_negatives(
-            batch.step, batch.positions[anchors[anew]], batch.positions[first[anew]]
+        positions, found = self.batches.second_negatives(
+            batch.step, batch.positions[anchors[missing]], batch.positions[first[missing]]
         )
-        anew, places = anew[torch.from_numpy(found)], places[found]
-        if len(anew):
-            second[anew] = len(embeddings) + torch.arange(len(anew))
-            embeddings = torch.cat([embeddings, embed.eval_with_grad(self.batches.read(places))])
+        missing, positions = missing[torch.from_numpy(found)], positions[found]
+        if len(missing):
+            second[missing] = len(embeddings) + torch.arange(len(missing))
+            embeddings = torch.cat([embeddings, embed.eval_with_grad(self.batches.read(positions))])
         return embeddings, second
 
 
-def distances_between(embeddings: Tensor) -> Tensor:
-    """Squared distances (N, N) of embeddings (N, D), on the CPU, where tiles are mined. Raises NotFinite."""
+def pairwise_distances_on_cpu(embeddings: Tensor) -> Tensor:
+    """Return the squared distances (N, N) of embeddings (N, D), on the CPU, for mining. May raise NotFinite."""
     return pairwise_squared_distances(require_finite(embeddings.detach())).cpu()

@@ -176,7 +176,7 @@ def test_a_signal_ends_the_process_with_its_code_and_a_checkpoint(folder, number
     process.send_signal(getattr(signal, number))
     assert process.wait(PATIENCE) == code
     told = (folder / "output.txt").read_text()
-    assert re.search(rf"Go on with: python main.py resume results/{name}\s*$", told)
+    assert re.search(rf"To resume: python main.py resume results/{name}\s*$", told)
     shown = values_of(folder / "results" / name, "train/loss")
     assert load(last)["step"] == shown[-1][0], "nothing is lost"
 
@@ -193,7 +193,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    assert b"This step is finished first" in process.stderr.readline() + process.stderr.readline()
+    assert b"Finishing this step first" in process.stderr.readline() + process.stderr.readline()
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == -signal.SIGINT

@@ -87,7 +87,7 @@ def test_too_little_memory_of_the_machine_keeps_the_steps(workplace, monkeypatch
         patch.setattr(TupleBatches, "task", task)
         message = refused(capsys, "memory-reading", iterations=5)
     folder = Path("results/memory-reading")
-    assert "the memory of this machine is too small for what is read ahead" in message
+    assert "the memory of this machine is too small for reading ahead" in message
     assert f"python main.py resume {folder}" in message
     done = load(folder / "last.pt")["step"]
     assert len(losses_of(folder)) == done
@@ -134,7 +134,7 @@ def test_too_little_memory_to_write_a_checkpoint(workplace, monkeypatch, capsys,
         message = refused(capsys, name, iterations=5)
     folder = Path("results") / name
     assert "memory" in message and "cannot be written" not in message
-    assert f"Go on with: python main.py resume {folder}" in message
+    assert f"To resume: python main.py resume {folder}" in message
     assert load(folder / "last.pt")["step"] == (5 if times == 1 else 0)
     assert main.main(["resume", str(folder)]) == 0
     assert len(losses_of(folder)) == 5

@@ -277,7 +277,7 @@ def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_b
 
     monkeypatch.setattr(ForwardPass, "embed_positions", embed)
     assert main.main(["resume", str(broken)]) == 0
-    assert "The network of evaluating.pt is not evaluated or drawn" in caplog.text
+    assert "The network in evaluating.pt is not evaluated or drawn" in caplog.text
     assert losses_of(broken) == losses_of(reference)
 
 
@@ -301,7 +301,7 @@ def test_a_run_ends_without_the_best_network_of_before(workplace, no_figures, mo
     broken = interrupted_run(monkeypatch, "bestless", 6, **LONG)
     (broken / "best.pt").unlink()
     assert main.main(["resume", str(broken)]) == 0
-    assert "The network of best.pt is not evaluated or drawn" in caplog.text
+    assert "The network in best.pt is not evaluated or drawn" in caplog.text
     assert load(broken / "last.pt")["evaluating"] is None
 
 
