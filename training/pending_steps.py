@@ -91,6 +91,7 @@ class PendingSteps:
             self.is_logging = False
 
     def _log(self, step: PendingStep) -> None:
+        """Wait for the results of a step, check that they are finite, and log them."""
         batch = step.batch
         values, terms = step.read()
         if not values.pop("finite"):
@@ -101,9 +102,11 @@ class PendingSteps:
         self.progress.log(batch, step.output, terms, values | self._speed(step))
 
     def _speed(self, step: PendingStep) -> dict[str, float]:
+        """Return the logged speed of a step; its duration is measured from the end of the previous step."""
         seconds = self.execution.seconds_between(self._clock, step.done_at)
         self._clock = step.done_at
         return {
             "tiles_per_second": len(step.batch.tiles) / seconds,
-            "wait_share": min(step.wait_seconds / seconds, 1.0),  # may be more: the device works while training waits
+            # the ratio may exceed 1, because a GPU still computes earlier steps while training waits for a batch
+            "wait_share": min(step.wait_seconds / seconds, 1.0),
         }

@@ -94,7 +94,7 @@ class Trainer:
         if self.state.is_untrained and not self.config.pretrained:  # pretrained weights bring their own statistics
             work = f"batch-norm statistics of {self.forward.statistics_tiles} tiles"
             with self.faults.catch(0, " outside of a step", work, "'image_size'"):
-                self.forward.estimate_batchnorm_statistics()  # to evaluate the untrained network; training starts here
+                self.forward.estimate_batchnorm_statistics()  # for the untrained network; training starts from them
         self.evaluations.start()
 
     def _train_epoch(self) -> None:
@@ -125,9 +125,8 @@ class Trainer:
 
     def _train_step(self, batch: Batch, wait_seconds: float) -> None:
         """Update the weights with one batch, and log the steps whose results have arrived from the device."""
-        with self.faults.catch(
-            batch.step, "", describe_batch(batch, self.config), "'batch_size' or 'image_size'", batch
-        ):
+        work, keys = describe_batch(batch, self.config), "'batch_size' or 'image_size'"
+        with self.faults.catch(batch.step, "", work, keys, batch):
             try:
                 loss, output = self._forward_backward(batch)
             except NotFinite:
@@ -158,7 +157,7 @@ class Trainer:
 def make_optimizer(network: nn.Module, learning_rate: float, execution: Execution) -> torch.optim.Adam:
     """Return Adam for all parameters that are not frozen."""
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    fused = execution.device.type == "cuda"  # one kernel for all weights: with one for each, the GPU waits for Python
+    fused = execution.device.type == "cuda"  # one kernel for all weights; else the GPU waits for Python to start them
     return torch.optim.Adam(trainable, lr=learning_rate, fused=fused or None)
 
 

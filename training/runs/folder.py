@@ -48,7 +48,7 @@ def lock_folder(folder: Path) -> Lock:
 
 
 def log_resume(folder: Path, config: Config, step: int) -> None:
-    """Log in run.json that the run resumes after a step, and write the config, in which some keys may have changed."""
+    """Log in run.json that the run resumes after a step, and write the config: some of its keys may have changed."""
     try:
         description = json.loads((folder / "run.json").read_text(encoding="utf8"))
     except (OSError, ValueError):  # removed or edited: the run does not need it
