@@ -1,4 +1,4 @@
-"""Runs side by side: hand-made folders in, table, files and figure out."""
+"""Comparison of runs: table, files and figure of hand-made folders."""
 
 import csv
 import io
@@ -27,14 +27,14 @@ ACCURACY, MAP, ERROR = "single_class/accuracy/knn", "retrieval/MAP@R", "multi_cl
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """An empty working folder, of a wide terminal."""
+    """An empty working folder, and a wide terminal."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
 
 
 def evaluation(step, level, features="trained", model="knn") -> str:
-    """Lines of metrics.csv: accuracy is the level, MAP@R half of it, the error what the level lacks to 1."""
+    """Return lines of metrics.csv: accuracy is the level, MAP@R half of it, the error 1 less the level."""
     return (
         f"{step},{features},single_class,{model},accuracy,{level:.6g},0.01\n"
         f"{step},{features},single_class,-,MAP@R,{level / 2:.6g},0.02\n"
@@ -44,7 +44,7 @@ def evaluation(step, level, features="trained", model="knn") -> str:
 
 
 def run_folder(name, levels, untrained=0.5, bands=0.4, model="knn", **changes) -> Path:
-    """results/NAME with a config and an evaluation of each level, ten steps apart."""
+    """Write results/NAME with a config and an evaluation for each level, ten steps apart."""
     path = Path("results", name)
     path.mkdir(parents=True)
     config = small_config(name=name, maps="demo", validation_map="osm", iterations=10, epochs=2) | changes
@@ -56,13 +56,13 @@ def run_folder(name, levels, untrained=0.5, bands=0.4, model="knn", **changes) -
 
 
 def compared(*arguments) -> list[dict]:
-    """Compare through the command line; gives the rows of comparison.csv."""
+    """Compare through the command line; return the rows of comparison.csv."""
     assert main.main(["compare", *map(str, arguments)]) == 0
     return list(csv.DictReader(io.StringIO(Path("results/comparison.csv").read_text(encoding="utf8"))))
 
 
 def refused(capsys, *arguments) -> str:
-    """The one line that tells the user what is wrong."""
+    """Return the one line that tells the user what is wrong."""
     capsys.readouterr()
     assert main.main(["compare", *map(str, arguments)]) == 2
     message = capsys.readouterr().err
@@ -71,7 +71,7 @@ def refused(capsys, *arguments) -> str:
 
 
 def markdown_cells(row: str) -> list[str]:
-    """All that stands in the rows of this name in comparison.md, without the table of settings."""
+    """Return the cells of the rows with this label in comparison.md, without the table of settings."""
     lines = Path("results/comparison.md").read_text(encoding="utf8").split("## ", 2)[2].splitlines()
     return [cell for line in lines if line.startswith(f"| {row} |") for cell in line.strip("| ").split(" | ")[1:]]
 

@@ -1,4 +1,4 @@
-"""Figures: what they show, and that poor input does not break them."""
+"""Figures: what they show, and that they work with little or degenerate data."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ LEGENDS = builtin_legends() | {"one": Legend("one", ("all of it",), ((10, 200, 3
 
 
 def texts(figure):
-    """All that is written on a figure and can be seen."""
+    """Return all visible texts of a figure."""
     from matplotlib.text import Text
 
     figure.draw_without_rendering()

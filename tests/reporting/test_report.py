@@ -1,4 +1,4 @@
-"""report.html: what it says of a run, from hand-made folders, and that nothing that lies there breaks it."""
+"""report.html: its content for hand-made folders, and that damaged or hostile files do not break it."""
 
 import base64
 import io
@@ -37,7 +37,7 @@ TRAINED = {0: (0.5, 0.9), 50: (0.8, 0.4), 100: (0.7, 0.5)}  # step -> accuracy a
 
 
 class Page(HTMLParser):
-    """What a page holds; it fails where elements are not closed as they were opened."""
+    """The content of a page; fails if elements are not closed in the right order."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -73,7 +73,7 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
     def row(self, name):
-        """The cells after the one that names a row."""
+        """Return the cells after the one that names the row."""
         (found,) = (cells[1:] for cells in self.cells if cells[0].partition("|")[0] == name)
         return found
 
@@ -87,7 +87,7 @@ def image_of(attributes):
 
 
 def checked(path):
-    """The page, after what holds for every page."""
+    """Check what must hold for every page, and return the page."""
     assert path.stat().st_size < MAX_BYTES
     page = Page(path)
     names = [tag for tag, _ in page.elements]
@@ -122,7 +122,7 @@ def scores_of(features, value, error):
 
 
 def make_run(folder, **changes):
-    """A run of 100 steps with a config, run.json and metrics.csv, without events and figures."""
+    """Write a run of 100 steps with config, run.json and metrics.csv, without events and figures."""
     folder.mkdir(parents=True)
     content = small_config(maps={"image": "image.tif", "labels": {"fields": "labels.tif"}}, iterations=50, epochs=2)
     (folder / "config.json").write_text(configuration.validate(content | changes).to_json())
@@ -141,7 +141,7 @@ def make_run(folder, **changes):
 
 
 def write_events(folder, values, name="1", big=b""):
-    """Events of a step a second; values: tag -> value of each step from 1 on. Gives the file's path."""
+    """Write events, one step a second; values: tag -> value of each step from 1 on. Return the path of the file."""
     events = folder / "tensorboard" / "trained"
     events.mkdir(parents=True, exist_ok=True)
     path = events / f"events.out.tfevents.{name}"

@@ -1,4 +1,4 @@
-"""Scores as table, file and curves; tiles as people see them; the Reporter as a whole."""
+"""Scores as table, file and curves; tiles in colours and thumbnails; the Reporter as a whole."""
 
 import csv
 import math
@@ -287,7 +287,7 @@ def test_layout_puts_training_first_and_every_score_on_a_chart_with_its_spread()
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    """The folder of a run of which everything was shown."""
+    """The folder of a run for which everything was reported."""
     folder, rng = tmp_path_factory.mktemp("shown") / "run", np.random.default_rng(0)
     n, size = 20, 8
     tiles = rng.integers(0, 256, (n, 3, size, size), dtype=np.uint8)
