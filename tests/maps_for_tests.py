@@ -71,7 +71,7 @@ def around(grid: Grid, crs, pixel: float, part=(0.0, 0.0, 1.0, 1.0)) -> tuple[Af
 
 
 def looked_up(path: Path, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Return the map's values (B, h, w) at the centres of the grid's pixels, and which of them lie on the map (h, w)."""
+    """Return the map's values (B, h, w) at the centres of the grid's pixels, and which of these lie on it (h, w)."""
     with rasterio.open(path) as file:
         content, crs, place = file.read(), file.crs, file.transform
     columns, rows = np.meshgrid(np.arange(grid.width) + 0.5, np.arange(grid.height) + 0.5)

@@ -14,7 +14,7 @@ SIDE, BORDER = 64, 6  # pixels of a tile and of its frame
 STEP = SIDE + 2 * BORDER + 8  # pixels from one tile to the next
 TEXT_HEIGHT = 42  # pixels below a tile for its class
 GAP = 24  # pixels between a query and its neighbours
-PIXELS_PER_INCH = 76  # pixels
+PIXELS_PER_INCH = 76
 
 
 def choose_queries(labels: np.ndarray, seed: int) -> np.ndarray:
