@@ -8,9 +8,9 @@ from dataProcessors.statistics import normalisation, sample_tiles
 from networks import Embedder, Normalise, build, check
 from reporting.display import Display
 from reporting.figures import Overview
+from reporting.map_view import MapView
 from reporting.report import write_report
 from reporting.reporter import Reporter
-from reporting.view import MapView
 from storage import check_writable
 from training.execution.device import Execution, resolve_device, resolve_threads
 from training.execution.precision import TRIAL_TILES, resolve
@@ -83,7 +83,7 @@ def make_checkpoints(config: Config, maps: OpenMaps, run: Run) -> Checkpoints:
 
 def make_reporter(config: Config, maps: OpenMaps, run: Run) -> Reporter:
     """Return the reporter of the run: console, metrics.csv, TensorBoard, figures. It continues an earlier report."""
-    display = Display.of(sample_tiles(maps.image, config.image_size), maps.image.fill)
+    display = Display.from_tiles(sample_tiles(maps.image, config.image_size), maps.image.fill)
     pixels, step, corner = maps.image.overview()
     overview = Overview(display.rgb(pixels[None])[0], step, corner)
     source = maps.image.source
@@ -94,5 +94,5 @@ def make_reporter(config: Config, maps: OpenMaps, run: Run) -> Reporter:
     reporter = Reporter(run.folder, view, config.seed)
     if not run.is_new:
         reporter.resume(run.step, run.scored_step)
-    reporter.begin(config)
+    reporter.log_config(config)
     return reporter

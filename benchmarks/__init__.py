@@ -1,4 +1,4 @@
-"""What this project claims of its speed: one script per claim, beside what a user would otherwise use.
+"""Benchmarks: one script for each claim about speed, which also measures what a user would use otherwise.
 
 `python -m benchmarks --help` says how to run them.
 """

@@ -1,9 +1,9 @@
 """Batch-hard mining with the triplet loss is at least twice as fast as pytorch-metric-learning
 
-Of every tile of a batch, by labels, the farthest positive and the closest negative are found, and the mean triplet loss
-of these triplets (squared distances, margin 0.5) is computed and differentiated with respect to the embeddings, which
-are given: (72, 64) and (512, 64), unit length, 8 classes. Per step counts everything from labels and embeddings to the
-gradient.
+For every tile of a batch the farthest positive and the closest negative are found by label; the mean triplet loss of
+these triplets (squared distances, margin 0.5) and its gradient with respect to the embeddings are computed. The
+embeddings are given: (72, 64) and (512, 64), unit length, 8 classes. A step is everything from labels and embeddings to
+the gradient.
 
 This project: the masks of admissible pairs from the labels (in a training run the thread that reads batches makes them,
 here they count in full), distances without gradient, `mining.batch_hard`, the rows it found, `TripletLoss`.
@@ -11,9 +11,9 @@ pytorch-metric-learning: `BatchHardMiner` and `TripletMarginLoss` with `MeanRedu
 without normalisation, as its documentation shows; labels and embeddings are tensors already. Both values and both
 gradients are compared before anything is timed.
 
-At 72 tiles a step of about a millisecond is some fifty calls of operations on tables of 5,000 numbers, each of
-which costs its call and hardly anything else; torch's automatic differentiation of the loss alone takes a third, and
-the claim holds with little to spare. The last rows say where the time goes.
+With 72 tiles a step takes about a millisecond and consists of some fifty operations on tables of 5,000 numbers. Their
+cost is almost only that of calling them; torch's automatic differentiation of the loss alone takes a third, and the
+claim holds with little to spare. The last rows show where the time goes.
 """
 
 import statistics
@@ -29,7 +29,7 @@ from pytorch_metric_learning.reducers import MeanReducer
 from torch import Tensor
 from torch.nn.functional import embedding, normalize
 
-from benchmarks.measure import Row, Setting, duration, faster, in_turn
+from benchmarks.measure import Row, Setting, faster, format_duration, in_turn
 from losses import TripletLoss
 from losses.distances import pairwise_squared_distances
 from mining import Hardest, batch_hard
@@ -42,7 +42,7 @@ LossOf = Callable[[Tensor], Tensor]  # embeddings (N, D) -> scalar
 
 
 def measure(setting: Setting) -> list[Row]:
-    """Steps per second of both at either batch size."""
+    """Measure steps per second of both libraries at both batch sizes."""
     rows = []
     for tiles in BATCHES:
         labels = np.random.default_rng(0).integers(0, CLASSES, tiles)
@@ -50,29 +50,31 @@ def measure(setting: Setting) -> list[Row]:
         embeddings = normalize(torch.randn(tiles, DIMENSION, generator=torch.Generator().manual_seed(0)))
         check_equal(losses, embeddings)
         steps = setting.number(100, 2)
-        timings = in_turn({name: repeated(loss, embeddings, steps) for name, loss in losses.items()}, setting.rounds)
+        timings = in_turn(
+            {name: repeat_steps(loss, embeddings, steps) for name, loss in losses.items()}, setting.rounds
+        )
         rows += [Row(f"{tiles} tiles, {name}", timing.rate("steps")) for name, timing in timings.items()]
         rows.append(faster(f"{tiles} tiles, {THIS} over {OTHER}", timings[THIS].times(timings[OTHER]), 2))
         parts = parts_of_step(labels, embeddings, steps)
-        rows += [Row(f"{tiles} tiles, of a step: {part}", duration(seconds)) for part, seconds in parts.items()]
+        rows += [Row(f"{tiles} tiles, of a step: {part}", format_duration(seconds)) for part, seconds in parts.items()]
     return rows
 
 
 def own_loss(labels: np.ndarray) -> LossOf:
-    """Masks, mining and loss of this project."""
+    """Return masks, mining and loss of this project as one function."""
     loss = TripletLoss(MARGIN)
 
     def compute(embeddings: Tensor) -> Tensor:
         same = labels[:, None] == labels
         distances = pairwise_squared_distances(embeddings.detach())
-        found = batch_hard(distances, torch.from_numpy(same), torch.from_numpy(~same))  # never takes the tile itself
+        found = batch_hard(distances, torch.from_numpy(same), torch.from_numpy(~same))  # never takes the anchor
         return loss(*triplets(embeddings, found))
 
     return compute
 
 
 def triplets(embeddings: Tensor, found: Hardest) -> tuple[Tensor, Tensor, Tensor]:
-    """Embeddings (B, D) of the anchors that have both, their positives and their negatives."""
+    """Return embeddings (B, D) of anchors, positives and negatives, for anchors that have both."""
     anchors, positive, negative = embeddings, found.positive, found.negative
     if not found.valid.all():
         anchors, positive, negative = embeddings[found.valid], positive[found.valid], negative[found.valid]
@@ -80,8 +82,8 @@ def triplets(embeddings: Tensor, found: Hardest) -> tuple[Tensor, Tensor, Tensor
 
 
 def parts_of_step(labels: np.ndarray, embeddings: Tensor, steps: int) -> dict[str, float]:
-    """Median seconds of the parts of this project's step, as they follow on one another."""
-    loss, taken = TripletLoss(MARGIN), []
+    """Measure median seconds of the parts of a step of this project, in their order."""
+    loss, timings = TripletLoss(MARGIN), []
     for _ in range(steps):
         leaf = embeddings.detach().requires_grad_()
         moments = [time.perf_counter()]
@@ -96,13 +98,13 @@ def parts_of_step(labels: np.ndarray, embeddings: Tensor, steps: int) -> dict[st
         moments.append(time.perf_counter())
         value.backward()
         moments.append(time.perf_counter())
-        taken.append(np.diff(moments))
+        timings.append(np.diff(moments))
     names = ("masks", "distances", "search", "gathering the rows, and the loss", "gradient")
-    return {name: statistics.median(seconds) for name, seconds in zip(names, np.array(taken).T.tolist())}
+    return {name: statistics.median(seconds) for name, seconds in zip(names, np.array(timings).T.tolist())}
 
 
 def other_loss(labels: np.ndarray) -> LossOf:
-    """Miner and loss of pytorch-metric-learning."""
+    """Return miner and loss of pytorch-metric-learning as one function."""
     given = torch.from_numpy(labels)
     distance = LpDistance(normalize_embeddings=False, p=2, power=2)
     miner = BatchHardMiner(distance=distance)
@@ -111,7 +113,7 @@ def other_loss(labels: np.ndarray) -> LossOf:
 
 
 def check_equal(losses: dict[str, LossOf], embeddings: Tensor) -> None:
-    """Both sides must give one value and one gradient."""
+    """Fail unless both libraries compute the same value and the same gradient."""
     values = [loss(embeddings) for loss in losses.values()]
     gradients = [gradient(loss, embeddings) for loss in losses.values()]
     torch.testing.assert_close(*values)
@@ -119,14 +121,14 @@ def check_equal(losses: dict[str, LossOf], embeddings: Tensor) -> None:
 
 
 def gradient(loss: LossOf, embeddings: Tensor) -> Tensor:
-    """Forward and backward; the embeddings are a leaf."""
+    """Return the gradient of the loss with respect to the embeddings."""
     leaf = embeddings.detach().requires_grad_()
     loss(leaf).backward()
     return leaf.grad
 
 
-def repeated(loss: LossOf, embeddings: Tensor, steps: int) -> Callable[[], int]:
-    """So many steps, one after the other."""
+def repeat_steps(loss: LossOf, embeddings: Tensor, steps: int) -> Callable[[], int]:
+    """Return a function that does `steps` steps and returns their number."""
 
     def way() -> int:
         for _ in range(steps):

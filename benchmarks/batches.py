@@ -1,7 +1,7 @@
 """Whole batches with labels: 60 x as fast as torchgeo
 
-A batch of 72 random tiles of 96 x 96 pixels as a training step takes it: the pixels as one uint8 array, and of each
-tile the share of every class, on the image's grid. `TiffReader.read` and `LabelReader.proportions` make it from the two
+A batch of 72 random tiles of 96 x 96 pixels, as a training step needs it: the pixels as one uint8 array, and the share
+of every class in each tile, on the image's grid. `TiffReader.read` and `LabelReader.proportions` read it from the two
 prepared maps, in one thread. The image has 20,000 x 20,000 pixels of 3 uint8 bands, deflate in blocks of 512 x 512; the
 label map holds as many, in the 13 colours of the OSM legend, in EPSG:4326 where the image is in UTM.
 
@@ -31,11 +31,11 @@ from dataProcessors.tiffreader import LabelReader, TiffReader
 
 RATE = 15_000  # tiles per second, claimed
 OURS = "prepared maps"
-SAME = 0.9  # of the pixels have the same class
+SAME = 0.9  # least share of pixels with the same class
 
 
 def measure(setting: Setting) -> list[Row]:
-    """The prepared maps against torchgeo's intersection of both."""
+    """Measure the prepared maps against torchgeo's intersection of both maps."""
     side = setting.number(SIDE, 2000)
     maps, cache = benchmark_maps(setting.folder, side), setting.folder / "cache"
     limit_gdal_cache()
@@ -45,7 +45,7 @@ def measure(setting: Setting) -> list[Row]:
     check(maps, image, labels, random_positions(rng, side, BATCH)[0])
     theirs = label_epochs(*maps, setting.number(10, 2) * BATCH)
     batches = setting.number(300, 4) * BATCH
-    ways = {OURS: lambda: make(image, labels, random_positions(rng, side, batches))}
+    ways = {OURS: lambda: make_batches(image, labels, random_positions(rng, side, batches))}
     timings = in_turn(ways | theirs, setting.rounds)
     ours, rate = timings[OURS], timings[OURS].rate("tiles")
     return [
@@ -55,8 +55,8 @@ def measure(setting: Setting) -> list[Row]:
     ]
 
 
-def make(image: TiffReader, labels: LabelReader, batches: np.ndarray) -> int:
-    """Make batches of tiles and proportions. Gives how many tiles."""
+def make_batches(image: TiffReader, labels: LabelReader, batches: np.ndarray) -> int:
+    """Read batches of tiles and proportions; return the number of tiles."""
     for positions in batches:
         tiles, proportions = image.read(positions, SIZE), labels.proportions(positions, SIZE)
         assert tiles.dtype == np.uint8
@@ -65,7 +65,7 @@ def make(image: TiffReader, labels: LabelReader, batches: np.ndarray) -> int:
 
 
 def check(maps, image: TiffReader, labels: LabelReader, positions: np.ndarray) -> None:
-    """Fail unless both ways give the same pixels, nearly the same classes, and the proportions are those."""
+    """Fail unless both ways read the same pixels and nearly the same classes, and the proportions fit the classes."""
     dataset = image_with_labels(*maps)
     classes = labels.read(positions, SIZE)[:, 0]
     colours = np.array(labels.legend.colors)

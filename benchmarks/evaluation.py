@@ -1,12 +1,13 @@
 """At most a tenth of an evaluation is neither the network's forward passes nor scikit-learn
 
-An evaluation as a run makes it, on a CPU: 5,000 tiles of 96 pixels to fit on and 500 to score are read from the
-prepared map and embedded by a resnext50, knn and rfc are fitted in both tasks, and every metric is computed; one draw,
-no figures. A stopwatch around every call takes the time inside the network, and inside scikit-learn's fit and predict;
-all else is the rest: reading tiles, bringing them to the network, metrics. Maps and pools are made before.
+An evaluation of a run on a CPU: 5,000 tiles of 96 pixels for fitting and 500 for scoring are read from the prepared map
+and embedded by a resnext50, knn and rfc are fitted in both tasks, and every metric is computed; one draw, no figures. A
+stopwatch around every call measures the time inside the network, and inside scikit-learn's fit and predict; the rest is
+reading tiles, bringing them to the network, and metrics. Maps and pools are prepared before.
 
-Every round draws its tiles anew, so that what depends on the draw alone (the scores at chance) is computed in every
-round, as in the first evaluation of a run; later ones know it. There are three rounds at most: each takes minutes.
+Every round draws other tiles, so that values that depend only on the draw (the scores at chance) are computed in every
+round, as in the first evaluation of a run; later evaluations reuse them. There are at most three rounds, because each
+takes minutes.
 """
 
 import time
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import config as configuration
 from assembly import make_network
 from benchmarks.maps import benchmark_maps
-from benchmarks.measure import Row, Setting, Timing, at_most, figure
+from benchmarks.measure import Row, Setting, Timing, at_most, format_number
 from config import Config
 from dataProcessors import maps as run_maps
 from dataProcessors.maps import OpenMaps, open_maps
@@ -34,13 +35,13 @@ READING, SCORING = "of it reading tiles", "of it metrics, and all else that is d
 
 
 class Stopwatch:
-    """Seconds spent in the functions that it watches, by name."""
+    """Measures the seconds that watched functions take, by name."""
 
     def __init__(self):
         self.seconds: Counter[str] = Counter()
 
     def watch(self, name: str, function: Callable) -> Callable:
-        """The function, whose calls count under a name."""
+        """Return the function with a stopwatch, which counts its calls under a name."""
 
         def watched(*arguments):
             started = time.perf_counter()
@@ -53,7 +54,7 @@ class Stopwatch:
 
 
 class Run(NamedTuple):
-    """What evaluations of a run need."""
+    """Everything that evaluations of a run need."""
 
     config: Config
     maps: OpenMaps
@@ -62,23 +63,24 @@ class Run(NamedTuple):
     threads: int
 
     def evaluator(self, seed: int) -> Evaluator:
-        """Scores features of the tiles that a seed draws."""
+        """Return an evaluator that draws its tiles with this seed."""
         return Evaluator(self.config.model_copy(update={"seed": seed}), self.maps, self.scaling, self.threads)
 
 
 def measure(setting: Setting) -> list[Row]:
-    """Seconds of an evaluation and of its parts, and the share of the rest."""
-    run = prepare(setting)
-    run.forward.embed_positions(run.maps.pools["fit"].positions[:TRIAL_TILES])  # the first is slower than any other
-    rounds = timed_rounds(run, min(setting.rounds, MAX_ROUNDS))
+    """Measure seconds of an evaluation and of its parts, and the share of the rest."""
+    run = prepare_run(setting)
+    run.forward.embed_positions(run.maps.pools["fit"].positions[:TRIAL_TILES])  # the first pass is slower
+    rounds = time_rounds(run, min(setting.rounds, MAX_ROUNDS))
     rows = [Row(part, Timing(tuple(seconds[part] for seconds in rounds)).duration()) for part in rounds[0]]
-    rest = Timing(tuple(100 * (1 - (seconds[FORWARD] + seconds[MODELS]) / seconds[WHOLE]) for seconds in rounds))
-    measured = f"{figure(rest.median)} % ({figure(min(rest.seconds))} to {figure(max(rest.seconds))})"
-    return [*rows, at_most("share of neither the network nor scikit-learn", measured, rest.median, 10, "%")]
+    rest_share = Timing(tuple(100 * (1 - (seconds[FORWARD] + seconds[MODELS]) / seconds[WHOLE]) for seconds in rounds))
+    least, most = min(rest_share.seconds), max(rest_share.seconds)
+    measured = f"{format_number(rest_share.median)} % ({format_number(least)} to {format_number(most)})"
+    return [*rows, at_most("share of neither the network nor scikit-learn", measured, rest_share.median, 10, "%")]
 
 
-def prepare(setting: Setting) -> Run:
-    """Everything that a run makes before its first evaluation."""
+def prepare_run(setting: Setting) -> Run:
+    """Prepare everything that a run needs before its first evaluation."""
     maps = benchmark_maps(setting.folder, setting.number(20_000, 2_000))
     run_maps.CACHE = setting.folder / "cache"
     config = configuration.validate({
@@ -95,19 +97,19 @@ def prepare(setting: Setting) -> Run:
     return Run(config, opened, ForwardPass(config, network, execution, opened), scaling, threads)
 
 
-def timed_rounds(run: Run, rounds: int) -> list[dict[str, float]]:
-    """Seconds of an evaluation and of its parts, for each round."""
+def time_rounds(run: Run, rounds: int) -> list[dict[str, float]]:
+    """Return for each round the seconds of an evaluation and of its parts."""
     watch, network, image = Stopwatch(), run.forward.network, run.maps.image
     network.forward = watch.watch(FORWARD, network.forward)
     image.read = watch.watch(READING, image.read)
     scoring.fit_predict = watch.watch(MODELS, scoring.fit_predict)
-    made = []
+    timings = []
     for seed in range(rounds):
         watch.seconds.clear()
         evaluator = run.evaluator(seed)
         features = watch.watch(WHOLE, evaluator.embed)("trained", run.forward.embed_positions)
         watch.watch(SCORING, watch.watch(WHOLE, evaluator.evaluate))(features)
         seconds = watch.seconds
-        made.append({part: seconds[part] for part in (WHOLE, FORWARD, MODELS, READING)})
-        made[-1][SCORING] = seconds[SCORING] - seconds[MODELS]
-    return made
+        timings.append({part: seconds[part] for part in (WHOLE, FORWARD, MODELS, READING)})
+        timings[-1][SCORING] = seconds[SCORING] - seconds[MODELS]
+    return timings

@@ -1,13 +1,13 @@
 """gSil is at least 4 times as fast as its plain form at 45 classes, no slower at 13, and needs less than 1 GB
 
-The generalised silhouette of 5,000 embeddings of length 64, beside the plain O(N² K²) form written with numpy: for
-every pair of classes the weights of a few tiles to all others are one table, and of the mean distances the least is
-kept. Its tables are small enough for a core's cache, and both sides use all cores, by threads. A tile holds one to four
-classes, as tiles of a map do; the last lines, without a claim, are of tiles that all hold all 45 classes.
+The generalised silhouette of 5,000 embeddings of length 64, beside the plain O(N² K²) form in numpy: for every pair of
+classes it computes one table of weights between a few tiles and all others, and takes the smallest of the mean
+distances. Its tables fit into a core's cache, and both forms use all cores, by threads. A tile holds one to four
+classes, as tiles of a map do; in the last rows, without a claim, every tile holds all 45 classes.
 
-The plain form is measured on a random tenth of the tiles, each against all tiles, and its time multiplied by ten: its
-cost is the same for every tile. Both give the same value, which is checked on 300 tiles. The memory is the peak of what
-Python and numpy hold beside the data, in a run that is not timed.
+The plain form is measured on a random tenth of the tiles, each against all tiles, and its time is multiplied by ten,
+because its cost is the same for every tile. Both forms compute the same value, which is checked on 300 tiles. The
+memory is the peak of what Python and numpy use in addition to the data, in a call that is not timed.
 """
 
 import tracemalloc
@@ -17,32 +17,32 @@ import joblib
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from benchmarks.measure import Row, Setting, at_most, faster, figure, in_turn
+from benchmarks.measure import Row, Setting, at_most, faster, format_number, in_turn
 from evaluation import gsil
 from evaluation.neighbours import map_chunks
 from training.execution.device import usable_cores
 
 LENGTH = 64  # of an embedding
-MEASURED_SHARE = 0.1  # of the tiles, by the plain form
-PLAIN_TABLES = 16  # elements of the plain form's tables are so many times fewer than of others: in a core's cache
+MEASURED_SHARE = 0.1  # of the tiles, for the plain form
+PLAIN_TABLES = 16  # the plain form's tables have so many times fewer elements than others, to fit into a core's cache
 
 
 def measure(setting: Setting) -> list[Row]:
-    """Seconds of both forms for few and for many classes, and the memory of ours."""
+    """Measure seconds of both forms for few and for many classes, and the memory of this project's form."""
     count = setting.number(5_000, 300)
     with all_cores():
-        rows = compare(setting, "13 classes", *tiles(count, 13), claim=1)
-        rows += compare(setting, "45 classes", *tiles(count, 45), claim=4)
-        return rows + compare(setting, "all 45 classes in every tile", *tiles(count, 45, most=None), claim=None)
+        rows = compare_forms(setting, "13 classes", *tiles(count, 13), claim=1)
+        rows += compare_forms(setting, "45 classes", *tiles(count, 45), claim=4)
+        return rows + compare_forms(setting, "all 45 classes in every tile", *tiles(count, 45, most=None), claim=None)
 
 
 def all_cores() -> joblib.parallel_config:
-    """The context in which metrics use all cores, as an evaluation sets it up."""
+    """Return a context in which metrics use all cores, as in an evaluation."""
     return joblib.parallel_config(backend="threading", n_jobs=usable_cores())
 
 
 def tiles(count: int, classes: int, most: int | None = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings (N, D) float32 of length 1 that know something of the proportions (N, K); each holds 1 to `most`."""
+    """Draw proportions (N, K), of 1 to `most` classes a tile, and related embeddings (N, D) float32 of length 1."""
     rng = np.random.default_rng(classes)
     proportions = rng.dirichlet(np.ones(classes), count)
     if most is not None:
@@ -53,8 +53,8 @@ def tiles(count: int, classes: int, most: int | None = 4) -> tuple[np.ndarray, n
     return (embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).astype(np.float32), proportions
 
 
-def compare(setting: Setting, what: str, embeddings: np.ndarray, proportions: np.ndarray, claim: float | None):
-    """Rows of both forms, measured in turn; claim: how many times as fast as the plain form ours is at least."""
+def compare_forms(setting: Setting, what: str, embeddings: np.ndarray, proportions: np.ndarray, claim: float | None):
+    """Measure both forms in turn and return their rows; claim: least ratio of their speeds, None without a claim."""
     few = np.arange(min(len(embeddings), 300))
     plain_value = plain_silhouettes(embeddings[few], proportions[few], few).mean()
     assert abs(gsil(embeddings[few], proportions[few]) - plain_value) < 1e-9
@@ -76,16 +76,16 @@ def compare(setting: Setting, what: str, embeddings: np.ndarray, proportions: np
 
 
 def memory(what: str, function: Callable[[], object]) -> Row:
-    """The row that claims that a call needs less than 1 GB beside its arguments."""
+    """Return a row that claims that a call needs less than 1 GB in addition to its arguments."""
     tracemalloc.start()
     function()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return at_most(what, f"{figure(peak / 1e6)} MB", peak / 1e9, 1, "GB")
+    return at_most(what, f"{format_number(peak / 1e6)} MB", peak / 1e9, 1, "GB")
 
 
 def plain_silhouettes(embeddings: np.ndarray, proportions: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Generalised silhouettes (n,) of the tiles `rows`, by a table of weights (some, N) for every pair of classes."""
+    """Compute silhouettes (n,) of the tiles `rows` with a table of weights (some, N) for every pair of classes."""
     columns = np.ascontiguousarray(proportions.T)  # (K, N)
     classes = len(columns)
 

@@ -1,8 +1,8 @@
-"""The maps that the benchmarks read: an image map and a label map, drawn at random, of a country's size.
+"""The maps that the benchmarks read: an image map and a label map of the size of a country, generated at random.
 
-The image has a texture of several scales and a sensor's noise: deflate leaves three quarters of it. The labels are
-patches in the colours of the OSM legend on a grid of their own in EPSG:4326, so that bringing them onto the grid of the
-image is the work it is with real maps; what they say has nothing to do with the image.
+The image has texture at several scales and noise like that of a sensor; deflate compresses it to three quarters. The
+labels are patches in the colours of the OSM legend, on their own grid in EPSG:4326, so that warping them to the image's
+grid takes as long as for real maps. They are not related to the image.
 """
 
 import os
@@ -28,9 +28,9 @@ CRS, CORNER = "EPSG:32632", (400_000.0, 5_700_000.0)  # UTM 32 N, in the middle 
 COMPRESSIONS = {"deflate": {"compress": "deflate", "blockxsize": BLOCK, "blockysize": BLOCK},
                 "zstd": {"compress": "zstd", "blockxsize": 128, "blockysize": 128}}  # fmt: skip
 NOISE_SIDE = 2048
-PATCH = 40  # pixels of the labels' coarse grid are so many pixels of the label map
-RARE_SHARE = 1e-4  # of the map, covered by the legend's last class ...
-RARE_PATCH = 3  # ... in squares of so many pixels of the coarse grid: large enough to be most of a tile
+PATCH = 40  # pixels of the label map for each pixel of the labels' coarse grid
+RARE_SHARE = 1e-4  # share of the map of the legend's last class ...
+RARE_PATCH = 3  # ... in squares with sides of so many pixels of the coarse grid: large enough to fill most of a tile
 
 
 class BenchmarkMaps(NamedTuple):
@@ -41,19 +41,19 @@ class BenchmarkMaps(NamedTuple):
 
 
 def benchmark_maps(folder: Path, side: int = SIDE, compression: str = "deflate") -> BenchmarkMaps:
-    """The maps of one size and compression, made first if they do not lie in the folder yet."""
+    """Return the maps of one size and compression; write them first if they are missing in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     image, labels = folder / f"image-{side}-{compression}.tif", folder / f"labels-{side}.tif"
     if not image.exists():
-        _whole(image, lambda path: _write_image(path, side, compression))
+        _write_whole_file(image, lambda path: _write_image(path, side, compression))
     if not labels.exists():
-        _whole(labels, lambda path: _write_labels(path, side))
+        _write_whole_file(labels, lambda path: _write_labels(path, side))
     return BenchmarkMaps(image, labels)
 
 
-def _whole(path: Path, write) -> None:
+def _write_whole_file(path: Path, write) -> None:
     temporary = path.with_name(f"making-{os.getpid()}-{path.name}")
-    print(f"making {path} ...", flush=True)
+    print(f"writing {path} ...", flush=True)
     try:
         write(temporary)
         os.replace(temporary, path)
@@ -76,7 +76,7 @@ def _write_image(path: Path, side: int, compression: str) -> None:
 
 
 def _texture(rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise of several scales, each half as strong as the next larger one."""
+    """Return smooth noise of several scales, each half as strong as the next larger one."""
     texture = np.zeros((NOISE_SIDE, NOISE_SIDE), np.float32)
     for scale in (8, 32, 128):
         coarse = rng.normal(size=(NOISE_SIDE // scale,) * 2).astype(np.float32)
@@ -104,7 +104,7 @@ def _write_labels(path: Path, side: int) -> None:
 
 
 def _patches(side: int) -> np.ndarray:
-    """Classes (side, side) of a coarse grid: the nearest of random points, each of a class; the last class is rare."""
+    """Return classes (side, side) on a coarse grid: that of the nearest random point; the last class is rare."""
     rng = np.random.default_rng(1)
     points = rng.random((max(side * side // 8, 30), 2)) * side
     others = len(builtin_legends()["osm"]) - 1
@@ -112,13 +112,13 @@ def _patches(side: int) -> np.ndarray:
     grid = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"), -1).reshape(-1, 2)
     patches = classes[cKDTree(points).query(grid)[1]].reshape(side, side)
     rare = max(round(RARE_SHARE * side * side / RARE_PATCH**2), 1)
-    for row, column in rng.integers(side // 4, side - side // 4, (rare, 2)):  # not at the edge, beyond the image
+    for row, column in rng.integers(side // 4, side - side // 4, (rare, 2)):  # the edges lie outside of the image
         patches[row : row + RARE_PATCH, column : column + RARE_PATCH] = others
     return patches.astype(np.uint8)
 
 
 def _write(path: Path, shape: tuple[int, int, int], crs: str, transform: Affine, compression: str, block) -> None:
-    """Write a tiled GeoTIFF, its blocks (C, h, w) made by as many threads as there are cores."""
+    """Write a tiled GeoTIFF; as many threads as there are cores compute its blocks (C, h, w)."""
     bands, height, width = shape
     profile = {"driver": "GTiff", "count": bands, "height": height, "width": width, "dtype": "uint8", "crs": crs}
     profile |= {"transform": transform, "tiled": True, "interleave": "pixel", "photometric": "RGB"}

@@ -1,4 +1,4 @@
-"""How the benchmarks measure: several ways in turn, round after round, so that a noisy machine is as noisy for all."""
+"""Measure several ways in turn, round after round, so that noise of the machine affects all of them equally."""
 
 import os
 import statistics
@@ -14,11 +14,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Setting:
-    """On what a benchmark is run.
+    """Settings of a benchmark.
 
     Attributes:
-        folder: holds the benchmark's maps, made on first use, and everything else that is written
-        tiny: a map and numbers so small that a run only shows that the script still works
+        folder: for the benchmark's maps, written on first use, and all other files
+        tiny: use a small map and small numbers, only to see that the script works
         rounds: how often each way is measured
     """
 
@@ -27,7 +27,7 @@ class Setting:
     rounds: int = 5
 
     def number(self, full: int, tiny: int) -> int:
-        """A size: the one that is measured, or the one of a tiny run."""
+        """Return the first number, or the second one in a tiny run."""
         return tiny if self.tiny else full
 
 
@@ -36,9 +36,9 @@ class Row(NamedTuple):
 
     Attributes:
         what: what was measured
-        measured: the figure with its unit, and its spread
-        claim: what is claimed of it, "" where the figure only stands beside others
-        holds: whether the claim holds; None where there is none
+        measured: the number with its unit and its spread
+        claim: about this number; "" if there is no claim
+        holds: whether the claim holds; None if there is no claim
     """
 
     what: str
@@ -54,20 +54,21 @@ class Timing(NamedTuple):
 
     @property
     def median(self) -> float:
-        """Seconds per unit."""
+        """Median seconds per unit."""
         return statistics.median(self.seconds)
 
     def rate(self, unit: str) -> str:
-        """Units per second: the median, and the slowest and the fastest round."""
+        """Return units per second as text: the median, and the slowest and the fastest round."""
         slowest, fastest = 1 / max(self.seconds), 1 / min(self.seconds)
-        return f"{figure(1 / self.median)} {unit}/s ({figure(slowest)} to {figure(fastest)})"
+        return f"{format_number(1 / self.median)} {unit}/s ({format_number(slowest)} to {format_number(fastest)})"
 
     def duration(self) -> str:
-        """Seconds per unit: the median, and the fastest and the slowest round."""
-        return f"{duration(self.median)} ({duration(min(self.seconds))} to {duration(max(self.seconds))})"
+        """Return seconds per unit as text: the median, and the fastest and the slowest round."""
+        shortest, longest = format_duration(min(self.seconds)), format_duration(max(self.seconds))
+        return f"{format_duration(self.median)} ({shortest} to {longest})"
 
     def times(self, other: "Timing") -> "Ratio":
-        """How many times faster than another way this one is, round by round."""
+        """Return how many times faster this way is than another one, round by round."""
         return Ratio(tuple(b / a for a, b in zip(self.seconds, other.seconds)))
 
 
@@ -78,15 +79,17 @@ class Ratio(NamedTuple):
 
     @property
     def median(self) -> float:
-        """The median over the rounds."""
+        """Median over the rounds."""
         return statistics.median(self.values)
 
     def __str__(self):
-        return f"{figure(self.median)} x ({figure(min(self.values))} to {figure(max(self.values))})"
+        return (
+            f"{format_number(self.median)} x ({format_number(min(self.values))} to {format_number(max(self.values))})"
+        )
 
 
 def run(name: str, setting: Setting) -> tuple[str, list[Row]]:
-    """What a benchmark says of itself, and its rows; called in a process of its own."""
+    """Run a benchmark and return its docstring and its rows; called in a new process."""
     os.chdir(Path(__file__).parents[1])
     module = import_module(f"benchmarks.{name}")
     return module.__doc__, module.measure(setting)
@@ -98,13 +101,13 @@ def in_turn(
     before: Callable[[], object] | None = None,
     warm: bool = True,
 ) -> dict[str, Timing]:
-    """Measure several ways of doing the same, each once per round, in the same order every round.
+    """Measure several ways to do the same, each once per round, in the same order every round.
 
     Args:
-        ways: name -> what to time; gives how many units it did, None for one
+        ways: name -> function to time; it returns how many units it did, None for one
         rounds: at least one
         before: called before each measurement, not timed
-        warm: call each way once before, not timed
+        warm: call each way once before the first round, not timed
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     if warm:
@@ -121,38 +124,38 @@ def in_turn(
 
 
 def at_least(what: str, measured: str, value: float, bound: float, unit: str) -> Row:
-    """A row that claims a figure of at least so much; unit: "x" for a ratio."""
-    return Row(what, measured, f"at least {figure(bound)} {unit}", value >= bound)
+    """Return a row that claims that a value is at least `bound`; unit: "x" for a ratio."""
+    return Row(what, measured, f"at least {format_number(bound)} {unit}", value >= bound)
 
 
 def at_most(what: str, measured: str, value: float, bound: float, unit: str) -> Row:
-    """A row that claims a figure of at most so much."""
-    return Row(what, measured, f"at most {figure(bound)} {unit}", value <= bound)
+    """Return a row that claims that a value is at most `bound`."""
+    return Row(what, measured, f"at most {format_number(bound)} {unit}", value <= bound)
 
 
 def faster(what: str, ratio: Ratio, bound: float) -> Row:
-    """A row that claims that one way is at least so many times as fast as another."""
+    """Return a row that claims that one way is at least `bound` times as fast as another."""
     return at_least(what, str(ratio), ratio.median, bound, "x")
 
 
-def figure(value: float) -> str:
-    """A number with three digits that count, thousands apart."""
+def format_number(value: float) -> str:
+    """Return a number as text with three significant digits and commas between thousands."""
     if value == 0 or not np.isfinite(value):
         return f"{value:g}"
     digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
     return f"{round(value, 3 - 1 - int(np.floor(np.log10(abs(value))))):,.{digits}f}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds with a unit in which they are easy to read."""
+def format_duration(seconds: float) -> str:
+    """Return seconds as text in a unit that is easy to read."""
     for unit, scale in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
         if seconds * scale >= 1:
-            return f"{figure(seconds * scale)} {unit}"
+            return f"{format_number(seconds * scale)} {unit}"
     return f"{seconds * 1e9:.0f} ns"
 
 
 def drop_from_page_cache(paths: Sequence[Path]) -> None:
-    """Make the system forget what it holds of files in memory, so that the next reading comes from the disk."""
+    """Drop files from the system's page cache, so that they are read from the disk next time."""
     for path in paths:
         with open(path, "rb") as file:
             os.fsync(file.fileno())
@@ -160,6 +163,6 @@ def drop_from_page_cache(paths: Sequence[Path]) -> None:
 
 
 def private_memory() -> int:
-    """Bytes of this process that are its own: anonymous memory, without the pages of mapped files."""
+    """Return the bytes of private memory of this process: anonymous pages, without those of mapped files."""
     with open("/proc/self/smaps_rollup", encoding="ascii") as lines:
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))

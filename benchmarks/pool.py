@@ -1,10 +1,10 @@
 """A class-balanced pool is found in seconds, rare classes included
 
-10,000 labelled tiles of 96 px of the training area, every class as often as the others or with all that the map has of
-it; the rarest class covers a ten-thousandth of the map. The first time the pool is drawn and its labels are read from
-the prepared label map, the second time it is read from the cache. Without block counts one would have to draw tiles at
-random until enough of the rare class are among them: in the last row, how many tiles that would be, from the share of
-the tiles drawn at random that have its label.
+10,000 labelled tiles of 96 px of the training area, with every class as often as the others, or with all tiles of a
+class that has fewer; the rarest class covers a ten-thousandth of the map. The first time the pool is drawn and its
+labels are read from the prepared label map, the second time it is read from the cache. Without block counts one would
+have to draw tiles at random until enough of them have the rare class. The last row estimates how many tiles that would
+be, from the share of this label among tiles drawn at random.
 """
 
 import shutil
@@ -12,7 +12,7 @@ import shutil
 import numpy as np
 
 from benchmarks.maps import BenchmarkMaps, benchmark_maps
-from benchmarks.measure import Row, Setting, at_most, figure, in_turn
+from benchmarks.measure import Row, Setting, at_most, format_number, in_turn
 from benchmarks.runs import open_run
 from dataProcessors import maps as map_module
 from dataProcessors.legends.legend import dominant
@@ -21,33 +21,37 @@ TILES = 10_000
 
 
 def measure(setting: Setting) -> list[Row]:
-    """The fit pool of a run with validation_nb 5,000."""
+    """Measure the fit pool of a run with validation_nb 5,000."""
     paths: BenchmarkMaps = benchmark_maps(setting.folder, setting.number(20_000, 2_500))
     config, maps = open_run(setting, paths, validation_nb=setting.number(TILES // 2, 100))
     pools = map_module.CACHE / "pools"
     wanted = 2 * config.validation_nb
-    made = {}
+    drawn = {}
 
     def draw() -> None:
-        made["pool"] = maps._pool("fit", wanted, config)
+        drawn["pool"] = maps._pool("fit", wanted, config)
 
     first = in_turn({"first": draw}, setting.rounds, before=lambda: shutil.rmtree(pools, ignore_errors=True))["first"]
     second = in_turn({"second": draw}, setting.rounds)["second"]
-    pool = made["pool"]
-    tally = np.bincount(pool.labels, minlength=len(maps.labels.legend))
+    pool = drawn["pool"]
+    class_counts = np.bincount(pool.labels, minlength=len(maps.labels.legend))
+    most, least = int(class_counts.max()), int(class_counts.min())
     share = maps.labels.summary.counts[-1].sum() / maps.labels.summary.counts.sum()
     return [
         Row("share of the map that the rarest class covers", f"{share:.4%}"),
         at_most(f"{len(pool):,} tiles drawn the first time", first.duration(), first.median, 60, "s"),
         at_most("the second time", second.duration(), second.median, 1, "s"),
-        Row("tiles of the most frequent and of the rarest class in the pool", f"{tally.max():,} and {tally.min():,}"),
-        Row("tiles to be drawn at random for as many of the rarest", at_random(maps, int(tally.min()))),
+        Row(
+            "tiles of the most frequent and of the rarest class in the pool",
+            f"{most:,} and {least:,}",
+        ),
+        Row("tiles to be drawn at random for as many of the rarest", random_tiles_needed(maps, least)),
     ]
 
 
-def at_random(maps, wanted: int) -> str:
-    """How many tiles it takes to find so many of the rarest class, estimated from tiles drawn at random."""
+def random_tiles_needed(maps, wanted: int) -> str:
+    """Estimate how many tiles must be drawn at random to find `wanted` tiles of the rarest class."""
     drawn = maps.area.draw(20_000, np.random.default_rng(0))
     labels = dominant(maps.labels.proportions(drawn, maps.area.size))
     found = int((labels == len(maps.labels.legend) - 1).sum())
-    return f"about {figure(wanted * len(drawn) / found)}" if found else f"more than {wanted * len(drawn):,}"
+    return f"about {format_number(wanted * len(drawn) / found)}" if found else f"more than {wanted * len(drawn):,}"

@@ -2,9 +2,10 @@
 
 MAP@R of 5,000 embeddings of length 64 with labels of 13 classes, beside `AccuracyCalculator` of pytorch-metric-learning
 for that metric alone, on the same cores, with its search in batches by matrix products (`CustomKNN`, the way that does
-not need faiss). Both give the same value, which is checked: it works in float32, ours in float64, with an exact order
-of equal distances. It has no multi-label MAP@k; the time that it takes for MAP@R, which searches neighbours too, is the
-yardstick for that. The memory is the peak of what Python and numpy hold beside the data, in a run that is not timed.
+not need faiss). Both compute the same value, which is checked, although it works in float32, and this project in
+float64 with an exact order of equal distances. It has no multi-label MAP@k, which is compared with its time for MAP@R
+instead, because that searches neighbours too. The memory is the peak of what Python and numpy use in addition to the
+data, in a call that is not timed.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,7 @@ MAX_K = 10
 
 
 def measure(setting: Setting) -> list[Row]:
-    """Seconds of MAP@R by both, of multi-label MAP@10, and the memory of ours."""
+    """Measure seconds of MAP@R by both and of multi-label MAP@10, and the memory of this project's metrics."""
     embeddings, proportions = tiles(setting.number(5_000, 300), 13)
     labels = proportions.argmax(axis=1)
     calculator = AccuracyCalculator(
@@ -37,15 +38,15 @@ def measure(setting: Setting) -> list[Row]:
         "MAP@R": partial(map_at_r, embeddings, labels),
         f"multi-label MAP@{MAX_K}": partial(multilabel_map, embeddings, proportions, MAX_K),
     }
-    yardstick, *ours = ways
+    reference, *ours = ways
     with all_cores():
-        assert abs(ways[yardstick]()[METRIC] - ways["MAP@R"]()) < 1e-6
+        assert abs(ways[reference]()[METRIC] - ways["MAP@R"]()) < 1e-6
         timings = in_turn({name: partial(without_value, way) for name, way in ways.items()}, setting.rounds)
         rows = [Row(name, timing.duration()) for name, timing in timings.items()]
-        rows += [faster(f"{name}: faster", timings[name].times(timings[yardstick]), 1) for name in ours]
+        rows += [faster(f"{name}: faster", timings[name].times(timings[reference]), 1) for name in ours]
         return rows + [memory(f"{name}: memory", ways[name]) for name in ours]
 
 
 def without_value(way: Callable[[], object]) -> None:
-    """Call it, as one unit of work."""
+    """Call a function and ignore its value, so that it counts as one unit of work."""
     way()

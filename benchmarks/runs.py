@@ -1,4 +1,4 @@
-"""A run's maps, as `python main.py` opens them, over the benchmark's maps and with everything written beside these."""
+"""Open the benchmark's maps as `python main.py` does; all files are written to the benchmark's folder."""
 
 import logging
 
@@ -12,14 +12,14 @@ THREADS = 2
 
 
 def run_config(paths: BenchmarkMaps, **keys) -> Config:
-    """The config of a run on two CPU cores; keys: those that are to differ."""
+    """Return the config of a run on two CPU cores; keys: config keys with other values."""
     maps = {"image": str(paths.image), "labels": {"osm": str(paths.labels)}, "legends": {"osm": "osm"}}
     plain = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm", "maps": maps, "device": "cpu"}
     return validate(plain | {"threads": THREADS} | keys)
 
 
 def open_run(setting: Setting, paths: BenchmarkMaps, **keys) -> tuple[Config, OpenMaps]:
-    """The config and the open maps of a run; what is prepared lies in the benchmark's folder."""
+    """Return the config and the open maps of a run; prepared maps are in the benchmark's folder."""
     logging.disable(logging.INFO)
     map_module.CACHE = setting.folder / "cache"
     config = run_config(paths, **keys)

@@ -1,8 +1,9 @@
 """A run starts at once
 
-`python main.py --help` is timed as a whole, the interpreter included. The way from a config to the first batch is timed
-in a fresh process each, without imports, with the maps prepared and the pools drawn by an earlier run: the config is
-read, maps and pools are opened, the sampler is made, and the first batch of 72 tiles is drawn and read.
+`python main.py --help` is timed as a whole, with the start of the interpreter. The time from a config to the first
+batch is measured in a new process each time, without imports; an earlier run has prepared the maps and drawn the pools.
+The config is read, maps and pools are opened, the sampler is created, and the first batch of 72 tiles is drawn and
+read.
 """
 
 import json
@@ -19,30 +20,30 @@ ROOT = Path(__file__).parents[1]
 
 
 def measure(setting: Setting) -> list[Row]:
-    """Help, and first batch."""
+    """Measure the help, and the time to the first batch."""
     paths = benchmark_maps(setting.folder, setting.number(20_000, 2_000))
     keys = {"validation_nb": setting.number(5000, 100)}
     _, maps = open_run(setting, paths, **keys)
-    assert maps.pools, "made, as if there had been an earlier run"
-    helped = in_turn({"help": lambda: run("main.py", "--help") and None}, setting.rounds)["help"]
+    assert maps.pools, "the pools exist, as after an earlier run"
+    help_timing = in_turn({"help": lambda: run("main.py", "--help") and None}, setting.rounds)["help"]
     arguments = (str(setting.folder / "cache"), run_config(paths, **keys).to_json())
-    started = Timing(tuple(float(run("-c", CODE, *arguments)) for _ in range(setting.rounds)))
-    heavy = run("-c", IMPORTED).splitlines()[-1]
+    batch_timing = Timing(tuple(float(run("-c", PRINT_FIRST_BATCH, *arguments)) for _ in range(setting.rounds)))
+    heavy_packages = run("-c", PRINT_IMPORTS).splitlines()[-1]
     return [
-        at_most("`python main.py --help`", helped.duration(), helped.median, 1.5, "s"),
-        Row("heavy packages that it imports", heavy or "none", "none", not heavy),
-        at_most("from config to first batch", started.duration(), started.median, 1, "s"),
+        at_most("`python main.py --help`", help_timing.duration(), help_timing.median, 1.5, "s"),
+        Row("heavy packages that it imports", heavy_packages or "none", "none", not heavy_packages),
+        at_most("from config to first batch", batch_timing.duration(), batch_timing.median, 1, "s"),
     ]
 
 
 def run(*arguments: str) -> str:
-    """What a fresh Python process prints."""
+    """Return what a new Python process prints."""
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
-def first_batch(cache: str, config_text: str) -> float:
-    """Seconds from a config to the first batch."""
+def seconds_to_first_batch(cache: str, config_text: str) -> float:
+    """Measure the seconds from a config to the first batch."""
     from dataProcessors import maps as map_module
     from training.steps.step_table import make_step
 
@@ -58,8 +59,10 @@ def first_batch(cache: str, config_text: str) -> float:
     return time.perf_counter() - started
 
 
-CODE = "import sys; from benchmarks.start import first_batch; print(first_batch(*sys.argv[1:]))"
-IMPORTED = (
+PRINT_FIRST_BATCH = (
+    "import sys; from benchmarks.start import seconds_to_first_batch; print(seconds_to_first_batch(*sys.argv[1:]))"
+)
+PRINT_IMPORTS = (
     "import sys, main\n"
     "try: main.main(['--help'])\n"
     "except SystemExit: pass\n"

@@ -1,8 +1,8 @@
 """Random tiles: 150 x as fast as opening the GeoTIFF for each, 100 x torchgeo where GDAL caches little of the map
 
-Tiles of 96 x 96 pixels from all over the map, 72 in a batch, the image only, both files in the system's page cache
-after a first pass. The map is 20,000 x 20,000 pixels of 3 uint8 bands, deflate in blocks of 512 x 512.
-`TiffReader.read` copies the tiles of a batch from the prepared map, in one thread; what preparing it took once is
+Tiles of 96 x 96 pixels from all over the map, 72 in a batch, the image only; both files are in the system's page cache
+after a first pass. The map has 20,000 x 20,000 pixels of 3 uint8 bands, deflate in blocks of 512 x 512.
+`TiffReader.read` copies the tiles of a batch from the prepared map, in one thread; how long preparing takes, once, is
 measured below.
 
 The others read the GeoTIFF. *rasterio.open per tile* opens it, reads a window, and closes it, in a loop over tiles.
@@ -45,7 +45,7 @@ DECODED = "torchgeo, 2 workers, the map in GDAL's cache"
 
 
 def measure(setting: Setting) -> list[Row]:
-    """The prepared map against windows of the GeoTIFF and torchgeo."""
+    """Measure the prepared map against windows of the GeoTIFF and torchgeo."""
     side = setting.number(SIDE, 2000)
     path = benchmark_maps(setting.folder, side).image
     limit_gdal_cache()
@@ -60,57 +60,57 @@ def measure(setting: Setting) -> list[Row]:
     ways = {OURS: lambda: read_batches(reader, random_positions(rng, side, setting.number(500, 4) * BATCH))}
     loops = window_ways(path, lambda: random_positions(rng, side, setting.number(4, 1) * BATCH))
     timings = in_turn(ways | loops | theirs | {DECODED: decoded}, setting.rounds)
-    return rows(timings, theirs, setting)
+    return make_rows(timings, theirs, setting)
 
 
 def read_batches(reader: TiffReader, batches: np.ndarray) -> int:
-    """Read batches of tiles. Gives how many tiles."""
+    """Read batches of tiles; return the number of tiles."""
     for positions in batches:
         reader.read(positions, SIZE)
     return batches.shape[0] * batches.shape[1]
 
 
 def window_ways(path: Path, draw: Callable[[], np.ndarray]) -> dict[str, Callable[[], int]]:
-    """The loops over windows of the GeoTIFF."""
+    """Return the loops over windows of the GeoTIFF."""
     handle = rasterio.open(path)
     return {
-        PER_TILE: lambda: _timed(opening_each(path, draw())),
-        ONE_HANDLE: lambda: _timed(from_handle(handle, draw())),
+        PER_TILE: lambda: _count_tiles(read_opening_each(path, draw())),
+        ONE_HANDLE: lambda: _count_tiles(read_from_handle(handle, draw())),
     }
 
 
-def _timed(batches: Iterator[np.ndarray]) -> int:
-    limit_gdal_cache()  # another way has set its own
+def _count_tiles(batches: Iterator[np.ndarray]) -> int:
+    limit_gdal_cache()  # another way may have set another limit
     return sum(map(len, batches))
 
 
-def from_handle(handle: rasterio.DatasetReader, batches: np.ndarray) -> Iterator[np.ndarray]:
-    """Batches of tiles, window by window."""
+def read_from_handle(handle: rasterio.DatasetReader, batches: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield batches of tiles, read window by window from one handle."""
     for positions in batches:
         yield np.stack([handle.read(window=Window(x, y, SIZE, SIZE)) for x, y in positions.tolist()])
 
 
-def opening_each(path: Path, batches: np.ndarray) -> Iterator[np.ndarray]:
-    """The same, each window by a handle of its own."""
+def read_opening_each(path: Path, batches: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield batches of tiles; the file is opened for each window."""
     for positions in batches:
-        yield np.stack([_opened(path, Window(x, y, SIZE, SIZE)) for x, y in positions.tolist()])
+        yield np.stack([_read_opening(path, Window(x, y, SIZE, SIZE)) for x, y in positions.tolist()])
 
 
-def _opened(path: Path, window: Window) -> np.ndarray:
+def _read_opening(path: Path, window: Window) -> np.ndarray:
     with rasterio.open(path) as handle:
         return handle.read(window=window)
 
 
 def check(path: Path, reader: TiffReader, positions: np.ndarray) -> None:
-    """Fail unless all ways give the same tiles."""
+    """Fail unless all ways read the same tiles."""
     expected = reader.read(positions, SIZE)
     with rasterio.open(path) as handle:
-        assert np.array_equal(next(from_handle(handle, positions[None])), expected)
+        assert np.array_equal(next(read_from_handle(handle, positions[None])), expected)
     check_image(path, reader, positions)
 
 
-def rows(timings: dict, theirs: dict, setting: Setting) -> list[Row]:
-    """The rate, the claimed ratios, and the others' rates."""
+def make_rows(timings: dict, theirs: dict, setting: Setting) -> list[Row]:
+    """Return the rows: the rate, the claimed ratios, and the rates of the others."""
     ours = timings[OURS]
     rate = ours.rate("tiles")
     first = Row(OURS, rate) if setting.tiny else at_least(OURS, rate, 1 / ours.median, RATE, "tiles/s")

@@ -1,4 +1,4 @@
-"""A run's training, as `python main.py` wires it, with nothing that is shown or scored."""
+"""The training of a run as `python main.py` sets it up, without reports and evaluations."""
 
 import copy
 import time
@@ -23,31 +23,31 @@ from training.steps.step_table import make_step
 from training.trainer import Trainer
 
 
-class Silent:
-    """Stands in for what reports and what scores a run."""
+class NoReports:
+    """Replaces the reporter and the schedule of evaluations; does nothing."""
 
     evaluator = None
 
     def step(self, number: int, values: dict) -> None:
-        """Shows nothing."""
+        """Report nothing."""
 
     def flush(self) -> None:
-        """Writes nothing."""
+        """Write nothing."""
 
     def poll(self) -> None:
-        """Has nothing to wait for."""
+        """Wait for nothing."""
 
 
 class Run:
-    """Network, maps and trainer of a run on the benchmark's maps: resnext50 at 96 px, 24 triplets, unless keys differ.
+    """Network, maps and trainer of a run on the benchmark's maps; by default resnext50 at 96 px, 24 triplets.
 
     Args:
         setting: of the benchmark
         side: of the map in pixels
-        keys: of the config
+        keys: config keys with other values
 
     Attributes:
-        seconds: what was timed -> seconds so far; see `timed`
+        seconds: name -> seconds so far of the functions with this name; see `timed`
     """
 
     def __init__(self, setting: Setting, side: int = SIDE, **keys):
@@ -60,8 +60,8 @@ class Run:
         tiles = self.maps.read(self.maps.pools["fit"].positions[:TRIAL_TILES])
         self.execution = resolve(self.config, self.network, tiles)
         forward = ForwardPass(self.config, self.network, self.execution, self.maps)
-        progress, checkpoints = Progress(self.config, self.maps, Silent()), Checkpoints(setting.folder, 10)
-        self.trainer = Trainer(self.config, step, forward, progress, Silent(), checkpoints, None)
+        progress, checkpoints = Progress(self.config, self.maps, NoReports()), Checkpoints(setting.folder, 10)
+        self.trainer = Trainer(self.config, step, forward, progress, NoReports(), checkpoints, None)
         forward.capture_cuda_graphs(step.batches.size)
         self.batches = self._batches()
         self.seconds: dict[str, float] = {}
@@ -71,13 +71,13 @@ class Run:
         return read_ahead(forward.with_transfer(batches.task(step)) for step in range(1, 10**9))
 
     def step(self) -> None:
-        """One training step, its batch waited for."""
+        """Wait for a batch and do one training step."""
         started = time.perf_counter()
         batch = self.timed("waiting", next)(self.batches)
         self.trainer._train_step(batch, time.perf_counter() - started)
 
     def timed(self, name: str, function: Callable) -> Callable:
-        """The function, its time added to `seconds[name]`."""
+        """Return the function; each call adds its time to `seconds[name]`."""
 
         def call(*arguments, **keywords):
             started = time.perf_counter()
@@ -88,11 +88,11 @@ class Run:
         return call
 
 
-class Bare:
-    """Forward, backward and optimizer of a network like the run's, on one batch of its tiles kept in memory.
+class NetworkTraining:
+    """Forward, backward and optimizer of a copy of the run's network, on one batch of tiles in memory.
 
     Args:
-        run: gives the network, and the batch
+        run: whose network and tiles are used
         graphed: whether forward and backward are CUDA graphs
     """
 
@@ -105,7 +105,7 @@ class Bare:
         self.forward = GraphedForward(self.network, self.execution, self.tiles) if graphed else self.network
 
     def step(self) -> None:
-        """One step; the batch's thirds are the anchors, positives and negatives."""
+        """Do one step; the thirds of the batch are anchors, positives and negatives."""
         self.optimizer.zero_grad(set_to_none=True)
         with self.execution.autocast():
             embeddings = self.forward(self.tiles)
@@ -114,5 +114,5 @@ class Bare:
 
 
 def random_tiles(run: Run, number: int) -> np.ndarray:
-    """So many tiles of the training area."""
+    """Read `number` random tiles of the training area."""
     return run.maps.read(run.maps.area.draw(number, np.random.default_rng(0)))

@@ -7,9 +7,9 @@ once with two that were started before; the claims are against the faster. Both 
 bands from the page cache. GDAL keeps 64 MB of decoded blocks in each process, two of torchgeo's and one of ours: a
 twentieth of the map, as above. On a map that fits into GDAL's default cache both are faster.
 
-Most of the time goes into decoding blocks of which a tile needs little. The second claim is of a copy of the map in
-ZSTD and blocks of 128 x 128 pixels, which `gdal_translate` makes and which is as large, against torchgeo on the deflate
-file as it came; what torchgeo gains from the same copy stands beside it.
+Most of the time is spent on decoding blocks of which a tile needs only a small part. The second claim is about a copy
+of the map in ZSTD and blocks of 128 x 128 pixels, which `gdal_translate` can write and which is as large, against
+torchgeo on the original deflate file; what torchgeo gains from the same copy is shown too.
 """
 
 from collections.abc import Callable
@@ -35,14 +35,14 @@ DEFLATE, ZSTD = "deflate in blocks of 512", "ZSTD in blocks of 128"
 
 
 def measure(setting: Setting) -> list[Row]:
-    """Windows against torchgeo, of both files."""
+    """Measure windows against torchgeo, for both files."""
     side, tiles = setting.number(SIDE, 2000), setting.number(20, 2) * BATCH
     paths = {
         DEFLATE: benchmark_maps(setting.folder, side).image,
         ZSTD: benchmark_maps(setting.folder, side, "zstd").image,
     }
-    ours = {f"windows, {kind}": windows(path, side, tiles) for kind, path in paths.items()}
-    theirs = {kind: _of(kind, image_epochs(path, tiles)) for kind, path in paths.items()}
+    ours = {f"windows, {kind}": window_epoch(path, side, tiles) for kind, path in paths.items()}
+    theirs = {kind: _add_to_names(kind, image_epochs(path, tiles)) for kind, path in paths.items()}
     timings = in_turn(ours | theirs[DEFLATE] | theirs[ZSTD], setting.rounds)
     usual = fastest({name: timings[name] for name in theirs[DEFLATE]})
     same = fastest({name: timings[name] for name in theirs[ZSTD]})
@@ -55,8 +55,8 @@ def measure(setting: Setting) -> list[Row]:
     ]
 
 
-def windows(path: Path, side: int, tiles: int) -> Callable[[], int]:
-    """What reads random tiles of a GeoTIFF without a prepared map when called."""
+def window_epoch(path: Path, side: int, tiles: int) -> Callable[[], int]:
+    """Return a function that reads random tiles of a GeoTIFF without a prepared map."""
     reader = TiffReader(path, cache=None, threads=usable_cores())
     rng = np.random.default_rng(0)
     check_image(path, reader, random_positions(rng, side, BATCH)[0])
@@ -68,5 +68,5 @@ def windows(path: Path, side: int, tiles: int) -> Callable[[], int]:
     return epoch
 
 
-def _of(kind: str, ways: dict[str, Callable[[], int]]) -> dict[str, Callable[[], int]]:
+def _add_to_names(kind: str, ways: dict[str, Callable[[], int]]) -> dict[str, Callable[[], int]]:
     return {f"{name}, {kind}": way for name, way in ways.items()}

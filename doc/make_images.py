@@ -1,7 +1,7 @@
-"""Makes the pictures in doc/images from real runs of this program on the demo map: python doc/make_images.py
+"""Make the pictures in doc/images from runs on the demo map: python doc/make_images.py
 
-The runs are made first, in results/images-NAME, unless they are there: some ten minutes on two cores. With Chromium and
-its driver at hand (Debian's chromium and chromium-driver) the pages are photographed too.
+The runs lie in results/images-NAME; missing ones are trained first, which takes some ten minutes on two cores. If
+Chromium and its driver are installed (Debian: chromium and chromium-driver), screenshots are made too.
 """
 
 import shutil
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import config as configuration
 from dataProcessors.maps import OpenMaps, open_maps
 from reporting.figures import Overview, sampling_map
-from reporting.figures.style import label_picture, save
+from reporting.figures.style import label_picture, save_figure
 from training.steps.history import SampledPositions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,14 +33,14 @@ RUNS = {
     "random_sampling": [*SAMPLING, "random_reset=1.0"],
     "cluster_sampling": [*SAMPLING, "random_reset=0.0"],
 }
-CORNER, SIDE = np.array([2300, 3600]), 1700  # pixels of the demo map: a piece with most kinds of land
-PIECE, STEP = 3600, 3  # pixels of the piece that tiles are shown on, and pixels of the map for one of the picture
-WIDTH, HEIGHT = 15, 5.2  # inches
-COLOURS = 256  # of a picture, which is a third as large so
+OVERVIEW_CORNER, OVERVIEW_SIDE = np.array([2300, 3600]), 1700  # pixels of the demo map: a region with most classes
+SAMPLING_SIDE, STEP = 3600, 3  # pixels of the map: of the region of the sampled tiles; of one pixel of its picture
+WIDTH, HEIGHT = 15, 5.2  # inches, of the overview
+COLOURS = 256  # of a picture; the file is a third as large as without this limit
 
 
-def run(name: str) -> Path:
-    """The folder of a run, which is made unless it is there."""
+def run_folder(name: str) -> Path:
+    """Return the folder of a run; train the run first if it is missing."""
     folder = ROOT / "results" / f"images-{name}"
     if not (folder / "report.html").exists():
         command = [sys.executable, "main.py", f"name=images-{name}", *RUNS[name]]
@@ -48,18 +48,20 @@ def run(name: str) -> Path:
     return folder
 
 
-def maps_of(folder: Path) -> OpenMaps:
-    """The maps of a run."""
+def open_run_maps(folder: Path) -> OpenMaps:
+    """Open the maps of a run."""
     return open_maps(configuration.load(folder / "config.json"), threads=2)
 
 
-def overview(folder: Path) -> Figure:
-    """The map, the labels it is judged by, and the embeddings of the run, side by side."""
-    maps = maps_of(folder)
+def overview_figure(folder: Path) -> Figure:
+    """Draw the map, the labels for the evaluation, and the embeddings of the run side by side."""
+    maps = open_run_maps(folder)
     panels = {
-        "the map (synthetic): tiles are sampled from it": maps.image.read(CORNER[None], SIDE)[0].transpose(1, 2, 0),
-        "land cover: used to judge, not to train": label_picture(
-            maps.labels.read(CORNER[None], SIDE)[0, 0], maps.labels.legend
+        "the map (synthetic): tiles are sampled from it": maps.image.read(OVERVIEW_CORNER[None], OVERVIEW_SIDE)[
+            0
+        ].transpose(1, 2, 0),
+        "land cover: used for evaluation, not for training": label_picture(
+            maps.labels.read(OVERVIEW_CORNER[None], OVERVIEW_SIDE)[0, 0], maps.labels.legend
         ),
         "embeddings of unseen tiles, coloured by land cover": matplotlib.image.imread(folder / "figures/best/umap.png"),
     }
@@ -73,54 +75,56 @@ def overview(folder: Path) -> Figure:
     return figure
 
 
-def sampling(folder: Path, title: str) -> Figure:
-    """The tiles of a run's steps on the piece of the map that holds most of the anchors."""
-    maps, sampled = maps_of(folder), SampledPositions()
+def sampling_figure(folder: Path, title: str) -> Figure:
+    """Draw the sampled tiles of a run on the region of the map with most of its anchors."""
+    maps, sampled = open_run_maps(folder), SampledPositions()
     sampled.load_state_dict(torch.load(folder / "last.pt", weights_only=True)["progress"]["sampled"])
     window = np.array(maps.image.window)
     middle = np.median(sampled.copy()["anchor"], axis=0).astype(int)
-    corner = np.clip(middle - PIECE // 2, window[:2], window[:2] + window[2:] - PIECE)
-    pixels = maps.image.read(corner[None], PIECE)[0].transpose(1, 2, 0)[::STEP, ::STEP]
+    corner = np.clip(middle - SAMPLING_SIDE // 2, window[:2], window[:2] + window[2:] - SAMPLING_SIDE)
+    pixels = maps.image.read(corner[None], SAMPLING_SIDE)[0].transpose(1, 2, 0)[::STEP, ::STEP]
 
     def inside(positions: np.ndarray) -> np.ndarray:
-        return positions[((positions >= corner) & (positions < corner + PIECE - 2 * maps.area.size)).all(1)]
+        return positions[((positions >= corner) & (positions < corner + SAMPLING_SIDE - 2 * maps.area.size)).all(1)]
 
     roles = {role: inside(positions) for role, positions in sampled.copy().items()}
-    piece = Overview(pixels, STEP, tuple(corner.tolist()))
-    return sampling_map(piece, maps.area.size, roles, inside(maps.area.cells()), title)
+    region = Overview(pixels, STEP, tuple(corner.tolist()))
+    return sampling_map(region, maps.area.size, roles, inside(maps.area.cells()), title)
 
 
 def main() -> None:
-    """All pictures."""
-    folders = {name: run(name) for name in RUNS}
-    own = folders["unsupervised"]
-    save(overview(own), IMAGES / "overview", ("png",))
+    """Make all pictures."""
+    folders = {name: run_folder(name) for name in RUNS}
+    folder = folders["unsupervised"]
+    save_figure(overview_figure(folder), IMAGES / "overview", ("png",))
     titles = {
-        "random_sampling": "Random sampling: every anchor anywhere (random_reset 1.0), synthetic map",
-        "cluster_sampling": "Cluster sampling: every anchor near the last (random_reset 0.0), synthetic map",
+        "random_sampling": "Random sampling: anchors anywhere on the map (random_reset 1.0), synthetic map",
+        "cluster_sampling": "Cluster sampling: each anchor near the last one (random_reset 0.0), synthetic map",
     }
     for name, title in titles.items():
-        save(sampling(folders[name], title), IMAGES / name, ("png",))
-        copy(IMAGES / f"{name}.png", name)
+        save_figure(sampling_figure(folders[name], title), IMAGES / name, ("png",))
+        save_reduced(IMAGES / f"{name}.png", name)
     for name in ("unsupervised", "supervised"):
-        copy(folders[name] / "figures/best/umap_3d.png", f"umap_{name}")
+        save_reduced(folders[name] / "figures/best/umap_3d.png", f"umap_{name}")
     for name in ("umap_tiles", "neighbours"):
-        copy(own / f"figures/best/{name}.png", name)
+        save_reduced(folder / f"figures/best/{name}.png", name)
     if shutil.which("chromium") and shutil.which("chromedriver"):
-        photograph(own)
+        take_screenshots(folder)
 
 
-def photograph(folder: Path) -> None:
-    """TensorBoard's pages and the report of a run."""
-    with TemporaryDirectory() as shots:
-        subprocess.run([sys.executable, "doc/screenshots.py", folder.relative_to(ROOT), shots], cwd=ROOT, check=True)
+def take_screenshots(folder: Path) -> None:
+    """Take screenshots of TensorBoard's pages and of the report of a run."""
+    with TemporaryDirectory() as screenshots:
+        subprocess.run(
+            [sys.executable, "doc/screenshots.py", folder.relative_to(ROOT), screenshots], cwd=ROOT, check=True
+        )
         for tab, name in {"custom_scalars": "scalars", "images": "images", "projector": "projector"}.items():
-            copy(Path(shots) / f"{tab}.png", f"tensorboard_{name}")
-        copy(Path(shots) / "report_1280.png", "report", height=1500)
+            save_reduced(Path(screenshots) / f"{tab}.png", f"tensorboard_{name}")
+        save_reduced(Path(screenshots) / "report_1280.png", "report", height=1500)
 
 
-def copy(path: Path, name: str, height: int | None = None) -> None:
-    """A picture, or its upper part, with fewer colours."""
+def save_reduced(path: Path, name: str, height: int | None = None) -> None:
+    """Save a picture with fewer colours; only the upper `height` pixels, if given."""
     picture = Image.open(path).convert("RGB")
     upper = picture.crop((0, 0, picture.width, height or picture.height))
     upper.quantize(COLOURS).save(IMAGES / f"{name}.png", optimize=True)

@@ -1,7 +1,7 @@
-"""Saves pictures of what finished runs show: each tab of TensorBoard, and a run's report if there is one.
+"""Save screenshots of finished runs: each tab of TensorBoard, and the report of a run if there is one.
 
 python doc/screenshots.py results/NAME FOLDER
-python doc/screenshots.py results FOLDER       # of all runs together, as TensorBoard compares them
+python doc/screenshots.py results FOLDER       # all runs together in TensorBoard
 
 Needs tests/requirements.txt, chromium and chromedriver.
 """
@@ -31,24 +31,24 @@ from browser_for_tests import (
 WIDTH, HEIGHT = 1440, 1000
 REPORT_WIDTHS = 390, 1280
 TABS = "timeseries", "scalars", "images", "text", "custom_scalars", "hparams", "histograms", "projector"
-SETTLED = 2.5  # seconds without a change of the texts: charts fade in
-LOADED = 20  # seconds that a tab may take
+UNCHANGED_SECONDS = 2.5  # charts appear slowly
+TIMEOUT = 20  # seconds for a tab
 
 
-def save(driver: Chrome, path: Path) -> None:
-    """The page as it is, of the whole length of the window."""
+def save_screenshot(driver: Chrome, path: Path) -> None:
+    """Save a screenshot of the window."""
     path.write_bytes(driver.get_screenshot_as_png())
     print(path)
 
 
-def settle(driver: Chrome, within: str = SHOWN) -> None:
-    """Wait until all images are there and nothing more appears."""
-    wait_until(lambda: broken_images(driver, within), LOADED)
-    end, seen, since = time.monotonic() + LOADED, [], time.monotonic()
-    while time.monotonic() < min(end, since + SETTLED):
+def wait_until_unchanged(driver: Chrome, within: str = SHOWN) -> None:
+    """Wait until all images are loaded and no text changes any more."""
+    wait_until(lambda: broken_images(driver, within), TIMEOUT)
+    end, last_texts, last_change = time.monotonic() + TIMEOUT, [], time.monotonic()
+    while time.monotonic() < min(end, last_change + UNCHANGED_SECONDS):
         now = texts(driver, within)
-        if now != seen:
-            seen, since = now, time.monotonic()
+        if now != last_texts:
+            last_texts, last_change = now, time.monotonic()
         time.sleep(0.2)
 
 
@@ -58,41 +58,41 @@ def open_groups(driver: Chrome) -> None:
         click(driver, "button[aria-label='Expand group']", group)
 
 
-def shoot_parallel_coordinates(driver: Chrome, folder: Path) -> None:
-    """The second view of the table of runs."""
+def save_parallel_coordinates(driver: Chrome, folder: Path) -> None:
+    """Save a screenshot of the second view of the table of runs."""
     click(driver, "paper-tab", "PARALLEL")
-    settle(driver)
-    save(driver, folder / "hparams_parallel.png")
+    wait_until_unchanged(driver)
+    save_screenshot(driver, folder / "hparams_parallel.png")
 
 
-def shoot_tab(driver: Chrome, url: str, tab: str, folder: Path) -> None:
-    """One tab of TensorBoard, where the run has anything for it."""
+def save_tab(driver: Chrome, url: str, tab: str, folder: Path) -> None:
+    """Save a screenshot of a tab of TensorBoard, if the run has anything to show there."""
     try:
-        open_tab(driver, url, tab, LOADED)
+        open_tab(driver, url, tab, TIMEOUT)
     except AssertionError as error:
         print(f"{tab}: {error}")
         return
     if tab == "timeseries":
         open_groups(driver)
-    if tab == "custom_scalars":  # what retrieval reaches, instead of the training and the first scores
-        settle(driver)
+    if tab == "custom_scalars":  # show the retrieval scores instead of the first charts
+        wait_until_unchanged(driver)
         for group in ("training", "single_class"):
             click(driver, "button.heading[open-button]", group)
         click(driver, "button.heading:not([open-button])", "retrieval")
     if tab == "projector":
-        wait_until(lambda: [] if re.search(r"Points: [1-9]", " ".join(texts(driver))) else ["points"], LOADED)
-    settle(driver)
-    save(driver, folder / f"{tab}.png")
+        wait_until(lambda: [] if re.search(r"Points: [1-9]", " ".join(texts(driver))) else ["points"], TIMEOUT)
+    wait_until_unchanged(driver)
+    save_screenshot(driver, folder / f"{tab}.png")
     if tab == "hparams" and count(driver, "paper-tab"):
-        shoot_parallel_coordinates(driver, folder)
+        save_parallel_coordinates(driver, folder)
 
 
-def shoot_report(driver: Chrome, report: Path, folder: Path) -> None:
-    """The whole report, at the width of a phone and of a desk."""
+def save_report(driver: Chrome, report: Path, folder: Path) -> None:
+    """Save screenshots of the whole report, at the width of a phone and of a desktop screen."""
     for width in REPORT_WIDTHS:
         resize(driver, width, HEIGHT)
         driver.get(report.resolve().as_uri())
-        settle(driver, "body")
+        wait_until_unchanged(driver, "body")
         size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         options = {"captureBeyondViewport": True, "clip": clip}
@@ -103,14 +103,14 @@ def shoot_report(driver: Chrome, report: Path, folder: Path) -> None:
 
 
 def main(run: Path, folder: Path) -> None:
-    """Everything of a run's folder, or of a folder of runs."""
+    """Save all screenshots of a run, or of a folder of runs."""
     folder.mkdir(parents=True, exist_ok=True)
     with chromium(WIDTH, HEIGHT) as driver:
         with tensorboard(run / "tensorboard" if (run / "tensorboard").exists() else run) as url:
             for tab in TABS:
-                shoot_tab(driver, url, tab, folder)
+                save_tab(driver, url, tab, folder)
         if (run / "report.html").exists():
-            shoot_report(driver, run / "report.html", folder)
+            save_report(driver, run / "report.html", folder)
 
 
 if __name__ == "__main__":

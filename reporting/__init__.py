@@ -1,1 +1,1 @@
-"""Scores and figures -> console, metrics.csv, TensorBoard and pictures in a run's folder."""
+"""Report scores and figures of runs: console, metrics.csv, TensorBoard, figures/, report.html, comparison of runs."""

@@ -1,4 +1,4 @@
-"""From pixels of any kind to colours that people can look at."""
+"""Convert pixels of any type and number of bands to RGB colours for figures."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DARKEST, BRIGHTEST = 2, 98  # percentiles of a band that are shown as black and as full brightness
+LOW_PERCENTILE, HIGH_PERCENTILE = 2, 98  # of the values of a band; shown as black and as full brightness
 
 
 @dataclass(frozen=True)
 class Display:
-    """How the tiles of a map are shown: which three bands, and which of their values are black and fully bright.
+    """How the tiles of a map are shown: which three bands, and which of their values are black and full brightness.
 
     Attributes:
         bands: indices of the bands shown as red, green and blue
-        low: value of each of these that is shown as 0
-        high: value of each of these that is shown as 255
-        fill: value that stands for no data where all bands hold it; None: there is none
+        low: for each of these bands, the value that is shown as 0
+        high: for each of these bands, the value that is shown as 255
+        fill: a pixel whose bands all have this value has no data; None: there is no such value
     """
 
     bands: tuple[int, int, int]
@@ -26,37 +26,40 @@ class Display:
     fill: float | None = None
 
     @classmethod
-    def of(cls, sample_tiles: np.ndarray, fill: float | None = None) -> Display:
-        """The display of a map, after a sample of its tiles (N, C, H, W) of any type.
+    def from_tiles(cls, sample_tiles: np.ndarray, fill: float | None = None) -> Display:
+        """Choose bands and limits from a sample of the map's tiles (N, C, H, W) of any type.
 
-        Three bands of uint8 are shown as they are; else the first three, or the first alone as grey where there are
-        fewer, each stretched from its 2 % to its 98 % percentile.
+        Maps of three uint8 bands are shown unchanged. Of other maps the first three bands are shown, or the first one
+        in grey if there are fewer than three, each stretched from its 2 % to its 98 % percentile.
         """
         bands = (0, 1, 2) if sample_tiles.shape[1] >= 3 else (0, 0, 0)
         if sample_tiles.dtype == np.uint8 and sample_tiles.shape[1] == 3:
             return cls(bands, (0.0,) * 3, (255.0,) * 3, fill)
-        present = _present(sample_tiles, bands, fill)  # (N, H, W)
-        low, high = zip(*(_stretch(sample_tiles[:, band][present]) for band in bands))
+        has_data = _has_data(sample_tiles, bands, fill)  # (N, H, W)
+        low, high = zip(*(_stretch_limits(sample_tiles[:, band][has_data]) for band in bands))
         return cls(bands, low, high, fill)
 
     def rgb(self, tiles: np.ndarray) -> np.ndarray:
-        """Tiles (N, C, H, W) of any type -> (N, H, W, 3) uint8; pixels without data are black."""
+        """Convert tiles (N, C, H, W) of any type to RGB (N, H, W, 3) uint8; pixels without data are black."""
         shown = tiles[:, list(self.bands)].astype(np.float32)  # (N, 3, H, W)
         low, high = (np.array(values, np.float32)[:, None, None] for values in (self.low, self.high))
         scaled = np.clip((shown - low) / (high - low), 0, 1) * 255
-        visible = np.where(_present(tiles, self.bands, self.fill)[:, None], scaled, 0)
+        visible = np.where(_has_data(tiles, self.bands, self.fill)[:, None], scaled, 0)
         return np.rint(visible).astype(np.uint8).transpose(0, 2, 3, 1)  # (N, H, W, 3)
 
 
-def _present(tiles: np.ndarray, bands: tuple[int, ...], fill: float | None) -> np.ndarray:
-    """Which pixels of tiles (N, C, H, W) have data to show: (N, H, W) bool."""
+def _has_data(tiles: np.ndarray, bands: tuple[int, ...], fill: float | None) -> np.ndarray:
+    """Return which pixels of tiles (N, C, H, W) have data in these bands, (N, H, W) bool."""
     finite = np.isfinite(tiles[:, list(bands)]).all(axis=1)
     return finite if fill is None else finite & (tiles != fill).any(axis=1)
 
 
-def _stretch(values: np.ndarray) -> tuple[float, float]:
-    """Values (n,) -> those that are shown as black and as full brightness; a single value comes out as mid-grey."""
+def _stretch_limits(values: np.ndarray) -> tuple[float, float]:
+    """Return the two of the values (n,) that are shown as black and as full brightness.
+
+    If all values are equal, the limits are one below and one above, so that they are shown as medium grey.
+    """
     if not len(values):
         return 0.0, 1.0
-    low, high = np.percentile(values.astype(np.float64), (DARKEST, BRIGHTEST))
+    low, high = np.percentile(values.astype(np.float64), (LOW_PERCENTILE, HIGH_PERCENTILE))
     return (float(low), float(high)) if high > low else (float(low) - 1, float(low) + 1)

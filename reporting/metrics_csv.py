@@ -1,4 +1,4 @@
-"""metrics.csv: every score of a run, for programs."""
+"""metrics.csv: a file of all scores of a run, to be read by programs."""
 
 import csv
 import io
@@ -13,24 +13,24 @@ HEADER = ("step", *Score._fields)
 
 
 def read_scores(path: Path) -> dict[int, list[Score]]:
-    """Step -> scores of a run's metrics.csv, in the order of the file; a line that is not whole is left out."""
+    """Read metrics.csv: step -> scores, in the order of the file. An incomplete line is skipped."""
     scores: dict[int, list[Score]] = {}
-    for step, *row in _whole_rows(path):
+    for step, *row in _complete_rows(path):
         scores.setdefault(int(step), []).append(Score(*row[:-2], float(row[-2]), float(row[-1])))
     return scores
 
 
-def _whole_rows(path: Path) -> list[list[str]]:
+def _complete_rows(path: Path) -> list[list[str]]:
     text = path.read_text(encoding="utf8")
-    whole = text[: text.rfind("\n") + 1].splitlines()  # what has no end of line is still being written
-    return [row for row in list(csv.reader(whole))[1:] if len(row) == len(HEADER)]
+    complete_lines = text[: text.rfind("\n") + 1].splitlines()  # a line without its end is still being written
+    return [row for row in list(csv.reader(complete_lines))[1:] if len(row) == len(HEADER)]
 
 
 class MetricsFile:
-    """A CSV file `step,features,task,model,metric,mean,std` to which evaluations are appended.
+    """A CSV file with the columns `step,features,task,model,metric,mean,std`, to which evaluations are appended.
 
     Args:
-        path: of the file; one that exists is continued
+        path: of the file; if it exists, scores are added at its end
     Raises:
         ValueError: the file exists and has another header
     """
@@ -43,29 +43,29 @@ class MetricsFile:
             header = file.readline().rstrip("\r\n")
         if header != ",".join(HEADER):
             raise ValueError(
-                f"{path} starts with '{header[:100]}' instead of '{','.join(HEADER)}', so it is no file of scores that "
-                "could be continued. Move it away, or give the run another 'name'."
+                f"{path} starts with '{header[:100]}' instead of '{','.join(HEADER)}', so no scores can be "
+                "added to it. Move the file away, or give the run another 'name'."
             )
 
     def append(self, step: int, scores: Iterable[Score]):
-        """Add the scores of one evaluation, six significant digits each; they are on the disk when this returns."""
+        """Add the scores of one evaluation with six significant digits; they are on the disk when this returns."""
         self._append([step, *score[:-2], f"{score.mean:.6g}", f"{score.std:.6g}"] for score in scores)
 
     def drop_after(self, step: int) -> list[Score]:
-        """Drop the scores of later steps, and what a killed process left unfinished. Gives the scores that are kept."""
-        kept = [row for row in _whole_rows(self.path) if int(row[0]) <= step]
+        """Remove the scores of later steps and incomplete lines of a killed process. Return the remaining scores."""
+        remaining = [row for row in _complete_rows(self.path) if int(row[0]) <= step]
         with atomic_write(self.path) as temporary:
-            temporary.write_text(_as_text([HEADER, *kept]), encoding="utf8", newline="")
-        return [Score(*row[1:-2], float(row[-2]), float(row[-1])) for row in kept]
+            temporary.write_text(_csv_text([HEADER, *remaining]), encoding="utf8", newline="")
+        return [Score(*row[1:-2], float(row[-2]), float(row[-1])) for row in remaining]
 
     def _append(self, rows: Iterable[Iterable]):
         with writing(self.path), self.path.open("a", encoding="utf8", newline="") as file:
-            file.write(_as_text(rows))  # all at once, so no reader sees half an evaluation
+            file.write(_csv_text(rows))  # in one call, so that no reader sees half an evaluation
             file.flush()
             os.fsync(file.fileno())
 
 
-def _as_text(rows: Iterable[Iterable]) -> str:
+def _csv_text(rows: Iterable[Iterable]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

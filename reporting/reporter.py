@@ -1,4 +1,4 @@
-"""Everything a run shows of itself, behind one object."""
+"""The Reporter: one object for everything that a run reports."""
 
 import json
 import shutil
@@ -16,18 +16,25 @@ from dataProcessors.legends.legend import dominant
 from evaluation.scoring import Evaluation, Score
 from evaluation.segmentation import Region
 from reporting import figures
-from reporting.figures.style import label_picture, save
+from reporting.console_table import score_table
+from reporting.figures.style import label_picture, save_figure
 from reporting.figures.thumbnails import thumbnails
+from reporting.map_view import TILE_COLUMNS, MapView, tiles_csv
 from reporting.metrics_csv import MetricsFile
-from reporting.segmentation import read_baselines, segmentation_figures, write_baselines, write_segmentation
-from reporting.table import score_table
-from reporting.tensorboard import Board
-from reporting.view import TILE_COLUMNS, MapView, tiles_csv
+from reporting.segmentation import read_baseline_iou, segmentation_figures, write_baseline_iou, write_segmentation
+from reporting.tensorboard.writer import TensorBoardWriter
 from storage import write_text
 
 
 class ScoredTiles(NamedTuple):
-    """The scored tiles: embeddings (N, D), labels (N,), pictures (N, H, W, 3), and which are shown as queries (q,)."""
+    """The scored tiles.
+
+    Attributes:
+        embeddings: (N, D)
+        labels: (N,) class indices, -1 if a tile has no label
+        rgb: (N, H, W, 3) uint8
+        queries: (q,) indices of the tiles whose nearest neighbours are shown
+    """
 
     embeddings: np.ndarray
     labels: np.ndarray
@@ -36,83 +43,85 @@ class ScoredTiles(NamedTuple):
 
 
 class Reporter:
-    """Puts scores and pictures of a run where they are looked at: console, metrics.csv, TensorBoard, figures/.
+    """Writes the scores and figures of a run: to the console, metrics.csv, TensorBoard and figures/.
 
     Args:
-        folder: of the run; made if it is missing
-        view: how its map is shown
-        seed: of the UMAP and of the tiles whose neighbours are shown
+        folder: of the run; created if it is missing
+        view: the map of the run
+        seed: of the UMAP and of the choice of the tiles whose neighbours are shown
     """
 
     def __init__(self, folder: Path, view: MapView, seed: int):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.view, self.seed = folder, view, seed
-        self.board = Board(folder / "tensorboard")
+        self.tensorboard = TensorBoardWriter(folder / "tensorboard")
         self.metrics = MetricsFile(folder / "metrics.csv")
         self._baselines: list[Score] = []
 
     def resume(self, step: int, scored_step: int):
-        """Go on after what an earlier process showed, without anything of later steps.
+        """Continue the reports of an earlier process; what it reported of later steps is removed.
 
         Args:
-            step: the last that is trained, -1 if there is none
-            scored_step: the last whose scores are shown, -1 if there is none
+            step: the last trained step, -1 if there is none
+            scored_step: the last step whose scores are kept, -1 if there is none
         """
-        kept = self.metrics.drop_after(scored_step)
-        self._baselines = [score for score in kept if score.features != "trained"]
-        self.board.drop_after(step, scored_step)
-        shutil.rmtree(self.folder / "figures" / "last", ignore_errors=True)  # no longer of the last network
+        kept_scores = self.metrics.drop_after(scored_step)
+        self._baselines = [score for score in kept_scores if score.features != "trained"]
+        self.tensorboard.drop_after(step, scored_step)
+        shutil.rmtree(self.folder / "figures" / "last", ignore_errors=True)  # the last network will be another one
 
-    def begin(self, config: Config):
-        """Show the resolved config, and what pages are laid out by; before all else."""
+    def log_config(self, config: Config):
+        """Report the resolved config, and the layout of TensorBoard's charts; before everything else."""
         keys = config.model_dump(exclude=set(WITHOUT_EFFECT))
-        self.board.begin(
-            f"```json\n{config.to_json()}\n```", {key: _plain(value) for key, value in keys.items()}, config.metrics
+        self.tensorboard.log_config(
+            f"```json\n{config.to_json()}\n```",
+            {key: _table_value(value) for key, value in keys.items()},
+            config.metrics,
         )
 
     def log_step(self, step: int, values: dict[str, float]):
-        """Numbers of a training step, such as the loss."""
-        self.board.scalars(step, "train", values)
+        """Log numbers of a training step, such as the loss."""
+        self.tensorboard.log_scalars(step, "train", values)
 
     def log_batch(self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]]):
-        """Tiles of a batch.
+        """Log tiles of a batch as an image.
 
         Args:
             step: of the training
             tiles: (N, C, H, W)
-            classes: (N, H, W) class indices of the same places on the label map
-            rows: name of a role and the indices (n,) of its tiles, one row each
+            classes: (N, H, W) class indices of the same pixels on the label map
+            rows: one for each role: its name, and the indices (n,) of its tiles
         """
-        self._tiles(step, "batch/tiles", tiles, classes, rows, ())
+        self._log_tile_rows(step, "batch/tiles", tiles, classes, rows, ())
 
     def log_hardest(
         self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]], losses: list[float]
     ):
-        """The tuples of an epoch that were hardest: what confuses the network. losses: of each column."""
-        self._tiles(step, "batch/hardest", tiles, classes, rows, tuple(f"{loss:.3g}" for loss in losses))
+        """Log the tuples of an epoch with the largest losses, as `log_batch` does; losses: one for each column."""
+        self._log_tile_rows(step, "batch/hardest", tiles, classes, rows, tuple(f"{loss:.3g}" for loss in losses))
 
     def log_distances(self, step: int, distances: dict[str, np.ndarray]):
-        """Squared distances (B,) of the anchors of a batch to their positives and negatives, by name."""
+        """Log squared distances (B,) of the anchors of a batch; distances: "positive", "negative", ... -> distances."""
         for name, values in distances.items():
-            self.board.histogram(step, f"distances/{name}", values)
+            self.tensorboard.log_histogram(step, f"distances/{name}", values)
 
     def log_scores(self, step: int, evaluations: list[Evaluation]):
-        """Scores of an evaluation. Those of the baselines come once and stand beside all later ones too."""
+        """Report the scores of an evaluation. Baselines are scored once, and their scores shown with all later ones."""
         new = [score for evaluation in evaluations for score in evaluation.scores]
         self.metrics.append(step, new)
-        write_baselines(self.folder / "figures", evaluations, self.view.legend)
+        write_baseline_iou(self.folder / "figures", evaluations, self.view.legend)
         self._baselines += [score for score in new if score.features != "trained"]
         shown = [score for score in new if score.features == "trained"] + self._baselines
-        self.board.scores(step, shown)
-        table = f"Scores at step {step:,}{self.view.note}\n\n{score_table(shown)}\n"
-        self.board.text("scores", f"```\n{table}```", step)  # with the spreads, which curves cannot show
-        self.board.flush()
-        tqdm.write(f"\n{table}")  # a bar that is running stays whole
+        self.tensorboard.log_scores(step, shown)
+        table = f"Scores at step {step:,}{self.view.title_suffix}\n\n{score_table(shown)}\n"
+        self.tensorboard.log_text("scores", f"```\n{table}```", step)  # curves do not show standard deviations
+        self.tensorboard.flush()
+        tqdm.write(f"\n{table}")  # keeps a running progress bar intact
 
     def log_figures(
         self,
         step: int,
-        which: str,
+        network: str,
         evaluation: Evaluation,
         embeddings: np.ndarray,
         proportions: np.ndarray,
@@ -121,73 +130,78 @@ class Reporter:
         sampled: dict[str, np.ndarray],
         region: Region | None = None,
     ):
-        """Figures and the embedding projector, for a step worth it: UMAP alone takes seconds.
+        """Write figures, and embeddings for the projector. This is slow: UMAP alone takes seconds.
 
         Args:
             step: of the training
-            which: "best" or "last": the folder in figures/
+            network: "best" or "last": which network, and the folder in figures/
             evaluation: of the trained network
             embeddings: (N, D) of the scored tiles
             proportions: (N, K) of the same tiles
-            positions: (N, 2)
-            tiles: (N, C, H, W)
-            sampled: role -> positions (n, 2) of the tiles trained on so far
-            region: of the segmentation; None where it is off
+            positions: (N, 2) of the same tiles
+            tiles: (N, C, H, W), their pixels
+            sampled: role -> positions (n, 2) of tiles trained on so far
+            region: the segmented region; None if segmentation is off
         """
         labels, rgb = dominant(proportions), self.view.display.rgb(tiles)
-        scored = ScoredTiles(embeddings, labels, rgb, figures.queries(labels, self.seed))
-        end, folder = f", step {step:,}{self.view.note}", self.folder / "figures" / which
-        made = [self._figures(evaluation, scored, sampled, end)]
+        scored = ScoredTiles(embeddings, labels, rgb, figures.choose_queries(labels, self.seed))
+        title_end, folder = f", step {step:,}{self.view.title_suffix}", self.folder / "figures" / network
+        figure_groups = [self._figures(evaluation, scored, sampled, title_end)]
         if region is not None:
-            baselines = read_baselines(folder.parent, self.view.legend)
+            baselines = read_baseline_iou(folder.parent, self.view.legend)
             write_segmentation(folder, region, self.view, baselines)
-            made.append(segmentation_figures(region, self.view, baselines, end))
-        for tag, figure in chain.from_iterable(made):
-            self.board.figure(step, f"figures/{tag}", figure)
-            save(figure, folder / tag.replace("/", "-"))
-        about = self.view.about_tiles(positions, labels)
-        write_text(folder / "tiles.csv", tiles_csv(about, scored.queries))
+            figure_groups.append(segmentation_figures(region, self.view, baselines, title_end))
+        for tag, figure in chain.from_iterable(figure_groups):
+            self.tensorboard.log_figure(step, f"figures/{tag}", figure)
+            save_figure(figure, folder / tag.replace("/", "-"))
+        descriptions = self.view.describe_tiles(positions, labels)
+        write_text(folder / "tiles.csv", tiles_csv(descriptions, scored.queries))
         pictures = thumbnails(rgb, labels, self.view.legend)
-        self.board.projector(step, which, embeddings, pictures, TILE_COLUMNS, about)
-        self.board.flush()
+        self.tensorboard.log_embeddings(step, network, embeddings, pictures, TILE_COLUMNS, descriptions)
+        self.tensorboard.flush()
 
     def _figures(
-        self, evaluation: Evaluation, scored: ScoredTiles, sampled: dict[str, np.ndarray], end: str
+        self, evaluation: Evaluation, scored: ScoredTiles, sampled: dict[str, np.ndarray], title_end: str
     ) -> Iterator[tuple[str, Figure]]:
-        """Tag and figure of all there are, one after the other; `end` of their titles."""
+        """Yield tag and figure, one after the other; title_end: last part of the titles."""
         legend, view, count = self.view.legend, self.view, f"{len(scored.labels):,} scored tiles"
         for model, counts in evaluation.confusion.items():
-            title = f"Confusion matrix of {model}{end}"
+            title = f"Confusion matrix of {model}{title_end}"
             yield f"confusion_matrix/{model}", figures.confusion_matrix(counts, legend, title)
         for model, predicted in evaluation.predicted.items():
-            title = f"Proportions by {model}{end}"
+            title = f"Proportions predicted by {model}{title_end}"
             yield f"proportions/{model}", figures.proportions(predicted, evaluation.truth, legend, title)
-        yield "distances", figures.distances(scored.embeddings, scored.labels, f"Distances between embeddings{end}")
-        yield "neighbours", figures.neighbours(*scored, legend, f"Nearest tiles by the embeddings{end}")
-        title = f"UMAP of {count}{end}"
-        places = figures.layout(scored.embeddings, self.seed)
-        yield "umap", figures.umap(places, scored.labels, legend, title)
-        yield "umap_tiles", figures.umap_tiles(places, scored.rgb, scored.labels, legend, title)
-        places = figures.layout(scored.embeddings, self.seed, dimensions=3)
-        yield "umap_3d", figures.umap_3d(places, scored.labels, legend, title)
-        title = f"A sample of the tiles trained on until now{end}"
+        yield (
+            "distances",
+            figures.distances(scored.embeddings, scored.labels, f"Distances between embeddings{title_end}"),
+        )
+        yield "neighbours", figures.neighbours(*scored, legend, f"Tiles with the nearest embeddings{title_end}")
+        title = f"UMAP of {count}{title_end}"
+        points = figures.umap_layout(scored.embeddings, self.seed)
+        yield "umap", figures.umap(points, scored.labels, legend, title)
+        yield "umap_tiles", figures.umap_tiles(points, scored.rgb, scored.labels, legend, title)
+        points = figures.umap_layout(scored.embeddings, self.seed, dimensions=3)
+        yield "umap_3d", figures.umap_3d(points, scored.labels, legend, title)
+        title = f"A sample of the tiles trained on so far{title_end}"
         yield "sampled_tiles", figures.sampling_map(view.overview, view.size, sampled, view.reserved, title)
 
     def flush(self):
-        """Have everything that was shown so far on the disk."""
-        self.board.flush()
+        """Write everything that was logged so far to the disk."""
+        self.tensorboard.flush()
 
     def close(self):
-        """Write what is left and close the files."""
-        self.board.close()
+        """Write the rest and close the files."""
+        self.tensorboard.close()
 
-    def _tiles(self, step: int, tag: str, tiles: np.ndarray, classes: np.ndarray, rows: list, heads: tuple[str, ...]):
+    def _log_tile_rows(
+        self, step: int, tag: str, tiles: np.ndarray, classes: np.ndarray, rows: list, column_titles: tuple[str, ...]
+    ):
         rgb, label_map = self.view.display.rgb(tiles), label_picture(classes, self.view.legend)
-        self.board.image(step, tag, figures.tile_rows(rgb, label_map, rows, heads))
+        self.tensorboard.log_image(step, tag, figures.tile_rows(rgb, label_map, rows, column_titles))
 
 
-def _plain(value: object) -> float | str | bool:
-    """A value of the config as a table of runs takes it."""
+def _table_value(value: object) -> float | str | bool:
+    """Return a config value as TensorBoard's table of runs can hold it."""
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, tuple):

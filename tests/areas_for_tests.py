@@ -1,4 +1,4 @@
-"""Masks of maps in which tiles are drawn, and maps without data in places."""
+"""Maps with missing data for tests of sampling, and masks of pixels to compare with."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from dataProcessors.sampling.area import Area
 
 
 def reserved_pixels(area, spacing):
-    """Mask (height, width) of the window: pixels in reserved cells, which repeat over the whole plane."""
+    """Return the mask (height, width) of pixels in reserved cells, which are repeated regularly in the whole window."""
     x, y, width, height = area.window
     size, period = area.size, spacing * area.size
     origin_x, origin_y = area.cells()[0]
@@ -21,7 +21,7 @@ def reserved_pixels(area, spacing):
 
 
 def touched(positions, size, window, mask):
-    """Which tiles (N,) have a pixel in the mask of the window; a table of sums gives all of them at once."""
+    """Return which tiles (N,) have a pixel in the mask of the window, computed from a table of cumulative sums."""
     sums = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     left, top = (positions - window[:2]).T
     right, bottom = left + size, top + size
@@ -30,7 +30,7 @@ def touched(positions, size, window, mask):
 
 
 class Map:
-    """A map without data in places: what preparation and exact reading know of it."""
+    """A map with missing data: its summary as preparation writes it, and exact shares of missing pixels."""
 
     def __init__(self, there, window):
         self.there, self.window, self.asked = there, window, 0

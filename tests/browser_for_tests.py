@@ -1,4 +1,4 @@
-"""TensorBoard and a headless Chromium, and what can be seen on the pages that it opens."""
+"""Start TensorBoard and a headless Chromium, and read what its pages show."""
 
 import json
 import os
@@ -21,7 +21,7 @@ PROGRAMS = ("chromium", "chromedriver")
 NARROW = 600  # pixels
 SHOWN = "plugins-component"  # the part of TensorBoard's page below its header
 
-# Polymer keeps what it shows in shadow roots, and the projector is a page within the page: ordinary searches miss both.
+# Polymer puts elements into shadow roots, and the projector is an iframe; ordinary searches find neither.
 WALK = """
 function* nodes(node) {
     if (node.nodeType === Node.ELEMENT_NODE) {
@@ -50,8 +50,8 @@ def wait_until(missing: Callable[[], Collection[str]], seconds: float = 60) -> N
     """Wait until nothing is missing.
 
     Args:
-        missing: gives what is not there yet, in words
-        seconds: to wait before an AssertionError says what was still missing
+        missing: function that returns descriptions of what is still missing
+        seconds: to wait; then an AssertionError says what is still missing
     """
     end = time.monotonic() + seconds
     while still := missing():
@@ -60,7 +60,7 @@ def wait_until(missing: Callable[[], Collection[str]], seconds: float = 60) -> N
 
 
 def fetch(url: str) -> dict | None:
-    """JSON from TensorBoard; None where nothing answers yet."""
+    """Fetch JSON from TensorBoard; return None if nothing answers yet."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return json.load(answer)
@@ -70,7 +70,7 @@ def fetch(url: str) -> dict | None:
 
 @contextmanager
 def tensorboard(folder: Path, seconds: float = 60) -> Iterator[str]:
-    """TensorBoard on a free port over a log folder; gives its URL once all runs in the folder are read."""
+    """Run TensorBoard for a log folder on a free port; yield its URL when it has read all runs."""
     runs = {str(path.parent.relative_to(folder)) for path in folder.rglob("events.out.tfevents.*")}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -105,7 +105,7 @@ def _end(process: subprocess.Popen) -> None:
 
 @contextmanager
 def chromium(width: int, height: int) -> Iterator[Chrome]:
-    """A headless Chromium with the system's driver; nothing is downloaded."""
+    """Run a headless Chromium with the installed driver; nothing is downloaded."""
     os.environ["SE_OFFLINE"] = "true"
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium")
@@ -121,7 +121,7 @@ def chromium(width: int, height: int) -> Iterator[Chrome]:
 
 
 def resize(driver: Chrome, width: int, height: int) -> None:
-    """Have pages laid out at this size, in CSS pixels, as on a screen of it: where it is narrow, that of a phone."""
+    """Show pages as on a screen of this size in CSS pixels; on a narrow one as on a phone."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < NARROW}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
@@ -134,24 +134,24 @@ def open_tab(driver: Chrome, url: str, tab: str, seconds: float = 60) -> None:
         return [] if plugin.get("enabled") else [f"the tab {tab}"]
 
     wait_until(missing, seconds)
-    driver.get("about:blank")  # a change of what follows the # alone would not load the page anew
+    driver.get("about:blank")  # a change only after the # would not load the page again
     driver.get(f"{url}/#{tab}")
     wait_until(lambda: [] if texts(driver) else [f"anything on the tab {tab}"], seconds)
 
 
 def texts(driver: Chrome, within: str = SHOWN) -> list[str]:
-    """All texts that are shown within an element, shadow roots and frames included, in order of the document."""
+    """Return all visible texts in an element, with shadow roots and iframes, in the order of the document."""
     script = "return all.filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data.trim())"
     return [text for text in driver.execute_script(WALK + script, within) if text]
 
 
 def count(driver: Chrome, css: str, within: str = SHOWN) -> int:
-    """How many elements match a selector."""
+    """Return how many elements match a selector."""
     return driver.execute_script(WALK + "return found(arguments[1]).length", within, css)
 
 
 def click(driver: Chrome, css: str, text: str = "", within: str = SHOWN) -> int:
-    """Click all elements that match a selector and have this text in them; gives their number."""
+    """Click all elements that match a selector and contain this text; return their number."""
     script = """
     const targets = found(arguments[1]).filter((node) => node.textContent.includes(arguments[2]));
     targets.forEach((node) => node.click());
@@ -160,7 +160,7 @@ def click(driver: Chrome, css: str, text: str = "", within: str = SHOWN) -> int:
 
 
 def broken_images(driver: Chrome, within: str = SHOWN) -> list[str]:
-    """The images that are not loaded, or not yet."""
+    """Return the images that are not loaded, or not yet."""
     script = """
     return found("img").filter((image) => !image.complete || image.naturalWidth === 0)
         .map((image) => "image " + (image.alt || image.src.slice(0, 150)))"""
@@ -168,5 +168,5 @@ def broken_images(driver: Chrome, within: str = SHOWN) -> list[str]:
 
 
 def severe(driver: Chrome) -> list[str]:
-    """What the console of the browser was told of errors since the last call."""
+    """Return the errors in the console of the browser since the last call."""
     return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]

@@ -1,4 +1,4 @@
-"""What tests of several rooms share."""
+"""Fixtures that tests of several packages use."""
 
 import signal
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from dataProcessors.legends.legend import builtin_legends
 
 
 def pytest_configure() -> None:
-    """Ctrl-C is tested, which a shell has what it starts in the background ignore."""
+    """Let Ctrl-C work, which is tested; processes that a shell starts in the background ignore it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -31,14 +31,14 @@ def map_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def workplace(map_folder, monkeypatch) -> Path:
-    """The folder in which runs are made; maps are prepared there once."""
+    """The working folder of runs; its maps are prepared only once."""
     monkeypatch.chdir(map_folder)
     return map_folder
 
 
 @pytest.fixture(scope="module")
 def workplace_of_module(map_folder) -> Iterator[Path]:
-    """The same for all tests of a file."""
+    """The working folder of runs, for all tests of a file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(map_folder)
         yield map_folder
@@ -46,5 +46,5 @@ def workplace_of_module(map_folder) -> Iterator[Path]:
 
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
-    """Runs without their figures, which take most of a short run's time and have tests of their own."""
+    """Switch off the figures of runs, which take most of the time of a short run and have their own tests."""
     monkeypatch.setattr("reporting.reporter.Reporter.log_figures", lambda *arguments: None)

@@ -1,4 +1,4 @@
-"""Small GeoTIFFs made on the fly, and slow, obvious readings of them."""
+"""Write small GeoTIFFs for tests, and read them in slow, obvious ways to compare with."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from dataProcessors.legends.legend import NO_LABEL, Legend
 from dataProcessors.prepared.blocks import BLOCK
 from dataProcessors.rasters.grid import Grid
 
-ZION = Path(__file__).parents[2] / "shared/realdata/zion"  # a real map; tests skip where it is absent
+ZION = Path(__file__).parents[2] / "shared/realdata/zion"  # a real map; tests are skipped if it is missing
 UTM32 = CRS.from_epsg(32632)
 LONLAT = CRS.from_epsg(4326)
 CORNER = Affine(10, 0, 600_000, 0, -10, 5_500_000)  # 10 m pixels in the middle of Germany
@@ -21,7 +21,7 @@ CORNER = Affine(10, 0, 600_000, 0, -10, 5_500_000)  # 10 m pixels in the middle 
 def write_map(path: Path, pixels: np.ndarray, crs=UTM32, place: Affine = CORNER, **options) -> Path:
     """Write pixels (C, h, w) as a GeoTIFF.
 
-    Options are rasterio's, and: mask (h, w) bool, colormap {code: (r, g, b)}, colorinterp.
+    Options are those of rasterio, and mask (h, w) bool, colormap {code: (r, g, b)}, colorinterp.
     """
     mask, colormap, colorinterp = (options.pop(name, None) for name in ("mask", "colormap", "colorinterp"))
     size = dict(zip(("count", "height", "width"), pixels.shape))
@@ -42,7 +42,7 @@ def write_map(path: Path, pixels: np.ndarray, crs=UTM32, place: Affine = CORNER,
 
 
 def noise(shape, dtype="uint8", seed=0) -> np.ndarray:
-    """Random pixels of any type, over its whole range."""
+    """Return random pixels of any type, over the whole range of the type."""
     rng = np.random.default_rng(seed)
     if np.dtype(dtype).kind == "f":
         return rng.normal(0, 100, shape).astype(dtype)
@@ -51,7 +51,7 @@ def noise(shape, dtype="uint8", seed=0) -> np.ndarray:
 
 
 def patches(height: int, width: int, values, side: int, seed=0) -> np.ndarray:
-    """(height, width) of square patches, each of one random value."""
+    """Return an array (height, width) of square patches, each with one of the values, at random."""
     values = np.asarray(values)
     drawn = np.random.default_rng(seed).integers(0, len(values), (-(-height // side), -(-width // side)))
     return np.kron(values[drawn], np.ones((side, side), values.dtype))[:height, :width]
@@ -62,7 +62,7 @@ def grid_of(width=300, height=200, crs=UTM32, place=CORNER) -> Grid:
 
 
 def around(grid: Grid, crs, pixel: float, part=(0.0, 0.0, 1.0, 1.0)) -> tuple[Affine, int, int]:
-    """Transform, height and width of a map in another CRS over a part (x0, y0, x1, y1) of a grid."""
+    """Return transform, height and width of a map in another CRS that covers a part (x0, y0, x1, y1) of a grid."""
     x0, y0, x1, y1 = part
     corners = [(c * grid.width, r * grid.height) for c in (x0, x1) for r in (y0, y1)]
     x, y = transform(grid.crs, crs, *zip(*(grid.transform @ corner for corner in corners)))
@@ -71,7 +71,7 @@ def around(grid: Grid, crs, pixel: float, part=(0.0, 0.0, 1.0, 1.0)) -> tuple[Af
 
 
 def looked_up(path: Path, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Value (B, h, w) of the map at the centre of each pixel of the grid, and where the map lies (h, w) bool."""
+    """Return the map's values (B, h, w) at the centres of the grid's pixels, and which of these lie on it (h, w)."""
     with rasterio.open(path) as file:
         content, crs, place = file.read(), file.crs, file.transform
     columns, rows = np.meshgrid(np.arange(grid.width) + 0.5, np.arange(grid.height) + 0.5)
@@ -84,7 +84,7 @@ def looked_up(path: Path, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def nearest_colours(colours: np.ndarray, legend: Legend) -> np.ndarray:
-    """Class of each colour (N, 3), one after the other: the nearest within 15 in L1, the first of equals."""
+    """Return the class of each colour (N, 3): the nearest colour within 15 in L1, the first one of equals."""
     classes = []
     for colour in colours.astype(int):
         distances = [sum(abs(a - b) for a, b in zip(colour, known)) for known in legend.colors]
@@ -93,7 +93,7 @@ def nearest_colours(colours: np.ndarray, legend: Legend) -> np.ndarray:
 
 
 def corners_in(window, size: int, n: int, seed=0) -> np.ndarray:
-    """n random positions (n, 2) of tiles inside a window, its four corners among them."""
+    """Return n random positions (n, 2) of tiles in a window; those in its four corners are among them."""
     x, y, width, height = window
     rng = np.random.default_rng(seed)
     drawn = np.stack([rng.integers(x, x + width - size + 1, n), rng.integers(y, y + height - size + 1, n)], 1)
@@ -102,7 +102,7 @@ def corners_in(window, size: int, n: int, seed=0) -> np.ndarray:
 
 
 def counted(there: np.ndarray) -> np.ndarray:
-    """How many pixels of each 128 px block are set: (h, w) bool -> (rows, columns), one block after the other."""
+    """Count the pixels that are set in each 128 px block, block by block: (h, w) bool -> (rows, columns)."""
     height, width = there.shape
     return np.array(
         [[there[y : y + BLOCK, x : x + BLOCK].sum() for x in range(0, width, BLOCK)] for y in range(0, height, BLOCK)]

@@ -1,4 +1,4 @@
-"""A small map of fields, configs for it, runs on it, and what they left."""
+"""A small map of fields, configs for it, runs on it, and readers of their results."""
 
 import csv
 import json
@@ -14,13 +14,16 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import main
 
 ROOT = Path(__file__).resolve().parents[1]
-SIDE, FIELD = 384, 48  # pixels: of the map, and of its square fields
+SIDE, FIELD = 384, 48  # pixels: of the map; of its square fields
 FIELDS = ((90, 60), (140, 40), (60, 25), (120, 90))  # brightness and texture of four classes
 MAPS = {"image": "image.tif", "labels": {"fields": "labels.tif"}}
 
 
 def write_fields(folder: Path, bands: int = 3) -> dict:
-    """An image of square fields of four kinds and a label map of class codes at half the resolution: the `maps` key."""
+    """Write an image of square fields of four classes, and a label map of codes at half the resolution.
+
+    Return the value of the config key `maps`.
+    """
     rng = np.random.default_rng(0)
     kinds = rng.integers(0, len(FIELDS), (SIDE // FIELD, SIDE // FIELD))
     classes = kinds.repeat(FIELD, 0).repeat(FIELD, 1)
@@ -50,14 +53,14 @@ def small_config(**changes) -> dict:
 
 
 def config_file(name: str, **changes) -> Path:
-    """A config file in the working folder, for a run of this name on the maps there."""
+    """Write a config file for a run of this name on the maps in the working folder; return its path."""
     path = Path(f"{name}.json")
     path.write_text(json.dumps(small_config(**{"name": name, "maps": MAPS} | changes)))
     return path
 
 
 def run_in_process(name: str, **changes) -> Path:
-    """Train as `python main.py` does; gives the run's folder."""
+    """Train as `python main.py` does; return the run's folder."""
     before = set(Path("results").glob("*"))
     assert main.main([str(config_file(name, **changes))]) == 0
     (folder,) = set(Path("results").glob("*")) - before
@@ -65,7 +68,7 @@ def run_in_process(name: str, **changes) -> Path:
 
 
 def refused(capsys, name: str, **changes) -> str:
-    """Train as `python main.py` does, in vain; gives what is told of why."""
+    """Try to train as `python main.py` does with a wrong config; return the error message."""
     capsys.readouterr()
     assert main.main([str(config_file(name, **changes))]) == 2
     message = capsys.readouterr().err
@@ -74,7 +77,7 @@ def refused(capsys, name: str, **changes) -> str:
 
 
 def main_py(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Call the command line as a user does."""
+    """Call main.py in a new process, as a user does."""
     return subprocess.run(
         [sys.executable, ROOT / "main.py", *arguments], cwd=folder, capture_output=True, text=True, timeout=120
     )
@@ -86,9 +89,9 @@ def rows_of(folder: Path) -> list[dict]:
 
 
 def values_of(folder: Path, tag: str) -> list[tuple[int, float]]:
-    """(step, value) of a curve by step, repetitions included.
+    """Return (step, value) of a curve, sorted by step, with repeated steps.
 
-    Sorted, because files that one process began within one second are read in the order of their names, 102 before 98.
+    Sorted, because files that one process starts within one second are read in the order of their names, 102 before 98.
     """
     events = EventAccumulator(
         str(folder / "tensorboard" / "trained"), size_guidance={"scalars": 0}, purge_orphaned_data=False

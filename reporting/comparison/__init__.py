@@ -1,4 +1,4 @@
-"""Runs side by side: a table for the console, comparison.csv, comparison.md, and a figure."""
+"""Comparison of runs: a table for the console, comparison.csv, comparison.md, and a figure."""
 
 from reporting.comparison.writing import write_comparison
 

@@ -1,4 +1,4 @@
-"""Scores of several runs beside each other."""
+"""The figure that compares the scores of several runs."""
 
 from math import ceil, isfinite, sqrt
 
@@ -8,81 +8,88 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from config import LESS_IS_BETTER
-from reporting.columns import SPREAD, heading
-from reporting.comparison.rows import Line, shortened
-from reporting.figures.style import BASELINE_COLOURS, INK, UNLIKE, new_figure
+from reporting.comparison.rows import TableRow, shorten
+from reporting.feature_sets import SPREAD_TEXT, feature_title
+from reporting.figures.style import BASELINE_COLOURS, CONTRAST_COLOUR, MAIN_COLOUR, new_figure
 
-PANEL, ROW, ABOVE = 2.3, 0.24, 0.95  # inches: width of a panel, height of a row, and of what lies above and below rows
-LETTER = 0.085  # inches, of a run's name
+PANEL_WIDTH, ROW_HEIGHT, MARGIN_HEIGHT = 2.3, 0.24, 0.95  # inches: of a panel; of a row; above and below all rows
+LETTER_WIDTH = 0.085  # inches, of a letter in a run's name
 MAX_LENGTH = 30  # letters of a run's name
-BEST = UNLIKE
-# kind of baseline -> marker and colour; chance has none: its distance would squeeze everything else together
-BASELINES = {name: (marker, BASELINE_COLOURS[name]) for name, marker in (("untrained", "o"), ("band_statistics", "s"))}
+BEST_COLOUR = CONTRAST_COLOUR
+# features -> marker and colour; chance is not drawn: it is far away and would push all others together
+BASELINE_MARKERS = {
+    name: (marker, BASELINE_COLOURS[name]) for name, marker in (("untrained", "o"), ("band_statistics", "s"))
+}
 
 
-def comparison_figure(lines: list[Line], tags: list[str]) -> Figure:
-    """A panel for each score that any run has, a row for each run and, below them, for each different baseline.
+def comparison_figure(rows: list[TableRow], tags: list[str]) -> Figure:
+    """Draw a panel for each score that any run has; it has a row for each run and, below, for each different baseline.
 
-    A point is the mean and its bar the standard deviation; thin upright lines are the baselines of the
-    run in whose row they stand. Where a run lacks a score, nothing is drawn.
+    A point is the mean and its bar the standard deviation; a thin vertical line in the row of a run is a baseline of
+    this run. If a run does not have a score, its row in this panel is empty.
     """
-    shown = [line for line in lines if line.is_run or line.rows[0].features in BASELINES]
-    tags = [tag for tag in tags if any(line.values(tag) for line in shown if line.is_run)]
+    shown = [row for row in rows if row.is_run or row.feature_sets[0].features in BASELINE_MARKERS]
+    tags = [tag for tag in tags if any(row.finite_scores(tag) for row in shown if row.is_run)]
     if not tags:
-        return _empty()
-    height = ABOVE + ROW * len(shown)
-    columns = min(len(tags), max(4, ceil(sqrt(1.3 * len(tags) * height / PANEL))))
-    rows = ceil(len(tags) / columns)
-    columns = ceil(len(tags) / rows)
-    labels = shortened([line.label for line in shown], MAX_LENGTH)
-    figure = new_figure(LETTER * max(map(len, labels)) + PANEL * columns, 0.6 + height * rows)
+        return _empty_figure()
+    height = MARGIN_HEIGHT + ROW_HEIGHT * len(shown)
+    columns = min(len(tags), max(4, ceil(sqrt(1.3 * len(tags) * height / PANEL_WIDTH))))
+    grid_rows = ceil(len(tags) / columns)
+    columns = ceil(len(tags) / grid_rows)
+    labels = shorten([row.label for row in shown], MAX_LENGTH)
+    figure = new_figure(LETTER_WIDTH * max(map(len, labels)) + PANEL_WIDTH * columns, 0.6 + height * grid_rows)
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
     for place, tag in enumerate(tags):
-        axes = figure.add_subplot(rows, columns, place + 1)
-        _panel(axes, shown, tag)
+        axes = figure.add_subplot(grid_rows, columns, place + 1)
+        _draw_panel(axes, shown, tag)
         axes.set_yticks(range(len(shown)), labels if place % columns == 0 else [""] * len(shown), parse_math=False)
-    _legend(figure, shown)
+    _add_legend(figure, shown)
     return figure
 
 
-def _panel(axes: Axes, lines: list[Line], tag: str):
+def _draw_panel(axes: Axes, rows: list[TableRow], tag: str):
     group, metric, *model = tag.split("/")
     less = metric in LESS_IS_BETTER
-    means = [line.values(tag)[0].mean for line in lines if line.is_run and line.values(tag)]
+    means = [row.finite_scores(tag)[0].mean for row in rows if row.is_run and row.finite_scores(tag)]
     best = min(means) if less else max(means)
-    places = {line.label: place for place, line in enumerate(lines) if line.is_run}
-    for place, line in enumerate(lines):
-        for score in line.values(tag):
-            style = _style(line.rows[0].features, score.mean == best and len(means) > 1)
+    places = {row.label: place for place, row in enumerate(rows) if row.is_run}
+    for place, row in enumerate(rows):
+        for score in row.finite_scores(tag):
+            style = _style(row.feature_sets[0].features, score.mean == best and len(means) > 1)
             axes.errorbar(score.mean, place, xerr=score.std if isfinite(score.std) else None, **style)
-        if not line.is_run:
-            _guides(axes, line, tag, places)
-    axes.set_ylim(len(lines) - 0.4, -0.6)
-    about = ", ".join([group.replace("_", " "), *model, *(["less is better"] if less else [])])
+        if not row.is_run:
+            _draw_baselines(axes, row, tag, places)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    subtitle = ", ".join([group.replace("_", " "), *model, *(["less is better"] if less else [])])
     axes.set_title(metric, fontsize=11, loc="left", pad=17)
-    axes.annotate(about, (0, 1), (0, 4), "axes fraction", "offset points", fontsize=9, color="0.35")
-    _quiet(axes, runs=len(places))
+    axes.annotate(subtitle, (0, 1), (0, 4), "axes fraction", "offset points", fontsize=9, color="0.35")
+    _simplify_axes(axes, runs=len(places))
 
 
 def _style(features: str, is_best: bool) -> dict:
-    if features in BASELINES:
-        marker, colour = BASELINES[features]
+    if features in BASELINE_MARKERS:
+        marker, colour = BASELINE_MARKERS[features]
         return {"fmt": marker, "color": colour, "markerfacecolor": "white", "markersize": 6, "elinewidth": 1.2}
-    return {"fmt": "D" if is_best else "o", "color": BEST if is_best else INK, "markersize": 6, "elinewidth": 1.8}
+    return {
+        "fmt": "D" if is_best else "o",
+        "color": BEST_COLOUR if is_best else MAIN_COLOUR,
+        "markersize": 6,
+        "elinewidth": 1.8,
+    }
 
 
-def _guides(axes: Axes, line: Line, tag: str, places: dict[str, int]):
-    """Baselines as upright lines through the rows of the runs that they belong to."""
-    _, colour = BASELINES[line.rows[0].features]
-    for row in line.rows:
-        for run in row.runs if tag in row.scores else []:
+def _draw_baselines(axes: Axes, row: TableRow, tag: str, places: dict[str, int]):
+    """Draw the baselines as vertical lines through the rows of their runs."""
+    _, colour = BASELINE_MARKERS[row.feature_sets[0].features]
+    for feature_set in row.feature_sets:
+        for run in feature_set.runs if tag in feature_set.scores else []:
             if tag in run.scores["trained"]:
                 place, style = places[run.name], {"color": colour, "linewidth": 1, "alpha": 0.7, "zorder": 0}
-                axes.vlines(row.scores[tag].mean, place - 0.5, place + 0.5, **style)
+                axes.vlines(feature_set.scores[tag].mean, place - 0.5, place + 0.5, **style)
 
 
-def _quiet(axes: Axes, runs: int):
-    """Take away from a panel what tells nothing, and part the baselines from the runs."""
+def _simplify_axes(axes: Axes, runs: int):
+    """Remove spines and ticks without information, and draw a line between runs and baselines."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0, labelsize=10)
     axes.tick_params(axis="x", labelsize=9)
@@ -93,12 +100,12 @@ def _quiet(axes: Axes, runs: int):
     axes.margins(x=0.08)
 
 
-def _legend(figure: Figure, lines: list[Line]):
-    kinds = dict.fromkeys(line.rows[0].features for line in lines)
-    handles = [_handle(kind, "run" if kind == "trained" else heading(kind)) for kind in kinds]
-    if sum(line.is_run for line in lines) > 1:
+def _add_legend(figure: Figure, rows: list[TableRow]):
+    kinds = dict.fromkeys(row.feature_sets[0].features for row in rows)
+    handles = [_handle(kind, "run" if kind == "trained" else feature_title(kind)) for kind in kinds]
+    if sum(row.is_run for row in rows) > 1:
         handles.insert(1, _handle("trained", "best run", is_best=True))
-    title = f"last evaluation: mean and {SPREAD}\nupright lines: the baselines of a run"
+    title = f"last evaluation: mean and {SPREAD_TEXT}\nvertical lines: baselines of the run"
     figure.legend(
         handles=handles, title=title, loc="outside lower center", ncols=4, frameon=False, fontsize=10, title_fontsize=10
     )
@@ -110,7 +117,7 @@ def _handle(features: str, label: str, is_best: bool = False) -> Line2D:
     return Line2D([], [], marker=style.pop("fmt"), linestyle="", label=label, **style)
 
 
-def _empty() -> Figure:
+def _empty_figure() -> Figure:
     figure = new_figure(4, 3)
     axes = figure.add_subplot(xticks=[], yticks=[])
     axes.text(0.5, 0.5, "no score has a value", ha="center", va="center")

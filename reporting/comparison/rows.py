@@ -1,19 +1,25 @@
-"""The rows that compared runs are shown as: one of each run, and the baselines, each as seldom as can be."""
+"""The rows of a comparison: one for each run, and as few as possible for the baselines."""
 
 from math import isfinite
 from typing import Any, NamedTuple
 
 from evaluation.scoring import Score
-from reporting.columns import heading
 from reporting.comparison.runs import Run, Scores
+from reporting.feature_sets import feature_title
 
 BASELINES = ("untrained", "band_statistics", "chance", "coarsened_labels")
-MAX_BASELINES = 3  # rows of one kind of baseline; where runs have more different ones, they share a row
-ROUNDING = 0.25  # standard deviations; bf16 instead of fp32 moves a baseline by a tenth, other tiles by far more
+MAX_BASELINE_ROWS = 3  # of one kind of baseline; if runs have more different ones, all share one row
+MAX_ROUNDING = 0.25  # standard deviations; bf16 changes a baseline by a tenth of one, other tiles change it far more
 
 
-class Row(NamedTuple):
-    """One set of features: a trained network, or a baseline of all the runs for which it is the same."""
+class FeatureSet(NamedTuple):
+    """The scores of a trained network, or those of a baseline that is the same in several runs.
+
+    Attributes:
+        runs: the run of the network, or all runs with this baseline
+        features: "trained", or one of BASELINES
+        scores: tag -> score
+    """
 
     runs: list[Run]
     features: str
@@ -21,34 +27,34 @@ class Row(NamedTuple):
 
     @property
     def step(self) -> int:
-        """At which it was scored; baselines were before the training."""
+        """The step that was evaluated: of a baseline 0, before the training."""
         return self.runs[0].step if self.features == "trained" else 0
 
     def shared(self, key: str) -> Any:
-        """The value of a config key, None where it is not the same in all the runs."""
+        """Return the value of a config key if it is the same in all the runs, else None."""
         first, *others = (run.settings.get(key) for run in self.runs)
         return first if all(other == first for other in others) else None
 
 
-class Line(NamedTuple):
-    """A row as it is shown, under a short name; several rows where the runs have too many different baselines."""
+class TableRow(NamedTuple):
+    """A row of the tables and the figure: a label, and one feature set, or several if there are too many baselines."""
 
     label: str
-    rows: list[Row]
+    feature_sets: list[FeatureSet]
 
     @property
     def is_run(self) -> bool:
-        """Whether it is a trained network."""
-        return self.rows[0].features == "trained"
+        """Whether the row shows a trained network."""
+        return self.feature_sets[0].features == "trained"
 
-    def values(self, tag: str) -> list[Score]:
-        """The finite scores of this name, one of a row at most."""
-        found = (row.scores.get(tag) for row in self.rows)
-        return [score for score in found if score and isfinite(score.mean)]
+    def finite_scores(self, tag: str) -> list[Score]:
+        """Return the finite scores with this tag, at most one of each feature set."""
+        scores = (feature_set.scores.get(tag) for feature_set in self.feature_sets)
+        return [score for score in scores if score and isfinite(score.mean)]
 
 
-def differing(runs: list[Run]) -> list[str]:
-    """The config keys that have different values in those runs that have them."""
+def differing_keys(runs: list[Run]) -> list[str]:
+    """Return the config keys whose values differ between the runs; runs without a key do not count."""
     values: dict[str, list] = {}
     for run in runs:
         for key, value in run.settings.items():
@@ -57,56 +63,60 @@ def differing(runs: list[Run]) -> list[str]:
 
 
 def score_tags(runs: list[Run]) -> list[str]:
-    """Every score of any trained network: groups together, in them metrics together, in them models."""
+    """Return the tags of all scores of trained networks, sorted by group, metric and model in order of appearance."""
     tags = dict.fromkeys(tag for run in runs for tag in run.scores["trained"])
     parts = [tag.split("/") for tag in tags]
     places = [list(dict.fromkeys(part[level] for part in parts if level < len(part))) for level in range(3)]
     return sorted(tags, key=lambda tag: [place.index(part) for place, part in zip(places, tag.split("/"))])
 
 
-def baseline_rows(runs: list[Run], features: str) -> list[Row]:
-    """The different baselines of this kind among the runs, each with the scores that any of its runs has.
+def baseline_sets(runs: list[Run], features: str) -> list[FeatureSet]:
+    """Return the different baselines of one kind, each with the scores that any of its runs has.
 
-    Runs of one seed share one where it is the same up to rounding; the values are those of the first that has them.
+    Runs with the same seed share a baseline if it is equal up to rounding; its values are those of the first run.
     """
-    rows: list[Row] = []
+    feature_sets: list[FeatureSet] = []
     for run in runs:
         scores = run.scores.get(features, {})
-        same = next((row for row in rows if _share(row, run, scores)), None)
+        same = next((feature_set for feature_set in feature_sets if _is_same_baseline(feature_set, run, scores)), None)
         if same:
             same.runs.append(run)
             same.scores.update(scores | same.scores)
         elif scores:
-            rows.append(Row([run], features, dict(scores)))
+            feature_sets.append(FeatureSet([run], features, dict(scores)))
+    return feature_sets
+
+
+def _is_same_baseline(feature_set: FeatureSet, run: Run, scores: Scores) -> bool:
+    pairs = [(feature_set.scores[tag], scores[tag]) for tag in feature_set.scores.keys() & scores.keys()]
+    finite = [(one, other) for one, other in pairs if isfinite(one.mean) or isfinite(other.mean)]
+    close = all(abs(one.mean - other.mean) <= MAX_ROUNDING * min(one.std, other.std) for one, other in finite)
+    return bool(finite) and close and feature_set.runs[0].settings["seed"] == run.settings["seed"]
+
+
+def table_rows(runs: list[Run]) -> list[TableRow]:
+    """Return the rows of the comparison: the runs, then their baselines."""
+    rows = [TableRow(run.name, [FeatureSet([run], "trained", run.scores["trained"])]) for run in runs]
+    for features in BASELINES:
+        feature_sets, title = baseline_sets(runs, features), feature_title(features)
+        if len(feature_sets) > MAX_BASELINE_ROWS:
+            rows.append(TableRow(f"{title} ({len(feature_sets)} different)", feature_sets))
+        elif len(feature_sets) == 1:
+            rows.append(TableRow(title, feature_sets))
+        else:
+            rows += [
+                TableRow(f"{title} ({_abbreviate([run.name for run in feature_set.runs])})", [feature_set])
+                for feature_set in feature_sets
+            ]
     return rows
 
 
-def _share(row: Row, run: Run, scores: Scores) -> bool:
-    pairs = [(row.scores[tag], scores[tag]) for tag in row.scores.keys() & scores.keys()]
-    finite = [(one, other) for one, other in pairs if isfinite(one.mean) or isfinite(other.mean)]
-    close = all(abs(one.mean - other.mean) <= ROUNDING * min(one.std, other.std) for one, other in finite)
-    return bool(finite) and close and row.runs[0].settings["seed"] == run.settings["seed"]
-
-
-def lines_of(runs: list[Run]) -> list[Line]:
-    """The runs, then their baselines."""
-    lines = [Line(run.name, [Row([run], "trained", run.scores["trained"])]) for run in runs]
-    for features in BASELINES:
-        rows, words = baseline_rows(runs, features), heading(features)
-        if len(rows) > MAX_BASELINES:
-            lines.append(Line(f"{words} ({len(rows)} different)", rows))
-        elif len(rows) == 1:
-            lines.append(Line(words, rows))
-        else:
-            lines += [Line(f"{words} ({_some([run.name for run in row.runs])})", [row]) for row in rows]
-    return lines
-
-
-def _some(names: list[str]) -> str:
+def _abbreviate(names: list[str]) -> str:
     return ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
 
 
-def shortened(names: list[str], most: int) -> list[str]:
-    """Names of at most so many letters, cut in the middle; longer where they would not differ any more."""
-    short = [name if len(name) <= most else f"{name[: most // 2]}…{name[most // 2 + 1 - most :]}" for name in names]
-    return short if len(set(short)) == len(set(names)) else shortened(names, most + 4)
+def shorten(names: list[str], max_length: int) -> list[str]:
+    """Shorten names to `max_length` letters, cut in the middle; names stay longer if they would become equal."""
+    half = max_length // 2
+    short = [name if len(name) <= max_length else f"{name[:half]}…{name[half + 1 - max_length :]}" for name in names]
+    return short if len(set(short)) == len(set(names)) else shorten(names, max_length + 4)

@@ -1,4 +1,4 @@
-"""The runs that are compared: what is read of their folders."""
+"""Read the runs that are compared from their folders."""
 
 import csv
 import logging
@@ -11,103 +11,104 @@ import config as configuration
 from config import WITHOUT_EFFECT, Config, ConfigError, UserError
 from config.messages import one_line
 from evaluation.scoring import Score
-from reporting.columns import chance_apart
+from reporting.feature_sets import separate_chance
 from reporting.metrics_csv import HEADER, read_scores
 from training.runs.folder import RESULTS
 
 log = logging.getLogger(__name__)
 
-Scores = dict[str, Score]  # by tag
+Scores = dict[str, Score]  # tag -> score
 
 
-class NoScores(UserError):
-    """A run that has not been evaluated yet."""
+class NoScoresError(UserError):
+    """Raised for a run that has not been evaluated yet."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is compared of a run.
+    """A run in a comparison.
 
     Attributes:
-        name: of its folder; the path of the folder where several have the same name
-        settings: config key -> value, without those that have no effect; keys of nested maps with dots
+        name: of its folder, or the whole path if several folders have the same name
+        settings: config key -> value, without keys that have no effect on scores; nested keys with dots
         step: of the last evaluation
-        steps: how many the run is to have
-        scores: features (those of `Score`, and "chance") -> their scores in the last evaluation that has them
+        total_steps: of the whole run, from its config
+        scores: features (those of `Score`, and "chance") -> their latest scores
     """
 
     name: str
     settings: dict[str, Any]
     step: int
-    steps: int
+    total_steps: int
     scores: dict[str, Scores]
 
 
 def read_runs(folders: list[Path]) -> list[Run]:
-    """The runs in folders, in this order; with no folder, those of results/ that have scores, by name.
+    """Read the runs in folders, in this order; without folders, all runs in results/ that have scores, by name.
 
-    Plain files are passed over (results/* names some), and so are named runs without scores, with a warning.
+    Files are ignored, because results/* includes some. A given run without scores is skipped with a warning.
 
     Raises:
-        UserError: a folder that does not exist or holds no run, a file that is damaged, or no run that has scores
+        UserError: a folder does not exist or holds no run, a file is damaged, or no run has scores
     """
-    named = list({folder.resolve(): folder for folder in folders if not folder.is_file()}.values())
-    runs, left_out = {}, []
-    for folder in named or ([] if folders else _found()):
+    named_folders = list({folder.resolve(): folder for folder in folders if not folder.is_file()}.values())
+    runs, skipped = {}, []
+    for folder in named_folders or ([] if folders else _runs_with_scores()):
         try:
             runs[folder] = read_run(folder)
-        except NoScores as error:
-            left_out += [error] if folders else []
+        except NoScoresError as error:
+            skipped += [error] if folders else []
         except UserError as error:
             if folders:
                 raise
-            left_out.append(error)
+            skipped.append(error)
     if not runs:
-        raise left_out[0] if left_out else UserError(_nothing(folders))
-    for error in left_out:
-        log.warning("Left out: %s", error)
-    return [Run(name, *run) for name, run in zip(_names(list(runs)), runs.values())]
+        raise skipped[0] if skipped else UserError(_no_runs_message(folders))
+    for error in skipped:
+        log.warning("Skipped: %s", error)
+    return [Run(name, *run) for name, run in zip(_unique_names(list(runs)), runs.values())]
 
 
-def _found() -> list[Path]:
+def _runs_with_scores() -> list[Path]:
     paths = [path.parent for path in RESULTS.glob("*/metrics.csv") if (path.parent / "config.json").is_file()]
-    return sorted(paths, key=lambda path: _natural(path.name))
+    return sorted(paths, key=lambda path: _natural_order(path.name))
 
 
-def _natural(name: str) -> list[str | int]:
-    """By this, run-2 comes before run-10."""
+def _natural_order(name: str) -> list[str | int]:
+    """Return a sort key that puts run-2 before run-10."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
-def _nothing(folders: list[Path]) -> str:
-    told = f"{folders[0]} is no run's folder" if folders else f"{RESULTS}: there is no run with scores here yet"
-    return f"{told}. Train one with: python main.py, or name folders of runs."
+def _no_runs_message(folders: list[Path]) -> str:
+    problem = f"{folders[0]} is no folder of a run" if folders else f"{RESULTS}: there is no run with scores here yet"
+    return f"{problem}. Train one with: python main.py, or give folders of runs."
 
 
-def _names(folders: list[Path]) -> list[str]:
+def _unique_names(folders: list[Path]) -> list[str]:
     names = [folder.resolve().name for folder in folders]
     return [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders)]
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any], int, int, dict[str, Scores]]:
-    """Settings, step, steps and scores of the run in a folder, as `Run` has them.
+    """Read settings, step, total steps and scores of the run in a folder; see `Run`.
 
     Raises:
-        NoScores: it was not evaluated yet
-        UserError: it is no run, or its config.json or metrics.csv is damaged
+        NoScoresError: the run has not been evaluated yet
+        UserError: the folder holds no run, or its config.json or metrics.csv is damaged
     """
     if not folder.is_dir() or not (folder / "config.json").is_file():
-        what = "there is no run here, for it has no config.json" if folder.is_dir() else "there is no such folder"
-        there = ", ".join(map(str, _found())) or "none yet"
+        what = "there is no run here: config.json is missing" if folder.is_dir() else "there is no such folder"
+        there = ", ".join(map(str, _runs_with_scores())) or "none yet"
         raise UserError(f"{folder}: {what}. Runs with scores in {RESULTS}: {there}.")
     config = _config(folder / "config.json")
     evaluations = _evaluations(folder / "metrics.csv")
     count = {step: sum(score.features == "trained" for score in scores) for step, scores in evaluations.items()}
     most = max(count.values(), default=0)
     if not most:
-        raise NoScores(f"{folder}: the run has no scores yet. Wait for its first evaluation, or leave it out.")
-    step = max(step for step in count if count[step] == most)  # one with fewer is being written, or was broken off
-    scores = _by_features([score for at, found in sorted(evaluations.items()) if at <= step for score in found])
+        raise NoScoresError(f"{folder}: the run has no scores yet. Wait for its first evaluation, or leave it out.")
+    # an evaluation with fewer scores is still being written, or was interrupted
+    step = max(step for step in count if count[step] == most)
+    scores = _by_features([score for each, of_step in sorted(evaluations.items()) if each <= step for score in of_step])
     return _settings(config), step, config.epochs * config.iterations, scores
 
 
@@ -117,7 +118,7 @@ def _config(path: Path) -> Config:
     except ConfigError as error:
         first, *others = str(error).splitlines()
         more = f" ({len(others)} more problems)" if others else ""
-        raise UserError(f"{first}{more} Mend this file, or leave the run out.") from None
+        raise UserError(f"{first}{more} Correct this file, or leave the run out.") from None
 
 
 def _evaluations(path: Path) -> dict[int, list[Score]]:
@@ -131,17 +132,18 @@ def _evaluations(path: Path) -> dict[int, list[Score]]:
         return read_scores(path)
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(
-            f"{path}: cannot be read as scores: {one_line(str(error))}. Mend or remove the line, or leave the run out."
+            f"{path}: cannot be read as scores: {one_line(str(error))}. Correct or remove the line, or leave the "
+            "run out."
         ) from None
 
 
 def _by_features(scores: list[Score]) -> dict[str, Scores]:
-    """The last score of each name; values at chance become features of their own."""
+    """Return features -> tag -> latest score, with the values at chance as features of their own."""
     last = {score[:4]: score for score in scores}
-    found: dict[str, Scores] = {}
-    for score in chance_apart(last.values()):
-        found.setdefault(score.features, {})[score.tag] = score
-    return found
+    by_features: dict[str, Scores] = {}
+    for score in separate_chance(last.values()):
+        by_features.setdefault(score.features, {})[score.tag] = score
+    return by_features
 
 
 def _settings(config: Config) -> dict[str, Any]:

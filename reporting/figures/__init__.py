@@ -1,30 +1,30 @@
-"""Pictures of a run: functions that take arrays and give a matplotlib Figure, or an image as an array.
+"""The figures of a run: functions that take arrays and return a matplotlib Figure, or an image as an array.
 
-They use matplotlib's objects and never pyplot, so they work in any thread and without a display.
+They use matplotlib's Figure class and never pyplot, so they work in any thread and without a display.
 """
 
 from reporting.figures.confusion import confusion_matrix
 from reporting.figures.distances import distances
-from reporting.figures.embedding import layout, umap, umap_3d, umap_tiles
-from reporting.figures.neighbours import neighbours, queries
+from reporting.figures.embedding import umap, umap_3d, umap_layout, umap_tiles
+from reporting.figures.neighbours import choose_queries, neighbours
 from reporting.figures.proportions import proportions
 from reporting.figures.sampling import Overview, sampling_map
-from reporting.figures.segmentation import class_scores, segmented_region
-from reporting.figures.strip import tile_rows
+from reporting.figures.segmentation import class_iou_chart, segmentation_map
+from reporting.figures.tile_rows import tile_rows
 
 __all__ = [
     "Overview",
-    "class_scores",
+    "choose_queries",
+    "class_iou_chart",
     "confusion_matrix",
     "distances",
-    "layout",
     "neighbours",
     "proportions",
-    "queries",
     "sampling_map",
-    "segmented_region",
+    "segmentation_map",
     "tile_rows",
     "umap",
     "umap_3d",
+    "umap_layout",
     "umap_tiles",
 ]

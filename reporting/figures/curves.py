@@ -1,4 +1,4 @@
-"""How a training went: what was logged of its steps, and its scores beside those of the baselines."""
+"""Learning curves: values logged at each step, and scores beside those of the baselines."""
 
 import io
 
@@ -7,37 +7,37 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reporting.columns import heading
-from reporting.figures.style import BASELINE_COLOURS, INK, new_figure
+from reporting.feature_sets import feature_title
+from reporting.figures.style import BASELINE_COLOURS, MAIN_COLOUR, new_figure
 
-SIZE = (4.4, 3.1)  # inches; small, so that several stand side by side on a screen and one is readable on a phone
-SHARPNESS = 200  # dots per inch
-BINS = 60  # points of a curve; of more steps than that, each point stands for several
-COLOURS = (INK, "#D55E00", "#009E73", "#CC79A7")  # Okabe & Ito 2008, told apart by colour-blind people
-# unlike one another in more than their colour
-BASELINES = {
+SIZE = (4.4, 3.1)  # inches; several fit side by side on a screen, and one is readable on a phone
+PNG_DPI = 200  # dots per inch
+BINS = 60  # most points of a curve; if there are more steps, each point is a mean of several
+COLOURS = (MAIN_COLOUR, "#D55E00", "#009E73", "#CC79A7")  # Okabe & Ito 2008, for colour-blind people
+# they differ in line style too, not only in colour
+BASELINE_STYLES = {
     name: {"color": BASELINE_COLOURS[name], "linestyle": style}
     for name, style in {"untrained": "--", "band_statistics": "-.", "chance": ":"}.items()
 }
-STYLES = ("-", "--", "-.", ":")
+LINE_STYLES = ("-", "--", "-.", ":")
 
 
 def step_curves(title: str, curves: dict[str, tuple[np.ndarray, np.ndarray]], unit: str = "") -> Figure:
-    """What was logged of each step: a line for the mean of successive steps, a band from their 10 % to their 90 %.
+    """Draw values logged at each step: a line for means of successive steps, a band from their 10 % to 90 % percentile.
 
     Args:
         title: of the figure
-        curves: name -> steps (n,), rising, and values (n,); a value that is not finite is left out
+        curves: name -> steps (n,), rising, and values (n,); values that are not finite are left out
         unit: of the values
     """
-    figure, axes = _figure(title)
+    figure, axes = _new_axes(title)
     axes.set_ylabel(unit)
-    for (name, (steps, values)), colour, style in zip(curves.items(), COLOURS, STYLES):
+    for (name, (steps, values)), colour, style in zip(curves.items(), COLOURS, LINE_STYLES):
         finite = np.isfinite(values)
-        middle, mean, low, high = binned(steps[finite], values[finite])
+        middle, mean, low, high = bin_steps(steps[finite], values[finite])
         axes.fill_between(middle, low, high, color=colour, alpha=0.2, linewidth=0)
-        dot = "." if len(middle) < 3 else None
-        axes.plot(middle, mean, color=colour, linestyle=style, linewidth=1.6, marker=dot, label=name)
+        marker_style = "." if len(middle) < 3 else None
+        axes.plot(middle, mean, color=colour, linestyle=style, linewidth=1.6, marker=marker_style, label=name)
     if len(curves) > 1:
         axes.legend(fontsize=9)
     return figure
@@ -46,29 +46,33 @@ def step_curves(title: str, curves: dict[str, tuple[np.ndarray, np.ndarray]], un
 def score_curve(
     title: str, steps: np.ndarray, means: np.ndarray, spreads: np.ndarray, baselines: dict[str, float]
 ) -> Figure:
-    """A score of the trained network, its spread over the draws as a band, beside the baselines as straight lines.
+    """Draw a score of the trained network with a band of its standard deviation; baselines are horizontal lines.
 
     Args:
         title: of the figure
         steps: (n,) that were evaluated
-        means: (n,)
+        means: (n,) of the score
         spreads: (n,) standard deviations
-        baselines: name, a key of BASELINES or any other -> their score
+        baselines: name -> score; a name outside of BASELINE_STYLES gets a style for all others
     """
-    figure, axes = _figure(title)
-    dot = "o" if len(steps) <= 30 else None
-    axes.fill_between(steps, means - spreads, means + spreads, color=INK, alpha=0.2, linewidth=0)
-    axes.plot(steps, means, color=INK, linewidth=1.8, marker=dot, markersize=4, label="trained")
+    figure, axes = _new_axes(title)
+    marker_style = "o" if len(steps) <= 30 else None
+    axes.fill_between(steps, means - spreads, means + spreads, color=MAIN_COLOUR, alpha=0.2, linewidth=0)
+    axes.plot(steps, means, color=MAIN_COLOUR, linewidth=1.8, marker=marker_style, markersize=4, label="trained")
     for name, value in baselines.items():
-        style = BASELINES.get(name, {"color": "#666666", "linestyle": (0, (5, 1, 1, 1, 1, 1))})
+        style = BASELINE_STYLES.get(name, {"color": "#666666", "linestyle": (0, (5, 1, 1, 1, 1, 1))})
         if np.isfinite(value):
-            axes.axhline(value, linewidth=1.5, label=heading(name), **style)
+            axes.axhline(value, linewidth=1.5, label=feature_title(name), **style)
     figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False, handlelength=3)
     return figure
 
 
-def binned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Steps (n,) and values (n,) in at most BINS groups of successive steps: (b,) mean step, mean, 10 % and 90 %."""
+def bin_steps(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Divide steps (n,) and values (n,) into b groups of successive steps, at most BINS.
+
+    Returns:
+        four arrays (b,): mean step, mean value, and the 10 % and 90 % percentiles of the values of each group
+    """
     count = min(BINS, len(steps))
     if not count:
         return (np.empty(0),) * 4
@@ -78,14 +82,14 @@ def binned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return middle, np.array([group.mean() for group in groups]), low, high
 
 
-def as_png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
+def figure_to_png(figure: Figure) -> bytes:
+    """Return the content of a PNG file of the figure."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=SHARPNESS)
+    figure.savefig(file, format="png", dpi=PNG_DPI)
     return file.getvalue()
 
 
-def _figure(title: str) -> tuple[Figure, Axes]:
+def _new_axes(title: str) -> tuple[Figure, Axes]:
     figure = new_figure(*SIZE)
     axes = figure.add_subplot(xlabel="step")
     axes.set_title(title, fontsize=11)

@@ -1,30 +1,38 @@
-"""How far apart like and unlike tiles lie."""
+"""Histograms of the distances between embeddings of tiles of the same and of different labels."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reporting.figures.style import INK, UNLIKE, new_figure
+from reporting.figures.style import CONTRAST_COLOUR, MAIN_COLOUR, new_figure
 
-MAX_TILES = 2_000  # whose pairs are counted
+MAX_TILES = 2_000  # all pairs of these are counted
 BINS = 60
 
 
 def distances(embeddings: np.ndarray, labels: np.ndarray, title: str) -> Figure:
-    """Histograms of the squared distances of pairs of tiles: of the same label, and of different ones.
+    """Draw histograms of the squared distances of pairs of tiles: of the same label, and of different labels.
 
-    embeddings: (N, D). labels: (N,), -1 where there is none: such tiles are left out. Each histogram has area 1.
+    Each histogram has area 1.
+
+    Args:
+        embeddings: (N, D)
+        labels: (N,) class indices; tiles without a label, -1, are left out
+        title: of the figure
     """
     used = np.flatnonzero(labels >= 0)[:MAX_TILES]
-    alike, unlike = pairs(embeddings[used], labels[used])
+    same_label, different_labels = pair_distances(embeddings[used], labels[used])
     figure = new_figure(8, 4.6)
     axes = figure.add_subplot(
         title=title,
-        xlabel=f"squared distance of two of {len(used):,} labelled tiles",
+        xlabel=f"squared distance of two tiles ({len(used):,} labelled tiles)",
         ylabel="share of the pairs (density)",
     )
-    highest = max(np.max(alike, initial=0), np.max(unlike, initial=0)) or 1
-    for name, values, colour in (("same label", alike, INK), ("different labels", unlike, UNLIKE)):
+    highest = max(np.max(same_label, initial=0), np.max(different_labels, initial=0)) or 1
+    for name, values, colour in (
+        ("same label", same_label, MAIN_COLOUR),
+        ("different labels", different_labels, CONTRAST_COLOUR),
+    ):
         if len(values):
             _histogram(axes, name, values, highest, colour)
     if len(axes.patches):
@@ -35,20 +43,20 @@ def distances(embeddings: np.ndarray, labels: np.ndarray, title: str) -> Figure:
 
 
 def _histogram(axes: Axes, name: str, values: np.ndarray, highest: float, colour: str) -> None:
-    """Distances from 0 to the highest, and their median."""
+    """Draw the distances from 0 to `highest`, and a line at their median."""
     middle = np.median(values)
-    told = f"{name} ({len(values):,} pairs, median {middle:.3g})"
-    look = {"histtype": "stepfilled", "color": colour, "alpha": 0.45}
-    axes.hist(values, BINS, range=(0, highest), density=True, label=told, **look)
+    text = f"{name} ({len(values):,} pairs, median {middle:.3g})"
+    style = {"histtype": "stepfilled", "color": colour, "alpha": 0.45}
+    axes.hist(values, BINS, range=(0, highest), density=True, label=text, **style)
     axes.axvline(middle, color=colour, linestyle="--", linewidth=1.5)
 
 
-def pairs(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Squared distances of all pairs of tiles of the same label, and of different ones."""
+def pair_distances(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the squared distances of all pairs of tiles of the same label, and of those of different labels."""
     if len(labels) < 2:
         return np.empty(0), np.empty(0)
     from scipy.spatial.distance import pdist
 
     first, second = np.triu_indices(len(labels), 1)
-    apart, same = pdist(embeddings, "sqeuclidean"), labels[first] == labels[second]
-    return apart[same], apart[~same]
+    squared, is_same = pdist(embeddings, "sqeuclidean"), labels[first] == labels[second]
+    return squared[is_same], squared[~is_same]

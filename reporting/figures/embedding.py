@@ -1,4 +1,4 @@
-"""The embeddings in two and three dimensions."""
+"""UMAP of the embeddings in two and three dimensions."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,109 +9,113 @@ from reporting.figures.style import class_colours, class_names, new_figure
 from reporting.figures.thumbnails import thumbnails
 
 NEIGHBOURS = 15
-MIN_FOR_SPECTRAL = 32  # different embeddings; with fewer, UMAP's spectral start finds too few eigenvectors
+MIN_FOR_SPECTRAL = 32  # different embeddings; with fewer, UMAP's spectral initialisation finds too few eigenvectors
 NAMES_PER_COLUMN = 22
-GROUND = "#eeeeee"  # neither the palest nor the darkest legend colours disappear on it
-PLACES = 40  # thumbnails along a side of the picture
-ASPECT = {"xticks": [], "yticks": [], "xlabel": "UMAP, first dimension", "ylabel": "UMAP, second dimension"}
+BACKGROUND = "#eeeeee"  # both pale and dark legend colours can be seen on it
+GRID_SIDE = 40  # thumbnails along each side of the figure
+AXES_STYLE = {"xticks": [], "yticks": [], "xlabel": "UMAP, first dimension", "ylabel": "UMAP, second dimension"}
 
 
-def layout(embeddings: np.ndarray, seed: int, dimensions: int = 2) -> np.ndarray:
-    """UMAP (McInnes et al. 2018, arXiv:1802.03426): places (N, dimensions) of embeddings (N, D), which are finite.
+def umap_layout(embeddings: np.ndarray, seed: int, dimensions: int = 2) -> np.ndarray:
+    """Compute UMAP coordinates (N, dimensions) of finite embeddings (N, D) (McInnes et al. 2018, arXiv:1802.03426).
 
-    Equal embeddings lie at one place, whatever their number.
+    Equal embeddings get equal coordinates, however many there are.
     """
-    different, of_each = np.unique(np.asarray(embeddings, np.float32), axis=0, return_inverse=True)
-    if len(different) < dimensions + 2:  # UMAP needs two neighbours each, and there is nothing to unfold
-        return np.pad(different, ((0, 0), (0, dimensions)))[:, :dimensions][of_each.ravel()]
-    import umap as umap_learn  # takes seconds
+    different, inverse = np.unique(np.asarray(embeddings, np.float32), axis=0, return_inverse=True)
+    if len(different) < dimensions + 2:  # UMAP needs two neighbours of each, and so few need no unfolding
+        return np.pad(different, ((0, 0), (0, dimensions)))[:, :dimensions][inverse.ravel()]
+    import umap as umap_learn  # the import takes seconds
 
     reducer = umap_learn.UMAP(
         n_neighbors=min(NEIGHBOURS, len(different) - 1),
         n_components=dimensions,
         init="spectral" if len(different) >= MIN_FOR_SPECTRAL else "random",
         random_state=seed,
-        n_jobs=1,  # a seed allows no more
+        n_jobs=1,  # with a seed UMAP uses one thread only
     )
-    return reducer.fit_transform(different)[of_each.ravel()]
+    return reducer.fit_transform(different)[inverse.ravel()]
 
 
-def umap(places: np.ndarray, labels: np.ndarray, legend: Legend, title: str) -> Figure:
-    """Tiles as dots at places (N, 2), in the colours of their labels (N,), -1 where there is none."""
-    figure = new_figure(6.8 + 2.6 * _columns(labels), 6.8)
-    axes = figure.add_subplot(title=title, facecolor=GROUND, **ASPECT)
-    axes.scatter(*places.T, s=_size(places), c=class_colours(legend)[labels] / 255, edgecolors="black", linewidths=0.25)
-    _name_classes(figure, labels, legend)
+def umap(points: np.ndarray, labels: np.ndarray, legend: Legend, title: str) -> Figure:
+    """Draw tiles as dots at UMAP coordinates (N, 2), in the colours of their labels (N,), -1 if a tile has no label."""
+    figure = new_figure(6.8 + 2.6 * _legend_columns(labels), 6.8)
+    axes = figure.add_subplot(title=title, facecolor=BACKGROUND, **AXES_STYLE)
+    axes.scatter(
+        *points.T, s=_dot_size(points), c=class_colours(legend)[labels] / 255, edgecolors="black", linewidths=0.25
+    )
+    _add_class_legend(figure, labels, legend)
     return figure
 
 
-def umap_3d(places: np.ndarray, labels: np.ndarray, legend: Legend, title: str) -> Figure:
-    """The same in three dimensions, places (N, 3)."""
-    figure = new_figure(7.4 + 2.6 * _columns(labels), 7.4)
+def umap_3d(points: np.ndarray, labels: np.ndarray, legend: Legend, title: str) -> Figure:
+    """Draw tiles as dots in three dimensions, at UMAP coordinates (N, 3); labels as in `umap`."""
+    figure = new_figure(7.4 + 2.6 * _legend_columns(labels), 7.4)
     axes = figure.add_subplot(projection="3d", computed_zorder=False)
     axes.set(title=title, xlabel="UMAP 1", ylabel="UMAP 2", zlabel="UMAP 3")
     axes.scatter(
-        *places.T, s=_size(places), c=class_colours(legend)[labels] / 255, edgecolors="black", linewidths=0.25,
+        *points.T, s=_dot_size(points), c=class_colours(legend)[labels] / 255, edgecolors="black", linewidths=0.25,
         depthshade=False,
     )  # fmt: skip
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        axis.set_ticklabels([])  # the scale of UMAP says nothing
-        axis.set_pane_color(GROUND)
+        axis.set_ticklabels([])  # the scale of UMAP has no meaning
+        axis.set_pane_color(BACKGROUND)
         axis.labelpad = -8
     axes.set_box_aspect(None, zoom=1.05)
-    _name_classes(figure, labels, legend)
+    _add_class_legend(figure, labels, legend)
     return figure
 
 
-def umap_tiles(places: np.ndarray, rgb: np.ndarray, labels: np.ndarray, legend: Legend, title: str) -> Figure:
-    """The tiles themselves (N, H, W, 3) at places (N, 2), framed, each moved to the nearest place that is free.
+def umap_tiles(points: np.ndarray, rgb: np.ndarray, labels: np.ndarray, legend: Legend, title: str) -> Figure:
+    """Draw the tiles themselves (N, H, W, 3) at UMAP coordinates (N, 2), each moved to the nearest free grid cell.
 
-    Where there are more tiles than the picture holds, the first of them are shown.
+    If there are too many tiles for the figure, only the first ones are drawn.
     """
-    shown = min(len(places), PLACES**2 // 2)
+    shown = min(len(points), GRID_SIDE**2 // 2)
     pictures = thumbnails(rgb[:shown], labels[:shown], legend)
     side = pictures.shape[1]
-    canvas = np.full((PLACES * side, PLACES * side, 3), int(GROUND[1:3], 16), np.uint8)
-    for (column, row), picture in zip(free_places(places[:shown]), pictures):
+    canvas = np.full((GRID_SIDE * side, GRID_SIDE * side, 3), int(BACKGROUND[1:3], 16), np.uint8)
+    for (column, row), picture in zip(free_grid_cells(points[:shown]), pictures):
         canvas[row * side : (row + 1) * side, column * side : (column + 1) * side] = picture
-    figure = new_figure(11 + 2.6 * _columns(labels), 11)
-    axes = figure.add_subplot(title=title, **ASPECT)
+    figure = new_figure(11 + 2.6 * _legend_columns(labels), 11)
+    axes = figure.add_subplot(title=title, **AXES_STYLE)
     axes.imshow(canvas, interpolation="antialiased")
     hidden = len(labels) - shown
-    _name_classes(
-        figure, labels[:shown], legend, f"tiles, without {hidden:,} for which there is no room" if hidden else "tiles"
-    )
+    _add_class_legend(figure, labels[:shown], legend, f"tiles; no space for {hidden:,} more" if hidden else "tiles")
     return figure
 
 
-def free_places(places: np.ndarray) -> np.ndarray:
-    """Columns and rows (N, 2), 0..PLACES-1, of places (N, 2): a grid's nearest to each that none before it took."""
-    low, extent = places.min(0), np.maximum(np.ptp(places, axis=0), 1e-12)
-    wanted = (places - low) / extent * (PLACES - 1) * (1, -1) + (0, PLACES - 1)  # rows grow downwards
-    grid = np.stack(np.meshgrid(np.arange(PLACES), np.arange(PLACES)), -1).reshape(-1, 2)
-    free, found = np.ones(len(grid), bool), np.empty((len(places), 2), int)
-    for tile, place in enumerate(wanted):
-        distances = np.square(grid - place).sum(1)
+def free_grid_cells(points: np.ndarray) -> np.ndarray:
+    """Return a grid cell for each of the points (N, 2): the nearest cell that no earlier point has taken.
+
+    Returns:
+        (N, 2) int: column and row, 0 to GRID_SIDE - 1; rows grow downwards
+    """
+    low, extent = points.min(0), np.maximum(np.ptp(points, axis=0), 1e-12)
+    scaled = (points - low) / extent * (GRID_SIDE - 1) * (1, -1) + (0, GRID_SIDE - 1)  # rows grow downwards
+    grid = np.stack(np.meshgrid(np.arange(GRID_SIDE), np.arange(GRID_SIDE)), -1).reshape(-1, 2)
+    free, cells = np.ones(len(grid), bool), np.empty((len(points), 2), int)
+    for tile, point in enumerate(scaled):
+        distances = np.square(grid - point).sum(1)
         distances[~free] = np.inf
         nearest = distances.argmin()
-        free[nearest], found[tile] = False, grid[nearest]
-    return found
+        free[nearest], cells[tile] = False, grid[nearest]
+    return cells
 
 
-def _columns(labels: np.ndarray) -> int:
+def _legend_columns(labels: np.ndarray) -> int:
     return max(1, -(-len(np.unique(labels)) // NAMES_PER_COLUMN))
 
 
-def _size(places: np.ndarray) -> float:
-    return float(np.clip(20_000 / max(1, len(places)), 6, 40))
+def _dot_size(points: np.ndarray) -> float:
+    return float(np.clip(20_000 / max(1, len(points)), 6, 40))
 
 
-def _name_classes(figure: Figure, labels: np.ndarray, legend: Legend, counted: str = "tiles") -> None:
+def _add_class_legend(figure: Figure, labels: np.ndarray, legend: Legend, unit: str = "tiles") -> None:
     names, colours = class_names(legend, width=30), class_colours(legend) / 255
     occurring, counts = np.unique(labels, return_counts=True)
     handles = [_handle(f"{names[c]} ({n:,})", colours[c]) for c, n in zip(occurring, counts)]
-    columns = _columns(labels)
-    figure.legend(handles=handles, loc="outside right upper", fontsize=9, ncols=columns, title=f"class ({counted})")
+    columns = _legend_columns(labels)
+    figure.legend(handles=handles, loc="outside right upper", fontsize=9, ncols=columns, title=f"class ({unit})")
 
 
 def _handle(name: str, colour: np.ndarray) -> Line2D:

@@ -1,20 +1,20 @@
-"""How well the share of each class is predicted."""
+"""True against predicted proportions of each class."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dataProcessors.legends.legend import Legend
-from reporting.figures.style import INK, SWATCH, class_colours, class_names, new_figure
+from reporting.figures.style import MAIN_COLOUR, SWATCH_STYLE, class_colours, class_names, new_figure
 
 MAX_CLASSES = 16
 MAX_COLUMNS = 4
 
 
 def proportions(predicted: np.ndarray, truth: np.ndarray, legend: Legend, title: str) -> Figure:
-    """True against predicted share of each class, a small plot for each of the (at most 16) most frequent classes.
+    """Draw true against predicted share of a class, a panel for each of the most frequent classes, at most 16.
 
-    predicted, truth: (N, K), shares of a tile, 0..1; a row a tile.
+    predicted, truth: (N, K), a row for each tile; shares in [0, 1].
     """
     share = truth.sum(axis=0)  # (K,)
     if (share > 0).sum() > MAX_CLASSES:
@@ -26,18 +26,18 @@ def proportions(predicted: np.ndarray, truth: np.ndarray, legend: Legend, title:
     names, colours = class_names(legend, width=26), class_colours(legend) / 255
     for place, c in enumerate(shown, start=1):
         axes = figure.add_subplot(rows, columns, place)
-        _panel(axes, truth[:, c], predicted[:, c])
+        _draw_panel(axes, truth[:, c], predicted[:, c])
         axes.set_title(names[c], fontsize=9, loc="left", x=0.1)
-        axes.scatter([0.04], [1.07], color=colours[c], transform=axes.transAxes, **SWATCH)
+        axes.scatter([0.04], [1.07], color=colours[c], transform=axes.transAxes, **SWATCH_STYLE)
     figure.suptitle(title)
     figure.supxlabel("true share of the tile", fontsize=11)
     figure.supylabel("predicted share of the tile", fontsize=11)
     return figure
 
 
-def _panel(axes: Axes, truth: np.ndarray, predicted: np.ndarray):
+def _draw_panel(axes: Axes, truth: np.ndarray, predicted: np.ndarray):
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.8)
-    axes.scatter(truth, predicted, s=9, alpha=0.3, color=INK, linewidths=0, rasterized=True)
+    axes.scatter(truth, predicted, s=9, alpha=0.3, color=MAIN_COLOUR, linewidths=0, rasterized=True)
     error = np.abs(predicted - truth).mean()
     axes.set_xlabel(f"mean error {error:.3f}", fontsize=9)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])

@@ -1,4 +1,4 @@
-"""Where on the map the tiles were taken."""
+"""The map with the tiles that were sampled from it."""
 
 from itertools import cycle, product
 from typing import NamedTuple
@@ -12,21 +12,21 @@ from matplotlib.patches import Patch
 from reporting.figures.style import ROLE_COLOURS, new_figure
 
 WIDTH = 9  # inches of the figure
-MAX_SQUARES = 5_000  # of one role; more are drawn as points
-MIN_SQUARE = 3  # points (1/72 inch) of a tile's side on the figure; below it a square is a point
-# of roles, one after the other: colour, line of a square, and marker of a point
+MAX_SQUARES = 5_000  # of one role; if there are more, they are drawn as points
+MIN_SQUARE_SIDE = 3  # points (1/72 inch), of a tile on the figure; smaller tiles are drawn as points
+# of each role: colour, line style of a square, and marker of a point
 STYLES = [(colour, *shape) for shape, colour in product((("-", "s"), (":", "^")), ROLE_COLOURS)]
-BRIGHTNESS = 0.7  # of the map, that the colours stand out
+BRIGHTNESS = 0.7  # of the map, so that the colours stand out
 CELL_TILES = 2  # sides of a reserved cell, in tiles
 
 
 class Overview(NamedTuple):
-    """A small picture of the map.
+    """A small picture of the whole map.
 
     Attributes:
         rgb: (h, w, 3) uint8
         step: pixels of the map for each pixel of the picture
-        origin: (x, y), the map's pixel at the picture's upper-left corner
+        origin: (x, y), the pixel of the map at the upper-left corner of the picture
     """
 
     rgb: np.ndarray
@@ -37,13 +37,13 @@ class Overview(NamedTuple):
 def sampling_map(
     overview: Overview, size: int, roles: dict[str, np.ndarray], reserved: np.ndarray, title: str
 ) -> Figure:
-    """The map, darkened, with tiles as squares in a colour for each role, and outlines of the reserved cells.
+    """Draw the map, darkened, with tiles as squares in a colour for each role, and outlines of the reserved cells.
 
     Args:
         overview: the picture of the map
-        size: side of a tile, pixels of the map
-        roles: name -> positions (n, 2) of the tiles in this role
-        reserved: (M, 2) upper-left pixels of the reserved cells, each of 2 x 2 tiles
+        size: side of a tile in pixels of the map
+        roles: name of a role -> positions (n, 2) of its tiles
+        reserved: (M, 2) upper-left pixel of each reserved cell, of 2 x 2 tiles
         title: of the figure
     """
     height, width = (side * overview.step for side in overview.rgb.shape[:2])
@@ -56,33 +56,33 @@ def sampling_map(
     side = size / width * (WIDTH - 1) * 72  # of a tile on the figure, points
     outline_squares(axes, reserved, CELL_TILES * size, "white", linewidth=min(0.8, side / 8))
     for positions, (colour, line, marker) in zip(roles.values(), cycle(STYLES)):
-        if side >= MIN_SQUARE and len(positions) <= MAX_SQUARES:
+        if side >= MIN_SQUARE_SIDE and len(positions) <= MAX_SQUARES:
             outline_squares(axes, positions, size, colour, linewidth=1.2, linestyle=line)
         else:
-            _points(axes, positions, size, color=colour, marker=marker)
-    _names(figure, roles, reserved)
+            _draw_points(axes, positions, size, color=colour, marker=marker)
+    _add_legend(figure, roles, reserved)
     return figure
 
 
 def outline_squares(axes: Axes, positions: np.ndarray, side: float, colour: str, **style):
-    """Outlines of squares whose upper-left pixels are positions (n, 2)."""
+    """Draw the outlines of squares; their upper-left pixels are the positions (n, 2)."""
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * side
     polygons = positions.reshape(-1, 1, 2) + corners  # (n, 4, 2)
     axes.add_collection(PolyCollection(polygons, facecolors="none", edgecolors=colour, **style))
 
 
-def _points(axes: Axes, positions: np.ndarray, side: float, **style):
-    """A point in the middle of each tile at positions (n, 2), for more or smaller tiles than outlines can show."""
-    size = float(np.clip(120 / np.sqrt(max(1, len(positions))), 0.7, 2.5))  # points: all together cover about as much
+def _draw_points(axes: Axes, positions: np.ndarray, side: float, **style):
+    """Draw a point at the centre of each tile at positions (n, 2), if tiles are too many or too small for outlines."""
+    size = float(np.clip(120 / np.sqrt(max(1, len(positions))), 0.7, 2.5))  # points; more of them are smaller
     axes.plot(*(positions + side / 2).T, linestyle="", markersize=size, markeredgewidth=0, **style)
 
 
-def _names(figure: Figure, roles: dict[str, np.ndarray], reserved: np.ndarray):
-    """The meaning of the colours, below the map, on the dark ground that they are made for."""
-    of_reserved = ("reserved cells", reserved, ("white", "-", "s"))
+def _add_legend(figure: Figure, roles: dict[str, np.ndarray], reserved: np.ndarray):
+    """Add a legend of the roles below the map, on a dark background, because the colours are made for one."""
+    reserved_entry = ("reserved cells", reserved, ("white", "-", "s"))
     handles = [
         Patch(facecolor="none", edgecolor=colour, linestyle=line, linewidth=2, label=f"{name} ({len(positions):,})")
-        for name, positions, (colour, line, _) in [of_reserved, *zip(roles, roles.values(), cycle(STYLES))]
+        for name, positions, (colour, line, _) in [reserved_entry, *zip(roles, roles.values(), cycle(STYLES))]
     ]
     figure.legend(
         handles=handles, loc="outside lower center", ncols=5, labelcolor="white", facecolor="#303030", framealpha=1

@@ -1,4 +1,4 @@
-"""What was predicted of a region, pixel by pixel, beside the truth; and how well each class is met."""
+"""The segmentation of a region beside the label map, and the IoU of each class."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -6,31 +6,31 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dataProcessors.legends.legend import Legend
-from reporting.columns import heading
+from reporting.feature_sets import feature_title
 from reporting.figures.sampling import CELL_TILES, outline_squares
 from reporting.figures.style import (
     BASELINE_COLOURS,
-    INK,
+    CONTRAST_COLOUR,
+    MAIN_COLOUR,
     NO_LABEL_COLOUR,
-    UNLIKE,
     class_colours,
     class_names,
     label_picture,
     new_figure,
 )
 
-PANEL = 4.6  # inches
-GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue in the brightness of a pixel (ITU-R BT.601)
-COLUMNS = 6  # of the legend
-HOLLOW = {"facecolors": "white", "linewidths": 1.6, "s": 44}
-MARKS = {  # features -> how they are marked beside the bars of the trained network
-    "untrained": {"marker": "o", "edgecolors": BASELINE_COLOURS["untrained"], **HOLLOW},
-    "band_statistics": {"marker": "s", "edgecolors": BASELINE_COLOURS["band_statistics"], **HOLLOW},
-    "coarsened_labels": {"marker": "|", "color": INK, "s": 220, "linewidths": 3},
+PANEL_WIDTH = 4.6  # inches
+GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])  # of red, green and blue in the brightness of a pixel (ITU-R BT.601)
+LEGEND_COLUMNS = 6  # of the figure's legend
+HOLLOW_MARKER = {"facecolors": "white", "linewidths": 1.6, "s": 44}
+MARKER_STYLES = {  # features -> marker beside the bars of the trained network
+    "untrained": {"marker": "o", "edgecolors": BASELINE_COLOURS["untrained"], **HOLLOW_MARKER},
+    "band_statistics": {"marker": "s", "edgecolors": BASELINE_COLOURS["band_statistics"], **HOLLOW_MARKER},
+    "coarsened_labels": {"marker": "|", "color": MAIN_COLOUR, "s": 220, "linewidths": 3},
 }
 
 
-def segmented_region(
+def segmentation_map(
     rgb: np.ndarray,
     truth: np.ndarray,
     predicted: np.ndarray,
@@ -39,19 +39,19 @@ def segmented_region(
     size: int,
     title: str,
 ) -> Figure:
-    """Image, label map, prediction and errors of a region side by side, reserved cells outlined.
+    """Draw image, label map, prediction and errors of a region side by side, with outlines of the reserved cells.
 
     Args:
         rgb: (H, W, 3) uint8
-        truth: (H, W) uint8 class indices; whatever is no class is grey
-        predicted: the same
+        truth: (H, W) uint8 class indices; pixels without a class are grey
+        predicted: (H, W) uint8 class indices, as `truth`
         legend: of the classes
-        reserved: (M, 2) upper-left pixels of reserved cells, from that of the region
+        reserved: (M, 2) upper-left pixel of each reserved cell, counted from that of the region
         size: side of a tile in pixels
         title: of the figure
     """
     height, width = truth.shape
-    figure = new_figure(4 * PANEL, PANEL * min(height / width, 2) + 1.4)
+    figure = new_figure(4 * PANEL_WIDTH, PANEL_WIDTH * min(height / width, 2) + 1.4)
     counted = (truth < len(legend)) & (predicted < len(legend))
     wrong = counted & (truth != predicted)
     share = f" ({wrong.sum() / counted.sum():.1%} of the pixels)" if counted.any() else ""
@@ -59,7 +59,7 @@ def segmented_region(
         "image": rgb,
         "label map": label_picture(truth, legend),
         "prediction": label_picture(predicted, legend),
-        f"errors{share}": _errors(rgb, counted, wrong),
+        f"errors{share}": _error_picture(rgb, counted, wrong),
     }
     inside = reserved[((reserved > -CELL_TILES * size) & (reserved < (width, height))).all(axis=1)]
     for place, (name, picture) in enumerate(panels.items(), start=1):
@@ -69,49 +69,55 @@ def segmented_region(
         outline_squares(axes, inside, CELL_TILES * size, "black", linewidth=2.2)
         outline_squares(axes, inside, CELL_TILES * size, "white", linewidth=1)
     figure.suptitle(title)
-    _legend(figure, legend, np.union1d(truth, predicted), not counted.all())
+    _add_legend(figure, legend, np.union1d(truth, predicted), not counted.all())
     return figure
 
 
-def _errors(rgb: np.ndarray, counted: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-    """The image in shades of light grey, wrong pixels in one colour, those that do not count as "no label"."""
-    bright = 96 + (rgb @ GREY) * 0.62
+def _error_picture(rgb: np.ndarray, counted: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """Return the image in light grey, wrong pixels in one colour, pixels without label or prediction in grey."""
+    bright = 96 + (rgb @ GREY_WEIGHTS) * 0.62
     picture = np.repeat(bright[..., None], 3, axis=-1).astype(np.uint8)
     picture[~counted] = NO_LABEL_COLOUR
-    picture[wrong] = [int(UNLIKE[i : i + 2], 16) for i in (1, 3, 5)]
+    picture[wrong] = [int(CONTRAST_COLOUR[i : i + 2], 16) for i in (1, 3, 5)]
     return picture
 
 
-def _legend(figure: Figure, legend: Legend, classes: np.ndarray, has_unlabelled: bool):
-    """The classes that occur, and what else is in the pictures, below them."""
+def _add_legend(figure: Figure, legend: Legend, classes: np.ndarray, has_unlabelled: bool):
+    """Add a legend below: the classes that occur, wrong pixels and reserved cells."""
     names, colours = class_names(legend, width=34, lines=1), class_colours(legend) / 255
     shown = [c for c in classes if c < len(legend)] + ([len(legend)] if has_unlabelled else [])
     handles = [Patch(facecolor=colours[c], edgecolor="black", linewidth=0.5, label=names[c]) for c in shown]
-    handles.append(Patch(facecolor=UNLIKE, label="wrong"))
+    handles.append(Patch(facecolor=CONTRAST_COLOUR, label="wrong"))
     handles.append(Patch(facecolor="white", edgecolor="black", label="outlined: reserved cells"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=COLUMNS, fontsize=9)
+    figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS, fontsize=9)
 
 
-def class_scores(iou: np.ndarray, marks: dict[str, np.ndarray], legend: Legend, title: str) -> Figure:
-    """A bar for the IoU of each class that occurs, and marks for what other features reach; see MARKS.
+def class_iou_chart(iou: np.ndarray, other_iou: dict[str, np.ndarray], legend: Legend, title: str) -> Figure:
+    """Draw a bar for the IoU of each class that occurs, and markers for the IoU with other features.
 
-    iou, marks: (K,) in [0, 1], NaN of a class that does not occur.
+    Args:
+        iou: (K,) in [0, 1], NaN if a class does not occur
+        other_iou: features, a key of MARKER_STYLES -> the same for these
+        legend: of the classes
+        title: of the figure
     """
-    shown = np.flatnonzero(np.isfinite([iou, *marks.values()]).any(axis=0))
+    shown = np.flatnonzero(np.isfinite([iou, *other_iou.values()]).any(axis=0))
     figure = new_figure(8, 1.8 + 0.36 * max(1, len(shown)))
     axes = figure.add_subplot(xlim=(0, 1), xlabel="intersection over union")
     figure.suptitle(title, fontsize=11)
     names, colours, places = class_names(legend, width=30, lines=1), class_colours(legend) / 255, np.arange(len(shown))
     axes.barh(places, np.nan_to_num(iou[shown]), color=colours[shown], edgecolor="black", linewidth=0.6)
-    for features, values in marks.items():
-        axes.scatter(values[shown], places, label=heading(features), clip_on=False, zorder=3, **MARKS[features])
+    for features, values in other_iou.items():
+        axes.scatter(
+            values[shown], places, label=feature_title(features), clip_on=False, zorder=3, **MARKER_STYLES[features]
+        )
     axes.set_yticks(places, [names[c] for c in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    _values(axes, np.nan_to_num(iou[shown]))
-    figure.legend(loc="outside lower center", fontsize=9, ncols=len(MARKS))
+    _write_values(axes, np.nan_to_num(iou[shown]))
+    figure.legend(loc="outside lower center", fontsize=9, ncols=len(MARKER_STYLES))
     return figure
 
 
-def _values(axes: Axes, values: np.ndarray):
+def _write_values(axes: Axes, values: np.ndarray):
     for place, value in enumerate(values):
         axes.text(1.01, place, f"{value:.2f}", transform=axes.get_yaxis_transform(), va="center", fontsize=9)

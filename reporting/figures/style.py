@@ -1,4 +1,4 @@
-"""What all figures share: colours, names of classes, and the way to an array or a file."""
+"""Shared by all figures: colours, class names, and conversion to an array or a file."""
 
 import io
 import textwrap
@@ -12,35 +12,36 @@ from dataProcessors.legends.legend import Legend
 from storage import atomic_write
 
 DPI = 100
-NO_LABEL, NO_LABEL_COLOUR = "no label", (127, 127, 127)  # of the label -1, so both stand last among the classes
-# Distinguishable by colour-blind people (Okabe & Ito 2008, "Color Universal Design"); without the two dark ones of the
-# eight, which would be lost on a map, and without white, in which reserved cells are drawn.
+NO_LABEL, NO_LABEL_COLOUR = "no label", (127, 127, 127)  # of the label -1; index -1 finds them after all classes
+# Colours that colour-blind people can distinguish (Okabe & Ito 2008, "Color Universal Design"), without the two dark
+# ones of the eight, which are hard to see on a map; white is not among them, because reserved cells are white.
 ROLE_COLOURS = ("#E69F00", "#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#D55E00")
 BASELINE_COLOURS = {"untrained": "#009E73", "band_statistics": "#CC79A7", "chance": "#666666"}
-INK = "#0072B2"  # the one colour of a plot that needs no other
-UNLIKE = "#D55E00"  # beside it: what should not be, such as another class
-SWATCH = {"s": 60, "marker": "s", "edgecolors": "black", "linewidths": 0.5, "clip_on": False}  # of a class's colour
+MAIN_COLOUR = "#0072B2"  # of figures that need one colour only
+CONTRAST_COLOUR = "#D55E00"  # beside it, for what is different or wrong, such as another class
+# a square in the colour of a class
+SWATCH_STYLE = {"s": 60, "marker": "s", "edgecolors": "black", "linewidths": 0.5, "clip_on": False}
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of width x height inches that arranges its parts itself."""
+    """Return an empty figure of width x height inches that arranges its panels itself."""
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
 def class_colours(legend: Legend) -> np.ndarray:
-    """Colours (K + 1, 3) of the legend's classes and of "no label", uint8."""
+    """Return the colours (K + 1, 3) uint8 of the legend's classes and of "no label"."""
     return np.array([*legend.colors, NO_LABEL_COLOUR], np.uint8)
 
 
 def label_picture(classes: np.ndarray, legend: Legend) -> np.ndarray:
-    """Class indices (...,) uint8 of a label map -> their colours (..., 3) uint8; whatever is no class is "no label"."""
+    """Convert class indices (...,) uint8 to colours (..., 3) uint8; other indices get that of "no label"."""
     return class_colours(legend)[np.minimum(classes, len(legend))]
 
 
 def class_names(legend: Legend, width: int, lines: int = 2) -> list[str]:
-    """The K + 1 names of the legend's classes and "no label", in at most so many lines of `width` letters each.
+    """Return the K + 1 names of the legend's classes and "no label", each in at most `lines` lines of `width` letters.
 
-    A dollar sign is escaped: matplotlib would take what stands between two of them for a formula.
+    Dollar signs are escaped, because matplotlib reads text between two of them as a formula.
     """
     wrapped = [
         textwrap.fill(name, width, max_lines=lines, placeholder=" …", break_on_hyphens=False)
@@ -49,15 +50,15 @@ def class_names(legend: Legend, width: int, lines: int = 2) -> list[str]:
     return [name.replace("$", r"\$") for name in wrapped]
 
 
-def image_of(figure: Figure) -> np.ndarray:
-    """The figure as an image (H, W, 3) uint8, without empty margins."""
+def figure_to_array(figure: Figure) -> np.ndarray:
+    """Return the figure as an image (H, W, 3) uint8, without empty margins."""
     file = io.BytesIO()
     figure.savefig(file, format="png", bbox_inches="tight")
     return np.asarray(Image.open(file).convert("RGB"))
 
 
-def save(figure: Figure, path: Path, formats: tuple[str, ...] = ("png", "svg")):
-    """Write the figure, without empty margins, once in each format: path.png and path.svg. Files appear whole."""
+def save_figure(figure: Figure, path: Path, formats: tuple[str, ...] = ("png", "svg")):
+    """Write the figure in each format, path.png and path.svg, without empty margins. No reader sees half a file."""
     for kind in formats:
         with atomic_write(path.with_name(f"{path.name}.{kind}")) as temporary:
             figure.savefig(temporary, format=kind, bbox_inches="tight")

@@ -1,4 +1,4 @@
-"""report.html: a run on one page that needs nothing else, made from what lies in the run's folder."""
+"""report.html: one page about a run, without other files, made from the files in the run's folder."""
 
 from reporting.report.writing import write_report
 

@@ -1,4 +1,4 @@
-"""What the report of a run says of its maps, its time, its machine and its config."""
+"""The parts of the report about the maps, the time, the machine and the config of a run."""
 
 import json
 import shlex
@@ -12,45 +12,45 @@ from pydantic.fields import FieldInfo
 
 from config import Config, Maps
 from reporting.report.curves import SPEED, step_figures
-from reporting.report.page import Html, Section, element, gallery, joined, table, text
+from reporting.report.html_elements import Html, Section, element, gallery, join, table, text
 from reporting.report.run import Curve, Run
 
-STARTED = "%Y-%m-%d %H:%M:%S %z"  # as run.json has it
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S %z"  # of run.json
 
 
-def maps_of(run: Run) -> dict[str, dict]:
-    """Name -> what run.json says of each map."""
-    maps = run.about.get("maps")
-    return {name: told for name, told in maps.items() if isinstance(told, dict)} if isinstance(maps, dict) else {}
+def run_maps(run: Run) -> dict[str, dict]:
+    """Return name -> description of each map, as run.json has it."""
+    maps = run.info.get("maps")
+    return {name: info for name, info in maps.items() if isinstance(info, dict)} if isinstance(maps, dict) else {}
 
 
 def synthetic_maps(run: Run) -> list[str]:
-    """Names of the maps that show no place on Earth."""
-    return [name for name, told in maps_of(run).items() if told.get("synthetic")]
+    """Return the names of the maps that show no place on Earth."""
+    return [name for name, map_info in run_maps(run).items() if map_info.get("synthetic")]
 
 
 def maps_table(run: Run) -> list[Html]:
-    """A table of the maps, in a list that is empty where nothing is known of them."""
+    """Return a list of one table of the maps, or an empty list if nothing is known about them."""
     rows = [
-        [text(name), *(text(_plain(told.get(key, "unknown"))) for key in ("path", "crs", "window")), _kind(told)]
-        for name, told in maps_of(run).items()
+        [text(name), *(text(_format_value(info.get(key, "unknown"))) for key in ("path", "crs", "window")), _kind(info)]
+        for name, info in run_maps(run).items()
     ]
     head = ["map", "file", "coordinate system", "window (pixels)", "kind"]
     return [table("Maps; window: left, top, width and height of the part in use", head, rows, "facts")] if rows else []
 
 
-def _kind(told: dict) -> Html:
-    return element("strong", text("synthetic")) if told.get("synthetic") else text("real")
+def _kind(map_info: dict) -> Html:
+    return element("strong", text("synthetic")) if map_info.get("synthetic") else text("real")
 
 
 def timing_section(run: Run) -> Section:
-    """How fast the run was, and where."""
+    """Return the section about speed, machine and versions."""
     facts = [*_speed(run), *_times(run), *_machine(run)]
     rows = [[text(name), text(value)] for name, value in facts]
     parts = [table("Speed, machine and versions", [], rows, "facts")] if rows else []
     if figures := step_figures(run, SPEED):
         parts.append(gallery(figures, "curves"))
-    return Section("timing", "Timing", joined(parts))
+    return Section("timing", "Timing", join(parts))
 
 
 def _speed(run: Run) -> Iterator[tuple[str, str]]:
@@ -76,30 +76,30 @@ def _steps_per_second(curve: Curve) -> Iterator[tuple[str, str]]:
     elapsed = curve.times[-1] - curve.times[0]
     if elapsed > 0:
         rate = (curve.steps[-1] - curve.steps[0]) / elapsed
-        yield "steps per second, evaluations and pauses counted", f"{rate:,.2f}"
+        yield "steps per second, with evaluations and pauses", f"{rate:,.2f}"
 
 
 def _times(run: Run) -> Iterator[tuple[str, str]]:
-    started, first = run.about.get("started"), None
+    started, first = run.info.get("started"), None
     if started:
-        yield "started", _plain(started)
+        yield "started", _format_value(started)
         try:
-            first = datetime.strptime(str(started), STARTED).timestamp()
+            first = datetime.strptime(str(started), TIME_FORMAT).timestamp()
         except ValueError:
             first = None
     last = max((float(curve.times[-1]) for curve in run.curves.values()), default=None)
     if last is not None:
-        yield "last logged step", time.strftime(STARTED, time.localtime(last))
+        yield "last logged step", time.strftime(TIME_FORMAT, time.localtime(last))
         if first is not None and last >= first:
-            yield "from the start to the last logged step", duration(last - first)
-    resumed = run.about.get("resumed")
-    for each in resumed if isinstance(resumed, list) else []:
-        if isinstance(each, dict):
-            yield "gone on with", f"{_plain(each.get('at'))}, from step {_plain(each.get('step'))}"
+            yield "from the start to the last logged step", format_duration(last - first)
+    resumed = run.info.get("resumed")
+    for entry in resumed if isinstance(resumed, list) else []:
+        if isinstance(entry, dict):
+            yield "resumed", f"{_format_value(entry.get('at'))}, from step {_format_value(entry.get('step'))}"
 
 
-def duration(seconds: float) -> str:
-    """A time for people: 2 h 03 min, 4 min 05 s, 12 s."""
+def format_duration(seconds: float) -> str:
+    """Return a duration for people: 2 h 03 min, 4 min 05 s, 12 s."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -108,23 +108,23 @@ def duration(seconds: float) -> str:
 
 
 def _machine(run: Run) -> Iterator[tuple[str, str]]:
-    config, about = run.config, run.about
-    yield "computed with", f"{config.device}, {config.precision}, threads: {_plain(config.threads)}"
+    config, info = run.config, run.info
+    yield "device, precision, threads", f"{config.device}, {config.precision}, {_format_value(config.threads)}"
     for name in ("machine", "python", "git_revision"):
-        if about.get(name):
-            yield name.replace("_", " "), _plain(about[name])
-    packages = about.get("packages")
+        if info.get(name):
+            yield name.replace("_", " "), _format_value(info[name])
+    packages = info.get("packages")
     if isinstance(packages, dict):
-        yield "packages", ", ".join(f"{name} {_plain(version)}" for name, version in packages.items())
-    command = about.get("command")
+        yield "packages", ", ".join(f"{name} {_format_value(version)}" for name, version in packages.items())
+    command = info.get("command")
     if isinstance(command, list):
         yield "command", shlex.join(["python", *map(str, command)])
 
 
 def config_section(run: Run) -> Section:
-    """Every key of the resolved config, with its meaning and default."""
-    rows = [_key_row(*each) for each in _keys(run.config)]
-    caption = "The resolved config. Bold: what is not the default"
+    """Return the section with every key of the resolved config, its meaning and its default."""
+    rows = [_key_row(*entry) for entry in _keys(run.config)]
+    caption = "The resolved config. Bold: values that are not the default"
     return Section("config", "Config", table(caption, ["key", "value", "default"], rows, "config"))
 
 
@@ -139,14 +139,14 @@ def _keys(config: Config | Maps, prefix: str = "") -> Iterator[tuple[str, Any, F
 
 def _key_row(key: str, value: Any, field: FieldInfo) -> list[Html]:
     name = Html(f"{element('code', text(key))}<br>{element('small', text(field.description))}")
-    shown = text(_plain(value))
+    shown = text(_format_value(value))
     if field.is_required():
         return [name, shown, text("required")]
-    return [name, shown if value == field.default else element("strong", shown), text(_plain(field.default))]
+    return [name, shown if value == field.default else element("strong", shown), text(_format_value(field.default))]
 
 
-def _plain(value: Any) -> str:
-    """A value as people write it: texts without quotes, whole numbers without a point, everything else as JSON."""
+def _format_value(value: Any) -> str:
+    """Return a value for people: texts without quotes, whole numbers without a point, everything else as JSON."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

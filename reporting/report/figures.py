@@ -1,122 +1,131 @@
-"""The pictures of figures/ for the report of a run."""
+"""The sections of the report of a run that show the pictures in figures/."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from reporting.report.facts import maps_table
-from reporting.report.page import Html, Section, element, gallery, joined, link, paragraph, picture, text
+from reporting.report.html_elements import Html, Section, element, gallery, join, link, paragraph, picture, text
 from reporting.report.pictures import open_picture
 from reporting.report.run import NETWORKS, Query, Run
 from reporting.report.segmentation import segmentation_tables
 
 
-class Kind(NamedTuple):
-    """Pictures that belong together: an anchor, a title, what they show, and file stems with what each is called."""
+class FigureGroup(NamedTuple):
+    """Pictures that form a section of the report.
+
+    Attributes:
+        anchor: of the section
+        title: of the section
+        description: what the pictures show
+        captions: pattern of file names, without .png -> caption; {} stands for the part after the "-", a model
+    """
 
     anchor: str
     title: str
-    about: str
-    stems: dict[str, str]
+    description: str
+    captions: dict[str, str]
 
 
-KINDS = (
-    Kind(
+FIGURE_GROUPS = (
+    FigureGroup(
         "map", "Map and sampling",
-        "Tiles that were trained on, in a colour for each role; white: the reserved cells, which are only for scoring.",
+        "Tiles that were trained on, in a colour for each role. White: reserved cells, which are for scoring only.",
         {"sampled_tiles": "Map with the sampled tiles"},
     ),
-    Kind(
+    FigureGroup(
         "confusion", "Confusion matrices",
-        "Rows: the true class of a tile; columns: the predicted one, as a share of the row.",
+        "Rows: true class of a tile. Columns: predicted class, as a share of the row.",
         {"confusion_matrix-*": "Confusion matrix of {}"},
     ),
-    Kind(
+    FigureGroup(
         "umap", "UMAP of the embeddings",
-        "Near dots are tiles with like embeddings; the axes have no meaning of their own.",
+        "Dots that are close together are tiles with similar embeddings. The axes have no meaning.",
         {
-            "umap": "UMAP, a dot for each scored tile", "umap_tiles": "UMAP, the scored tiles themselves",
+            "umap": "UMAP, a dot for each scored tile", "umap_tiles": "UMAP, pictures of the scored tiles",
             "umap_3d": "UMAP in three dimensions",
         },
     ),
-    Kind(
+    FigureGroup(
         "neighbours", "Neighbours",
-        "A tile in each row, and after it those of the scored tiles whose embeddings are nearest to its own.",
+        "Each row shows a tile, and then the scored tiles with the nearest embeddings.",
         {"neighbours": "Tiles and their nearest neighbours"},
     ),
-    Kind(
+    FigureGroup(
         "proportions", "Proportions",
-        "True against predicted share of each class; a dot for each scored tile.",
-        {"proportions-*": "Class proportions by {}"},
+        "True and predicted share of each class, a dot for each scored tile.",
+        {"proportions-*": "Class proportions predicted by {}"},
     ),
-    Kind(
+    FigureGroup(
         "distances", "Distances",
-        "How far apart tiles of the same and of different classes lie.",
+        "Distances between embeddings of tiles of the same class and of different classes.",
         {"distances": "Distances of tiles"},
     ),
-    Kind(
+    FigureGroup(
         "segmentation", "Segmentation",
-        "The class of every pixel, by windows of a tile's size whose predictions are averaged where they overlap. "
-        "The region is for looking at, for tiles of it were trained on; the scores are of reserved cells alone.",
+        "The class of every pixel, predicted in windows of the size of a tile; where windows overlap, predictions are "
+        "averaged. The region is only an illustration, because tiles in it were trained on; the scores are those of "
+        "reserved cells.",
         {"segmentation-*": "Segmentation of a region by {}", "segmentation_iou-*": "IoU of each class by {}"},
     ),
 )  # fmt: skip
 
 
-def figure_sections(run: Run, room: int) -> tuple[list[Section], list[str]]:
-    """Sections of the pictures that there are, and the names of those kinds of which there is none.
+def figure_sections(run: Run, max_characters: int) -> tuple[list[Section], list[str]]:
+    """Return the sections of all pictures that exist, and the titles of the groups without any picture.
 
     Args:
-        run: of which
-        room: characters that all of them may take on the page
+        run: whose pictures are shown
+        max_characters: of all pictures together on the page
     """
-    kinds = [kind for kind in KINDS if kind.anchor != "segmentation" or run.config.segmentation]
-    files = {kind.anchor: _files(run.folder / "figures", kind) for kind in kinds}
-    allowance = room * 3 // 4 // max(1, sum(map(len, files.values())))  # three bytes are four characters in base64
+    groups = [group for group in FIGURE_GROUPS if group.anchor != "segmentation" or run.config.segmentation]
+    files = {group.anchor: _files(run.folder / "figures", group) for group in groups}
+    # base64 writes three bytes as four characters
+    max_bytes = max_characters * 3 // 4 // max(1, sum(map(len, files.values())))
     sections, missing = [], []
-    for kind in kinds:
-        shown = [_shown(path, name, allowance) for path, name in files[kind.anchor]]
-        parts = [paragraph(text(kind.about), "quiet"), gallery(shown)] if shown else []
-        parts += _beside(run, kind.anchor, bool(shown))
+    for group in groups:
+        shown = [_figure(path, name, max_bytes) for path, name in files[group.anchor]]
+        parts = [paragraph(text(group.description), "quiet"), gallery(shown)] if shown else []
+        parts += _extra_parts(run, group.anchor, bool(shown))
         if parts:
-            sections.append(Section(kind.anchor, kind.title, joined(parts)))
+            sections.append(Section(group.anchor, group.title, join(parts)))
         if not shown:
-            missing.append(kind.title[0].lower() + kind.title[1:] if kind.anchor != "umap" else kind.title)
+            missing.append(group.title[0].lower() + group.title[1:] if group.anchor != "umap" else group.title)
     return sections, missing
 
 
-def _files(figures: Path, kind: Kind) -> list[tuple[Path, str]]:
-    """The picture files of a kind and what each is called; those of the best and the last network in pairs."""
-    found = []
-    for pattern, name in kind.stems.items():
+def _files(figures: Path, group: FigureGroup) -> list[tuple[Path, str]]:
+    """Return the picture files of a group with their captions; best and last network are next to each other."""
+    paths_and_captions = []
+    for pattern, name in group.captions.items():
         paths = [path for network in NETWORKS for path in (figures / network).glob(f"{pattern}.png")]
         for path in sorted(paths, key=lambda path: (path.stem, path.parent.name)):
-            found.append((path, name.format(path.stem.partition("-")[2])))
-    return found
+            paths_and_captions.append((path, name.format(path.stem.partition("-")[2])))
+    return paths_and_captions
 
 
-def _shown(path: Path, name: str, allowance: int) -> Html:
+def _figure(path: Path, name: str, max_bytes: int) -> Html:
     where = f"figures/{path.parent.name}/{path.name}"
-    shown = open_picture(path, allowance)
+    shown = open_picture(path, max_bytes)
     if shown is None:
-        return paragraph(text(f"{where} cannot be read; it may be damaged."), "quiet")
+        return paragraph(text(f"{where} cannot be read. The file may be damaged."), "quiet")
     network = NETWORKS[path.parent.name]
     also = " and .svg" if path.with_suffix(".svg").exists() else ""
     return picture(shown, f"{name}, {network}", f"{name}, {network} ({where}{also})")
 
 
-def _beside(run: Run, anchor: str, has_pictures: bool) -> list[Html]:
-    """What stands in a section beside its pictures."""
+def _extra_parts(run: Run, anchor: str, has_pictures: bool) -> list[Html]:
+    """Return what a section shows in addition to its pictures."""
     if anchor == "map":
         return maps_table(run)
     if anchor == "segmentation":
         return segmentation_tables(run)
     if anchor == "neighbours" and has_pictures and any(query.address for query in run.queries):
-        heading = paragraph(text("Where the tiles at the beginning of the rows lie (best network):"))
-        return [heading, element("ol", joined(map(_query, run.queries)))]
+        introduction = paragraph(text("Positions of the first tile of each row (best network):"))
+        return [introduction, element("ol", join(map(_query_item, run.queries)))]
     return []
 
 
-def _query(query: Query) -> Html:
+def _query_item(query: Query) -> Html:
     place = ", ".join(_degrees(*pair) for pair in ((query.lat, "NS"), (query.lon, "EW")))
     where = link(query.address, place) if query.address else text(place)
     return element("li", Html(f"{text(query.name)}: {where}"), value=str(query.row))

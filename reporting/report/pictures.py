@@ -1,4 +1,4 @@
-"""Pictures that lie in the page itself, and never make it too large."""
+"""Pictures inside the HTML page, as data: URIs of limited size."""
 
 import base64
 import io
@@ -8,49 +8,49 @@ from typing import NamedTuple
 from PIL import Image
 
 MAX_SIDE = 2400  # pixels; sharp on any screen and on paper
-QUALITY = 85  # of 100, where a picture cannot be kept as it is
-MIN_SIDE = 16  # pixels; a picture is not made smaller to fit
+WEBP_QUALITY = 85  # of 100, for pictures that are too large without loss
+MIN_SIDE = 16  # pixels; pictures are not scaled down further
 
 
 class Picture(NamedTuple):
-    """A picture for the page: where it lies as data: URI, and its size on the page in CSS pixels."""
+    """A picture for the page: its data: URI, and its size on the page in CSS pixels."""
 
     uri: str
     width: int
     height: int
 
 
-def open_picture(path: Path, allowance: int) -> Picture | None:
-    """The picture in a file, in at most `allowance` bytes; None if it cannot be read."""
+def open_picture(path: Path, max_bytes: int) -> Picture | None:
+    """Read a picture in at most `max_bytes` bytes; return None if the file cannot be read."""
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as image:
             image.load()
-            return _fitted(image, content, allowance)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # what Pillow says of damaged files
+            return _fit(image, content, max_bytes)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # errors of Pillow for damaged files
         return None
 
 
-def of_png(content: bytes, dots_per_pixel: int) -> Picture:
-    """A PNG file as it is, shown with several of its dots for one CSS pixel, so that it is sharp on a phone."""
+def picture_of_png(content: bytes, dots_per_pixel: int) -> Picture:
+    """Return a PNG file unchanged, with several of its dots for one CSS pixel, so that it is sharp on a phone."""
     with Image.open(io.BytesIO(content)) as image:
         return _picture(content, "png", image.width // dots_per_pixel, image.height // dots_per_pixel)
 
 
-def _fitted(image: Image.Image, content: bytes, allowance: int) -> Picture:
-    """The file as it is if it is small enough, else as WebP.
+def _fit(image: Image.Image, content: bytes, max_bytes: int) -> Picture:
+    """Return the file unchanged if it is small enough, else as WebP.
 
-    WebP takes half or a third of what PNG does for drawings, without loss. Where that is still too much, as with pieces
-    of a map, it is allowed some loss; and only where even that is not enough, the picture becomes smaller.
+    For drawings WebP without loss takes half or a third of the size of PNG. If that is still too large, as it is for
+    pieces of a map, WebP with loss is used; and only if that is too large too, the picture is scaled down.
     """
-    if image.format == "PNG" and max(image.size) <= MAX_SIDE and len(content) <= allowance:
+    if image.format == "PNG" and max(image.size) <= MAX_SIDE and len(content) <= max_bytes:
         return _picture(content, "png", *image.size)
     image = _on_white(image)
     image.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=2)
-    without_loss = _webp(image, lossless=True, quality=20, method=2)  # here the quality is the effort
-    if len(without_loss) <= allowance:
+    without_loss = _webp(image, lossless=True, quality=20, method=2)  # without loss, quality means effort
+    if len(without_loss) <= max_bytes:
         return _picture(without_loss, "webp", *image.size)
-    while len(content := _webp(image, quality=QUALITY)) > allowance and max(image.size) > MIN_SIDE:
+    while len(content := _webp(image, quality=WEBP_QUALITY)) > max_bytes and max(image.size) > MIN_SIDE:
         image = image.resize([max(1, side * 3 // 4) for side in image.size], Image.Resampling.LANCZOS)
     return _picture(content, "webp", *image.size)
 

@@ -1,4 +1,4 @@
-"""What lies in a run's folder, as far as it can be read, also while the run is still being made."""
+"""Read the files of a run for its report; they may be incomplete or damaged, and the run may still be going on."""
 
 import csv
 import io
@@ -21,20 +21,20 @@ from tensorboard.compat.proto.event_pb2 import Event
 import config as configuration
 from config import Config, UserError
 from evaluation.scoring import Score, objective
-from reporting.columns import COLUMNS, chance_apart
+from reporting.feature_sets import FEATURES, separate_chance
 from reporting.metrics_csv import HEADER
 
-GROUP = "train/"  # begins the tags of what is logged of a step
-GROUP_BYTES = GROUP.encode()
-MAX_EVENT = 4096  # bytes; an event of numbers takes under a hundred, those of pictures are passed over
+TAG_PREFIX = "train/"  # of the tags that training steps log
+TAG_PREFIX_BYTES = TAG_PREFIX.encode()
+MAX_EVENT_BYTES = 4096  # an event of numbers takes under a hundred; larger ones, of pictures, are skipped
 MAX_QUERIES = 8
-NETWORKS = {"best": "best network", "last": "last network"}  # folder under figures/ -> whose pictures lie there
+NETWORKS = {"best": "best network", "last": "last network"}  # folder in figures/ -> name of the network
 
-Row = tuple[str, str, str]  # task, metric and model of a score
+ScoreKey = tuple[str, str, str]  # task, metric and model of a score
 
 
 class Curve(NamedTuple):
-    """What was logged of each step: steps (n,) int64, rising; values (n,); times (n,), seconds since 1970."""
+    """A value logged at each step: steps (n,) int64, rising; values (n,); times (n,), seconds since 1970."""
 
     steps: np.ndarray
     values: np.ndarray
@@ -42,7 +42,7 @@ class Curve(NamedTuple):
 
 
 class Query(NamedTuple):
-    """A tile whose neighbours are shown: row on the picture, class, longitude and latitude, an address or ""."""
+    """A tile whose neighbours are shown: row of the picture, class, longitude, latitude, a link or ""."""
 
     row: int
     name: str
@@ -53,86 +53,86 @@ class Query(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its folder tells of it; whatever is missing or unfinished there is left out.
+    """The content of a run's folder, without files or lines that are missing or incomplete.
 
     Attributes:
         folder: results/NAME
-        config: resolved
-        about: run.json
-        scores: step -> scores, chance as a feature set of its own; steps rising
-        curves: name without "train/" -> curve
+        config: the resolved config
+        info: the content of run.json
+        scores: step -> scores, with chance as a feature set of its own; steps rising
+        curves: tag without "train/" -> curve
         queries: tiles whose neighbours are shown
     """
 
     folder: Path
     config: Config
-    about: dict
+    info: dict
     scores: dict[int, list[Score]]
     curves: dict[str, Curve]
     queries: list[Query]
 
     @property
     def name(self) -> str:
-        """Of the folder."""
+        """Name of the folder."""
         return self.folder.resolve().name
 
     @property
-    def all_steps(self) -> int:
-        """Steps of the whole run."""
+    def total_steps(self) -> int:
+        """Number of steps of the whole run."""
         return self.config.epochs * self.config.iterations
 
     @property
     def step(self) -> int:
-        """The last step that something is known of, 0 if nothing is."""
+        """The last step that was logged or scored, 0 if there is none."""
         logged = [int(curve.steps[-1]) for curve in self.curves.values()]
         return max([0, *logged, *self.scores])
 
     @cached_property
-    def trained(self) -> dict[int, dict[Row, Score]]:
-        """Step -> scores of the trained network."""
-        chosen = {step: _of_features(scores, "trained") for step, scores in self.scores.items()}
+    def trained(self) -> dict[int, dict[ScoreKey, Score]]:
+        """Step -> scores of the trained network at this step."""
+        chosen = {step: _scores_of_features(scores, "trained") for step, scores in self.scores.items()}
         return {step: rows for step, rows in chosen.items() if rows}
 
     @cached_property
-    def baselines(self) -> dict[str, dict[Row, Score]]:
-        """Features that are not trained -> scores, in the order they are shown in; they are scored once."""
+    def baselines(self) -> dict[str, dict[ScoreKey, Score]]:
+        """Other features -> scores, in the order in which they are shown; baselines are scored only once."""
         scores = [score for for_step in self.scores.values() for score in for_step]
-        known = [*COLUMNS, *(score.features for score in scores)]
+        known = [*FEATURES, *(score.features for score in scores)]
         names = [name for name in dict.fromkeys(known) if name != "trained"]
-        return {name: rows for name in names if (rows := _of_features(scores, name))}
+        return {name: rows for name in names if (rows := _scores_of_features(scores, name))}
 
     @property
     def last_step(self) -> int | None:
-        """The last step that was evaluated."""
+        """The last evaluated step, None if there is none."""
         return max(self.trained, default=None)
 
     @cached_property
     def best_step(self) -> int | None:
-        """The step whose network is kept as the best: the first of those with the best `best_metric`."""
+        """The step of the best network: the first with the best value of `best_metric`; None if there is none."""
         return max(
             self.trained, key=lambda step: objective(self.trained[step].values(), self.config.best_metric), default=None
         )
 
 
 def read_run(folder: Path) -> Run:
-    """All that is known of a run.
+    """Read everything that the report needs from a run's folder.
 
     Raises:
         UserError: the folder does not exist, holds no run, or its config cannot be read
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder. Name the folder of a run, results/NAME.")
+        raise UserError(f"{folder}: there is no such folder. Give the folder of a run, results/NAME.")
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder}: this is no run, for it holds no config.json. Name the folder of one, results/NAME.")
+        raise UserError(f"{folder}: this is not a run: it has no config.json. Give the folder of a run, results/NAME.")
     try:
         config = configuration.load(folder / "config.json")
     except UserError as error:
         first = str(error).splitlines()[0]
-        raise UserError(f"{first} Put the config.json back that the run was made with.") from None
+        raise UserError(f"{first} Restore the config.json that the run was started with.") from None
     return Run(
         folder,
         config,
-        _read_about(folder / "run.json"),
+        _read_run_info(folder / "run.json"),
         read_scores(folder / "metrics.csv"),
         read_curves(folder / "tensorboard" / "trained"),
         read_queries(folder / "figures" / "best" / "tiles.csv"),
@@ -140,46 +140,46 @@ def read_run(folder: Path) -> Run:
 
 
 def read_scores(path: Path) -> dict[int, list[Score]]:
-    """Step -> scores of metrics.csv, with chance as a feature set of its own.
+    """Read metrics.csv: step -> scores, with chance as a feature set of its own.
 
-    A line that is still being written is left out, even where it has all its commas already.
+    A line that is still being written is skipped, even if all its commas are there already.
     """
     scores: dict[int, list[Score]] = {}
-    for row in csv.reader(io.StringIO(_whole_lines(path))):
-        with suppress(ValueError):  # the header, or a line that broke off where another process went on
+    for row in csv.reader(io.StringIO(_complete_lines(path))):
+        with suppress(ValueError):  # the header, or an incomplete line of a killed process
             step, *names, mean, std = row
             if len(row) == len(HEADER):
                 scores.setdefault(int(step), []).append(Score(*names, float(mean), float(std)))
-    return {step: chance_apart(scores[step]) for step in sorted(scores)}
+    return {step: separate_chance(scores[step]) for step in sorted(scores)}
 
 
 def read_queries(path: Path) -> list[Query]:
-    """The tiles of tiles.csv whose neighbours are shown, in the order of the rows of the picture."""
-    found = {}
-    for row in csv.DictReader(io.StringIO(_whole_lines(path))):
+    """Read from tiles.csv the tiles whose neighbours are shown, in the order of the rows of the picture."""
+    queries = {}
+    for row in csv.DictReader(io.StringIO(_complete_lines(path))):
         number = row.get("query") or ""
         if number.isdecimal() and 1 <= int(number) <= MAX_QUERIES:
-            told = (row.get(key) or "" for key in ("class", "lon", "lat", "address"))
-            found[int(number)] = Query(int(number), *told)
-    return [found[number] for number in sorted(found)]
+            fields = (row.get(key) or "" for key in ("class", "lon", "lat", "address"))
+            queries[int(number)] = Query(int(number), *fields)
+    return [queries[number] for number in sorted(queries)]
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """Name -> curve of the numbers that were logged of each step.
+    """Read the curves of all numbers that training steps logged: tag without "train/" -> curve.
 
     TensorBoard's own EventAccumulator takes five times as long, half a minute for 250,000 steps, and keeps an arbitrary
-    sample of them. Where a step was logged twice, by a run that was broken off and gone on with, the later one counts.
+    sample of them. If a resumed run logged a step again, the later value counts.
     """
-    numbers: dict[str, array] = defaultdict(lambda: array("d"))  # step, value and time by turns
+    logged: dict[str, array] = defaultdict(lambda: array("d"))  # step, value, time, step, value, time, ...
     for path in sorted(folder.glob("events.out.tfevents.*")):
         with suppress(OSError):
             for record in _records(path):
-                _note_values(record, numbers)
-    return {tag.removeprefix(GROUP): _curve(found) for tag, found in numbers.items()}
+                _collect_values(record, logged)
+    return {tag.removeprefix(TAG_PREFIX): _curve(queries) for tag, queries in logged.items()}
 
 
-def _note_values(record: bytes, numbers: dict[str, array]) -> None:
-    if GROUP_BYTES not in record:
+def _collect_values(record: bytes, logged: dict[str, array]) -> None:
+    if TAG_PREFIX_BYTES not in record:
         return
     try:
         event = Event.FromString(record)
@@ -187,19 +187,19 @@ def _note_values(record: bytes, numbers: dict[str, array]) -> None:
         return
     for value in event.summary.value:
         tag = value.tag
-        if tag.startswith(GROUP) and value.HasField("simple_value"):
-            numbers[tag].extend((event.step, value.simple_value, event.wall_time))
+        if tag.startswith(TAG_PREFIX) and value.HasField("simple_value"):
+            logged[tag].extend((event.step, value.simple_value, event.wall_time))
 
 
 def _records(path: Path) -> Iterator[bytes]:
-    """The records of an event file that may hold numbers, up to its end or to one that is not all there."""
+    """Yield the records of an event file that may hold numbers, up to the first incomplete one."""
     size = path.stat().st_size
     with path.open("rb") as file:
         while len(head := file.read(12)) == 12:  # the length and its checksum
             (length,) = struct.unpack_from("<Q", head)
             if length > size:
                 return
-            if length > MAX_EVENT:
+            if length > MAX_EVENT_BYTES:
                 file.seek(length + 4, os.SEEK_CUR)
                 continue
             record = file.read(length + 4)  # with its checksum
@@ -208,16 +208,16 @@ def _records(path: Path) -> Iterator[bytes]:
             yield record[:-4]
 
 
-def _curve(numbers: array) -> Curve:
-    steps, values, times = np.array(numbers).reshape(-1, 3).T
+def _curve(logged: array) -> Curve:
+    steps, values, times = np.array(logged).reshape(-1, 3).T
     order = np.argsort(steps, kind="stable")
     last_of_step = np.append(np.diff(steps[order]) > 0, True)
-    kept = order[last_of_step]
-    return Curve(steps[kept].astype(np.int64), values[kept], times[kept])
+    selected = order[last_of_step]
+    return Curve(steps[selected].astype(np.int64), values[selected], times[selected])
 
 
-def _whole_lines(path: Path) -> str:
-    """The text of a file up to its last line end; "" if there is no such file."""
+def _complete_lines(path: Path) -> str:
+    """Return the text of a file up to its last line end, "" if there is no such file."""
     try:
         text = path.read_text(encoding="utf8", errors="replace")
     except OSError:
@@ -225,13 +225,13 @@ def _whole_lines(path: Path) -> str:
     return text[: text.rfind("\n") + 1].replace("\0", "")
 
 
-def _read_about(path: Path) -> dict:
+def _read_run_info(path: Path) -> dict:
     try:
-        about = json.loads(path.read_text(encoding="utf8"))
+        info = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError):  # removed or edited
         return {}
-    return about if isinstance(about, dict) else {}
+    return info if isinstance(info, dict) else {}
 
 
-def _of_features(scores: list[Score], features: str) -> dict[Row, Score]:
+def _scores_of_features(scores: list[Score], features: str) -> dict[ScoreKey, Score]:
     return {(score.task, score.metric, score.model): score for score in scores if score.features == features}

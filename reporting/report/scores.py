@@ -1,4 +1,4 @@
-"""The table of the scores for the report of a run."""
+"""The section of the report of a run with the table of its scores."""
 
 import math
 from typing import NamedTuple
@@ -6,53 +6,53 @@ from typing import NamedTuple
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from evaluation.segmentation import COARSENED
-from reporting.columns import SPREAD, heading, spread
-from reporting.report.page import Html, Section, element, paragraph, table, text
-from reporting.report.run import Row, Run
-from reporting.table import TITLES
+from reporting.console_table import TASK_TITLES
+from reporting.feature_sets import SPREAD_TEXT, feature_title, format_score
+from reporting.report.html_elements import Html, Section, element, paragraph, table, text
+from reporting.report.run import Run, ScoreKey
 
 
 class Column(NamedTuple):
-    """A column of the table: its heading, and its scores."""
+    """A column of the table: its title and its scores."""
 
     title: str
-    scores: dict[Row, Score]
+    scores: dict[ScoreKey, Score]
 
 
 def scores_section(run: Run) -> Section:
-    """The scores at the best step, and at the last where that is another, beside those of the baselines."""
-    columns = columns_of(run)
+    """Return the section of the scores at the best and at the last step, beside the baselines."""
+    columns = score_columns(run)
     if not columns:
-        return Section("scores", "Scores", paragraph(text("No evaluation is finished yet."), "quiet"))
+        return Section("scores", "Scores", paragraph(text("No evaluation has finished yet."), "quiet"))
     rows = _rows(columns)
-    caption = f"Mean ± {SPREAD}; draws of tiles: {run.config.valIteration}. Bold: the best of a row"
+    caption = f"Mean ± {SPREAD_TEXT}; draws of tiles: {run.config.valIteration}. Bold: best of the row"
     head = ["score", *(column.title for column in columns)]
     return Section("scores", "Scores", table(caption, head, rows, "scores"))
 
 
-def columns_of(run: Run) -> list[Column]:
-    """The columns that there are scores for."""
+def score_columns(run: Run) -> list[Column]:
+    """Return the columns: best step, last step if it is another one, baselines; only those that have scores."""
     columns = []
     if run.best_step is not None:
         is_last = run.best_step == run.last_step
-        told = "best and last so far" if is_last and run.last_step < run.all_steps else "best"
-        columns.append(Column(f"trained, step {run.best_step:,} ({told})", run.trained[run.best_step]))
+        which = "best and last so far" if is_last and run.last_step < run.total_steps else "best"
+        columns.append(Column(f"trained, step {run.best_step:,} ({which})", run.trained[run.best_step]))
         if not is_last:
             columns.append(Column(f"trained, step {run.last_step:,} (last)", run.trained[run.last_step]))
-    return columns + [Column(heading(name), rows) for name, rows in run.baselines.items()]
+    return columns + [Column(feature_title(name), rows) for name, rows in run.baselines.items()]
 
 
 def _rows(columns: list[Column]) -> list[list[Html]]:
-    # a value at chance names a row only where the metric itself has one
+    # a value at chance alone makes no row
     names = dict.fromkeys(row for column in columns if column.title != "chance" for row in column.scores)
     rows = []
     for task in dict.fromkeys(name[0] for name in names):
-        rows.append([text(TITLES.get(task, task))])
+        rows.append([text(TASK_TITLES.get(task, task))])
         rows += [_row(name, columns) for name in names if name[0] == task]
     return rows
 
 
-def _row(name: Row, columns: list[Column]) -> list[Html]:
+def _row(name: ScoreKey, columns: list[Column]) -> list[Html]:
     _, metric, model = name
     less = metric in LESS_IS_BETTER
     title = text(metric if model == "-" else f"{metric}, {model}")
@@ -68,4 +68,4 @@ def _cell(score: Score | None, best: float | None) -> Html:
     if score is None:
         return text("-")
     is_best = score.mean == best and score.features != COARSENED
-    return element("strong", text(spread(score))) if is_best else text(spread(score))
+    return element("strong", text(format_score(score))) if is_best else text(format_score(score))

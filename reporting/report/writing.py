@@ -1,84 +1,84 @@
-"""report.html: a run on one page that needs nothing else, made from what lies in the run's folder."""
+"""Write report.html from the files in a run's folder."""
 
 import time
 from pathlib import Path
 
-from reporting.columns import spread
+from reporting.feature_sets import format_score
 from reporting.report.curves import curves_section
 from reporting.report.facts import config_section, synthetic_maps, timing_section
 from reporting.report.figures import figure_sections
-from reporting.report.page import Html, document, element, joined, paragraph, text
+from reporting.report.html_elements import Html, document, element, join, paragraph, text
 from reporting.report.run import Run, read_run
-from reporting.report.scores import columns_of, scores_section
+from reporting.report.scores import score_columns, scores_section
 from storage import write_text
 
-NAME = "report.html"
-PICTURE_BYTES = 9_300_000  # of the page; so that with everything else it stays below ten million
+REPORT_NAME = "report.html"
+MAX_PICTURE_BYTES = 9_300_000  # of all pictures, so that the whole page stays below ten million
 
 
 def write_report(folder: Path) -> Path:
-    """Make the page of a run, or make it anew, also while the run goes on. Gives its path.
+    """Write the report of a run and return its path; an earlier report is replaced.
 
-    It needs neither the maps nor the checkpoints.
+    The run may still be going on. Neither its maps nor its checkpoints are needed.
 
     Args:
         folder: of the run, results/NAME
     Raises:
-        UserError: the folder does not exist or holds no run, or nothing can be written there
+        UserError: the folder does not exist or holds no run, or nothing can be written to it
     """
     run = read_run(folder)
-    write_text(folder / NAME, page(run))
-    return folder / NAME
+    write_text(folder / REPORT_NAME, render_page(run))
+    return folder / REPORT_NAME
 
 
-def page(run: Run) -> str:
-    """The page of a run as HTML."""
+def render_page(run: Run) -> str:
+    """Return the report of a run as HTML."""
     curves, timing = curves_section(run), timing_section(run)
-    left = PICTURE_BYTES - len(curves.content) - len(timing.content)
-    figures, missing = figure_sections(run, left)
+    bytes_left = MAX_PICTURE_BYTES - len(curves.content) - len(timing.content)
+    figures, missing = figure_sections(run, bytes_left)
     sections = [scores_section(run), curves, *figures, timing, config_section(run)]
-    return document(f"{run.name}: report", _head(run, missing), sections)
+    return document(f"{run.name}: report", _header(run, missing), sections)
 
 
-def _head(run: Run, missing: list[str]) -> Html:
-    parts = [element("h1", text(run.name)), paragraph(text(_state(run)), "state")]
-    parts.append(paragraph(text(_what(run))))
+def _header(run: Run, missing: list[str]) -> Html:
+    parts = [element("h1", text(run.name)), paragraph(text(_progress_text(run)), "state")]
+    parts.append(paragraph(text(_setup_text(run))))
     if maps := synthetic_maps(run):
-        told = f"Synthetic map ({', '.join(maps)}): no place on Earth looks like it, and no score holds for one."
-        parts.append(paragraph(element("strong", text(told)), "note"))
-    if key := _key_score(run):
-        parts.append(paragraph(key))
+        values = f"Synthetic map ({', '.join(maps)}): it shows no place on Earth, and its scores hold for no real map."
+        parts.append(paragraph(element("strong", text(values)), "note"))
+    if best_metric_text := _best_metric_text(run):
+        parts.append(paragraph(best_metric_text))
     if missing:
-        parts.append(paragraph(text(f"No pictures (yet): {', '.join(missing)}."), "quiet"))
-    return joined(parts)
+        parts.append(paragraph(text(f"No pictures yet: {', '.join(missing)}."), "quiet"))
+    return join(parts)
 
 
-def _state(run: Run) -> str:
-    """How far the run is, in one sentence."""
+def _progress_text(run: Run) -> str:
+    """Return one sentence about the progress of the run."""
     written = f"Written {time.strftime('%Y-%m-%d %H:%M:%S %z')}."
-    if run.last_step is not None and run.last_step >= run.all_steps:
-        return f"Complete: all {run.all_steps:,} steps. {written}"
-    if run.step >= run.all_steps:
-        return f"All {run.all_steps:,} steps are trained; the last evaluation is not there yet. {written}"
-    return f"Step {run.step:,} of {run.all_steps:,} so far ({run.step / run.all_steps:.0%}). {written}"
+    if run.last_step is not None and run.last_step >= run.total_steps:
+        return f"Complete: all {run.total_steps:,} steps. {written}"
+    if run.step >= run.total_steps:
+        return f"All {run.total_steps:,} steps are trained; the last evaluation has not finished yet. {written}"
+    return f"Step {run.step:,} of {run.total_steps:,} so far ({run.step / run.total_steps:.0%}). {written}"
 
 
-def _what(run: Run) -> str:
+def _setup_text(run: Run) -> str:
     config = run.config
     how = "supervised" if config.supervised else "without labels"
     return f"{config.network}, {config.loss_name}, {how}; evaluated on the label map {config.validation_map}."
 
 
-def _key_score(run: Run) -> Html | None:
-    """The score that the best network is chosen by, of this network and of the baselines."""
+def _best_metric_text(run: Run) -> Html | None:
+    """Return the score that chooses the best network, for this network and for the baselines; None without scores."""
     tag = run.config.best_metric
-    told = []
-    for column in columns_of(run):
+    values = []
+    for column in score_columns(run):
         score = next((score for score in column.scores.values() if score.tag == tag), None)
         if score is not None:
-            told.append((column.title, spread(score)))
-    if not told:
+            values.append((column.title, format_score(score)))
+    if not values:
         return None
-    (title, value), *others = told
+    (title, value), *others = values
     beside = "".join(f"; {title}: {value}" for title, value in others)
     return Html(f"{text(tag)}: {text(title)}: {element('strong', text(value))}{text(beside)}.")

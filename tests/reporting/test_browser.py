@@ -1,4 +1,4 @@
-"""A run as people look at it: TensorBoard's pages, and the report, in a browser."""
+"""TensorBoard's pages and the report of a run in a browser."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def driver():
 
 @pytest.fixture(scope="module")
 def run(driver, workplace_of_module) -> Path:
-    """A run's folder; without a browser none is made."""
+    """The folder of a run; without a browser it is not trained."""
     return run_in_process("browser")
 
 

@@ -1,4 +1,4 @@
-"""Runs side by side: hand-made folders in, table, files and figure out."""
+"""Comparison of runs: table, files and figure of hand-made folders."""
 
 import csv
 import io
@@ -17,9 +17,9 @@ from runs_for_tests import ROOT, main_py, small_config
 import main
 from config import WITHOUT_EFFECT
 from reporting.comparison.figure import comparison_figure
-from reporting.comparison.rows import lines_of, score_tags, shortened
+from reporting.comparison.rows import score_tags, shorten, table_rows
 from reporting.comparison.runs import read_runs
-from reporting.figures.style import INK
+from reporting.figures.style import MAIN_COLOUR
 
 HEADER = "step,features,task,model,metric,mean,std\n"
 ACCURACY, MAP, ERROR = "single_class/accuracy/knn", "retrieval/MAP@R", "multi_class/sum_error/knn"
@@ -27,14 +27,14 @@ ACCURACY, MAP, ERROR = "single_class/accuracy/knn", "retrieval/MAP@R", "multi_cl
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """An empty working folder, of a wide terminal."""
+    """An empty working folder, and a wide terminal."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
 
 
 def evaluation(step, level, features="trained", model="knn") -> str:
-    """Lines of metrics.csv: accuracy is the level, MAP@R half of it, the error what the level lacks to 1."""
+    """Return lines of metrics.csv: accuracy is the level, MAP@R half of it, the error 1 less the level."""
     return (
         f"{step},{features},single_class,{model},accuracy,{level:.6g},0.01\n"
         f"{step},{features},single_class,-,MAP@R,{level / 2:.6g},0.02\n"
@@ -44,7 +44,7 @@ def evaluation(step, level, features="trained", model="knn") -> str:
 
 
 def run_folder(name, levels, untrained=0.5, bands=0.4, model="knn", **changes) -> Path:
-    """results/NAME with a config and an evaluation of each level, ten steps apart."""
+    """Write results/NAME with a config and an evaluation for each level, ten steps apart."""
     path = Path("results", name)
     path.mkdir(parents=True)
     config = small_config(name=name, maps="demo", validation_map="osm", iterations=10, epochs=2) | changes
@@ -56,13 +56,13 @@ def run_folder(name, levels, untrained=0.5, bands=0.4, model="knn", **changes) -
 
 
 def compared(*arguments) -> list[dict]:
-    """Compare through the command line; gives the rows of comparison.csv."""
+    """Compare through the command line; return the rows of comparison.csv."""
     assert main.main(["compare", *map(str, arguments)]) == 0
     return list(csv.DictReader(io.StringIO(Path("results/comparison.csv").read_text(encoding="utf8"))))
 
 
 def refused(capsys, *arguments) -> str:
-    """The one line that tells the user what is wrong."""
+    """Return the one line that tells the user what is wrong."""
     capsys.readouterr()
     assert main.main(["compare", *map(str, arguments)]) == 2
     message = capsys.readouterr().err
@@ -71,7 +71,7 @@ def refused(capsys, *arguments) -> str:
 
 
 def markdown_cells(row: str) -> list[str]:
-    """All that stands in the rows of this name in comparison.md, without the table of settings."""
+    """Return the cells of the rows with this label in comparison.md, without the table of settings."""
     lines = Path("results/comparison.md").read_text(encoding="utf8").split("## ", 2)[2].splitlines()
     return [cell for line in lines if line.startswith(f"| {row} |") for cell in line.strip("| ").split(" | ")[1:]]
 
@@ -212,7 +212,7 @@ def test_what_is_no_run_is_told_in_one_line(folder, capsys):
     message = refused(capsys, "results/good", "results/empty")
     assert "results/empty: there is no run here" in message
     assert "results/good" in message
-    assert "no run's folder" in refused(capsys, "results/good/config.json")
+    assert "no folder of a run" in refused(capsys, "results/good/config.json")
     assert not Path("results/comparison.csv").exists()
 
 
@@ -270,7 +270,7 @@ def test_figure_has_a_panel_for_each_score_and_a_row_for_each_run(folder):
     run_folder("first", [0.3, 0.6])
     run_folder("second", [0.7], model="rfc")
     runs = read_runs([])
-    figure = comparison_figure(lines_of(runs), score_tags(runs))
+    figure = comparison_figure(table_rows(runs), score_tags(runs))
     figure.draw_without_rendering()
     panels = {(axes.get_title(loc="left"), axes.texts[0].get_text()): axes for axes in figure.axes}
     assert list(panels) == [
@@ -283,10 +283,10 @@ def test_figure_has_a_panel_for_each_score_and_a_row_for_each_run(folder):
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["first", "second", "untrained", "band statistics"]
     knn = points(panels["accuracy", "single class, knn"])
-    assert knn == {0: [(0.6, 0.01, INK)], 2: [(0.5, 0.01, "white")], 3: [(0.4, 0.01, "white")]}
+    assert knn == {0: [(0.6, 0.01, MAIN_COLOUR)], 2: [(0.5, 0.01, "white")], 3: [(0.4, 0.01, "white")]}
     retrieval = points(panels["MAP@R", "retrieval"])
     assert {row: values[0][0] for row, values in retrieval.items()} == {0: 0.3, 1: 0.35, 2: 0.25, 3: 0.2}
-    assert retrieval[0][0][2] == INK != retrieval[1][0][2], "the best stands out"
+    assert retrieval[0][0][2] == MAIN_COLOUR != retrieval[1][0][2], "the best stands out"
 
 
 @pytest.mark.parametrize("count", [1, 40])
@@ -298,7 +298,7 @@ def test_figure_of_one_run_and_of_forty(folder, count):
     with Image.open("results/comparison.png") as image:
         assert max(image.size) < 4000
     runs = read_runs([])
-    lines = lines_of(runs)
+    lines = table_rows(runs)
     assert len(lines) == count + 3
     assert sum(map(len, points(comparison_figure(lines, score_tags(runs)).axes[0]).values())) == 3 * count
 
@@ -310,8 +310,8 @@ def test_figure_without_any_value(folder):
 
 
 def test_short_names_still_differ():
-    assert shortened(["abcdefghij", "abc"], 6) == ["abc…ij", "abc"]
-    assert shortened(["abcdefghij", "abcdXfghij"], 5) == ["abcde…ghij", "abcdX…ghij"][:0] or [
+    assert shorten(["abcdefghij", "abc"], 6) == ["abc…ij", "abc"]
+    assert shorten(["abcdefghij", "abcdXfghij"], 5) == ["abcde…ghij", "abcdX…ghij"][:0] or [
         "abcdefghij",
         "abcdXfghij",
     ]

@@ -1,4 +1,4 @@
-"""Figures: what they show, and that poor input does not break them."""
+"""Figures: what they show, and that they work with little or degenerate data."""
 
 import numpy as np
 import pytest
@@ -6,16 +6,16 @@ import pytest
 from dataProcessors.legends.legend import Legend, builtin_legends
 from reporting import figures
 from reporting.figures import Overview
-from reporting.figures.distances import pairs
-from reporting.figures.embedding import PLACES, free_places, layout
-from reporting.figures.strip import BETWEEN, GAP, HEAD
-from reporting.figures.style import UNLIKE, class_names, image_of, label_picture, save
+from reporting.figures.distances import pair_distances
+from reporting.figures.embedding import GRID_SIDE, free_grid_cells, umap_layout
+from reporting.figures.style import CONTRAST_COLOUR, class_names, figure_to_array, label_picture, save_figure
+from reporting.figures.tile_rows import GAP, LABEL_MAP_GAP, TITLE_HEIGHT
 
 LEGENDS = builtin_legends() | {"one": Legend("one", ("all of it",), ((10, 200, 30),))}
 
 
 def texts(figure):
-    """All that is written on a figure and can be seen."""
+    """Return all visible texts of a figure."""
     from matplotlib.text import Text
 
     figure.draw_without_rendering()
@@ -23,7 +23,7 @@ def texts(figure):
 
 
 def drawn(figure):
-    image = image_of(figure)
+    image = figure_to_array(figure)
     assert image.dtype == np.uint8
     assert image.shape[2] == 3
     assert image.std() > 0
@@ -101,13 +101,13 @@ def test_umap_keeps_groups_apart_and_repeats_itself():
     labels = np.repeat([0, 1], 20)
     embeddings = (labels[:, None] * 10 + rng.normal(size=(40, 8))).astype(np.float32)
     embeddings[1] = embeddings[0]
-    places = layout(embeddings, seed=3)
+    places = umap_layout(embeddings, seed=3)
     assert places.shape == (40, 2)
-    assert np.array_equal(places, layout(embeddings, seed=3))
+    assert np.array_equal(places, umap_layout(embeddings, seed=3))
     assert np.array_equal(places[0], places[1])  # equal rows lie at one place
     distances = np.linalg.norm(places[:, None] - places[None], axis=-1) + np.diag(np.full(40, np.inf))
     assert (labels[distances.argmin(1)] == labels).all()
-    few = layout(embeddings[15:25], seed=3, dimensions=3)  # fewer than UMAP's 15 neighbours
+    few = umap_layout(embeddings[15:25], seed=3, dimensions=3)  # fewer than UMAP's 15 neighbours
     assert few.shape == (10, 3)
     assert np.isfinite(few).all()
 
@@ -124,7 +124,7 @@ UMAPS = {
 @pytest.mark.parametrize("kind", UMAPS)
 @pytest.mark.parametrize("tiles", [1, 3, 50])
 def test_umap_figures_of_few_or_equal_embeddings(kind, tiles):
-    places = layout(np.ones((tiles, 8)), seed=0, dimensions=3)
+    places = umap_layout(np.ones((tiles, 8)), seed=0, dimensions=3)
     figure = UMAPS[kind](places, np.full(tiles, -1), LEGENDS["osm"])
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [f"no label ({tiles})"]
@@ -144,20 +144,20 @@ def test_umap_figures_name_the_classes_that_occur_and_use_their_colours(kind):
 def test_tiles_of_a_umap_lie_near_their_places_and_never_on_one_another():
     rng = np.random.default_rng(0)
     places = np.concatenate([rng.normal(size=(300, 2)) / 100, [[-5.0, -5.0], [5.0, 5.0]]])
-    cells = free_places(places)
+    cells = free_grid_cells(places)
     assert len(np.unique(cells, axis=0)) == len(places)
-    assert cells.min() >= 0 and cells.max() < PLACES
-    assert cells[-2].tolist() == [0, PLACES - 1]  # lower left: rows grow downwards
-    assert cells[-1].tolist() == [PLACES - 1, 0]
-    assert np.abs(cells[:-2] - (PLACES - 1) / 2).max() < 12  # 300 around the middle fill a disc of radius 10
-    many = PLACES**2
+    assert cells.min() >= 0 and cells.max() < GRID_SIDE
+    assert cells[-2].tolist() == [0, GRID_SIDE - 1]  # lower left: rows grow downwards
+    assert cells[-1].tolist() == [GRID_SIDE - 1, 0]
+    assert np.abs(cells[:-2] - (GRID_SIDE - 1) / 2).max() < 12  # 300 around the middle fill a disc of radius 10
+    many = GRID_SIDE**2
     drawn(UMAPS["tiles"](rng.normal(size=(many, 3)), np.zeros(many, int), LEGENDS["one"]))
 
 
 def test_distances_are_those_of_pairs_of_one_label_and_of_different_labels():
     rng = np.random.default_rng(0)
     embeddings, labels = rng.normal(size=(12, 3)), np.array([0, 0, 1, 1, 2, 2, 2, 0, 1, 2, 0, 1])
-    alike, unlike = pairs(embeddings, labels)
+    alike, unlike = pair_distances(embeddings, labels)
     slow = {True: [], False: []}
     for i in range(12):
         for j in range(i + 1, 12):
@@ -180,12 +180,12 @@ def test_distances_of_few_tiles(labels):
 
 def test_queries_are_labelled_and_of_as_many_labels_as_there_are():
     labels = np.array([0] * 50 + [1] * 3 + [2] + [-1] * 20)
-    shown = figures.queries(labels, seed=1)
+    shown = figures.choose_queries(labels, seed=1)
     assert len(set(shown.tolist())) == 8
     assert set(labels[shown]) == {0, 1, 2}
     assert np.bincount(labels[shown]).tolist() == [4, 3, 1]
-    assert np.array_equal(shown, figures.queries(labels, seed=1))
-    assert len(figures.queries(np.full(5, -1), seed=0)) == 0
+    assert np.array_equal(shown, figures.choose_queries(labels, seed=1))
+    assert len(figures.choose_queries(np.full(5, -1), seed=0)) == 0
 
 
 def test_neighbours_shows_the_nearest_of_each_query_in_its_place():
@@ -197,7 +197,7 @@ def test_neighbours_shows_the_nearest_of_each_query_in_its_place():
     middle = lambda row, column: mosaic[row * 126 + 38, column * 84 + 38 + (24 if column else 0), 0] / 40  # noqa: E731
     assert [middle(0, column) for column in range(6)] == [0, 1, 2, 3, 4, 5]
     assert [middle(1, column) for column in range(6)] == [4, 3, 5, 2, 1, 0]
-    orange = [text.get_text() for text in figure.axes[0].texts if text.get_color() == UNLIKE]
+    orange = [text.get_text() for text in figure.axes[0].texts if text.get_color() == CONTRAST_COLOUR]
     assert len(orange) == 4 + 4  # of the first row all but tile 1, of the second all but tile 3
     assert "no label" in orange
     drawn(figure)
@@ -252,17 +252,17 @@ def test_rows_of_tiles_have_the_label_map_beside_them():
     picture = figures.tile_rows(tiles, 255 - tiles, rows)
     side, columns = 60, 8  # 20 pixels, enlarged by the whole number that reaches 48
     block = columns * (side + GAP) - GAP
-    assert picture.shape[0] == HEAD + 3 * side + 2 * GAP
-    margin = picture.shape[1] - 2 * block - BETWEEN
+    assert picture.shape[0] == TITLE_HEIGHT + 3 * side + 2 * GAP
+    margin = picture.shape[1] - 2 * block - LABEL_MAP_GAP
     assert margin > 20
     for row, (_, indices) in enumerate(rows):
-        top = HEAD + row * (side + GAP)
+        top = TITLE_HEIGHT + row * (side + GAP)
         for column in range(columns):
             left = margin + column * (side + GAP)
             there = column < len(indices)
             value = indices[column] * 8 if there else 255  # empty places are white
             assert (picture[top : top + side, left : left + side] == value).all()
-            left += block + BETWEEN
+            left += block + LABEL_MAP_GAP
             assert (picture[top : top + side, left : left + side] == (255 - value if there else 255)).all()
         assert picture[top : top + side, :margin].min() < 100  # the name
 
@@ -270,9 +270,9 @@ def test_rows_of_tiles_have_the_label_map_beside_them():
 def test_rows_of_large_tiles_keep_their_pixels_and_have_heads():
     tiles = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
     plain, headed = (figures.tile_rows(tiles, tiles, [("anchor", np.array([1]))], heads) for heads in ((), ("0.71",)))
-    assert np.array_equal(plain[HEAD:, -96:], tiles[1])
-    assert np.array_equal(plain[HEAD:], headed[HEAD:])
-    assert not np.array_equal(plain[:HEAD], headed[:HEAD])
+    assert np.array_equal(plain[TITLE_HEIGHT:, -96:], tiles[1])
+    assert np.array_equal(plain[TITLE_HEIGHT:], headed[TITLE_HEIGHT:])
+    assert not np.array_equal(plain[:TITLE_HEIGHT], headed[:TITLE_HEIGHT])
     assert figures.tile_rows(tiles, tiles, []).shape[2] == 3
 
 
@@ -280,7 +280,7 @@ def test_saved_figure_is_whole(tmp_path):
     from PIL import Image
 
     path = tmp_path / "folder" / "figure-1.5"
-    save(figures.confusion_matrix(np.eye(1, dtype=int), LEGENDS["one"], "title"), path)
+    save_figure(figures.confusion_matrix(np.eye(1, dtype=int), LEGENDS["one"], "title"), path)
     with Image.open(path.with_name("figure-1.5.png")) as image:
         image.load()
     assert path.with_name("figure-1.5.svg").read_text().rstrip().endswith("</svg>")

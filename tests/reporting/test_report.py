@@ -1,4 +1,4 @@
-"""report.html: what it says of a run, from hand-made folders, and that nothing that lies there breaks it."""
+"""report.html: its content for hand-made folders, and that damaged or hostile files do not break it."""
 
 import base64
 import io
@@ -19,10 +19,10 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 import config as configuration
 from config import Config, UserError
 from evaluation.scoring import Score
-from reporting.figures.curves import BINS, binned, score_curve, step_curves
+from reporting.figures.curves import BINS, bin_steps, score_curve, step_curves
 from reporting.metrics_csv import MetricsFile
 from reporting.report import write_report
-from reporting.report.facts import duration
+from reporting.report.facts import format_duration
 from reporting.report.run import read_curves, read_run, read_scores
 
 MAX_BYTES = 10_000_000
@@ -37,7 +37,7 @@ TRAINED = {0: (0.5, 0.9), 50: (0.8, 0.4), 100: (0.7, 0.5)}  # step -> accuracy a
 
 
 class Page(HTMLParser):
-    """What a page holds; it fails where elements are not closed as they were opened."""
+    """The content of a page; fails if elements are not closed in the right order."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -73,7 +73,7 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
     def row(self, name):
-        """The cells after the one that names a row."""
+        """Return the cells after the one that names the row."""
         (found,) = (cells[1:] for cells in self.cells if cells[0].partition("|")[0] == name)
         return found
 
@@ -87,7 +87,7 @@ def image_of(attributes):
 
 
 def checked(path):
-    """The page, after what holds for every page."""
+    """Check what must hold for every page, and return the page."""
     assert path.stat().st_size < MAX_BYTES
     page = Page(path)
     names = [tag for tag, _ in page.elements]
@@ -122,7 +122,7 @@ def scores_of(features, value, error):
 
 
 def make_run(folder, **changes):
-    """A run of 100 steps with a config, run.json and metrics.csv, without events and figures."""
+    """Write a run of 100 steps with config, run.json and metrics.csv, without events and figures."""
     folder.mkdir(parents=True)
     content = small_config(maps={"image": "image.tif", "labels": {"fields": "labels.tif"}}, iterations=50, epochs=2)
     (folder / "config.json").write_text(configuration.validate(content | changes).to_json())
@@ -141,7 +141,7 @@ def make_run(folder, **changes):
 
 
 def write_events(folder, values, name="1", big=b""):
-    """Events of a step a second; values: tag -> value of each step from 1 on. Gives the file's path."""
+    """Write events, one step a second; values: tag -> value of each step from 1 on. Return the path of the file."""
     events = folder / "tensorboard" / "trained"
     events.mkdir(parents=True, exist_ok=True)
     path = events / f"events.out.tfevents.{name}"
@@ -286,9 +286,9 @@ def test_run_that_has_only_begun(tmp_path):
     (folder / "run.json").unlink()
     page = checked(write_report(folder))
     assert "Step 0 of 100 so far (0%)." in page.text
-    assert "No evaluation is finished yet." in page.text
-    assert "Nothing is logged yet." in page.text
-    assert "No pictures (yet): map and sampling, confusion matrices, UMAP of the embeddings" in page.text
+    assert "No evaluation has finished yet." in page.text
+    assert "Nothing has been logged yet." in page.text
+    assert "No pictures yet: map and sampling, confusion matrices, UMAP of the embeddings" in page.text
     assert not page.all("img")
 
 
@@ -349,7 +349,7 @@ def test_run_that_is_going_on(tmp_path):
     assert "Step 120 of 400 so far (30%)." in text
     assert "trained, step 50 (best)" in text
     write_events(folder, {"loss": range(400)}, "2")
-    assert "All 400 steps are trained; the last evaluation is not there yet." in checked(write_report(folder)).text
+    assert "All 400 steps are trained; the last evaluation has not finished yet." in checked(write_report(folder)).text
 
 
 def test_damaged_picture_is_named_and_left_out(tmp_path):
@@ -385,14 +385,14 @@ def test_page_stays_small_whatever_the_pictures(tmp_path):
 
 def test_what_is_no_run_is_said_in_one_line(tmp_path):
     folder = tmp_path / "nothing"
-    with pytest.raises(UserError, match=r"nothing: there is no such folder\. Name the folder of a run") as error:
+    with pytest.raises(UserError, match=r"nothing: there is no such folder\. Give the folder of a run") as error:
         write_report(folder)
     assert "\n" not in str(error.value)
     folder.mkdir()
-    with pytest.raises(UserError, match=r"nothing: this is no run, for it holds no config\.json\."):
+    with pytest.raises(UserError, match=r"nothing: this is not a run: it has no config\.json\."):
         write_report(folder)
     (folder / "config.json").write_text('{"los": 1, "network": 2}')
-    with pytest.raises(UserError, match=r"config\.json: .* Put the config\.json back") as error:
+    with pytest.raises(UserError, match=r"config\.json: .* Restore the config\.json") as error:
         write_report(folder)
     assert "\n" not in str(error.value)
     assert [path.name for path in folder.iterdir()] == ["config.json"]
@@ -410,15 +410,15 @@ def test_report_is_made_without_torch(tmp_path):
 
 def test_binned_curve_keeps_mean_and_extent():
     steps, values = np.arange(1, 100_001), np.random.default_rng(0).normal(size=100_000)
-    middle, mean, low, high = binned(steps, values)
+    middle, mean, low, high = bin_steps(steps, values)
     assert len(middle) == BINS
     assert mean.mean() == pytest.approx(values.mean(), abs=1e-3)
     assert (low < mean).all()
     assert (mean < high).all()
     assert np.all(np.diff(middle) > 0)
-    few = binned(steps[:3], values[:3])
+    few = bin_steps(steps[:3], values[:3])
     assert all(np.array_equal(line, values[:3]) for line in few[1:])
-    assert all(len(line) == 0 for line in binned(steps[:0], values[:0]))
+    assert all(len(line) == 0 for line in bin_steps(steps[:0], values[:0]))
 
 
 def test_curves_show_names_baselines_and_no_value_that_is_not_finite():
@@ -433,4 +433,4 @@ def test_curves_show_names_baselines_and_no_value_that_is_not_finite():
 
 @pytest.mark.parametrize(("seconds", "told"), [(12.4, "12 s"), (245, "4 min 05 s"), (7380, "2 h 03 min")])
 def test_duration(seconds, told):
-    assert duration(seconds) == told
+    assert format_duration(seconds) == told

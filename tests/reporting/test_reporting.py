@@ -1,4 +1,4 @@
-"""Scores as table, file and curves; tiles as people see them; the Reporter as a whole."""
+"""Scores as table, file and curves; tiles in colours and thumbnails; the Reporter as a whole."""
 
 import csv
 import math
@@ -15,15 +15,23 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from config import validate
 from dataProcessors.legends.legend import Legend
 from evaluation.scoring import Evaluation, Score
-from reporting.columns import chance_apart
+from reporting.console_table import score_table
 from reporting.display import Display
+from reporting.feature_sets import separate_chance
 from reporting.figures import Overview
 from reporting.figures.thumbnails import BORDER, thumbnails
+from reporting.map_view import TILE_COLUMNS, MapView
 from reporting.metrics_csv import MetricsFile, read_scores
 from reporting.reporter import Reporter
-from reporting.table import score_table
-from reporting.tensorboard import MAX_POINTS, SPRITE_BYTES, SPRITE_SIDE, THUMBNAIL, Board, layout, leads
-from reporting.view import TILE_COLUMNS, MapView
+from reporting.tensorboard.writer import (
+    MAX_POINTS,
+    SPRITE_BYTES,
+    SPRITE_SIDE,
+    THUMBNAIL_SIDE,
+    TensorBoardWriter,
+    chart_layout,
+    leads,
+)
 
 LEGEND = Legend("test", ("water", "dry\tland", "ice"), ((0, 0, 200), (90, 160, 60), (240, 250, 255)))
 NAN = float("nan")
@@ -62,7 +70,7 @@ def curve(accumulator, tag):
 
 
 def test_chance_becomes_a_feature_set_and_comes_once():
-    apart = chance_apart(scores_of("trained", 0.8) + scores_of("untrained", 0.6))
+    apart = separate_chance(scores_of("trained", 0.8) + scores_of("untrained", 0.6))
     chance = {score.metric: score.mean for score in apart if score.features == "chance"}
     assert chance == {"MAP@R": 0.125, "MAP@1": 0.2, "MAP@5": 0.2, "MAP@10": 0.2}
     assert sum(score.features == "chance" for score in apart) == 4
@@ -130,7 +138,7 @@ def test_metrics_file_with_another_header_is_refused_and_kept(tmp_path):
 
 def test_rgb_of_uint8_is_shown_as_it_is():
     tiles = np.random.default_rng(0).integers(0, 256, (4, 3, 5, 6), dtype=np.uint8)
-    assert np.array_equal(Display.of(tiles[:1]).rgb(tiles), tiles.transpose(0, 2, 3, 1))
+    assert np.array_equal(Display.from_tiles(tiles[:1]).rgb(tiles), tiles.transpose(0, 2, 3, 1))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32])
@@ -138,7 +146,7 @@ def test_rgb_of_uint8_is_shown_as_it_is():
 def test_bands_are_stretched_between_percentiles(bands, dtype):
     ramp = np.arange(101, dtype=dtype)
     tiles = np.stack([ramp if band == 0 else ramp[::-1] for band in range(bands)])[None, :, None]  # (1, C, 1, 101)
-    rgb = Display.of(tiles).rgb(tiles)
+    rgb = Display.from_tiles(tiles).rgb(tiles)
     assert rgb.shape == (1, 1, 101, 3)
     assert rgb.dtype == np.uint8
     expected = np.rint((np.clip(np.arange(101.0), 2, 98) - 2) / 96 * 255).astype(np.uint8)
@@ -154,7 +162,7 @@ def test_pixels_without_data_are_black_and_do_not_count():
     tiles[0, 1, 0, 0] = np.nan
     tiles[0, 0, 3, 3] = np.inf
     tiles[1, :, 1, 1] = -9999
-    display = Display.of(tiles, fill=-9999)
+    display = Display.from_tiles(tiles, fill=-9999)
     assert (display.low, display.high) == ((50.0,) * 3, (100.0,) * 3)
     rgb = display.rgb(tiles)
     black = (rgb == 0).all(-1)
@@ -169,9 +177,9 @@ def test_pixels_without_data_are_black_and_do_not_count():
 
 def test_map_of_one_value_or_none_is_shown():
     constant = np.full((1, 1, 4, 4), 7, np.uint16)
-    assert np.isin(Display.of(constant).rgb(constant), (127, 128)).all()
+    assert np.isin(Display.from_tiles(constant).rgb(constant), (127, 128)).all()
     empty = np.full((1, 5, 4, 4), np.nan, np.float32)
-    assert (Display.of(empty).rgb(empty) == 0).all()
+    assert (Display.from_tiles(empty).rgb(empty) == 0).all()
 
 
 # --- TensorBoard
@@ -180,7 +188,7 @@ def test_map_of_one_value_or_none_is_shown():
 def test_thumbnails_are_framed_in_the_colour_of_the_label():
     rgb = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     framed = thumbnails(rgb, np.array([1, -1, 0]), LEGEND)
-    assert framed.shape == (3, THUMBNAIL, THUMBNAIL, 3)
+    assert framed.shape == (3, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
     for frame, colour in zip(framed, ((90, 160, 60), (127, 127, 127), (0, 0, 200))):
         assert (frame[:BORDER] == colour).all()
         assert (frame[:, -BORDER:] == colour).all()
@@ -190,22 +198,22 @@ def test_thumbnails_are_framed_in_the_colour_of_the_label():
 
 def test_projector_keeps_within_what_a_page_can_load(tmp_path):
     n = MAX_POINTS + 10
-    board = Board(tmp_path)
+    board = TensorBoardWriter(tmp_path)
     labels, positions = np.resize([0, 1, 2, -1], n), np.arange(2 * n).reshape(n, 2)
     tiles = np.zeros((n, 8, 8, 3), np.uint8)
-    about = view_of(tiles.transpose(0, 3, 1, 2)).about_tiles(positions, labels)
+    about = view_of(tiles.transpose(0, 3, 1, 2)).describe_tiles(positions, labels)
     pictures = thumbnails(tiles, labels, LEGEND)
-    board.projector(7, "best", np.zeros((n, 2), np.float32), pictures, TILE_COLUMNS, about)
+    board.log_embeddings(7, "best", np.zeros((n, 2), np.float32), pictures, TILE_COLUMNS, about)
     board.close()
     config = text_format.Parse((tmp_path / "trained/projector_config.pbtxt").read_text(), ProjectorConfig())
     (embedding,) = config.embeddings
     sprite = tmp_path / "trained" / embedding.sprite.image_path
     with Image.open(sprite) as image:
         width, height = image.size
-    assert list(embedding.sprite.single_image_dim) == [THUMBNAIL, THUMBNAIL]
+    assert list(embedding.sprite.single_image_dim) == [THUMBNAIL_SIDE, THUMBNAIL_SIDE]
     assert width == height <= SPRITE_SIDE
     assert width * height * 3 <= SPRITE_BYTES
-    assert (width // THUMBNAIL) ** 2 >= MAX_POINTS
+    assert (width // THUMBNAIL_SIDE) ** 2 >= MAX_POINTS
     metadata = (tmp_path / "trained" / embedding.metadata_path).read_text().splitlines()
     assert metadata[0] == "x\ty\tlon\tlat\tclass\taddress"
     address = "https://www.openstreetmap.org/?mlat=49.50000&mlon=10.40000#map=14/49.50000/10.40000"
@@ -216,10 +224,10 @@ def test_projector_keeps_within_what_a_page_can_load(tmp_path):
 
 
 def test_projector_shows_the_newest_best_and_last_networks_alone(tmp_path):
-    board, pictures = Board(tmp_path), np.zeros((3, 8, 8, 3), np.uint8)
+    board, pictures = TensorBoardWriter(tmp_path), np.zeros((3, 8, 8, 3), np.uint8)
 
     def show(step, which):
-        board.projector(step, which, np.zeros((3, 2), np.float32), pictures, ["class"], [["water"]] * 3)
+        board.log_embeddings(step, which, np.zeros((3, 2), np.float32), pictures, ["class"], [["water"]] * 3)
 
     def shown():
         text = (tmp_path / "trained/projector_config.pbtxt").read_text()
@@ -236,7 +244,7 @@ def test_projector_shows_the_newest_best_and_last_networks_alone(tmp_path):
     show(200_000, "last")
     assert shown() == [(200_000, "last"), (99_500, "best")]
     board.close()
-    board = Board(tmp_path)
+    board = TensorBoardWriter(tmp_path)
     board.drop_after(200_000, 200_000)
     assert shown() == [(99_500, "best")], "the last network of before is no longer the last"
     show(300_000, "last")
@@ -246,29 +254,30 @@ def test_projector_shows_the_newest_best_and_last_networks_alone(tmp_path):
 
 def view_of(tiles, synthetic=False, lonlat=lambda points: points / 10 + (10, 49)):
     overview = Overview(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8), 10.0, (100, 200))
-    return MapView(LEGEND, Display.of(tiles), overview, tiles.shape[-1], np.array([[120, 220]]), lonlat, synthetic)
+    display, cells = Display.from_tiles(tiles), np.array([[120, 220]])
+    return MapView(LEGEND, display, overview, tiles.shape[-1], cells, lonlat, synthetic)
 
 
 def test_tiles_of_no_place_on_earth_have_no_address():
     tiles, positions = np.zeros((1, 3, 8, 8), np.uint8), np.array([[4, 12]])
     nowhere = view_of(tiles, lonlat=lambda points: np.full((len(points), 2), np.nan))
-    assert nowhere.about_tiles(positions, np.array([2])) == [["4", "12", "", "", "ice", ""]]
+    assert nowhere.describe_tiles(positions, np.array([2])) == [["4", "12", "", "", "ice", ""]]
     synthetic = view_of(tiles, synthetic=True)
-    assert synthetic.about_tiles(positions, np.array([-1])) == [["4", "12", "10.80000", "50.60000", "no label", ""]]
-    assert synthetic.note == " (synthetic map)" and not nowhere.note
+    assert synthetic.describe_tiles(positions, np.array([-1])) == [["4", "12", "10.80000", "50.60000", "no label", ""]]
+    assert synthetic.title_suffix == " (synthetic map)" and not nowhere.title_suffix
 
 
 def test_lead_is_over_the_better_baseline_and_less_may_be_better():
     scores = [*scores_of("trained", 0.8), *scores_of("untrained", 0.5), *scores_of("band_statistics", 0.7)]
-    found = dict(leads(chance_apart(scores)))
+    found = dict(leads(separate_chance(scores)))
     assert found["single_class/accuracy/knn"] == pytest.approx(0.1)
     assert found["multi_class/sum_error/rfc"] == pytest.approx(0.1)
     assert found["retrieval/MAP@R"] == pytest.approx(0.1)
-    assert leads(chance_apart(scores_of("trained", 0.8))) == []
+    assert leads(separate_chance(scores_of("trained", 0.8))) == []
 
 
 def test_layout_puts_training_first_and_every_score_on_a_chart_with_its_spread():
-    charts = layout(["retrieval/MAP@R", "single_class/accuracy/knn", "single_class/silhouette"])
+    charts = chart_layout(["retrieval/MAP@R", "single_class/accuracy/knn", "single_class/silhouette"])
     assert list(charts) == ["training", "single_class", "multi_class", "retrieval", "lead over the better baseline"]
     assert charts["single_class"]["accuracy/knn"] == [
         "Margin",
@@ -278,13 +287,13 @@ def test_layout_puts_training_first_and_every_score_on_a_chart_with_its_spread()
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    """The folder of a run of which everything was shown."""
+    """The folder of a run for which everything was reported."""
     folder, rng = tmp_path_factory.mktemp("shown") / "run", np.random.default_rng(0)
     n, size = 20, 8
     tiles = rng.integers(0, 256, (n, 3, size, size), dtype=np.uint8)
     classes = rng.integers(0, 3, (n, size, size), dtype=np.uint8)
     reporter = Reporter(folder, view_of(tiles), seed=0)
-    reporter.begin(CONFIG)
+    reporter.log_config(CONFIG)
     reporter.log_step(10, {"loss": 0.75})
     reporter.log_batch(10, tiles, classes, [("anchor", np.arange(5)), ("positive", np.arange(5, 10))])
     reporter.log_hardest(10, tiles, classes, [("anchor", np.arange(2)), ("negative", np.arange(5, 7))], [0.9, 0.2])

@@ -1,4 +1,4 @@
-"""A run as a row of TensorBoard's table of runs (its HParams page): keys of the config against final scores."""
+"""The row of a run in TensorBoard's table of runs (HParams page): config keys and last scores."""
 
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
@@ -8,19 +8,20 @@ from tensorboard.plugins.hparams import metadata
 from tensorboard.plugins.hparams.api_pb2 import DataType, Experiment, HParamInfo, MetricInfo, MetricName, Status
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 
-MAIN_KEYS = "loss", "network", "supervised", "mining", "learning_rate"  # the table shows five columns at first
-KINDS = {bool: DataType.DATA_TYPE_BOOL, str: DataType.DATA_TYPE_STRING}
+# five columns are shown at first; users can add others
+SHOWN_KEYS = "loss", "network", "supervised", "mining", "learning_rate"
+TYPES = {bool: DataType.DATA_TYPE_BOOL, str: DataType.DATA_TYPE_STRING}
 
 
-def run_table(keys: dict[str, float | str | bool], metrics: list[str]) -> list[Summary]:
-    """What the event file of a run must hold.
+def hparams_summaries(keys: dict[str, float | str | bool], metrics: list[str]) -> list[Summary]:
+    """Return the summaries that an event file needs for its run to appear in the table.
 
     Args:
-        keys: of the config, and their values
-        metrics: tags of the scores to compare; the table shows the last value of each
+        keys: config key -> value
+        metrics: tags of the scores in the table, which shows the last value of each
     """
-    kinds = {key: KINDS.get(type(value), DataType.DATA_TYPE_FLOAT64) for key, value in keys.items()}
-    infos = [HParamInfo(name=key, type=kind, differs=key in MAIN_KEYS) for key, kind in kinds.items()]
+    types = {key: TYPES.get(type(value), DataType.DATA_TYPE_FLOAT64) for key, value in keys.items()}
+    infos = [HParamInfo(name=key, type=type_, differs=key in SHOWN_KEYS) for key, type_ in types.items()]
     scores = [MetricInfo(name=MetricName(tag=tag), display_name=tag) for tag in metrics]
     started = SessionStartInfo()
     for key, value in keys.items():
@@ -36,5 +37,5 @@ def run_table(keys: dict[str, float | str | bool], metrics: list[str]) -> list[S
 def _summary(tag: str, **content) -> Summary:
     data = HParamsPluginData(version=metadata.PLUGIN_DATA_VERSION, **content).SerializeToString()
     plugin = SummaryMetadata.PluginData(plugin_name=metadata.PLUGIN_NAME, content=data)
-    nothing = TensorProto(dtype=DT_FLOAT, float_val=[0], tensor_shape=TensorShapeProto())
-    return Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=nothing)])
+    empty = TensorProto(dtype=DT_FLOAT, float_val=[0], tensor_shape=TensorShapeProto())
+    return Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=empty)])

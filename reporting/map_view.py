@@ -1,0 +1,88 @@
+"""What reports need to know of the map of a run: its legend, how to show it, and where its tiles lie on Earth."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from affine import Affine
+from rasterio.crs import CRS
+
+from dataProcessors.legends.legend import Legend
+from reporting.display import Display
+from reporting.figures import Overview
+from reporting.figures.style import NO_LABEL
+
+OSM_ADDRESS = "https://www.openstreetmap.org/?mlat={lat:.5f}&mlon={lon:.5f}#map=14/{lat:.5f}/{lon:.5f}"
+TILE_COLUMNS = ("x", "y", "lon", "lat", "class", "address")
+
+LonLat = Callable[[np.ndarray], np.ndarray]  # points (N, 2): column, row -> (N, 2): longitude, latitude, or NaN
+
+
+@dataclass(frozen=True)
+class MapView:
+    """The map of a run, as figures and tables show it.
+
+    Attributes:
+        legend: of the label map that the run is evaluated on
+        display: converts tiles to RGB
+        overview: a small picture of the whole map
+        size: side of a tile in pixels
+        reserved: (M, 2) upper-left pixel of each reserved cell
+        lonlat: converts points of the map to longitude and latitude
+        synthetic: whether the map shows no place on Earth
+        crs: coordinate system of the map
+        transform: (column, row) on the map -> coordinates in the CRS
+    """
+
+    legend: Legend
+    display: Display
+    overview: Overview
+    size: int
+    reserved: np.ndarray
+    lonlat: LonLat
+    synthetic: bool = False
+    crs: CRS | None = None
+    transform: Affine | None = None
+
+    @property
+    def title_suffix(self) -> str:
+        """Text at the end of every title, so that nobody takes a synthetic map for a real one."""
+        return " (synthetic map)" if self.synthetic else ""
+
+    def describe_tiles(self, positions: np.ndarray, labels: np.ndarray) -> list[list[str]]:
+        """Return a row of texts for each tile: the TILE_COLUMNS; unknown values are empty texts.
+
+        Longitude and latitude are those of the tile's centre; the address is a link to OpenStreetMap.
+
+        Args:
+            positions: (N, 2) of the tiles
+            labels: (N,) class indices, -1 if a tile has no label
+        """
+        # without tabs, which separate TensorBoard's columns
+        names = [" ".join(name.split()) for name in (*self.legend.names, NO_LABEL)]
+        places = self.lonlat(positions + self.size / 2)
+        return [
+            [str(x), str(y), *_lonlat_texts(lon, lat), names[label], self._address(lon, lat)]
+            for (x, y), (lon, lat), label in zip(positions.tolist(), places.tolist(), labels)
+        ]
+
+    def _address(self, lon: float, lat: float) -> str:
+        return OSM_ADDRESS.format(lon=lon, lat=lat) if np.isfinite(lon) and not self.synthetic else ""
+
+
+def _lonlat_texts(lon: float, lat: float) -> tuple[str, str]:
+    return (f"{lon:.5f}", f"{lat:.5f}") if np.isfinite(lon) else ("", "")
+
+
+def tiles_csv(rows: list[list[str]], queries: np.ndarray) -> str:
+    """Return the rows of `describe_tiles` as CSV with one more column, "query": numbers from 1, else empty.
+
+    queries: (q,) indices of the tiles that the figure of neighbours shows, in the order of its rows.
+    """
+    numbers = {int(tile): str(number) for number, tile in enumerate(queries, 1)}
+    text = io.StringIO()
+    table = [[*row, numbers.get(tile, "")] for tile, row in enumerate(rows)]
+    csv.writer(text, lineterminator="\n").writerows([[*TILE_COLUMNS, "query"], *table])
+    return text.getvalue()
