@@ -108,7 +108,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], int, int, dict[str, Scores]]
         raise NoScoresError(f"{folder}: the run has no scores yet. Wait for its first evaluation, or leave it out.")
     # an evaluation with fewer scores is still being written, or was interrupted
     step = max(step for step in count if count[step] == most)
-    scores = _by_features([score for each, of_step in sorted(evaluations.items()) if each <= step for score in of_step])
+    scores = _by_features([score for each, for_step in sorted(evaluations.items()) if each <= step for score in for_step])
     return _settings(config), step, config.epochs * config.iterations, scores
 
 

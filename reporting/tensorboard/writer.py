@@ -58,7 +58,7 @@ class TensorBoardWriter:
         limits = dict.fromkeys(TRAINING_GROUPS, step) | {"config": -1, "_hparams_": -1, "custom_scalars__config__": -1}
         for folder in filter(Path.is_dir, self.folder.glob("*")):
             filter_events(folder, lambda event, tag: event.step <= limits.get(tag.partition("/")[0], scored_step))
-            filter_embeddings(folder, lambda name, of_step: name == "best" and of_step <= scored_step)
+            filter_embeddings(folder, lambda name, for_step: name == "best" and for_step <= scored_step)
 
     def log_config(self, config_text: str, keys: dict[str, float | str | bool], metrics: list[str]):
         """Log the config, the row of the run in the table of runs, and the layout of the charts; before the first step.
@@ -146,7 +146,7 @@ class TensorBoardWriter:
                 tag=network,
                 metadata_header=list(header),
             )
-        filter_embeddings(self.folder / TRAINED, lambda name, of_step: name != network or of_step == step)
+        filter_embeddings(self.folder / TRAINED, lambda name, for_step: name != network or for_step == step)
         self._writers[TRAINED]._projector_config = read_projector_config(self.folder / TRAINED)
 
     def flush(self):
