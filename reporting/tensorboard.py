@@ -16,7 +16,7 @@ from reporting.event_files import filter_events, filter_projections, projections
 from reporting.figures.style import image_of
 from reporting.figures.thumbnails import BORDER, SIDE
 from reporting.run_table import run_table
-from storage import sync, writing
+from storage import convert_write_errors, sync
 
 MAIN = "trained"  # what is no score of a baseline stands beside the scores of the trained network
 BASELINES = ("untrained", "band_statistics")
@@ -62,7 +62,7 @@ class Board:
             metrics: tags of the scores that are compared there, in the order of the charts
         """
         self.text("config", config_text)
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             writer = self._writer(MAIN)
             writer.add_custom_scalars(layout(metrics))
             for summary in run_table(keys, metrics):
@@ -70,7 +70,7 @@ class Board:
 
     def scalars(self, step: int, group: str, values: dict[str, float]):
         """Numbers under the tags group/name."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             for name, value in values.items():
                 self._writer(MAIN).add_scalar(f"{group}/{name}", value, step)
 
@@ -80,7 +80,7 @@ class Board:
         With them their spread, and by how much the trained network is better than the better baseline.
         """
         known = [score for score in chance_apart(scores) if math.isfinite(score.mean)]
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             for score in known:
                 writer = self._writer(score.features)
                 writer.add_scalar(score.tag, score.mean, step)
@@ -95,17 +95,17 @@ class Board:
 
     def image(self, step: int, tag: str, image: np.ndarray):
         """An image (H, W, 3) uint8."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             self._writer(MAIN).add_image(tag, image, step, dataformats="HWC")
 
     def histogram(self, step: int, tag: str, values: np.ndarray):
         """A distribution of values (n,)."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             self._writer(MAIN).add_histogram(tag, values, step)
 
     def text(self, tag: str, text: str, step: int = 0):
         """A text in Markdown."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             self._writer(MAIN).add_text(tag, text, step)
 
     def projector(
@@ -130,7 +130,7 @@ class Board:
             about: the texts of each
         """
         shown = torch.from_numpy(pictures[:MAX_POINTS]).permute(0, 3, 1, 2).float() / 255  # (N, 3, S, S)
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             self._writer(MAIN).add_embedding(
                 embeddings[:MAX_POINTS], about[:MAX_POINTS], shown, step, tag=which, metadata_header=list(header)
             )
@@ -139,7 +139,7 @@ class Board:
 
     def flush(self):
         """Bring everything to the disk, where a page that is open finds it."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             for writer in self._writers.values():
                 writer.flush()
             for path in self.folder.glob("*/events.out.tfevents.*"):
@@ -147,7 +147,7 @@ class Board:
 
     def close(self):
         """Write what is left and close the files."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             for writer in self._writers.values():
                 writer.close()
 

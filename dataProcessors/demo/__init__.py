@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from storage import sync, temporary_folder, writing
+from storage import convert_write_errors, sync, temporary_folder
 
 VERSION = "1"  # raised when the same size and seed give another landscape
 README = """SYNTHETIC DATA
@@ -51,7 +51,7 @@ def make_demo(folder: Path, size: int = 6144, seed: int = 0, progress=None) -> D
     if _is_whole(paths, tags):
         return paths
     print(f"Making the demo map, a SYNTHETIC landscape of {size} x {size} pixels, in {folder}", flush=True)
-    with writing(folder), temporary_folder(folder) as workshop:
+    with convert_write_errors(folder), temporary_folder(folder) as workshop:
         made = DemoPaths(*(workshop / path.name for path in paths))
         _write(made, size, seed, tags, progress)
         _check(made)

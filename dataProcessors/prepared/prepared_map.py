@@ -21,7 +21,7 @@ from dataProcessors.prepared.preparation import Preparation
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import MapError
-from storage import discard_folder, rename_folder, temporary_folder, writing
+from storage import convert_write_errors, remove_folder, rename_folder, temporary_folder
 
 try:
     import resource
@@ -141,8 +141,8 @@ def open_prepared(
         except DAMAGE_ERRORS as error:
             damage = str(error)
         log.warning("%s is damaged, and made again: %s", folder, damage)
-        discard_folder(folder)
-    with writing(folder), temporary_folder(cache) as temporary:
+        remove_folder(folder)
+    with convert_write_errors(folder), temporary_folder(cache) as temporary:
         Preparation(source, window, count, temporary).run(threads)
         rename_folder(temporary, folder)  # unless another run was faster with the same content
     _release_memory()

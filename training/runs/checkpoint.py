@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from config import CHANGEABLE, Config, ConfigError, UserError, validate
-from storage import atomic_write, link_or_copy, refused
+from storage import atomic_write, link_or_copy, storage_error
 from training.runs.faults import is_out_of_memory
 
 FORMAT = 2  # a change of what a checkpoint holds needs another number
@@ -73,7 +73,7 @@ def save(path: Path, content: dict) -> None:
         except RuntimeError as error:  # which is what torch makes of any error of the disk
             if is_out_of_memory(error):
                 raise
-            raise refused(path, OSError("only a part of it could be")) from None
+            raise storage_error(path, OSError("only a part of it could be")) from None
 
 
 def load(path: Path) -> dict:
