@@ -65,7 +65,7 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write a file to; rename it to `path` when the block succeeds and the file is on the disk.
+    """Yield a temporary path to write to; rename it to `path` when the block succeeds and the file is on the disk.
 
     Raises:
         StorageError: the disk refuses the write; an earlier file at `path` is unchanged then
@@ -140,7 +140,7 @@ def rename_folder(folder: Path, target: Path) -> bool:
 
 
 def remove_folder(folder: Path) -> None:
-    """Rename a folder and delete it, so that it is gone at once or not at all; do nothing where another process removed it.
+    """Rename a folder, then delete it, so that it disappears at once. Do nothing if another process removed it first.
 
     Raises:
         StorageError: the disk refuses it

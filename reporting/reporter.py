@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from config import WITHOUT_EFFECT, Config
+from config import NO_EFFECT_ON_RESULTS, Config
 from dataProcessors.legends.legend import dominant
 from evaluation.scoring import Evaluation, Score
 from evaluation.segmentation import Region
@@ -65,7 +65,7 @@ class Reporter:
 
     def begin(self, config: Config):
         """Show the resolved config, and what pages are laid out by; before all else."""
-        keys = config.model_dump(exclude=set(WITHOUT_EFFECT))
+        keys = config.model_dump(exclude=set(NO_EFFECT_ON_RESULTS))
         self.board.begin(
             f"```json\n{config.to_json()}\n```", {key: _plain(value) for key, value in keys.items()}, config.metrics
         )

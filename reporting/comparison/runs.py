@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import config as configuration
-from config import WITHOUT_EFFECT, Config, ConfigError, UserError
+from config import NO_EFFECT_ON_RESULTS, Config, ConfigError, UserError
 from config.messages import one_line
 from evaluation.scoring import Score
 from reporting.columns import chance_apart
@@ -145,7 +145,7 @@ def _by_features(scores: list[Score]) -> dict[str, Scores]:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    settings = config.model_dump(exclude=set(WITHOUT_EFFECT))
+    settings = config.model_dump(exclude=set(NO_EFFECT_ON_RESULTS))
     if isinstance(settings["maps"], dict):
         nested = settings["maps"]
         settings["maps"] = nested.pop("image")

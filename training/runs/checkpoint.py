@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from config import CHANGEABLE, Config, ConfigError, UserError, validate
+from config import CHANGEABLE_ON_RESUME, Config, ConfigError, UserError, validate
 from storage import atomic_write, link_or_copy, storage_error
 from training.runs.faults import is_out_of_memory
 
@@ -110,7 +110,7 @@ def config_as_dict(config: Config) -> dict:
 def check_config(path: Path, config: Config, checkpoint: dict) -> None:
     """Raise a ConfigError that names the keys in which a config contradicts the checkpoint it is to go on from."""
     before = validate(checkpoint["config"], str(path))
-    names = [name for name in type(config).model_fields if name not in CHANGEABLE]
+    names = [name for name in type(config).model_fields if name not in CHANGEABLE_ON_RESUME]
     changed = [name for name in names if repr(getattr(config, name)) != repr(getattr(before, name))]  # True == 1
     if changed:
         told = "\n".join(
@@ -118,7 +118,7 @@ def check_config(path: Path, config: Config, checkpoint: dict) -> None:
         )
         raise ConfigError(
             f"{path}: the config contradicts the checkpoint:\n{told}\n"
-            f"A run that is resumed may change only {', '.join(CHANGEABLE)}. Start a new run for anything else."
+            f"A run that is resumed may change only {', '.join(CHANGEABLE_ON_RESUME)}. Start a new run for anything else."
         )
 
 
