@@ -118,7 +118,8 @@ def check_config(path: Path, config: Config, checkpoint: dict) -> None:
         )
         raise ConfigError(
             f"{path}: the config contradicts the checkpoint:\n{told}\n"
-            f"A run that is resumed may change only {', '.join(CHANGEABLE_ON_RESUME)}. Start a new run for anything else."
+            f"A run that is resumed may change only {', '.join(CHANGEABLE_ON_RESUME)}. "
+            "Start a new run for anything else."
         )
 
 
