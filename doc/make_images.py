@@ -87,7 +87,7 @@ def sampling(folder: Path, title: str) -> Figure:
 
     roles = {role: inside(positions) for role, positions in sampled.copy().items()}
     piece = Overview(pixels, STEP, tuple(corner.tolist()))
-    return sampling_map(piece, maps.area.size, roles, inside(maps.area.cells()), title)
+    return sampling_map(piece, maps.area.size, roles, inside(maps.area.reserved_cells()), title)
 
 
 def main() -> None:

@@ -133,7 +133,7 @@ class Segmenter:
 
     def _choose_cells(self, most: int) -> tuple[np.ndarray, np.ndarray]:
         """Up to so many cells (M, 2) with a label and a window with data, and the number of classes (M,) in each."""
-        cells = self.maps.area.cells()
+        cells = self.maps.area.reserved_cells()
         cells = cells[np.random.default_rng([self.seed, 0, SEED]).permutation(len(cells))]
         chosen, varieties = [], []
         for cell in cells:
