@@ -35,7 +35,7 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
     if checkpoint:
         check_maps(resumed.folder, maps.fingerprints(), checkpoint)
     if not resumed:
-        maps.require_scored_tiles()
+        maps.check_scored_tiles()
     step = make_step(config, maps)
     scaling = normalisation(maps.image, config.image_size)
     network = make_network(config, maps, scaling, weights)
@@ -88,7 +88,7 @@ def make_reporter(config: Config, maps: OpenMaps, run: Run) -> Reporter:
     overview = Overview(display.rgb(pixels[None])[0], step, corner)
     source = maps.image.source
     view = MapView(
-        maps.labels.legend, display, overview, config.image_size, maps.area.cells(), source.grid.lonlat,
+        maps.labels.legend, display, overview, config.image_size, maps.area.reserved_cells(), source.grid.lonlat,
         source.synthetic, source.grid.crs, source.grid.transform,
     )  # fmt: skip
     reporter = Reporter(run.folder, view, config.seed)

@@ -99,7 +99,7 @@ VERBS = {
     ),
     "resume": Verb(
         resume, "results/NAME", takes_overrides=True,
-        epilog=lambda: f"keys that may be changed: {', '.join(configuration.CHANGEABLE)}",
+        epilog=lambda: f"keys that may be changed: {', '.join(configuration.CHANGEABLE_ON_RESUME)}",
     ),
     "compare": Verb(
         compare, "results/NAME", takes_many=True,

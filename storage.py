@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and one clear line where a disk refuses them."""
+"""Files and folders that appear complete or not at all, and a one-line error where the disk refuses to write."""
 
 import os
 import shutil
@@ -14,64 +14,65 @@ try:
 except ImportError:  # not on every system; there, folders are never known to be in use
     fcntl = None
 
-PART = ".part-"  # begins the names of what is being made
+PART_PREFIX = ".part-"  # start of the names of files and folders that are not complete yet
 
 
 class StorageError(UserError):
-    """A disk refused to keep something: which file, why, how much room is left."""
+    """A disk refused a write: which file, why, and how much space is free."""
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what a disk refuses within the block (it is full, read-only, not ours to write) into a StorageError."""
+def convert_write_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block (disk full, read-only, no permission) into a StorageError that names `path`."""
     try:
         yield
     except OSError as error:
-        raise refused(path, error) from None
+        raise storage_error(path, error) from None
 
 
-def refused(path: Path, error: Exception) -> StorageError:
-    """What to tell of an error met in writing a file or folder."""
+def storage_error(path: Path, error: Exception) -> StorageError:
+    """Return the StorageError that describes an error met while writing a file or folder."""
     reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
     return StorageError(
-        f"{path}: cannot be written: {reason}; {_free(path)} free there. Free some space, or run where you may write."
+        f"{path}: cannot be written: {reason}; {_free_space(path)} free there. "
+        "Free some space, or use a folder that you may write to."
     )
 
 
-def _free(path: Path) -> str:
+def _free_space(path: Path) -> str:
     try:
-        return f"{shutil.disk_usage(_existing(path)).free / 1e6:,.1f} MB are"
+        return f"{shutil.disk_usage(_nearest_existing(path)).free / 1e6:,.1f} MB are"
     except OSError:
-        return "it is unknown how much is"
+        return "an unknown amount is"
 
 
-def _existing(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that exists."""
+def _nearest_existing(path: Path) -> Path:
+    """Return the path itself, or the nearest folder above it that exists."""
     path = path.absolute()
     return next(each for each in (path, *path.parents) if each.exists())
 
 
 def check_writable(folder: Path) -> None:
-    """Raise a StorageError if nothing can be written into a folder, or the folder cannot be made; leaves no trace."""
-    nearest = _existing(folder)
+    """Raise a StorageError if the folder cannot be created or written to. Leave nothing behind."""
+    nearest = _nearest_existing(folder)
     if not nearest.is_dir():
-        raise refused(folder, NotADirectoryError(0, f"{nearest} is no folder"))
-    probe = _part(nearest / "probe")
-    with writing(folder):
+        raise storage_error(folder, NotADirectoryError(0, f"{nearest} is not a folder"))
+    probe = _temporary_path(nearest / "probe")
+    with convert_write_errors(folder):
         probe.touch()
         probe.unlink()
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary path to write a file to; when the block ends well and all is on the disk, it becomes `path`.
+    """Yield a temporary path to write to; rename it to `path` when the block succeeds and the file is on the disk.
 
     Raises:
-        StorageError: the disk refuses it; then whatever lay at `path` is still there
+        StorageError: the disk refuses the write; an earlier file at `path` is unchanged then
     """
-    temporary = _part(path)
+    temporary = _temporary_path(path)
     try:
-        with writing(path):
+        with convert_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             sync(temporary)
@@ -82,28 +83,31 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it appears whole or not at all."""
+    """Write a text file so that it appears complete or not at all."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf8")
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source`, which may be replaced but never changed; a copy where need be."""
+    """Make `target` a hard link to `source`, or a copy where the file system has no links.
+
+    `source` may be replaced later, but must not be changed in place.
+    """
     with atomic_write(target) as temporary:
         try:
             os.link(source, temporary)
-        except OSError:  # a file system without links
+        except OSError:  # the file system has no links
             shutil.copyfile(source, temporary)
 
 
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """A folder to make something in, locked as long as the block runs and removed after it.
+    """Yield a new temporary folder, locked while the block runs and removed after it.
 
-    What killed processes left of theirs is removed first: the lock tells it from what others are working on.
+    Folders that killed processes left behind are removed first. They are recognised by their free lock.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(parent)
+    remove_leftover_folders(parent)
     folder, lock = _locked_folder(parent)
     try:
         yield folder
@@ -114,15 +118,15 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 def _locked_folder(parent: Path) -> "tuple[Path, Lock]":
     while True:
-        folder = _part(parent / "folder")
+        folder = _temporary_path(parent / "folder")
         folder.mkdir()
         lock = Lock.acquire(folder)
-        if lock is not None and folder.exists():  # else it was taken for a leftover before it was locked
+        if lock is not None and folder.exists():  # else another process removed it as a leftover before it was locked
             return folder, lock
 
 
 def rename_folder(folder: Path, target: Path) -> bool:
-    """Give a whole folder its name; False, and nothing done, where another has it already."""
+    """Rename a complete folder to `target`. Return False, and change nothing, where `target` exists already."""
     for path in folder.rglob("*"):
         sync(path)
     try:
@@ -135,49 +139,49 @@ def rename_folder(folder: Path, target: Path) -> bool:
     return True
 
 
-def discard_folder(folder: Path) -> None:
-    """Remove a folder so that it is gone at once, or not at all; nothing happens where another process removed it.
+def remove_folder(folder: Path) -> None:
+    """Rename a folder, then delete it, so that it disappears at once. Do nothing if another process removed it first.
 
     Raises:
         StorageError: the disk refuses it
     """
-    aside = _part(folder)
-    with writing(folder), suppress(FileNotFoundError):
+    aside = _temporary_path(folder)
+    with convert_write_errors(folder), suppress(FileNotFoundError):
         os.rename(folder, aside)
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove folders that processes were killed while making; see `temporary_folder`."""
-    for leftover in filter(Path.is_dir, folder.glob(f"{PART}*")):
+def remove_leftover_folders(folder: Path) -> None:
+    """Remove the temporary folders of processes that were killed; see `temporary_folder`."""
+    for leftover in filter(Path.is_dir, folder.glob(f"{PART_PREFIX}*")):
         lock = None
-        with suppress(PermissionError):  # it is somebody else's
+        with suppress(PermissionError):  # it belongs to another user
             lock = Lock.acquire(leftover)
         if lock is not None:
-            if lock.certain:
+            if lock.exclusive:
                 shutil.rmtree(leftover, ignore_errors=True)
             lock.release()
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove half-written files of a folder that no other process writes to."""
-    for path in folder.rglob(f"{PART}*"):
+    """Remove the half-written files of a folder that no other process writes to."""
+    for path in folder.rglob(f"{PART_PREFIX}*"):
         _remove(path)
 
 
 class Lock:
-    """Says to other processes that a folder is in use, until it is released or the process ends, however it ends.
+    """Shows other processes that a folder is in use, until it is released or this process ends for whatever reason.
 
     Attributes:
-        certain: False where the system or the file system has no locks, so that others may hold it too
+        exclusive: False where the operating system or the file system has no locks, so that others may hold it too
     """
 
-    def __init__(self, descriptor: int | None, certain: bool):
-        self._descriptor, self.certain = descriptor, certain
+    def __init__(self, descriptor: int | None, exclusive: bool):
+        self._descriptor, self.exclusive = descriptor, exclusive
 
     @classmethod
     def acquire(cls, folder: Path) -> "Lock | None":
-        """The lock of a folder; None if another process holds it, or has just removed the folder."""
+        """Return the lock of a folder; None if another process holds it, or has just removed the folder."""
         if fcntl is None:
             return cls(None, False)
         try:
@@ -194,30 +198,30 @@ class Lock:
         return cls(descriptor, True)
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, lie on the disk."""
+    """Wait until a file, or the list of names in a folder, is on the disk."""
     if os.name == "nt" and path.is_dir():
-        return  # folders cannot be opened there
+        return  # folders cannot be opened on Windows
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError:
-        if not path.is_dir():  # some shared folders cannot do that for names
+        if not path.is_dir():  # some network folders cannot do this for folders
             raise
     finally:
         os.close(descriptor)
 
 
-def _part(path: Path) -> Path:
-    return path.with_name(f"{PART}{uuid.uuid4().hex[:8]}-{path.name}")
+def _temporary_path(path: Path) -> Path:
+    return path.with_name(f"{PART_PREFIX}{uuid.uuid4().hex[:8]}-{path.name}")
 
 
 def _remove(path: Path) -> None:
-    with suppress(OSError):  # a disk may refuse even that; what is left hurts nobody
+    with suppress(OSError):  # the disk may refuse this too; a leftover does no harm
         path.unlink(missing_ok=True)

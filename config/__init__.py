@@ -1,11 +1,11 @@
-"""The typed config of a run: what its keys are (`keys`, `types`, `library`), and how one is read (`reading`)."""
+"""The typed config of a run: its keys (`keys`, `types`, `library`), and how a config file is read (`reading`)."""
 
 from config.errors import ConfigError, UserError
-from config.keys import CHANGEABLE, LESS_IS_BETTER, RETRIEVAL_METRICS, WITHOUT_EFFECT, Config
+from config.keys import CHANGEABLE_ON_RESUME, LESS_IS_BETTER, NO_EFFECT_ON_RESULTS, RETRIEVAL_METRICS, Config
 from config.reading import describe, load, validate
 from config.types import Maps
 
 __all__ = [
-    "CHANGEABLE", "LESS_IS_BETTER", "RETRIEVAL_METRICS", "WITHOUT_EFFECT", "Config", "ConfigError", "Maps", "UserError",
-    "describe", "load", "validate",
+    "CHANGEABLE_ON_RESUME", "LESS_IS_BETTER", "NO_EFFECT_ON_RESULTS", "RETRIEVAL_METRICS", "Config", "ConfigError",
+    "Maps", "UserError", "describe", "load", "validate",
 ]  # fmt: skip

@@ -1,12 +1,12 @@
-"""Settings of a config that are legal one by one and cannot all be meant."""
+"""Values of a config that are valid one by one but contradict each other."""
 
-from config.library import LIBRARY_LOSSES, TAKE_MINERS, impossible
+from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS, is_invalid_combination
 
-NETWORK_PATCH = {"transformer": 8}  # networks that take only multiples of so many pixels
+NETWORK_PATCH = {"transformer": 8}  # network -> pixels that 'image_size' must be a multiple of
 
 
 def contradictions(config) -> list[tuple[set[str], str]]:
-    """Pairs of keys that cannot both be meant: (keys concerned, message)."""
+    """Return the contradictions of a config as a list of (keys concerned, message)."""
     label_names = ["osm", "clc"] if isinstance(config.maps, str) else list(config.maps.labels)
     patch = NETWORK_PATCH.get(config.network, 1)
     checks = [
@@ -32,14 +32,15 @@ def contradictions(config) -> list[tuple[set[str], str]]:
 
 def _map_contradictions(maps) -> list[tuple[bool, set[str], str]]:
     west, south, east, north = maps.rect or (0, 0, 1, 1)
-    strangers = sorted(set(maps.legends) - set(maps.labels))
+    unknown = sorted(set(maps.legends) - set(maps.labels))
     lower = [name.lower() for name in maps.labels]
     return [
         (not (west < east and south < north and west >= -180 and east <= 180 and south >= -90 and north <= 90),
          {"maps"},
          f"'maps.rect' must be west < east (-180..180), south < north (-90..90). Got {list(maps.rect or ())}."),
-        (bool(strangers), {"maps"}, f"'maps.legends' names no label map of 'maps.labels': {', '.join(strangers)}."),
-        (len(set(lower)) < len(lower), {"maps"}, "'maps.labels' has names that differ only in upper and lower case."),
+        (bool(unknown), {"maps"}, f"'maps.legends' has names that 'maps.labels' does not have: {', '.join(unknown)}."),
+        (len(set(lower)) < len(lower), {"maps"},
+         "'maps.labels' has names that differ only in upper and lower case. Rename one of them."),
     ]  # fmt: skip
 
 
@@ -49,18 +50,19 @@ def _mining_contradictions(config) -> list[tuple[bool, set[str], str]]:
     online = [mode for mode in config.mining if mode in ("HARD_NEGATIVE", "HARD_POSITIVE")]
     both = {"loss", "mining"}
     return [
-        (bool(miners) and loss not in TAKE_MINERS, both,
-         f"'mining' names {named}, which {loss} cannot be used with. Losses that take it: {', '.join(TAKE_MINERS)}."),
+        (bool(miners) and loss not in LOSSES_WITH_MINERS, both,
+         f"'mining' has {named}, which {loss} cannot use. Losses that can: {', '.join(LOSSES_WITH_MINERS)}."),
         (len(config.library_miners) > 1, {"mining"},
-         f"'mining' must name one miner of pytorch-metric-learning at most. Got {len(config.library_miners)}: "
+         f"'mining' may have one miner of pytorch-metric-learning at most. Got {len(config.library_miners)}: "
          f"{', '.join(name for name, _ in config.library_miners)}."),
         (bool(miners and online), {"mining"},
-         f"'mining' names {named} and {', '.join(online)}: both choose among the tiles of the batch. Keep one; the "
-         "offline RANDOM_HARD_ modes go with either."),
+         f"'mining' has {named} and {', '.join(online)}: both choose among the tiles of the batch. Use one; the "
+         "offline RANDOM_HARD_ modes can be combined with either."),
         (loss in LIBRARY_LOSSES and bool(online), both,
-         f"'mining' names {', '.join(online)}, which choose one tile for each tuple; {loss} takes all pairs. Name a "
-         "miner of pytorch-metric-learning instead, or none."),
+         f"'mining' has {', '.join(online)}, which choose one tile for each tuple; {loss} uses all pairs. Use a "
+         "miner of pytorch-metric-learning instead, or no miner."),
     ] + [
-        (impossible(name, given), {"mining"}, f"'mining.{name}': these strategies do not go together. Got {given}.")
+        (is_invalid_combination(name, given), {"mining"},
+         f"'mining.{name}': these strategies cannot be combined. Got {given}.")
         for name, given in miners.items()
     ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""What goes wrong in a way that the user can mend."""
+"""Errors that the user can correct."""
 
 
 class UserError(Exception):
-    """Something the user can mend: the message says what is wrong, where, and what to do next."""
+    """An error that the user can correct: the message says what is wrong, where, and what to do next."""
 
 
 class ConfigError(UserError):

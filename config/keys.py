@@ -6,73 +6,73 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, name_and_parameters
-from config.types import FlagOrNumber, FlagOrPath, Loss, LowerCase, Maps, Mining, Models, Number, Whole, key
+from config.types import BoolOrInteger, BoolOrPath, Integer, Loss, LowerCase, Maps, Mining, Models, Number, key
 
-WITHOUT_EFFECT = (  # on what is learned, up to rounding
+NO_EFFECT_ON_RESULTS = (  # keys that do not change what is learned, except for rounding
     "name", "threads", "device", "precision", "channels_last", "compile", "cuda_graphs", "cache",
     "checkpoint_minutes",
 )  # fmt: skip
-CHANGEABLE = ("epochs", "evaluate_every", "checkpoint_minutes", "device")  # when a run is resumed
-# what a run is scored by: task -> metrics of each of its models, and of the embeddings themselves
+CHANGEABLE_ON_RESUME = ("epochs", "evaluate_every", "checkpoint_minutes", "device")
+# the scores of a run: task -> metrics of each of its models, and metrics of the embeddings themselves
 MODEL_METRICS = {"single_class": ("accuracy", "balanced_accuracy", "weighted_F1"), "multi_class": ("sum_error",)}
 RETRIEVAL_METRICS = ("MAP@R", "MAP@1", "MAP@5", "MAP@10", "graded_MAP@R")
 EMBEDDING_METRICS = {"retrieval": RETRIEVAL_METRICS, "single_class": ("silhouette",), "multi_class": ("gSil",)}
 LESS_IS_BETTER = ("sum_error",)
-SEGMENTATION_METRICS = ("pixel_accuracy", "mean_IoU")  # of each single-class model, where `segmentation` is on
+SEGMENTATION_METRICS = ("pixel_accuracy", "mean_IoU")  # of each single-class model, if `segmentation` is true
 
 
 class Config(BaseModel):
-    """One run. Frozen; made by `config.load`, which reports all problems at once."""
+    """The config of one run. Frozen; `config.load` creates it and reports all problems at once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    network: str = key(  # whether there is one of this name is found out by networks.check: timm takes seconds to ask
+    network: str = key(  # networks.check tests whether the name exists: importing timm takes seconds
         "resnext50, transformer, or any model of timm; resnet10t and test_resnet are small ones for machines without "
         "a GPU; `python main.py networks` lists them",
         pattern=r"^\w[\w.-]*$",
     )
-    pretrained: FlagOrPath = key(
-        "weights that the network begins with: false: random; true: timm's, from the hub; a path: those of a "
-        ".safetensors, .pth, .pt, .bin or .ckpt file, also for other bands",
+    pretrained: BoolOrPath = key(
+        "initial weights: false: random; true: timm's weights from the Hugging Face hub; a path: those of a "
+        ".safetensors, .pth, .pt, .bin or .ckpt file, also if it is for other bands",
         False,
     )
-    freeze: FlagOrNumber = key(
-        "false: train all; true: the head only; n: the last n stages and the head (a stage: what lies between two "
-        "reductions of the resolution, as a ResNet's four layers, or one block of a transformer)",
+    freeze: BoolOrInteger = key(
+        "false: train all; true: the head only; n: the last n stages and the head (a stage: the layers between two "
+        "reductions of the resolution, such as a ResNet's four layers, or one block of a transformer)",
         False,
     )
-    loss: Loss = key('the loss; of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}')
+    loss: Loss = key('the loss; one of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}')
     alt_loss: bool = key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
     single_class_classifiers: Models = key("models that predict a tile's dominant class", ("knn",))
     multi_class_classifiers: Models = key("models that predict a tile's class proportions (svc: SVR)", ("knn",))
-    image_size: Whole = key("side of a tile in pixels", 96, ge=8, le=4096)
-    batch_size: Whole = key("anchors per step; with magnetloss tiles per cluster", 24, ge=1, le=100_000)
+    image_size: Integer = key("side of a tile in pixels", 96, ge=8, le=4096)
+    batch_size: Integer = key("anchors per step; with magnetloss tiles per cluster", 24, ge=1, le=100_000)
     mining: Mining = key(
-        "hard mining, online (HARD_) and offline (RANDOM_HARD_), in any combination; instead of online ones a miner of "
-        'pytorch-metric-learning, with parameters: {"MultiSimilarityMiner": {"epsilon": 0.1}}',
+        "hard mining, online (HARD_) and offline (RANDOM_HARD_), in any combination; instead of online modes a miner "
+        'of pytorch-metric-learning, with parameters: {"MultiSimilarityMiner": {"epsilon": 0.1}}',
         (),
     )
-    min_pos_dist: Number = key("distance of a positive along each axis, at least, in tile sides", 1, ge=0)
-    max_pos_dist: Number = key("distance of a positive along each axis, at most, in tile sides", 5, gt=0)
-    min_neg_dist: Number = key("distance of a negative along each axis, at least, in tile sides", 10, gt=0)
-    max_neg_dist: Number = key("distance of a negative along each axis, at most, in tile sides", 25, gt=0)
+    min_pos_dist: Number = key("smallest distance of a positive along each axis, in tile sides", 1, ge=0)
+    max_pos_dist: Number = key("largest distance of a positive along each axis, in tile sides", 5, gt=0)
+    min_neg_dist: Number = key("smallest distance of a negative along each axis, in tile sides", 10, gt=0)
+    max_neg_dist: Number = key("largest distance of a negative along each axis, in tile sides", 25, gt=0)
     margin: Number = key("margin of the loss", 0.5, gt=0)
-    validation_nb: Whole = key(
-        "tiles the simple models are fitted on; a tenth of it is scored", 5000, ge=20, le=1_000_000
+    validation_nb: Integer = key(
+        "tiles that the simple models are fitted on; a tenth as many are scored", 5000, ge=20, le=1_000_000
     )
-    validation_spacing: Whole = key("a reserved cell every so many tile sides", 6, ge=4)
+    validation_spacing: Integer = key("distance from one reserved cell to the next, in tile sides", 6, ge=4)
     validation_map: Annotated[str, LowerCase] = key(
-        "label map of the evaluation (and of supervised training): osm, clc, or a name given in maps.labels"
+        "label map of the evaluation (and of supervised training): osm, clc, or a name in maps.labels"
     )
     norm_output: bool = key("scale every embedding to length 1", True)
     supervised: bool = key("tuples by label (true) or by map distance (false)", False)
-    output_size: Whole = key("length of an embedding", 64, ge=1, le=100_000)
+    output_size: Integer = key("length of an embedding", 64, ge=1, le=100_000)
     singleClassTreshold: Number = key(  # the documented spelling
         "single-class evaluation uses only tiles whose dominant class covers at least this share", 0.0, ge=0, le=1
     )
-    valIteration: Whole = key("evaluations on different draws; mean and spread are reported", 5, ge=1, le=1000)
+    valIteration: Integer = key("evaluations on different draws; mean and spread are reported", 5, ge=1, le=1000)
     random_reset: Number = key(
-        "chance that the next anchor is drawn anywhere (1.0: random, 0.0: cluster sampling, near the last anchor)",
+        "probability that the next anchor is drawn anywhere (1.0: random, 0.0: cluster sampling, near the last anchor)",
         1.0, ge=0, le=1,
     )  # fmt: skip
     name: str | None = key("folder of the run under results/; null: loss-network", None, pattern=r"^[\w][\w.+-]*$")
@@ -80,37 +80,37 @@ class Config(BaseModel):
         'demo, germany, or {"image": path, "labels": {name: path}, "rect": [west, south, east, north], "bands": [..]}',
         "germany",
     )
-    max_nodata: Number = key("largest share of a tile's pixels that may be without data", 0.1, ge=0, lt=1)
-    magnet_clusters: Whole = key("clusters in a batch (magnetloss)", 12, ge=2, le=10_000)
-    magnet_clusters_per_class: Whole = key("clusters that a class is split into (supervised magnetloss)", 3, ge=1)
+    max_nodata: Number = key("largest share of a tile's pixels that may be nodata", 0.1, ge=0, lt=1)
+    magnet_clusters: Integer = key("clusters in a batch (magnetloss)", 12, ge=2, le=10_000)
+    magnet_clusters_per_class: Integer = key("clusters that a class is split into (supervised magnetloss)", 3, ge=1)
     segmentation: bool = key(
-        "predict the land cover of reserved cells pixel by pixel, and draw it for a region with the best and the last "
-        "network",
+        "predict the land cover of reserved cells pixel by pixel, and draw a region as the best and the last network "
+        "predict it",
         False,
     )
-    segmentation_stride: Annotated[Whole, Field(ge=1)] | None = key(
-        "pixels from one window of the segmentation to the next; null: half a tile", None
+    segmentation_stride: Annotated[Integer, Field(ge=1)] | None = key(
+        "step from one window of the segmentation to the next, in pixels; null: half a tile", None
     )
-    segmentation_cells: Whole = key(
-        "reserved cells in which the segmentation is scored, drawn from all, at most", 100, ge=1, le=100_000
+    segmentation_cells: Integer = key(
+        "largest number of reserved cells in which the segmentation is scored, drawn from all", 100, ge=1, le=100_000
     )
-    segmentation_region: Whole = key(
-        "side of the square region that the segmentation is drawn of, in tile sides; at most 2048 pixels are used",
+    segmentation_region: Integer = key(
+        "side of the square region whose segmentation is drawn, in tile sides; at most 2048 pixels are used",
         16, ge=2, le=256,
     )  # fmt: skip
-    epochs: Whole = key("epochs", 1000, ge=1)
-    iterations: Whole = key("steps per epoch", 250, ge=1)
-    evaluate_every: Whole = key("evaluate after every so many epochs", 1, ge=1)
+    epochs: Integer = key("epochs", 1000, ge=1)
+    iterations: Integer = key("training steps per epoch", 250, ge=1)
+    evaluate_every: Integer = key("number of epochs from one evaluation to the next", 1, ge=1)
     best_metric: str = key(
         "score by which best.pt is chosen, named as in TensorBoard: retrieval/MAP@R, multi_class/sum_error/knn, ...",
         "retrieval/MAP@R",
     )
     checkpoint_minutes: Number = key(
-        "a checkpoint is written at least every so many minutes, and after every epoch", 10, gt=0
+        "largest time between two checkpoints, in minutes; one is also written after every epoch", 10, gt=0
     )
     learning_rate: Number = key("learning rate of Adam", 2e-4, gt=0)
-    seed: Whole = key("seed of everything that is drawn", 0, ge=0, lt=2**31)
-    threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = key("CPU cores this run may use", "auto")
+    seed: Integer = key("seed of all random draws", 0, ge=0, lt=2**31)
+    threads: Annotated[Integer, Field(ge=1)] | Literal["auto"] = key("CPU cores this run may use", "auto")
     precision: Literal["auto", "fp32", "bf16"] = key(
         "auto: bf16 on GPUs; on a CPU where it is faster, measured", "auto"
     )
@@ -119,20 +119,20 @@ class Config(BaseModel):
     )
     compile: bool = key("compile the network with torch.compile: a minute or more at start, seldom faster", False)
     cuda_graphs: bool = key(
-        "on a GPU, ask for a training pass in one call instead of kernel by kernel; it keeps a pass's memory reserved",
+        "on a GPU, capture a training step as CUDA graphs and replay it in one call; this keeps its memory reserved",
         True,
     )
     device: str = key("auto, cpu, cuda, cuda:N or mps", "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     cache: bool = key("decode the maps once into data/cache; false: read windows from the GeoTIFFs", True)
 
     def is_evaluated_after(self, step: int) -> bool:
-        """Whether a step ends an epoch after which the network is evaluated; the last one always does."""
+        """Return whether the network is evaluated after this step, which always holds for the last one."""
         epoch, beyond = divmod(step, self.iterations)
         return not beyond and step > 0 and (epoch % self.evaluate_every == 0 or epoch == self.epochs)
 
     @property
     def run_name(self) -> str:
-        """Name of the run's folder under results/ (a number is added where it exists already)."""
+        """Name of the run's folder under results/ (a number is appended if that folder exists)."""
         return self.name or f"{self.loss_name}-{self.network}"
 
     @property
@@ -142,13 +142,13 @@ class Config(BaseModel):
 
     @property
     def library_miners(self) -> list[tuple[str, dict[str, Any]]]:
-        """Miners of pytorch-metric-learning and their parameters; more than one is a contradiction."""
+        """Miners of pytorch-metric-learning with their parameters; more than one is a contradiction."""
         named = [name_and_parameters(each) for each in self.mining]
         return [(name, parameters) for name, parameters in named if name in LIBRARY_MINERS]
 
     @property
     def metrics(self) -> list[str]:
-        """Names of the scores of the network, as TensorBoard shows them."""
+        """Names of all scores of the network, as TensorBoard shows them."""
         models = {"single_class": self.single_class_classifiers, "multi_class": self.multi_class_classifiers}
         of_models = [
             f"{task}/{m}/{model}" for task, names in MODEL_METRICS.items() for m in names for model in models[task]
@@ -159,32 +159,32 @@ class Config(BaseModel):
 
     @property
     def legend_hints(self) -> dict[str, str]:
-        """Label map's name -> legend, as far as the config says."""
+        """Name of a label map -> its legend, for the label maps whose legend the config declares."""
         return dict(self.maps.legends) if isinstance(self.maps, Maps) else {"osm": "osm", "clc": "clc"}
 
     def to_json(self) -> str:
-        """The config as JSON that `load` reads back.
+        """Return the config as JSON that `load` can read.
 
-        `validation_nb` is left out unless it was asked for: only then is it an error that a map cannot hold so many.
+        `validation_nb` is left out unless the user set it: a map that cannot hold so many tiles is an error only then.
         """
         return json.dumps(self.model_dump(exclude={"validation_nb"} - self.model_fields_set), indent=4) + "\n"
 
     def warnings(self) -> list[str]:
-        """Settings that are legal and surely not what was meant."""
-        found = []
+        """Return messages about settings that are valid but probably not intended."""
+        messages = []
         if self.loss_name == "magnetloss" and (self.alt_loss or self.mining):
-            found.append("'alt_loss' and 'mining' have no meaning for magnetloss and are ignored.")
-        idle = self._changed(self._without_meaning())
-        if idle:
-            found.append(f"{idle}: no meaning in supervised training with {self.loss_name}; ignored.")
-        idle = self._changed(["alt_loss", "margin"]) if self.loss_name in LIBRARY_LOSSES else ""
-        if idle:
-            found.append(f"{idle}: no meaning for {self.loss_name}, which takes its own parameters; ignored.")
+            messages.append("'alt_loss' and 'mining' have no effect with magnetloss and are ignored.")
+        ignored = self._changed(self._ignored_keys())
+        if ignored:
+            messages.append(f"{ignored}: no effect in supervised training with {self.loss_name}; ignored.")
+        ignored = self._changed(["alt_loss", "margin"]) if self.loss_name in LIBRARY_LOSSES else ""
+        if ignored:
+            messages.append(f"{ignored}: no effect with {self.loss_name}, which has its own parameters; ignored.")
         if not self.supervised and self.max_pos_dist > self.min_neg_dist:
-            found.append("'max_pos_dist' is over 'min_neg_dist': some tiles count as positive and negative at once.")
-        return found
+            messages.append("'max_pos_dist' is over 'min_neg_dist': some tiles count as positive and negative at once.")
+        return messages
 
-    def _without_meaning(self) -> list[str]:
+    def _ignored_keys(self) -> list[str]:
         distances = ["min_pos_dist", "max_pos_dist", "min_neg_dist", "max_neg_dist"] if self.supervised else []
         return distances + (["random_reset"] if self.supervised and self.loss_name == "magnetloss" else [])
 

@@ -1,7 +1,7 @@
-"""Miners and losses of pytorch-metric-learning that a config may name, with the parameters it may give them.
+"""Miners and losses of pytorch-metric-learning that a config may use, and the parameters that it may set.
 
-Musgrave et al. 2020, arXiv:2008.09164. This is the one table of them: another one is another line here. It is a table
-of plain values so that a config is checked without importing the library; a test holds it against the library.
+Musgrave et al. 2020, arXiv:2008.09164. This is the only table of them: to add one, add a line here. It holds plain
+values, so that a config is checked without importing the library; a test compares it with the library.
 """
 
 from dataclasses import dataclass
@@ -9,149 +9,152 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-OWN_MESSAGE = "in_words"  # type of a problem that comes as a whole sentence
+COMPLETE_MESSAGE = "in_words"  # pydantic's type of an error whose message is complete
 
 
 @dataclass(frozen=True)
-class Span:
+class NumberRange:
     """A parameter that is a number.
 
     Attributes:
-        default: of the library
-        least, most: allowed, both included
-        whole: only whole numbers
+        default: the library's default
+        minimum, maximum: smallest and largest value allowed
+        integer: only integers are allowed
     """
 
     default: float
-    least: float
-    most: float
-    whole: bool = False
+    minimum: float
+    maximum: float
+    integer: bool = False
 
     def allows(self, value: Any) -> bool:
-        """Whether a value of a config is one of these."""
-        kinds = int if self.whole else (int, float)
-        return isinstance(value, kinds) and not isinstance(value, bool) and self.least <= value <= self.most
+        """Return whether the parameter may have this value."""
+        kinds = int if self.integer else (int, float)
+        return isinstance(value, kinds) and not isinstance(value, bool) and self.minimum <= value <= self.maximum
 
     def __str__(self) -> str:
-        kind = "a whole number" if self.whole else "a number"
-        return f"{kind} of at least {self.least:g} and at most {self.most:g}"
+        kind = "a whole number" if self.integer else "a number"
+        return f"{kind} of at least {self.minimum:g} and at most {self.maximum:g}"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A parameter that is null, or a range [low, high] of distances; least and most bound both ends."""
+    """A parameter that is null, or a range [low, high] of distances; both ends lie in minimum .. maximum."""
 
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     default: None = None
 
     def allows(self, value: Any) -> bool:
-        """Whether a value of a config is one of these."""
+        """Return whether the parameter may have this value."""
         ends = value if isinstance(value, list) and len(value) == 2 else [None]
-        each = Span(0, self.least, self.most)
+        each = NumberRange(0, self.minimum, self.maximum)
         return value is None or (all(map(each.allows, ends)) and ends[0] <= ends[-1])
 
     def __str__(self) -> str:
-        return f"null or [low, high] within {self.least:g} and {self.most:g}"
+        return f"null or [low, high] within {self.minimum:g} and {self.maximum:g}"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A parameter that is one of some words."""
+    """A parameter that is one of several words."""
 
     default: str
     options: tuple[str, ...]
 
     def allows(self, value: Any) -> bool:
-        """Whether a value of a config is one of these."""
+        """Return whether the parameter may have this value."""
         return isinstance(value, str) and value in self.options
 
     def __str__(self) -> str:
         return f"one of {', '.join(self.options)}"
 
 
-Parameters = dict[str, Span | Interval | Choice]
-Named = str | dict[str, dict[str, Any]]  # a name, or {name: parameters}
+Parameters = dict[str, NumberRange | Interval | Choice]
+NameOrParameters = str | dict[str, dict[str, Any]]  # a name, or {name: parameters}
 
-SMALL = 1e-4  # of a divisor
+SMALL = 1e-4  # smallest value of a parameter that the library divides by
 STRATEGIES = ("hard", "semihard", "easy", "all")
-# miner -> its parameters. Distances are between embeddings of unit length, so in 0 to 2, cosines in -1 to 1
+# miner -> its parameters. Embeddings have unit length, so distances lie in 0 to 2 and cosines in -1 to 1
 LIBRARY_MINERS: dict[str, Parameters] = {
-    "AngularMiner": {"angle": Span(20, 0, 90)},  # degrees
+    "AngularMiner": {"angle": NumberRange(20, 0, 90)},  # degrees
     "BatchEasyHardMiner": {
         "pos_strategy": Choice("easy", STRATEGIES), "neg_strategy": Choice("semihard", STRATEGIES),
         "allowed_pos_range": Interval(0, 2), "allowed_neg_range": Interval(0, 2),
     },
     "BatchHardMiner": {},
-    "DistanceWeightedMiner": {"cutoff": Span(0.5, SMALL, 1.9), "nonzero_loss_cutoff": Span(1.4, SMALL, 2)},
-    "MultiSimilarityMiner": {"epsilon": Span(0.1, 0, 2)},  # a difference of cosines
-    "PairMarginMiner": {"pos_margin": Span(0.2, 0, 2), "neg_margin": Span(0.8, 0, 2)},
-    "TripletMarginMiner": {"margin": Span(0.2, 0, 2), "type_of_triplets": Choice("all", STRATEGIES)},
+    "DistanceWeightedMiner": {
+        "cutoff": NumberRange(0.5, SMALL, 1.9), "nonzero_loss_cutoff": NumberRange(1.4, SMALL, 2),
+    },
+    "MultiSimilarityMiner": {"epsilon": NumberRange(0.1, 0, 2)},  # a difference of cosines
+    "PairMarginMiner": {"pos_margin": NumberRange(0.2, 0, 2), "neg_margin": NumberRange(0.8, 0, 2)},
+    "TripletMarginMiner": {"margin": NumberRange(0.2, 0, 2), "type_of_triplets": Choice("all", STRATEGIES)},
     "UniformHistogramMiner": {
-        "num_bins": Span(100, 1, 10_000, whole=True), "pos_per_bin": Span(10, 1, 10_000, whole=True),
-        "neg_per_bin": Span(10, 1, 10_000, whole=True),
+        "num_bins": NumberRange(100, 1, 10_000, integer=True), "pos_per_bin": NumberRange(10, 1, 10_000, integer=True),
+        "neg_per_bin": NumberRange(10, 1, 10_000, integer=True),
     },
 }  # fmt: skip
-# loss -> its class in the library, and its parameters
+# loss -> its class in the library and its parameters
 LIBRARY_LOSSES: dict[str, tuple[str, Parameters]] = {
-    "contrastiveloss": ("ContrastiveLoss", {"pos_margin": Span(0, 0, 2), "neg_margin": Span(1, 0, 2)}),
-    "ntxentloss": ("NTXentLoss", {"temperature": Span(0.07, SMALL, 100)}),
+    "contrastiveloss": ("ContrastiveLoss", {"pos_margin": NumberRange(0, 0, 2), "neg_margin": NumberRange(1, 0, 2)}),
+    "ntxentloss": ("NTXentLoss", {"temperature": NumberRange(0.07, SMALL, 100)}),
     "multisimilarityloss": (
-        "MultiSimilarityLoss", {"alpha": Span(2, SMALL, 1000), "beta": Span(50, SMALL, 1000), "base": Span(0.5, -1, 1)},
+        "MultiSimilarityLoss",
+        {"alpha": NumberRange(2, SMALL, 1000), "beta": NumberRange(50, SMALL, 1000), "base": NumberRange(0.5, -1, 1)},
     ),
-    "circleloss": ("CircleLoss", {"m": Span(0.4, 0, 1), "gamma": Span(80, SMALL, 1000)}),
-    "supconloss": ("SupConLoss", {"temperature": Span(0.1, SMALL, 100)}),
+    "circleloss": ("CircleLoss", {"m": NumberRange(0.4, 0, 1), "gamma": NumberRange(80, SMALL, 1000)}),
+    "supconloss": ("SupConLoss", {"temperature": NumberRange(0.1, SMALL, 100)}),
 }  # fmt: skip
-TAKE_MINERS = ("tripletloss", *LIBRARY_LOSSES)  # losses on tuples that a miner of the library may choose
-# values that the library does not take together: miner -> parameters, and their combinations
-IMPOSSIBLE = {
+LOSSES_WITH_MINERS = ("tripletloss", *LIBRARY_LOSSES)  # losses whose tuples a miner of the library may choose
+# values that the library refuses in combination: miner -> parameters, and the refused combinations of their values
+INVALID_COMBINATIONS = {
     "BatchEasyHardMiner": (
         ("pos_strategy", "neg_strategy"), {("semihard", "semihard"), ("semihard", "all"), ("all", "semihard")},
     ),
 }  # fmt: skip
 
 
-def name_and_parameters(value: Named) -> tuple[str, dict[str, Any]]:
-    """What a config names, and the parameters that it gives: of a plain name none, else those of {name: parameters}."""
+def name_and_parameters(value: NameOrParameters) -> tuple[str, dict[str, Any]]:
+    """Return the name and the parameters of an entry; a plain name has no parameters."""
     return (value, {}) if isinstance(value, str) else next(iter(value.items()))
 
 
-def checked_miner(value: Named) -> Named:
-    """An element of the key `mining` itself; {name: {}} becomes the plain name.
+def validate_miner(value: NameOrParameters) -> NameOrParameters:
+    """Return an entry of the key `mining`; {name: {}} becomes the plain name.
 
     Raises:
-        PydanticCustomError: the miner does not have such parameters
+        PydanticCustomError: the miner has no such parameter, or the parameter cannot have such a value
     """
-    return _checked("mining", value, LIBRARY_MINERS)
+    return _validate("mining", value, LIBRARY_MINERS)
 
 
-def checked_loss(value: Named) -> Named:
-    """The key `loss` itself; {name: {}} becomes the plain name.
+def validate_loss(value: NameOrParameters) -> NameOrParameters:
+    """Return the value of the key `loss`; {name: {}} becomes the plain name.
 
     Raises:
-        PydanticCustomError: the loss does not have such parameters
+        PydanticCustomError: the loss has no such parameter, or the parameter cannot have such a value
     """
-    return _checked("loss", value, {name: known for name, (_, known) in LIBRARY_LOSSES.items()})
+    return _validate("loss", value, {name: known for name, (_, known) in LIBRARY_LOSSES.items()})
 
 
-def _checked(key: str, value: Named, tables: dict[str, Parameters]) -> Named:
+def _validate(key: str, value: NameOrParameters, tables: dict[str, Parameters]) -> NameOrParameters:
     name, given = name_and_parameters(value)
     wrong = [_problem(f"'{key}.{name}.{parameter}'", parameter, given, name, tables[name]) for parameter in given]
     if any(wrong):
-        raise PydanticCustomError(OWN_MESSAGE, "{words}", {"words": " ".join(filter(None, wrong))})
+        raise PydanticCustomError(COMPLETE_MESSAGE, "{words}", {"words": " ".join(filter(None, wrong))})
     return value if given else name
 
 
 def _problem(place: str, parameter: str, given: dict[str, Any], name: str, known: Parameters) -> str | None:
     if parameter not in known:
-        return f"{place} is no parameter of {name}. It has: {', '.join(known) or 'none'}."
+        return f"{place} is not a parameter of {name}. Its parameters: {', '.join(known) or 'none'}."
     if not known[parameter].allows(given[parameter]):
         return f"{place} must be {known[parameter]}. Got {repr(given[parameter])[:80]}."
     return None
 
 
-def impossible(name: str, given: dict[str, Any]) -> bool:
-    """Whether the parameters of a miner, each of them allowed, do not go together."""
-    parameters, combinations = IMPOSSIBLE.get(name, ((), set()))
+def is_invalid_combination(name: str, given: dict[str, Any]) -> bool:
+    """Return whether a miner's parameters, each of them valid, cannot be combined."""
+    parameters, combinations = INVALID_COMBINATIONS.get(name, ((), set()))
     known = LIBRARY_MINERS[name]
     return tuple(given.get(parameter, known[parameter].default) for parameter in parameters) in combinations

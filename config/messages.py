@@ -1,4 +1,4 @@
-"""Sentences about config keys: what is wrong with a value, and what a key may be. Made from the keys' own types."""
+"""Messages about config keys: what is wrong with a value, and which values are valid. Derived from the keys' types."""
 
 import difflib
 import json
@@ -8,30 +8,30 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from config.library import OWN_MESSAGE
+from config.library import COMPLETE_MESSAGE
 
 LIMITS = {"ge": "of at least", "gt": "over", "le": "at most", "lt": "under"}
-MAX_LENGTH = 1000  # letters of a message: more than any but those that quote a very long value
+MAX_LENGTH = 1000  # characters of a message; only messages that quote a very long value are longer
 LIST_OF_KEYS = "`python main.py train --help` lists the keys."
 
 
 def explain(problem: dict, content: dict, config: type[BaseModel], maps: type[BaseModel]) -> str:
-    """One problem found by pydantic as one sentence: which key, what it must be, what it is.
+    """Describe one problem found by pydantic in one sentence: which key, what it must be, what it is.
 
     Args:
         problem: one of `ValidationError.errors()`
         content: the values that were validated
-        config: their model
+        config: the model of the config
         maps: the model of the values under "maps"
     """
-    if problem["type"] == OWN_MESSAGE:
+    if problem["type"] == COMPLETE_MESSAGE:
         return problem["msg"]
     name, *inner = (str(part) for part in problem["loc"])
     model, prefix = config, ""
     if name == "maps" and isinstance(content.get("maps"), dict):
-        model, prefix, name, content = maps, "maps.", inner[1], content["maps"]  # inner[0] names the model of "maps"
+        model, prefix, name, content = maps, "maps.", inner[1], content["maps"]  # inner[0]: name of the model
     if name not in model.model_fields:
-        return f"'{prefix}{name}' is no key of the config. {_nearest(name, prefix, model)}"
+        return f"'{prefix}{name}' is not a key of the config. {_nearest(name, prefix, model)}"
     expected = _expected(model.model_fields[name])
     if name not in content:
         return f"'{prefix}{name}' is missing: {expected}."
@@ -39,10 +39,10 @@ def explain(problem: dict, content: dict, config: type[BaseModel], maps: type[Ba
 
 
 def explain_json(error: Exception) -> str:
-    """What the JSON reader found wrong, in the words of someone who looks for the place in an editor."""
+    """Describe an error of the JSON parser with line and column, so that the place can be found in an editor."""
     doubled = re.fullmatch(r'Duplicate key "(.*)" found in object', str(error))
     if doubled:
-        return f"'{doubled[1]}' is given twice. Keep one of the two."
+        return f"the key '{doubled[1]}' occurs twice. Remove one of them."
     place = re.fullmatch(r"<string>:(\d+) (.*) at column (\d+)", str(error), re.DOTALL)
     if place:
         return f"line {place[1]}, column {place[3]}: not valid JSON: {place[2]}."
@@ -51,13 +51,13 @@ def explain_json(error: Exception) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with everything that is not printed, line ends for one, as its code; cut in the middle if very long."""
+    """Return the text in one line: unprintable characters as escape codes, a very long text cut in the middle."""
     printed = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
     return printed if len(printed) <= MAX_LENGTH else f"{printed[: MAX_LENGTH // 2]} ... {printed[-MAX_LENGTH // 2 :]}"
 
 
 def key_help(name: str, field: FieldInfo) -> str:
-    """A key with its meaning, range and default, in one line."""
+    """Return a key with its meaning, range and default, in one line."""
     default = "required" if field.is_required() else f"default {json.dumps(field.default)}"
     expected = _expected(field)
     expected = "" if field.description in expected else f" ({expected})"
@@ -89,22 +89,22 @@ def _kind(annotation: Any, help_line: str) -> str:
         return "a whole number" if annotation is int else "a number"
     if get_origin(annotation) is tuple and options:
         return f"a list of any of {', '.join(options)}"
-    if get_origin(annotation) is Literal or _is_named(parts):
+    if get_origin(annotation) is Literal or _has_parameters(parts):
         return f"one of {', '.join(options)}"
     if type(None) in parts and get_args(parts[1])[:1] == (int,):
         return "null, or a whole number of at least 1"
     if options == ["auto"]:
         return "auto, true or false" if bool in parts else "auto, or a whole number of at least 1"
-    return f"{'a text' if annotation in (str, str | None) else 'of this form'} ({help_line})"
+    return f"{'text' if annotation in (str, str | None) else 'of this form'} ({help_line})"
 
 
 def _options(annotation: Any) -> list[str]:
-    """The words of all Literals within a type, each once."""
+    """Return the words of all Literals within a type, each once."""
     if get_origin(annotation) is Literal:
         return [str(value) for value in get_args(annotation)]
     return list(dict.fromkeys(option for part in get_args(annotation) for option in _options(part)))
 
 
-def _is_named(parts: tuple) -> bool:
-    """Whether one of the types is {name: parameters}, with the names that there are."""
+def _has_parameters(parts: tuple) -> bool:
+    """Return whether one of the types is {name: parameters} with known names."""
     return any(get_origin(each) is dict and _options(each) for part in parts for each in (part, *get_args(part)))

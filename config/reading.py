@@ -1,4 +1,4 @@
-"""From a config file and overrides to a Config, or to all that is wrong with them.
+"""Reads a config file and overrides into a Config, or reports all problems at once.
 
 A config file is JSON with `//` comments and trailing commas allowed; booleans may be written true, "True" or "False".
 """
@@ -17,7 +17,7 @@ from config.types import Maps
 
 
 def load(path: str | Path, overrides: list[str] = ()) -> Config:
-    """Read a config file, apply `key=value` overrides (nested keys with dots), and validate.
+    """Read a config file, apply `key=value` overrides (nested keys with dots), and validate the result.
 
     Raises:
         ConfigError: all problems in one message
@@ -33,26 +33,26 @@ def _parse(path: Path) -> dict:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
-            f"{path}: there is no such config file. `python main.py train --help` lists the keys of one."
+            f"{path}: there is no such config file. `python main.py train --help` lists the keys of a config."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a config: {error}") from None
+        raise ConfigError(f"{path}: the config file cannot be read: {error}") from None
     if not text.strip():
-        raise ConfigError(f"{path}: the file is empty. Copy config.json or one of configs/ and edit it.")
+        raise ConfigError(f"{path}: the file is empty. Copy config.json or a file of configs/ and edit it.")
     try:
         content = read_json(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {one_line(explain_json(error))}") from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a config is one JSON object, {{...}}. Got {type(content).__name__}.")
+        raise ConfigError(f"{path}: a config must be one JSON object, {{...}}. Got {type(content).__name__}.")
     return content
 
 
 def read_json(text: str) -> Any:
-    """What the JSON that a config is written in says.
+    """Parse JSON as it may be written in a config.
 
     Raises:
-        ValueError: it is none, or gives a key twice
+        ValueError: it is not valid JSON, or has a key twice
         RecursionError: it is nested too deeply
     """
     return json5.loads(text, allow_duplicate_keys=False)
@@ -61,11 +61,11 @@ def read_json(text: str) -> Any:
 def _override(content: dict, override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"'{one_line(override)}' must be written key=value, for example batch_size=12.")
+        raise ConfigError(f"'{one_line(override)}' must have the form key=value, for example batch_size=12.")
     try:
         value = read_json(text)
     except (ValueError, RecursionError):
-        value = text  # a plain word or a path needs no quotes
+        value = text  # a word or a path needs no quotes
     *parents, last = key.split(".")
     for parent in parents:
         if not isinstance(content.get(parent), dict):
@@ -75,7 +75,7 @@ def _override(content: dict, override: str) -> None:
 
 
 def validate(content: dict, source: str = "config") -> Config:
-    """A Config from plain values.
+    """Return a Config from plain values.
 
     Raises:
         ConfigError: all problems in one message: types, ranges, unknown keys, contradictions
@@ -83,7 +83,7 @@ def validate(content: dict, source: str = "config") -> Config:
     try:
         config, problems, wrong = Config(**content), [], set()
     except ValidationError as error:
-        as_maps = isinstance(content.get("maps"), dict)  # then that it is no name of maps is beside the point
+        as_maps = isinstance(content.get("maps"), dict)  # then the error "it is not a name of maps" does not help
         found = [p for p in error.errors() if not (as_maps and str(p["loc"][1:2]).startswith('("literal'))]
         problems = list(dict.fromkeys(explain(problem, content, Config, Maps) for problem in found))
         wrong = {str(problem["loc"][0]) for problem in error.errors()}
@@ -95,13 +95,13 @@ def validate(content: dict, source: str = "config") -> Config:
 
 
 def _placeholder(content: dict, wrong: set[str]) -> Config:
-    """A config in which every wrong key has some legal value, so that the others can still be checked against it."""
+    """Return a config in which every wrong key has a valid value, so that the other keys can still be checked."""
     required = {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm"}
     return Config(**required | {key: value for key, value in content.items() if key not in wrong})
 
 
 def describe() -> str:
-    """Every config key with its meaning, range and default, as text for `train --help`."""
+    """Return every config key with its meaning, range and default, as text for `train --help`."""
     return "\n".join(
         f"  {prefix}{key_help(name, field)}"
         for model, prefix in ((Config, ""), (Maps, "maps."))

@@ -1,13 +1,13 @@
-"""Types of the config's keys: what each may be, and how what users write is read as it.
+"""Types of the config's keys: which values are valid, and how different spellings of a value are read.
 
-Another way to write a value is another line here; the keys themselves are in config.keys.
+To accept another spelling, add a line here; the keys themselves are in config.keys.
 """
 
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, checked_loss, checked_miner
+from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, validate_loss, validate_miner
 
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
 MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]
@@ -16,13 +16,13 @@ LIBRARY_LOSS_NAMES = Literal[*LIBRARY_LOSSES]
 LIBRARY_MINER_NAMES = Literal[*LIBRARY_MINERS]
 
 
-def _no_bool(value: Any) -> Any:
+def _reject_bool(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError("a boolean is no number")
+        raise ValueError("a boolean is not a number")
     return value
 
 
-def _one_or_many(value: Any) -> Any:
+def _to_list(value: Any) -> Any:
     if isinstance(value, str):
         return [value] if value.strip("[] ") else []
     if isinstance(value, dict):
@@ -32,43 +32,43 @@ def _one_or_many(value: Any) -> Any:
     return [each for place, each in enumerate(value) if each not in value[:place]]
 
 
-Whole = Annotated[int, BeforeValidator(_no_bool)]
-Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
-Models = Annotated[tuple[MODEL_NAMES, ...], BeforeValidator(_one_or_many)]
-One = Field(min_length=1, max_length=1)
-LibraryMiner = Annotated[dict[LIBRARY_MINER_NAMES, dict[str, Any]], One]  # name -> parameters
-OneOfMining = Annotated[MINING_NAMES | LIBRARY_MINER_NAMES | LibraryMiner, AfterValidator(checked_miner)]
-Mining = Annotated[tuple[OneOfMining, ...], BeforeValidator(_one_or_many)]
-LibraryLoss = Annotated[dict[LIBRARY_LOSS_NAMES, dict[str, Any]], One]
-Loss = Annotated[LOSS_NAMES | LIBRARY_LOSS_NAMES | LibraryLoss, AfterValidator(checked_loss)]
+Integer = Annotated[int, BeforeValidator(_reject_bool)]
+Number = Annotated[float, BeforeValidator(_reject_bool), Field(allow_inf_nan=False)]
+Models = Annotated[tuple[MODEL_NAMES, ...], BeforeValidator(_to_list)]
+EXACTLY_ONE = Field(min_length=1, max_length=1)
+LibraryMiner = Annotated[dict[LIBRARY_MINER_NAMES, dict[str, Any]], EXACTLY_ONE]  # name -> parameters
+MiningEntry = Annotated[MINING_NAMES | LIBRARY_MINER_NAMES | LibraryMiner, AfterValidator(validate_miner)]
+Mining = Annotated[tuple[MiningEntry, ...], BeforeValidator(_to_list)]
+LibraryLoss = Annotated[dict[LIBRARY_LOSS_NAMES, dict[str, Any]], EXACTLY_ONE]
+Loss = Annotated[LOSS_NAMES | LIBRARY_LOSS_NAMES | LibraryLoss, AfterValidator(validate_loss)]
 LowerCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
 
-def _spelt_flag(value: Any) -> Any:
+def _parse_bool(value: Any) -> Any:
     return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
-FlagOrPath = Annotated[StrictBool | Annotated[str, Field(min_length=1, strict=True)], BeforeValidator(_spelt_flag)]
-FlagOrNumber = Annotated[StrictBool | Annotated[int, Field(ge=1, strict=True)], BeforeValidator(_spelt_flag)]
+BoolOrPath = Annotated[StrictBool | Annotated[str, Field(min_length=1, strict=True)], BeforeValidator(_parse_bool)]
+BoolOrInteger = Annotated[StrictBool | Annotated[int, Field(ge=1, strict=True)], BeforeValidator(_parse_bool)]
 
 
 def key(help_line: str, default: Any = ..., **bounds):
-    """A key with its line of help, its default (none: it must be given), and bounds as pydantic.Field has them."""
+    """Return a field with its line of help, its default (`...`: required), and bounds as in pydantic.Field."""
     return Field(default, description=help_line, **bounds)
 
 
 class Maps(BaseModel):
-    """Maps of one's own: what `"maps": {...}` may hold."""
+    """The user's own maps: the value of `"maps": {...}`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     image: str = key("path of the image GeoTIFF", min_length=1)
-    labels: dict[str, str] = key("name of each label map and its path", min_length=1)
+    labels: dict[str, str] = key("label map's name -> its path", min_length=1)
     rect: tuple[Number, Number, Number, Number] | None = key(
-        "west, south, east, north in EPSG:4326: the part that is used; null: the whole image", None
+        "west, south, east, north in EPSG:4326: the rectangle that is used; null: the whole image", None
     )
-    bands: tuple[Annotated[Whole, Field(ge=1)], ...] | None = key("bands in use, counted from 1; null: all", None)
-    nodata: Number | None = key("pixel value that stands for no data, where the file does not declare it", None)
+    bands: tuple[Annotated[Integer, Field(ge=1)], ...] | None = key("bands to use, counted from 1; null: all", None)
+    nodata: Number | None = key("nodata value of the image, if the file does not declare it", None)
     legends: dict[str, str] = key(
         "label map's name -> its legend: osm, clc, or a JSON file of classes (name, color, code)", {}
     )

@@ -1,4 +1,4 @@
-"""Statistics of pixel values: what normalises a network's input, and the plainest features of a tile."""
+"""Statistics of pixel values: the normalisation of a network's input, and band statistics as features of a tile."""
 
 import logging
 
@@ -9,12 +9,12 @@ from dataProcessors.tiffreader import TiffReader
 
 log = logging.getLogger(__name__)
 SAMPLE_TILES = 256
-FILLER_SHARE = 0.1  # of a map's pixels; so much of one value in all bands is seldom land ...
-STANDS_OUT = 3  # ... where it is so many times as frequent as the values beside it, else the map has low contrast
+MIN_FILLER_SHARE = 0.1  # share of a map's pixels; one value in all bands of so many pixels is seldom land ...
+MIN_FILLER_PEAK = 3  # ... if it is this many times as frequent as the values next to it; else the map has low contrast
 
 
 def sample_tiles(image: TiffReader, size: int, n: int = SAMPLE_TILES) -> np.ndarray:
-    """n tiles (n, C, size, size) from all over the part of the map in use, the same every time."""
+    """Read n tiles (n, C, size, size) from all over the part of the map in use, the same at every call."""
     size = min(size, image.window.width, image.window.height)
     rng = np.random.default_rng(0)
     high = np.array(image.window[2:]) - size + 1
@@ -22,9 +22,9 @@ def sample_tiles(image: TiffReader, size: int, n: int = SAMPLE_TILES) -> np.ndar
 
 
 def normalisation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Offset (C,) and scale (C,) per band: (x - offset) * scale is what a network takes.
+    """Return offset (C,) and scale (C,) per band: a network's input is (x - offset) * scale.
 
-    uint8 RGB becomes x / 127.5 - 1; any other map gets mean 0 and standard deviation 1 per band, by a sample of it.
+    uint8 RGB becomes x / 127.5 - 1; any other map gets mean 0 and standard deviation 1 per band, estimated by a sample.
     """
     bands = len(image.bands)
     if image.dtype == np.uint8 and bands == 3:
@@ -38,7 +38,7 @@ def normalisation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def warn_about_filler(image: TiffReader, size: int) -> None:
-    """Warn where much of a map has one and the same value in all bands, and nothing says that it stands for no data."""
+    """Log a warning if many pixels have one value in all bands that is probably an undeclared nodata value."""
     tiles = sample_tiles(image, min(size, BLOCK))  # (n, C, h, w)
     suspected = (tiles == tiles[:, :1]).all(1) & ~nodata_mask(tiles, image.fill)  # (n, h, w)
     values, counts = np.unique(tiles[:, 0][suspected], return_counts=True)
@@ -46,17 +46,17 @@ def warn_about_filler(image: TiffReader, size: int) -> None:
         return
     value, most = values[counts.argmax()].item(), counts.max()
     beside = counts[np.isin(values.astype(float), [value - 1, value + 1])]
-    if most >= FILLER_SHARE * suspected.size and (most >= STANDS_OUT * beside).all():
+    if most >= MIN_FILLER_SHARE * suspected.size and (most >= MIN_FILLER_PEAK * beside).all():
         log.warning(
-            "%s: %.0f%% of the pixels are %g in all bands. If that stands for no data, set 'maps.nodata' to it: tiles "
-            "there are trained on and scored otherwise", image.path, 100 * most / suspected.size, value,
+            "%s: %.0f%% of the pixels are %g in all bands. If this means nodata, set 'maps.nodata' to it: else these "
+            "pixels are trained on and scored", image.path, 100 * most / suspected.size, value,
         )  # fmt: skip
 
 
 def band_statistics(tiles: np.ndarray, fill, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation of each band over a tile's pixels with data: (N, C, h, w) -> (N, 2 C) float32.
+    """Return mean and standard deviation of each band over a tile's pixels with data: (N, C, h, w) -> (N, 2 C) float32.
 
-    offset, scale (C,): of the map's normalisation, so that every band counts alike in distances.
+    offset, scale (C,): the map's normalisation, so that every band has the same weight in distances.
     """
     valid = ~nodata_mask(tiles, fill)[:, None]  # (N, 1, h, w)
     number = np.maximum(valid.sum((2, 3)), 1)

@@ -1,4 +1,4 @@
-"""Maps as tiles: GEOMAP names the maps of Germany, TiffReader reads an image map, LabelReader a label map."""
+"""Tiles of maps: GEOMAP lists the maps of Germany, TiffReader reads an image map, LabelReader a label map."""
 
 import hashlib
 import json
@@ -22,21 +22,21 @@ from dataProcessors.prepared.blocks import (
     count_valid,
     nodata_mask,
     overview_step,
-    padded,
+    pad,
 )
 from dataProcessors.prepared.preparation import FORMAT
 from dataProcessors.prepared.prepared_map import open_prepared
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
-from dataProcessors.rasters.opening import naming_path
+from dataProcessors.rasters.opening import add_path_to_errors
 
 log = logging.getLogger(__name__)
-MAX_BATCH_BYTES = 64_000_000  # of pixels, where it is left to us how many tiles to look at together
-DECIMATION = 16  # without a prepared map, the summary comes from every 16th pixel along each axis
+MAX_BATCH_BYTES = 64_000_000  # of the pixels that a method reads at once, if it may choose the number of tiles
+DECIMATION = 16  # without a prepared map, the summary is estimated from every 16th pixel along each axis
 
 
 class GEOMAP(Enum):
-    """The three maps of Germany, where `"maps": "germany"` expects them."""
+    """The three maps of Germany, at the paths where `"maps": "germany"` expects them."""
 
     SENTINEL = "data/s2-de.tif"
     OSM = "data/osm_WGS84.tif"
@@ -49,7 +49,7 @@ class TiffReader:
     Args:
         path: a GeoTIFF with 1 to 20 bands of uint8, int16, uint16 or float32
         bands: bands to read, counted from 1; None: all but alpha
-        nodata: value that stands for no data, where the file does not declare it
+        nodata: the nodata value, if the file does not declare it
         rect: west, south, east, north in EPSG:4326, the part in use; None: the whole image
         cache: folder of prepared maps; None: read windows from the GeoTIFF
         threads: threads that prepare the map, or read windows
@@ -59,7 +59,7 @@ class TiffReader:
 
     def __init__(self, path, *, bands=None, nodata=None, rect=None, cache: Path | str | None = None, threads: int = 1):
         source = ImageSource(path, bands, nodata)
-        with naming_path(source.path):
+        with add_path_to_errors(source.path):
             window = source.grid.window_of(rect)
         self._open(source, window, cache, threads)
 
@@ -73,11 +73,11 @@ class TiffReader:
         self._prepared = None
         if cache is not None:
             self._prepared = open_prepared(source, self.key, around, self._count, Path(cache), threads)
-        self._windows = ThreadPoolExecutor(threads, "windows")  # starts none where a prepared map is read
+        self._windows = ThreadPoolExecutor(threads, "windows")  # threads start only if windows are read
         self.summary = self._decimated_summary(around) if self._prepared is None else self._prepared.summary
 
     def read(self, positions: np.ndarray, size: int) -> np.ndarray:
-        """Tiles (N, C, size, size) in the map's own type, in memory the bands of a pixel side by side (channels_last).
+        """Read tiles (N, C, size, size) in the map's dtype; in memory a pixel's bands lie side by side (channels_last).
 
         Args:
             positions: (N, 2) int, column and row of each tile's upper-left pixel, from the map's upper-left pixel
@@ -99,21 +99,21 @@ class TiffReader:
         tile[:] = self.source.read_window(*position, *tile.shape[:0:-1])
 
     def nodata_share(self, positions: np.ndarray, size: int) -> np.ndarray:
-        """Share of each tile's pixels that have no data: (N,) float."""
+        """Return the nodata share of each tile's pixels: (N,) float."""
         parts = _in_parts(positions, size, len(self.bands) * (1 + self.dtype.itemsize))
         shares = [nodata_mask(self.read(part, size), self.fill).mean((-2, -1)) for part in parts]
         return np.concatenate(shares) if shares else np.zeros(0)
 
     def overview(self) -> tuple[np.ndarray, int, tuple[int, int]]:
-        """The part in use as a small picture (C, h, w), every how-manieth pixel it holds, and its corner's position."""
+        """Return the part in use as a decimated image (C, h, w), the decimation step, and its corner's position."""
         around = self.summary.window
         step = overview_step(around)
         pixels = self.source.read_decimated(around, step) if self._prepared is None else self._prepared.overview
         return np.asarray(pixels), step, around[:2]
 
     def fingerprint(self) -> dict:
-        """What identifies the file that was read: path, bytes, time of change, CRS, size, part in use."""
-        about = _about_file(self.path)
+        """Return what identifies the file: path, bytes, modification time, CRS, the part in use."""
+        about = _file_status(self.path)
         return {
             "path": self.path,
             "bytes": about.st_size if about else None,
@@ -135,10 +135,10 @@ class TiffReader:
         return count_valid(pixels, self.fill, side)
 
     def _decimated_summary(self, around: Window) -> Summary:
-        """Counts estimated from every 16th pixel, by way of the file's overviews where it has any."""
+        """Estimate the counts from every 16th pixel, read from the file's overviews if it has any."""
         rows, columns = block_shape(around)
         side = BLOCK // DECIMATION
-        pixels = padded(self.source.read_decimated(around, DECIMATION), rows * side, columns * side, self.fill)
+        pixels = pad(self.source.read_decimated(around, DECIMATION), rows * side, columns * side, self.fill)
         estimated = self._count(pixels, side) * np.uint16(DECIMATION**2)
         return Summary(around, np.minimum(estimated, block_pixels(around).astype(np.uint16)), exact=False)
 
@@ -148,9 +148,9 @@ class LabelReader(TiffReader):
 
     Args:
         path: a GeoTIFF of any CRS, resolution and extent, holding colours, a palette or class codes
-        name: what the user calls the map
-        image: the image map it is brought onto
-        hint: "osm", "clc", path of a legend file, or None: taken from the file
+        name: the user's name of the map
+        image: the image map to whose grid it is warped
+        hint: "osm", "clc", path of a legend file, or None: found from the file
         cache, threads: as for TiffReader
     Raises:
         MapError: the file is missing or damaged, lies elsewhere, or matches no legend
@@ -161,12 +161,12 @@ class LabelReader(TiffReader):
         source.decode = choose_decoder(source, name, hint, image.window)
         self.legend = source.decode.legend
         about_image = {"crs": str(image.crs), "transform": list(image.transform)}
-        legend = {"legend": [self.legend.names, self.legend.colors, self.legend.codes, source.decode.how]}
+        legend = {"legend": [self.legend.names, self.legend.colors, self.legend.codes, source.decode.description]}
         self._open(source, image.window, cache, threads, **about_image, **legend)
         self._report_share()
 
     def proportions(self, positions: np.ndarray, size: int) -> np.ndarray:
-        """Class proportions (N, K) float32 of tiles; rows of zeros where a tile has no labelled pixel."""
+        """Return the class proportions (N, K) float32 of tiles; a row of zeros if a tile has no labelled pixel."""
         parts = [proportions(self.read(part, size), len(self.legend)) for part in _in_parts(positions, size)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.legend)), np.float32)
 
@@ -176,38 +176,38 @@ class LabelReader(TiffReader):
     def _report_share(self) -> None:
         around = self.summary.window
         share = float(self.summary.counts.sum(dtype=np.int64)) / (around.width * around.height)
-        tell = log.warning if share < 0.9 else log.info
-        tell(f"{self.path}: {share:.1%} of the part in use is labelled; tiles without labels are not scored")
+        log_line = log.warning if share < 0.9 else log.info
+        log_line(f"{self.path}: {share:.1%} of the part in use is labelled; tiles without labels are not scored")
 
 
 def _in_parts(positions: np.ndarray, size: int, pixel_bytes: int = 8) -> list[np.ndarray]:
-    """Positions in parts whose pixels, of so many bytes each, stay under MAX_BATCH_BYTES."""
+    """Split positions into parts whose pixels, of `pixel_bytes` each, stay under MAX_BATCH_BYTES."""
     step = max(1, MAX_BATCH_BYTES // (pixel_bytes * size * size))
     return [positions[i : i + step] for i in range(0, len(positions), step)]
 
 
 def _on_blocks(window: Window) -> Window:
-    """The window with its corner moved up and left onto a multiple of BLOCK."""
+    """Return the window with its corner moved up and left to a multiple of BLOCK."""
     x, y = window.x // BLOCK * BLOCK, window.y // BLOCK * BLOCK
     return Window(x, y, window.x + window.width - x, window.y + window.height - y)
 
 
 def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
-    """Name of a prepared map: changes with the file, the part of it in use, and how its values are read."""
-    about = _about_file(source.path)
+    """Return the name of a prepared map: it changes with the file, the part in use, and how its values are read."""
+    about = _file_status(source.path)
     identity = {
         "path": source.path if about is None else str(Path(source.path).resolve()),
         "bytes": about.st_size if about else None,
         "modified": about.st_mtime_ns if about else None,
         "window": list(window),
         "format": FORMAT,
-        **source.read_as,  # which files beside this one may decide
+        **source.read_settings,  # may include files beside this one
         **parts,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
     return f"{Path(source.path).stem}-{digest[:16]}"
 
 
-def _about_file(path: str):
-    """Size and times of a file; None for one that is read from afar."""
+def _file_status(path: str):
+    """Return size and times of a file; None for a remote file."""
     return os.stat(path) if os.path.exists(path) else None

@@ -89,7 +89,7 @@ def sampling_figure(folder: Path, title: str) -> Figure:
 
     roles = {role: inside(positions) for role, positions in sampled.copy().items()}
     region = Overview(pixels, STEP, tuple(corner.tolist()))
-    return sampling_map(region, maps.area.size, roles, inside(maps.area.cells()), title)
+    return sampling_map(region, maps.area.size, roles, inside(maps.area.reserved_cells()), title)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Batch-norm statistics of a network that was not trained."""
+"""Batch-norm statistics of an untrained network."""
 
 from collections.abc import Iterable
 
@@ -12,13 +12,13 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 def estimate_batchnorm_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Set the running mean and variance of every batch norm to their average over the batches.
 
-    A fresh network normalises with mean 0 and variance 1, which its activations do not have: without this step the
-    untrained baseline would be worse than random weights are. A network without batch norm is left
-    alone, the batches unread.
+    A new network normalises with mean 0 and variance 1, which do not fit its activations: without this step the
+    untrained baseline would score lower than random weights should. A network without batch norm is not changed, and
+    the batches are not read.
 
     Args:
-        network: changed in place; its modes (training or evaluation) and momenta are as before afterwards
-        batches: tiles as the network takes them, batches of more than one tile, all about equally large
+        network: changed in place; its modes (training or evaluation) and momenta are restored
+        batches: tiles as the network takes them, in batches of more than one tile and about equal size
     Raises:
         ValueError: there is no batch
     """
@@ -30,7 +30,7 @@ def estimate_batchnorm_statistics(network: nn.Module, batches: Iterable[Tensor])
     network.eval()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the average of all batches instead of a moving one
+        norm.momentum = None  # a plain average over the batches instead of a moving average
         norm.training = True
     try:
         number = sum(1 for _ in map(network, batches))

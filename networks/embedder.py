@@ -1,4 +1,4 @@
-"""The module that makes embeddings with one of the networks."""
+"""The module that turns tiles into embeddings with one of the networks."""
 
 import torch
 from torch import Tensor, nn
@@ -7,11 +7,11 @@ from torch.nn.functional import normalize
 from networks import freezing, pretrained, zoo
 from networks.normalise import Normalise
 
-MIN_NORM = 1e-6  # a shorter output is not stretched to unit length: its gradient would be as large as it is short
+MIN_NORM = 1e-6  # shorter outputs are not scaled to unit length: their gradients would explode
 
 
 class Embedder(nn.Module):
-    """Raw tiles -> embeddings: normalisation, the backbone, a linear layer, and unit length if wanted.
+    """Raw tiles -> embeddings: normalisation, backbone, linear layer and, if `norm_output`, scaling to unit length.
 
     Args:
         backbone: module with `num_features`; (N, C, H, W) float32 -> (N, num_features)
@@ -35,32 +35,32 @@ class Embedder(nn.Module):
         self.head = nn.Linear(zoo.feature_width(backbone), output_size)
         self.norm_output = norm_output
         self._frozen = freezing.freeze_parts(backbone, freeze)
-        self.train()  # the mode that it says it is in, for the frozen parts too
+        self.train()  # sets the frozen parts to evaluation mode
 
     def train(self, mode: bool = True) -> "Embedder":
-        """Training or evaluation mode; frozen parts stay in evaluation mode, so that no batch-norm statistics move."""
+        """Set training or evaluation mode; frozen parts, with their batch-norm statistics, stay in evaluation mode."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
         return self
 
     def forward(self, tiles: Tensor) -> Tensor:
-        """Tiles (N, C, H, W) in the map's own type (uint8, int16, uint16, float32 ...) -> (N, D) float32."""
+        """Embed tiles (N, C, H, W) of the map's dtype (uint8, int16, uint16, float32 ...) -> (N, D) float32."""
         features = self.backbone(self.normalisation(tiles))  # (N, num_features)
-        # autocast is for the backbone only: embeddings rounded to half precision would tie tiles that differ
+        # autocast only for the backbone: rounded to half precision, embeddings of different tiles would become equal
         with torch.autocast(tiles.device.type, enabled=False):
             embeddings = self.head(features.float())  # (N, D)
             return normalize(embeddings, eps=MIN_NORM) if self.norm_output else embeddings
 
 
 def check(name: str, image_size: int, weights: bool | str, freeze: bool | int) -> None:
-    """Find out before anything that takes long whether a network can be built; the parameters are those of `build`.
+    """Check early whether a network can be built; see `build` for the parameters.
 
     Raises:
-        UserError: in one line, what cannot be and what can
+        UserError: in one line, what is impossible and what is possible
     """
     with zoo.on_meta_device():
-        backbone = zoo.create(name, zoo.PROBED_BANDS, image_size)
+        backbone = zoo.create(name, zoo.PROBE_BANDS, image_size)
     freezing.check(name, backbone, freeze)
     pretrained.check(name, backbone, weights)
 
@@ -76,27 +76,27 @@ def build(
     weights: bool | str = False,
     freeze: bool | int = False,
 ) -> Embedder:
-    """An Embedder on the CPU with the initial weights that the seed gives; global random state is left alone.
+    """Build an Embedder on the CPU with the initial weights that the seed gives; global random state is not changed.
 
     Args:
         name: one of zoo.NETWORKS, or a model of timm
         bands: C of the tiles
         image_size: side of the tiles, pixels
         output_size: D, length of an embedding
-        norm_output: embeddings of unit L2 norm
+        norm_output: scale embeddings to unit L2 norm
         normalisation: for the same number of bands
         seed: of the initial weights
-        weights: of the backbone: False: drawn at random; True: timm's; else the path of a file
-        freeze: train all (False), the head only (True), or the last so many stages and the head
+        weights: of the backbone: False: random; True: timm's; else the path of a file
+        freeze: train everything (False), only the head (True), or the last n stages and the head
     Raises:
         UserError: the name is unknown, the network cannot take the image size or has fewer stages, or the weights
-            cannot be had
-        ValueError: the bands do not fit the normalisation
+            are not available
+        ValueError: the number of bands differs from the normalisation's
     """
     if len(normalisation.offset) != bands:
         raise ValueError(f"The normalisation is for {len(normalisation.offset)} bands, but the tiles have {bands}.")
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # of the CPU alone: torch.manual_seed would reseed every device
+        torch.default_generator.manual_seed(seed)  # only the CPU's: torch.manual_seed would reseed every device
         backbone = pretrained.create(name, bands, image_size, weights)
         freezing.check(name, backbone, freeze)
         return Embedder(backbone, output_size, norm_output, normalisation, freeze)

@@ -1,48 +1,48 @@
-"""Which part of a network is trained: the stages of a backbone, and what stays as it is."""
+"""Which parts of a backbone are trained: its stages, and freezing of parameters."""
 
 from timm.models import group_parameters
 from torch import nn
 
 from config import UserError
 
-TO_STAGE_BEFORE = (99999,)  # timm's sign for parameters that belong to the group before: the norm after the last block
-USUAL_NAMES = {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}  # of parameters, for models that do not tell theirs
+PREVIOUS_STAGE = (99999,)  # timm's mark for parameters of the previous group: the norm after the last block
+DEFAULT_STAGES = {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}  # for models without a group_matcher
 
 
 def stages(backbone: nn.Module) -> list[list[str]]:
-    """Names of the parameters of each stage, in the order of the computation; what comes before them is left out.
+    """Return the parameter names of each stage, in the order of the computation, without those before the first stage.
 
     A stage is one of timm's groups: the part of a convolutional network between two reductions of the resolution (a
-    ResNet and a ConvNeXt have 4, EfficientNet-B0 has 7), or one block of a transformer (DeiT-S has 12). What follows
-    the last one belongs to it. A few models tell timm none.
+    ResNet and a ConvNeXt have 4, EfficientNet-B0 has 7), or one block of a transformer (DeiT-S has 12). Layers after
+    the last stage belong to it. For a few models timm defines no stages.
     """
     try:
         matcher = backbone.group_matcher(coarse=True)
     except (AttributeError, AssertionError, NotImplementedError):
-        matcher = USUAL_NAMES
+        matcher = DEFAULT_STAGES
     if isinstance(matcher, dict):
-        matcher = {**matcher, "rest": [(r".*", TO_STAGE_BEFORE)]}
+        matcher = {**matcher, "rest": [(r".*", PREVIOUS_STAGE)]}
     return list(group_parameters(backbone, matcher).values())[1:]
 
 
 def check(name: str, backbone: nn.Module, freeze: bool | int) -> None:
-    """Raise a UserError if more stages are to be trained than a network has."""
+    """Raise a UserError if `freeze` asks for more trained stages than the network has."""
     if isinstance(freeze, bool):
         return
     number = len(stages(backbone))
     if freeze > number:
         raise UserError(
-            f"'freeze' is {freeze}, but {name} has {number} stages{'' if number else ' that timm knows of'}. "
+            f"'freeze' is {freeze}, but {name} has {number} stages{'' if number else ' defined in timm'}. "
             f"Use {'a smaller number, ' if number else ''}true (train the head only) or false (train all)."
         )
 
 
 def freeze_parts(backbone: nn.Module, freeze: bool | int) -> list[nn.Module]:
-    """Keep parameters from being trained; gives the modules of which none is, for they stay in evaluation mode.
+    """Freeze parameters; return the modules that are completely frozen, which have to stay in evaluation mode.
 
     Args:
         backbone: changed in place
-        freeze: False: nothing; True: all; a number: all but the last so many stages
+        freeze: False: nothing; True: everything; n: all but the last n stages
     """
     if freeze is False:
         return []

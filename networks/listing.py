@@ -1,4 +1,4 @@
-"""What the zoo has, as lines to read."""
+"""The table of networks that `python main.py networks` prints."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -15,32 +15,32 @@ SELECTION = (
     "vit_tiny_patch16_224", "vit_small_patch16_224", "deit_small_patch16_224", "swin_tiny_patch4_window7_224",
     "swinv2_tiny_window8_256",
 )  # fmt: skip
-DEFAULT_SIZE = 96  # pixels; side of the tiles for which networks without a size of their own are counted
+DEFAULT_SIZE = 96  # pixels; tile side at which parameters are counted where a network has no native size
 COLUMNS = ("parameters", "native size", "stages", "timm's weights")
 
 
 def network_table(patterns: list[str]) -> Iterator[str]:
-    """A table of the networks that any pattern fits, line by line as it is made; of a selection if there is none.
+    """Yield a table, line by line, of the networks that match any pattern; of a selection if there is no pattern.
 
     Args:
-        patterns: as file names are matched: `*tiny*`, `vit_*`
+        patterns: with wildcards, as for file names: `*tiny*`, `vit_*`
     Raises:
-        UserError: no network fits
+        UserError: no network matches
     """
     names = [n for n in zoo.names() if any(fnmatchcase(n, p.lower()) for p in patterns)] if patterns else SELECTION
     if not names:
-        raise UserError(f"No network fits {' '.join(patterns)}. Patterns are as of files: '*tiny*', 'vit_*'.")
+        raise UserError(f"No network matches {' '.join(patterns)}. Use patterns as for file names: '*tiny*', 'vit_*'.")
     width = max(map(len, names))
     yield " ".join(["network".ljust(width), *COLUMNS])
     for name in names:
         cells = (cell.rjust(len(column)) for cell, column in zip(_cells(name), COLUMNS))
         yield " ".join([name.ljust(width), *cells])
     if not patterns:
-        yield f"A selection of {len(zoo.names())}. All: python main.py networks '*'; some: '*tiny*' 'vit_*'"
+        yield f"A selection of {len(zoo.names())} networks. All: python main.py networks '*'; some: '*tiny*' 'vit_*'"
 
 
 def _cells(name: str) -> tuple[str, str, str, str]:
-    """Parameters in millions, native side in pixels, stages, and whether timm has weights."""
+    """Return parameters in millions, native side in pixels, number of stages, and whether timm has weights."""
     source = zoo.timm_name(name)
     weights = timm.get_pretrained_cfg(source) if source else None
     size = str(weights.input_size[-1]) if weights else "-"
@@ -48,7 +48,7 @@ def _cells(name: str) -> tuple[str, str, str, str]:
     try:
         with zoo.on_meta_device():
             backbone = timm.create_model(source, num_classes=0) if source else zoo.create(name, 3, DEFAULT_SIZE)
-    except Exception:  # a network that needs more than a name to be made is listed none the less
+    except Exception:  # a network that needs more arguments is listed too
         return "?", size, "?", has_weights
     parameters = sum(parameter.numel() for parameter in backbone.parameters())
     return f"{parameters / 1e6:.1f} M", size, str(len(stages(backbone)) or "-"), has_weights

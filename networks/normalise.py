@@ -1,20 +1,20 @@
-"""From a map's pixel values to a network's input."""
+"""Normalisation of pixel values to the input of a network."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Normalise(nn.Module):
-    """(x - offset) * scale in each band, float32; a pixel without data becomes 0, the middle, in all bands.
+    """(x - offset) * scale in each band, float32; a nodata pixel becomes 0, the middle of the range, in all bands.
 
-    A pixel is without data where all its bands equal `fill`, or any band is not finite.
+    A pixel is nodata where all its bands equal `fill`, or any band is not finite.
 
     Args:
         offset: (C,) floats; for uint8 colours 127.5
         scale: (C,) floats; for uint8 colours 1 / 127.5, which gives [-1, 1]
-        fill: the map's no-data value, None where it has none
+        fill: the map's nodata value, or None
     Raises:
-        ValueError: offset and scale are not of one length, or not finite
+        ValueError: offset and scale differ in length, or are not finite
     """
 
     def __init__(self, offset, scale, fill: float | None = None):
@@ -29,9 +29,9 @@ class Normalise(nn.Module):
             )
 
     def forward(self, tiles: Tensor) -> Tensor:
-        """Tiles (N, C, H, W) of any integer or floating type -> (N, C, H, W) float32."""
+        """Normalise tiles (N, C, H, W) of any integer or floating dtype -> (N, C, H, W) float32."""
         pixels = tiles.float()
-        normalised = pixels.sub(self.offset).mul_(self.scale)  # in place from here on: new memory is what costs most
+        normalised = pixels.sub(self.offset).mul_(self.scale)  # in place from here on: allocating memory costs most
         valid = normalised.isfinite().all(1, keepdim=True)  # (N, 1, H, W)
         if self.fill is not None:
             valid = valid & (pixels != self.fill).any(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Files of tensors, read so that nothing in them can ever run."""
+"""Reads files of tensors so that no code in them can ever run."""
 
 import argparse
 import pickle
@@ -12,12 +12,12 @@ from config import UserError
 
 
 def read_weights(path: str) -> dict:
-    """What a file of weights holds: tensors by name, or dicts of them.
+    """Read a file of weights: tensors by name, or dicts of them.
 
     Args:
-        path: of a safetensors file, or of what torch.save has written
+        path: of a safetensors file, or of a file written by torch.save
     Raises:
-        UserError: it is not there, damaged, of another kind, or holds objects that would have to be run
+        UserError: the file does not exist, is damaged, is of another kind, or holds objects that could run code
     """
     file = Path(path)
     reader = READERS.get(file.suffix.lower())
@@ -25,17 +25,19 @@ def read_weights(path: str) -> dict:
         raise UserError(f"'pretrained' must be true, false, or the path of a {', '.join(READERS)} file. Got {path!r}.")
     try:
         if not file.is_file():
-            raise UserError(f"{path}: there is no such file. 'pretrained' names a file of weights.")
+            raise UserError(f"{path}: there is no such file. 'pretrained' must be the path of a file of weights.")
         content = reader(file)
     except UserError:
         raise
     except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: {_why_refused(file, error)}") from None
-    except Exception as error:  # torch's and safetensors' errors have no class in common
+        raise UserError(f"{path}: {_refusal(file, error)}") from None
+    except Exception as error:  # errors of torch and safetensors have no common base class
         reason = str(error).partition("\n")[0]
-        raise UserError(f"{path}: damaged, or no file of weights ({type(error).__name__}: {reason}).") from None
+        raise UserError(
+            f"{path}: damaged, or not a file of weights ({type(error).__name__}: {reason}). Download it again."
+        ) from None
     if not isinstance(content, dict):
-        raise UserError(f"{path}: holds no weights by name, but a {type(content).__name__}.")
+        raise UserError(f"{path}: must hold a dict of tensors by name. Got {type(content).__name__}.")
     return content
 
 
@@ -45,23 +47,23 @@ def _read_safetensors(file: Path) -> dict:
 
 def _read_torch(file: Path) -> dict:
     if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:  # torch itself does not look at the checksums it writes
+        with zipfile.ZipFile(file) as archive:  # torch does not verify the checksums that it writes
             if archive.testzip() is not None:
-                raise ValueError("its checksums do not fit")
-    with torch.serialization.safe_globals([argparse.Namespace]):  # plain values; DINO and MAE keep their options so
+                raise ValueError("its checksums are wrong")
+    with torch.serialization.safe_globals([argparse.Namespace]):  # plain values; DINO and MAE store their options in it
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _why_refused(file: Path, error: pickle.UnpicklingError) -> str:
+def _refusal(file: Path, error: pickle.UnpicklingError) -> str:
     try:
         objects = torch.serialization.get_unsafe_globals_in_checkpoint(file)
-    except Exception:  # it is asked only where it can tell: the file may be damaged
+    except Exception:  # the file may be damaged
         objects = []
     if not objects:
-        return f"damaged, or no file of weights ({str(error).partition(chr(10))[0]})."
+        return f"damaged, or not a file of weights ({str(error).partition(chr(10))[0]}). Download it again."
     return (
-        f"holds objects that would have to be run to be read ({', '.join(objects[:3])}), so it is refused. "
-        "Save its tensors alone, with safetensors or as a state dict."
+        f"refused, because reading it would run code of the objects in it ({', '.join(objects[:3])}). "
+        "Save only its tensors, with safetensors or as a state dict."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evaluation.scoring import Score
-from storage import atomic_write, writing
+from storage import atomic_write, convert_write_errors
 
 HEADER = ("step", *Score._fields)
 
@@ -59,7 +59,7 @@ class MetricsFile:
         return [Score(*row[1:-2], float(row[-2]), float(row[-1])) for row in remaining]
 
     def _append(self, rows: Iterable[Iterable]):
-        with writing(self.path), self.path.open("a", encoding="utf8", newline="") as file:
+        with convert_write_errors(self.path), self.path.open("a", encoding="utf8", newline="") as file:
             file.write(_csv_text(rows))  # in one call, so that no reader sees half an evaluation
             file.flush()
             os.fsync(file.fileno())

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from config import WITHOUT_EFFECT, Config
+from config import NO_EFFECT_ON_RESULTS, Config
 from dataProcessors.legends.legend import dominant
 from evaluation.scoring import Evaluation, Score
 from evaluation.segmentation import Region
@@ -72,7 +72,7 @@ class Reporter:
 
     def log_config(self, config: Config):
         """Report the resolved config, and the layout of TensorBoard's charts; before everything else."""
-        keys = config.model_dump(exclude=set(WITHOUT_EFFECT))
+        keys = config.model_dump(exclude=set(NO_EFFECT_ON_RESULTS))
         self.tensorboard.log_config(
             f"```json\n{config.to_json()}\n```",
             {key: _table_value(value) for key, value in keys.items()},

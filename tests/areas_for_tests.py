@@ -14,7 +14,7 @@ def reserved_pixels(area, spacing):
     """Return the mask (height, width) of pixels in reserved cells, which are repeated regularly in the whole window."""
     x, y, width, height = area.window
     size, period = area.size, spacing * area.size
-    origin_x, origin_y = area.cells()[0]
+    origin_x, origin_y = area.reserved_cells()[0]
     in_columns = ((np.arange(x, x + width) - origin_x) % period) < 2 * size
     in_rows = ((np.arange(y, y + height) - origin_y) % period) < 2 * size
     return in_rows[:, None] & in_columns

@@ -10,7 +10,7 @@ import pytest
 from pages_for_tests import DOC, PAGES, ROOT, anchors, code_blocks, links, name_of, prose, read, tables
 from pydantic.fields import FieldInfo
 
-from config import CHANGEABLE
+from config import CHANGEABLE_ON_RESUME
 from config.keys import Config
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS
 from config.reading import read_json
@@ -147,7 +147,8 @@ def test_the_config_page_agrees_with_the_code(key):
 
 def test_keys_that_may_change_are_named_where_resuming_is_described():
     section = read(DOC / "runs.md").partition("## Stop and resume")[2].partition("\n## ")[0]
-    assert set(CHANGEABLE) == set(re.findall(r"`(\w+)`", section.partition("may be changed")[0].rpartition("\n\n")[2]))
+    sentence = section.partition("may be changed")[0].rpartition("\n\n")[2]
+    assert set(CHANGEABLE_ON_RESUME) == set(re.findall(r"`(\w+)`", sentence))
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_whole_file_keeps_what_was_there_on_a_full_disk(small_disk):
 
 def test_results_that_are_a_file(tmp_path, monkeypatch):
     (tmp_path / "results").write_text("")
-    with pytest.raises(StorageError, match=r"results: cannot be written: .*results is no folder"):
+    with pytest.raises(StorageError, match=r"results: cannot be written: .*results is not a folder"):
         check_writable(tmp_path / "results")
     check_writable(tmp_path / "elsewhere" / "results")
     assert not (tmp_path / "elsewhere").exists(), "looking leaves no trace"

@@ -1,4 +1,4 @@
-"""What painters work with: the pixels of one cover, brick patterns, and ways to lay colours over each other."""
+"""Tools of the painters: the pixels of one cover, brick patterns, and ways to combine colours."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from dataProcessors.demo.noise import hash32, uniform
 
 
 class Cells(NamedTuple):
-    """Cells of a brick pattern: each pixel's cell as a hash, and the distances to the cell's first corner in pixels."""
+    """Cells of a brick pattern: the hash of each pixel's cell, and distances to the cell's first corner in pixels."""
 
     hash: np.ndarray
     along: np.ndarray
@@ -16,7 +16,7 @@ class Cells(NamedTuple):
 
 
 def cells(u: np.ndarray, v: np.ndarray, length, width, salt) -> Cells:
-    """Bricks `length` long (along u) and `width` wide (along v), every row shifted at random."""
+    """Return bricks `length` long (along u) and `width` wide (along v), every row shifted at random."""
     row = np.floor(v / width)
     start = u + uniform(hash32(row, salt), 3) * length
     column = np.floor(start / length)
@@ -24,36 +24,36 @@ def cells(u: np.ndarray, v: np.ndarray, length, width, salt) -> Cells:
 
 
 class Pixels:
-    """The pixels of one cover in a block: what painters may ask of them, each (n,)."""
+    """The pixels of one cover in a block, with the values that painters use, each (n,)."""
 
     def __init__(self, block, at: np.ndarray):
         row, column = np.divmod(at.astype(np.int32), np.int32(block.width))
         self.x, self.y = column + np.int32(block.x0), row + np.int32(block.y0)
         self.u, self.v, self.border, self.coast = (a.ravel()[at] for a in (block.u, block.v, block.border, block.coast))
         self.patch, self.parcel = block.patch.ravel()[at], block.parcel.ravel()[at]
-        self.sheets = block.ground.sheets
+        self.sheets = block.landscape.sheets
         self.contrast = 0.6 + 0.9 * self.of_patch(11)
 
     def of_patch(self, salt: int) -> np.ndarray:
-        """A number in [0, 1) for each patch (about 1 km across)."""
+        """Return a number in [0, 1) for each patch (about 1 km across)."""
         return uniform(self.patch, salt)
 
     def of_parcel(self, salt: int) -> np.ndarray:
-        """A number in [0, 1) for each parcel (a field)."""
+        """Return a number in [0, 1) for each parcel (a field)."""
         return uniform(self.parcel, salt)
 
     def noise(self, name: str, shift: int = 0) -> np.ndarray:
-        """A texture sheet of mean 0 and standard deviation 1; each patch sees its own part of it."""
+        """Return a texture sheet's values, mean 0 and standard deviation 1; each patch uses its own part of it."""
         own = (self.patch >> np.uint32(9)).view(np.int32)
         x, y = self.x + own, self.y + (own >> np.int32(10))
         return self.sheets.at(name, x + np.int32(shift), y + np.int32(7 * shift))
 
     def wide_noise(self, name: str, shift: int = 0) -> np.ndarray:
-        """The same, continuous over patches: for what knows no patches."""
+        """Return values of a texture sheet that are continuous across patches."""
         return self.sheets.at(name, self.x + np.int32(shift), self.y + np.int32(7 * shift))
 
     def cells(self, length: float, width: float, salt: int, bend: float = 0.0) -> Cells:
-        """A brick pattern along the district's field strips, its lines bent by up to about `bend` pixels."""
+        """Return a brick pattern along the district's field strips, its lines bent by up to about `bend` pixels."""
         u, v = self.u, self.v
         if bend:
             u, v = u + np.float32(bend) * self.noise("w128", 9), v + np.float32(bend) * self.noise("w128", 77)
@@ -61,41 +61,41 @@ class Pixels:
 
 
 def ramp(colours, t: np.ndarray) -> np.ndarray:
-    """(n, 3) colours at t in [0, 1] along a list of colours, in 1024 steps."""
+    """Return (n, 3) colours at t in [0, 1] along a list of colours, in 1024 steps."""
     stops = np.linspace(0, 1, len(colours))
     table = np.stack([np.interp(np.linspace(0, 1, 1024), stops, band) for band in zip(*colours)], 1).astype(np.float32)
     return np.take(table, np.clip(t * np.float32(1023), 0, 1023).astype(np.intp), axis=0)
 
 
 def choose(colours, t: np.ndarray) -> np.ndarray:
-    """(n, 3) one of a list of colours for each t in [0, 1)."""
+    """Return (n, 3) colours: one of a list of colours for each t in [0, 1)."""
     return np.take(np.asarray(colours, np.float32), (t * np.float32(len(colours))).astype(np.intp), axis=0)
 
 
-def over(base: np.ndarray, colour, share) -> np.ndarray:
-    """Lay a colour (or (n, 3) colours) over the base; share (n,) in [0, 1] or bool."""
+def blend(base: np.ndarray, colour, share) -> np.ndarray:
+    """Blend a colour (or (n, 3) colours) over the base; share (n,) in [0, 1] or bool is the opacity."""
     share = np.asarray(share, np.float32)[:, None]
     return base + (np.asarray(colour, np.float32) - base) * share
 
 
-def shaded(base: np.ndarray, change: np.ndarray) -> np.ndarray:
+def shade(base: np.ndarray, change: np.ndarray) -> np.ndarray:
     """Brighten or darken: change (n,) 0.1 is 10 % brighter."""
     return base * np.maximum(1 + np.asarray(change, np.float32), 0.2)[:, None]
 
 
 def ridge(noise: np.ndarray, width: float) -> np.ndarray:
-    """Winding lines, 1 on the line to 0 beside it, where smooth noise passes through 0."""
+    """Return winding lines where smooth noise crosses 0: 1 on a line to 0 beside it."""
     return np.clip(1.5 - np.abs(noise) / np.float32(width), 0, 1)
 
 
 def edge(cell: Cells, length: float, width: float) -> np.ndarray:
-    """Distance in pixels to the nearest border of a brick."""
+    """Return the distance in pixels to the nearest border of a brick."""
     along = np.minimum(cell.along, np.float32(length) - cell.along)
     return np.minimum(along, np.minimum(cell.across, np.float32(width) - cell.across))
 
 
-def soft(distance: np.ndarray, width: float) -> np.ndarray:
-    """1 at a border to 0 at `width` pixels from it."""
+def fade(distance: np.ndarray, width: float) -> np.ndarray:
+    """Return 1 at a border, falling to 0 at `width` pixels from it."""
     return np.clip(1 - distance / np.float32(width), 0, 1)
 
 

@@ -1,4 +1,4 @@
-"""The demo landscape as three GeoTIFFs: the image and its two label maps, each on a grid of its own."""
+"""Writes the demo landscape as three GeoTIFFs: the image and two label maps, each on a grid of its own."""
 
 from pathlib import Path
 
@@ -22,15 +22,15 @@ WEST, NORTH = 460_000.0, 5_980_000.0  # UTM zone 32N metres of the image's upper
 IMAGE_CRS, OSM_CRS, CLC_CRS = CRS.from_epsg(32632), CRS.from_epsg(4326), CRS.from_epsg(3035)
 OSM_PIXEL = 1.2e-4  # degrees
 CLC_PIXEL = 100.0  # metres
-CLC_SMALLEST = 25  # pixels, that is 25 ha, the minimum mapping unit of CORINE Land Cover
-NODES = 32  # pixels between two places whose coordinates are transformed exactly
-ROWS = 256  # rows written at a time
+CLC_SMALLEST = 25  # pixels, 25 ha: the minimum mapping unit of CORINE Land Cover
+NODES = 32  # pixels between two nodes, whose coordinates are transformed exactly
+ROWS = 256  # rows that are written at once
 WHITE = 255
 NOTICE = "SYNTHETIC: generated landscape for demonstration, no real place, not from any satellite or survey"
 
 
 def write_image(path: Path, scene: Scene, tags: dict[str, str]) -> None:
-    """The image: uint8 RGB, 10 m, EPSG:32632, with overviews."""
+    """Write the image: uint8 RGB, 10 m, EPSG:32632, with overviews."""
     size = len(scene.image)
     transform = from_origin(WEST, NORTH, PIXEL, PIXEL)
     with _create(path, size, size, IMAGE_CRS, transform, tags) as out:
@@ -40,12 +40,12 @@ def write_image(path: Path, scene: Scene, tags: dict[str, str]) -> None:
 
 
 def write_osm(path: Path, scene: Scene, seed: int, tags: dict[str, str]) -> None:
-    """The OSM label map: EPSG:4326, OSM colours, white where nothing is mapped, borders off by one to three pixels."""
+    """Write the OSM label map: EPSG:4326, OSM colours, white where unmapped, borders shifted by one to three pixels."""
     colours = _cover_colours(builtin_legends()["osm"], [cover.osm for cover in COVERS.values()])
     west, south, east, north = _bounds(scene, OSM_CRS)
     width, height = round((east - west) / OSM_PIXEL), round((north - south) / OSM_PIXEL)
     transform = from_origin(west, north, OSM_PIXEL, OSM_PIXEL)
-    x, y = _image_places(OSM_CRS, transform, width, height)
+    x, y = _landscape_pixels(OSM_CRS, transform, width, height)
     _misplace(x, y, seed)
     with _create(path, width, height, OSM_CRS, transform, tags) as out:
         for top in range(0, height, ROWS):
@@ -54,28 +54,31 @@ def write_osm(path: Path, scene: Scene, seed: int, tags: dict[str, str]) -> None
 
 
 def write_clc(path: Path, scene: Scene, tags: dict[str, str]) -> None:
-    """The CLC label map: EPSG:3035, 100 m, CLC colours, nothing smaller than 25 ha, white outside."""
+    """Write the CLC label map: EPSG:3035, 100 m, CLC colours, no area below 25 ha, white outside."""
     legend = builtin_legends()["clc"]
     west, south, east, north = _bounds(scene, CLC_CRS)
     west, north = np.floor(west / CLC_PIXEL) * CLC_PIXEL, np.ceil(north / CLC_PIXEL) * CLC_PIXEL
     width, height = int(np.ceil((east - west) / CLC_PIXEL)), int(np.ceil((north - south) / CLC_PIXEL))
-    fine = 5  # samples a side within each pixel
+    fine = 5  # samples per pixel along each axis
     samples = from_origin(west, north, CLC_PIXEL / fine, CLC_PIXEL / fine)
-    x, y = _image_places(CLC_CRS, samples, width * fine, height * fine)
+    x, y = _landscape_pixels(CLC_CRS, samples, width * fine, height * fine)
     cover = _lookup(scene.cover, *_between(x, y, np.arange(height * fine), np.arange(width * fine)))
-    codes = generalised(cover.reshape(height, fine, width, fine).swapaxes(1, 2).reshape(height, width, -1))
+    codes = generalise(cover.reshape(height, fine, width, fine).swapaxes(1, 2).reshape(height, width, -1))
     colours = np.full((1000, 3), WHITE, np.uint8)
     colours[list(legend.codes)] = legend.colors
     with _create(path, width, height, CLC_CRS, from_origin(west, north, CLC_PIXEL, CLC_PIXEL), tags) as out:
         _write_rows(out, 0, colours[codes])
 
 
-def generalised(samples: np.ndarray) -> np.ndarray:
-    """CLC codes (H, W) from cover indices sampled inside each pixel (H, W, S): the commonest code around, mixed codes
-    where fields lie among other land, then no area under CLC_SMALLEST pixels; 0 where more than half is outside."""
+def generalise(samples: np.ndarray) -> np.ndarray:
+    """Return CLC codes (H, W) from cover indices sampled inside each pixel (H, W, S).
+
+    First the most frequent code around, then mixed codes where fields lie among other land, then no area under
+    CLC_SMALLEST pixels; 0 if more than half of a pixel lies outside.
+    """
     height, width, per_pixel = samples.shape
     found = sorted({cover.clc for cover in COVERS.values()})
-    rank = np.full(256, len(found))  # of UNMAPPED
+    rank = np.full(256, len(found))  # rank of UNMAPPED
     rank[: len(COVERS)] = [found.index(cover.clc) for cover in COVERS.values()]
     pixel = np.arange(height * width).reshape(height, width, 1) * (len(found) + 1)
     counts = np.bincount((pixel + rank[samples]).ravel(), minlength=height * width * (len(found) + 1))
@@ -88,12 +91,12 @@ def generalised(samples: np.ndarray) -> np.ndarray:
 
 
 def _around(share: np.ndarray) -> np.ndarray:
-    """Mean over about 300 m."""
+    """Return the mean over about 300 m."""
     return ndimage.gaussian_filter(share.astype(np.float32), 0.9)
 
 
 def _mixed_farmland(codes: np.ndarray, shares: dict[int, np.ndarray]) -> np.ndarray:
-    """242 where no use of farmland prevails, 243 where woods and scrub lie among farmland."""
+    """Set code 242 where no use of farmland dominates, 243 where woods and scrub lie among farmland."""
     fields, wild = (211, 221, 222, 231), (311, 312, 313, 321, 322, 324, 411)
     farmed = [ndimage.gaussian_filter(shares[code], 2.5) for code in fields]
     natural = ndimage.gaussian_filter(sum(shares[code] for code in wild), 2.5)
@@ -103,7 +106,7 @@ def _mixed_farmland(codes: np.ndarray, shares: dict[int, np.ndarray]) -> np.ndar
 
 
 def _without_small_areas(codes: np.ndarray) -> np.ndarray:
-    """Every connected area below CLC_SMALLEST pixels becomes what is nearest to it."""
+    """Replace every connected area below CLC_SMALLEST pixels by the nearest other code."""
     small = np.zeros(codes.shape, bool)
     for code in np.unique(codes[codes > 0]):
         areas, _ = ndimage.label(codes == code)
@@ -116,20 +119,20 @@ def _without_small_areas(codes: np.ndarray) -> np.ndarray:
 
 
 def _cover_colours(legend, names: list[str]) -> np.ndarray:
-    """(256, 3) uint8 colour of each cover index, white for the rest."""
+    """Return the (256, 3) uint8 colour of each cover index, white for the others."""
     table = np.full((256, 3), WHITE, np.uint8)
     table[: len(names)] = [legend.colors[legend.names.index(name)] for name in names]
     return table
 
 
 def _bounds(scene: Scene, crs: CRS) -> tuple[float, float, float, float]:
-    """West, south, east, north of the landscape, its margin included, in another CRS."""
+    """Return west, south, east, north of the landscape, including its margin, in another CRS."""
     west, north, side = WEST - MARGIN * PIXEL, NORTH + MARGIN * PIXEL, len(scene.cover) * PIXEL
     return transform_bounds(IMAGE_CRS, crs, west, north - side, west + side, north)
 
 
-def _image_places(crs: CRS, transform, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Landscape column and row (float32) of every NODES-th pixel centre of another grid, its end included."""
+def _landscape_pixels(crs: CRS, transform, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return landscape column and row (float32) of every NODES-th pixel centre of another grid, up to its end."""
     columns, rows = np.meshgrid(np.arange(0, width + NODES, NODES), np.arange(0, height + NODES, NODES))
     across, down = transform.c + transform.a * (columns.ravel() + 0.5), transform.f + transform.e * (rows.ravel() + 0.5)
     east, north = transform_points(crs, IMAGE_CRS, across, down)
@@ -139,7 +142,7 @@ def _image_places(crs: CRS, transform, width: int, height: int) -> tuple[np.ndar
 
 
 def _misplace(x: np.ndarray, y: np.ndarray, seed: int) -> None:
-    """Move the places of the nodes, as careless surveyors would: smoothly, mostly by 1 to 3 pixels, in place."""
+    """Shift the nodes as an inaccurate survey would: smoothly, mostly by 1 to 3 pixels, in place."""
     rng = np.random.default_rng([seed, 314])
     for places in (x, y):
         shift = 1.3 * smooth_noise(rng, max(places.shape), 3)[: places.shape[0], : places.shape[1]]
@@ -147,7 +150,7 @@ def _misplace(x: np.ndarray, y: np.ndarray, seed: int) -> None:
 
 
 def _between(x: np.ndarray, y: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of whole rows and columns from those of the nodes, bilinearly."""
+    """Interpolate the coordinates of whole rows and columns between the nodes, bilinearly."""
     row, down = np.divmod(rows, NODES)
     column, across = np.divmod(columns, NODES)
     down, across = (down / NODES).astype(np.float32)[:, None], (across / NODES).astype(np.float32)
@@ -156,7 +159,7 @@ def _between(x: np.ndarray, y: np.ndarray, rows: np.ndarray, columns: np.ndarray
 
 
 def _lookup(cover: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Cover index at each place; UNMAPPED outside the landscape."""
+    """Return the cover index at each point; UNMAPPED outside the landscape."""
     column, row = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
     last = len(cover) - 1
     outside = (column < 0) | (row < 0) | (column > last) | (row > last)
@@ -165,7 +168,7 @@ def _lookup(cover: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _create(path: Path, width: int, height: int, crs: CRS, transform, tags: dict[str, str]):
-    """A new tiled RGB GeoTIFF that says it is synthetic."""
+    """Create a tiled RGB GeoTIFF whose tags declare it synthetic."""
     out = rasterio.open(
         path, "w", driver="GTiff", width=width, height=height, count=3, dtype="uint8", crs=crs, transform=transform,
         photometric="RGB", tiled=True, blockxsize=256, blockysize=256, compress="deflate", zlevel=1, predictor=2,
@@ -176,5 +179,5 @@ def _create(path: Path, width: int, height: int, crs: CRS, transform, tags: dict
 
 
 def _write_rows(out, top: int, colours: np.ndarray) -> None:
-    """Write (rows, width, 3) colours from row `top` on."""
+    """Write (rows, width, 3) colours, starting at row `top`."""
     out.write(np.moveaxis(colours, 2, 0), window=Window(0, top, out.width, len(colours)))

@@ -1,13 +1,13 @@
-"""Randomness that depends on a place only: hashes of whole numbers, smooth noise on a grid, periodic texture sheets."""
+"""Randomness that depends only on the place: hashes of integers, smooth noise on a grid, periodic texture sheets."""
 
 import numpy as np
 
 SHEET = 1024  # period of a texture sheet in pixels, a power of two so that wrapping is a bit mask
-PITCH = SHEET + 512  # side of the array that holds a sheet: it begins again after its end, so that windows are slices
+PITCH = SHEET + 512  # side of the array of a sheet, which repeats its start at the end, so that windows are slices
 
 
 def hash32(*parts) -> np.ndarray:
-    """Mix whole numbers (arrays or ints of any sign, broadcast) into uniformly distributed uint32."""
+    """Mix integers (arrays or ints of any sign, broadcast) into uniformly distributed uint32."""
     mixed = np.uint32(0x9E3779B9)
     for part in parts:
         if getattr(part, "dtype", None) != np.uint32:
@@ -19,13 +19,13 @@ def hash32(*parts) -> np.ndarray:
 
 
 def uniform(hashed: np.ndarray, salt: int) -> np.ndarray:
-    """One float32 in [0, 1) for each uint32 of `hashed`; another salt (0..255) gives independent numbers."""
+    """Return one float32 in [0, 1) for each uint32 of `hashed`; another salt (0..255) gives independent numbers."""
     mixed = (hashed ^ np.uint32(salt * 0x01000193)) * np.uint32(0x85EBCA6B)
     return ((mixed ^ (mixed >> np.uint32(15))) >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
 
 
 def spline_weights(at: np.ndarray, nodes: int) -> np.ndarray:
-    """(N, nodes) float32: weights of the uniform cubic B-spline with a node at 0, 1, .. at each place `at` (N,)."""
+    """Return (N, nodes) float32: weights of the uniform cubic B-spline with nodes at 0, 1, .. for points `at` (N,)."""
     first = np.floor(at).astype(np.int64)
     t = at - first
     weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], 1) / 6
@@ -36,7 +36,10 @@ def spline_weights(at: np.ndarray, nodes: int) -> np.ndarray:
 
 
 def smooth_noise(rng: np.random.Generator, side: int, wavelength: float, octaves: int = 1) -> np.ndarray:
-    """(side, side) float32 noise, standard deviation about 1, features of `wavelength` cells; an octave halves both."""
+    """Return (side, side) float32 noise, standard deviation about 1, features of `wavelength` cells.
+
+    Each octave halves wavelength and amplitude.
+    """
     total = np.zeros((side, side), np.float32)
     for octave in range(octaves):
         step = max(wavelength / 2**octave / 2, 1.0)
@@ -49,7 +52,8 @@ def smooth_noise(rng: np.random.Generator, side: int, wavelength: float, octaves
 class Sheets:
     """Textures of mean 0, standard deviation 1 and period SHEET along both axes: (PITCH, PITCH) float32, by name.
 
-    w3 .. w64 hold one wavelength in pixels each, `rough` all of them, `swell` waves that run one way, `white` none.
+    w3 .. w128 have one wavelength in pixels each, `rough` has all of them, `swell` waves in one direction, `white` is
+    white noise.
     """
 
     WAVELENGTHS = (3, 5, 8, 16, 32, 64, 128)
@@ -70,11 +74,11 @@ class Sheets:
         return ((sheet - sheet.mean()) / sheet.std()).astype(np.float32)
 
     def window(self, name: str, x0: int, y0: int, width: int, height: int) -> np.ndarray:
-        """(height, width) view of a sheet, at most 512 each way, its upper-left pixel at (x0, y0) of the landscape."""
+        """Return a (height, width) view of a sheet, at most 512 each way, from pixel (x0, y0) of the landscape on."""
         top, left = y0 % SHEET, x0 % SHEET
         return self.by_name[name][top : top + height, left : left + width]
 
     def at(self, name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """(n,) values of a sheet at places (n,) int32 of the landscape."""
+        """Return (n,) values of a sheet at points (n,) int32 of the landscape."""
         wrap = np.int32(SHEET - 1)
         return np.take(self.by_name[name].ravel(), (y & wrap) * np.int32(PITCH) + (x & wrap))

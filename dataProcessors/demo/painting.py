@@ -1,11 +1,11 @@
-"""How each cover looks at 10 m: colours that overlap between covers, structure that tells them apart.
+"""The painter of each cover at 10 m: colours overlap between covers, structure distinguishes them.
 
-A painter takes the pixels of one cover and gives their colours (n, 3) float32, 0..255, as a true-colour rendering of
-Sentinel-2 shows a temperate country in early summer. Brightness and tone vary from patch to patch and parcel to parcel
-within every cover, so that a mean colour says little; rows, crowns, blocks, creeks and terraces say more.
+A painter takes the pixels of one cover and returns their colours (n, 3) float32, 0..255, as a true-colour rendering of
+Sentinel-2 shows a temperate country in early summer. Within every cover, brightness and tone vary between patches and
+parcels, so that a mean colour says little; rows, crowns, blocks, creeks and terraces say more.
 """
 
-from dataProcessors.demo import built, countryside
+from dataProcessors.demo import built_up, countryside
 
 PAINTERS = {
     "arable": countryside.arable,
@@ -26,14 +26,14 @@ PAINTERS = {
     "bog": countryside.bog,
     "salt marsh": countryside.salt_marsh,
     "tidal flat": countryside.tidal_flat,
-    "centre": built.centre,
-    "suburb": built.suburb,
-    "industry": built.industry,
-    "park": built.park,
-    "sports": built.sports,
-    "quarry": built.quarry,
-    "dump": built.dump,
-    "construction": built.construction,
+    "centre": built_up.centre,
+    "suburb": built_up.suburb,
+    "industry": built_up.industry,
+    "park": built_up.park,
+    "sports": built_up.sports,
+    "quarry": built_up.quarry,
+    "dump": built_up.dump,
+    "construction": built_up.construction,
     "river": countryside.river,
     "lake": countryside.lake,
     "estuary": countryside.river,

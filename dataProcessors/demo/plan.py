@@ -1,4 +1,4 @@
-"""Who uses the land: districts of one character a few km across, patches of one cover inside them, villages, roads."""
+"""Land use: districts of one kind a few km across, patches of one cover inside them, villages, roads."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,14 @@ import numpy as np
 from rasterio.features import rasterize
 from scipy.spatial import Delaunay
 
-from dataProcessors.demo.covers import CHARACTERS, COVERS, INDEX, UNMAPPED, members
+from dataProcessors.demo.covers import COVERS, DISTRICT_KINDS, INDEX, UNMAPPED, members
 from dataProcessors.demo.noise import hash32, smooth_noise
 from dataProcessors.demo.terrain import STEP, Terrain
 
 CELL = 4  # pixels per cell of the plan
 DISTRICT = 560  # pixels between district centres
 PATCH = 92  # pixels between patch centres
-VILLAGE_REACH = 230  # pixels a road between two settlements spans at most
+VILLAGE_REACH = 230  # largest length of a road between two settlements, in pixels
 CORES = {"suburb": 0.62, "mixed": 0.16, "lake": 0.10, "industry": 0.07, "quarry": 0.05}  # small objects in patches
 
 
@@ -23,7 +23,7 @@ class Plan:
 
     Attributes:
         cover: (n, n) uint8 cover index
-        mapped: (n, n) uint8 cover index as a mapper drew it: patches mistaken, small objects missing, UNMAPPED gaps
+        mapped: (n, n) uint8 cover index on a label map: some patches wrong, small objects missing, UNMAPPED gaps
         district: (n, n) uint8 or uint16 district number
         patch: (n, n) uint32, a hash of the patch
         angle, width: per district, orientation (radians) and width (pixels) of its field strips
@@ -40,10 +40,10 @@ class Plan:
 
 
 def make_plan(rng: np.random.Generator, terrain: Terrain, side: int) -> Plan:
-    """Plan of a square of `side` pixels over its terrain."""
+    """Return the plan of a square of `side` pixels on its terrain."""
     districts, patches = _seeds(rng, side, DISTRICT, 0.34), _seeds(rng, side, PATCH, 0.4)
-    character = _characters(rng, districts, terrain, side)
-    home, from_centre = _nearest(*patches.reshape(-1, 2).T, districts, DISTRICT)  # district of each patch
+    character = _district_kinds(rng, districts, terrain, side)
+    home, from_centre = _nearest(*patches.reshape(-1, 2).T, districts, DISTRICT)  # home: district of each patch
     cover, core, radius = _patch_covers(rng, character[home], from_centre)
     cells = side // CELL + 2
     bend = [smooth_noise(rng, cells, 190 / CELL, 4) * 26 for _ in range(2)]
@@ -65,14 +65,14 @@ def make_plan(rng: np.random.Generator, terrain: Terrain, side: int) -> Plan:
 
 
 def _seeds(rng: np.random.Generator, side: int, spacing: float, jitter: float) -> np.ndarray:
-    """(n, n, 2) seeds x, y of a jittered grid that reaches one spacing beyond the square on every side."""
+    """Return (n, n, 2) seeds x, y of a jittered grid that reaches one spacing beyond the square on every side."""
     count = int(np.ceil(side / spacing)) + 2
     y, x = np.mgrid[:count, :count] - 0.5
     return (np.stack([x, y], 2) + rng.uniform(-jitter, jitter, (count, count, 2))).astype(np.float32) * spacing
 
 
 def _nearest(x: np.ndarray, y: np.ndarray, seeds: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
-    """Flat index of the nearest seed of a jittered grid, and the distance to it, for places x, y (N,)."""
+    """Return the flat index of the nearest seed of a jittered grid, and the distance to it, for points x, y (N,)."""
     count = len(seeds)
     column = np.clip(np.floor(x / spacing + 1).astype(np.int32), 1, count - 2)
     row = np.clip(np.floor(y / spacing + 1).astype(np.int32), 1, count - 2)
@@ -88,24 +88,24 @@ def _nearest(x: np.ndarray, y: np.ndarray, seeds: np.ndarray, spacing: float) ->
 
 
 def _at(field: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Values of a terrain field at points (..., 2) in pixels."""
+    """Return the values of a terrain field at points (..., 2) in pixels."""
     nodes = np.clip(np.round(points / STEP).astype(int), 0, len(field) - 1)
     return field[nodes[..., 1], nodes[..., 0]]
 
 
-def _characters(rng: np.random.Generator, seeds: np.ndarray, terrain: Terrain, side: int) -> np.ndarray:
-    """Index into CHARACTERS for each district: quotas on land, each filled with the districts that suit it best."""
+def _district_kinds(rng: np.random.Generator, seeds: np.ndarray, terrain: Terrain, side: int) -> np.ndarray:
+    """Return an index into DISTRICT_KINDS per district: each kind gets its share of the land, where it suits best."""
     points = seeds.reshape(-1, 2)
     height = _at(terrain.elevation, points)
     height = (height - height.mean()) / (height.std() + 1e-6)
     inside = ((points > 0) & (points < side)).all(1) & (_at(terrain.coast, points) > -100)
-    shares = np.array([kind.share for kind in CHARACTERS.values()])
+    shares = np.array([kind.share for kind in DISTRICT_KINDS.values()])
     shares /= shares.sum()
-    chosen = rng.choice(len(shares), len(points), p=shares)  # by chance off shore and outside
+    chosen = rng.choice(len(shares), len(points), p=shares)  # random in the sea and outside
     free = np.flatnonzero(inside)
-    for kind in np.argsort(shares):  # rarest first; the commonest takes what is left
+    for kind in np.argsort(shares):  # rarest first; the most frequent kind gets the rest
         quota = max(1, round(shares[kind] * inside.sum())) if kind != shares.argmax() else len(free)
-        suits = -list(CHARACTERS.values())[kind].lowland * height[free] + rng.normal(0, 1.2, len(free))
+        suits = -list(DISTRICT_KINDS.values())[kind].lowland * height[free] + rng.normal(0, 1.2, len(free))
         taken = np.argsort(-suits, kind="stable")[:quota]
         chosen[free[taken]] = kind
         free = np.delete(free, taken)
@@ -113,23 +113,23 @@ def _characters(rng: np.random.Generator, seeds: np.ndarray, terrain: Terrain, s
 
 
 def _patch_covers(rng: np.random.Generator, character: np.ndarray, from_centre: np.ndarray) -> tuple:
-    """For each patch its cover, the cover of the small object at its heart and that object's radius (0: none)."""
-    shares = np.zeros((len(CHARACTERS), len(COVERS)))
-    for row, kind in enumerate(CHARACTERS.values()):
+    """Return per patch its cover, the cover of the small object at its centre, and that object's radius (0: none)."""
+    shares = np.zeros((len(DISTRICT_KINDS), len(COVERS)))
+    for row, kind in enumerate(DISTRICT_KINDS.values()):
         for name, share in kind.covers.items():
             shares[row, INDEX[name]] = share
     limits = np.cumsum(shares / shares.sum(1, keepdims=True), 1)
     cover = (rng.random(len(character))[:, None] > limits[character]).sum(1).clip(0, len(COVERS) - 1)
-    town = members("centre", "suburb")[cover] & (character == list(CHARACTERS).index("city"))
+    town = members("centre", "suburb")[cover] & (character == list(DISTRICT_KINDS).index("city"))
     cover[town] = np.where(from_centre[town] < 190, INDEX["centre"], INDEX["suburb"])
-    settled = np.array([c.villages for c in CHARACTERS.values()])[character]
+    settled = np.array([c.villages for c in DISTRICT_KINDS.values()])[character]
     core = rng.choice([INDEX[name] for name in CORES], len(cover), p=list(CORES.values()))
     radius = np.where(rng.random(len(cover)) < settled * 1.6, rng.uniform(9, 30, len(cover)), 0)
     return cover.astype(np.uint8), core.astype(np.uint8), radius.astype(np.float32)
 
 
 def _mistakes(rng: np.random.Generator, cover: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Covers of the patches as mapped: 2 % mistaken, 1.5 % left out; and whether the small object is on the map."""
+    """Return the mapped cover of each patch (2 % wrong, 1.5 % UNMAPPED), and whether its small object is mapped."""
     draw = rng.random(len(cover))
     mapped = np.where(draw < 0.02, rng.permutation(cover), cover)
     mapped = np.where(draw > 0.985, UNMAPPED, mapped)
@@ -137,7 +137,7 @@ def _mistakes(rng: np.random.Generator, cover: np.ndarray, radius: np.ndarray) -
 
 
 def _roads(rng, patches, cover, core, radius, terrain: Terrain, side: int) -> np.ndarray:
-    """Winding roads between neighbouring settlements that do not cross the sea or a lake; major ones between towns."""
+    """Return winding roads between neighbouring settlements without crossing sea or lakes; major ones between towns."""
     town = members("suburb", "centre", "industry", "construction")
     settled = town[cover] | (town[core] & (radius > 0))
     settled &= (_at(terrain.coast, patches) > 10) & (_at(terrain.lake, patches) < 0)

@@ -1,4 +1,4 @@
-"""The demo landscape pixel by pixel, in blocks that are each a pure function of their place."""
+"""The pixels of the demo landscape, in blocks that each depend only on their place."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from dataProcessors.demo.painting import PAINTERS
 from dataProcessors.demo.plan import CELL, make_plan
 from dataProcessors.demo.terrain import STEP, make_terrain, river_margin
 
-BLOCK = 448  # pixels a side
-HALO = 3  # pixels around a block that shadows and the point spread reach in from
+BLOCK = 448  # side of a block in pixels
+HALO = 3  # pixels around a block whose shadows and point spread reach into it
 OTHER_CROP = np.full(256, INDEX["arable"], np.uint8)
 OTHER_CROP[INDEX["arable"]] = INDEX["pasture"]
 MARGIN = 64  # pixels of landscape around the image, so that the label maps reach beyond it
@@ -23,12 +23,12 @@ MARGIN = 64  # pixels of landscape around the image, so that the label maps reac
 
 @dataclass(frozen=True)
 class Scene:
-    """An image and what lies under it.
+    """The image of the landscape and its covers.
 
     Attributes:
         image: (size, size, 3) uint8
         cover: (size + 2 MARGIN, size + 2 MARGIN) uint8, cover index
-        mapped: the same as a mapper drew it, UNMAPPED where nothing was drawn
+        mapped: the same for the label maps, UNMAPPED where nothing is mapped
     """
 
     image: np.ndarray
@@ -36,8 +36,8 @@ class Scene:
     mapped: np.ndarray
 
 
-class Ground:
-    """All that blocks are made from; read only."""
+class Landscape:
+    """The data that all blocks are computed from; read-only."""
 
     def __init__(self, size: int, seed: int):
         rng = np.random.default_rng([seed, 2718])
@@ -49,35 +49,35 @@ class Ground:
 
 
 def make_scene(size: int, seed: int, progress=None) -> Scene:
-    """A landscape whose image has `size` x `size` pixels; equal arguments give equal arrays.
+    """Return a landscape whose image has `size` x `size` pixels; equal arguments give equal arrays.
 
     Args:
-        progress: called with (blocks done, blocks in all) after each block, or None
+        progress: called with (blocks done, total blocks) after each block, or None
     """
-    with threadpool_limits(1, "blas"):  # many small products: more threads would only wait for one another
-        return _make_scene(Ground(size, seed), size, progress)
+    with threadpool_limits(1, "blas"):  # many small matrix products: more threads would only wait for each other
+        return _make_scene(Landscape(size, seed), size, progress)
 
 
-def _make_scene(ground: Ground, size: int, progress) -> Scene:
-    """All blocks of the scene, by two threads."""
-    scene = Scene(np.zeros((size, size, 3), np.uint8), *np.zeros((2, ground.side, ground.side), np.uint8))
-    corners = [(x, y) for y in range(0, ground.side, BLOCK) for x in range(0, ground.side, BLOCK)]
+def _make_scene(landscape: Landscape, size: int, progress) -> Scene:
+    """Compute all blocks of the scene with two threads."""
+    scene = Scene(np.zeros((size, size, 3), np.uint8), *np.zeros((2, landscape.side, landscape.side), np.uint8))
+    corners = [(x, y) for y in range(0, landscape.side, BLOCK) for x in range(0, landscape.side, BLOCK)]
     with ThreadPoolExecutor(2) as pool:
-        for done, _ in enumerate(pool.map(partial(_fill_block, ground, scene), corners), 1):
+        for done, _ in enumerate(pool.map(partial(_fill_block, landscape, scene), corners), 1):
             if progress:
                 progress(done, len(corners))
     return scene
 
 
-def _fill_block(ground: Ground, scene: Scene, corner: tuple[int, int]) -> None:
+def _fill_block(landscape: Landscape, scene: Scene, corner: tuple[int, int]) -> None:
     """Compute the block with this upper-left corner and put it into the scene."""
     left, top = corner
-    right, bottom = min(left + BLOCK, ground.side), min(top + BLOCK, ground.side)
-    block = Block(ground, left - HALO, top - HALO, right - left + 2 * HALO, bottom - top + 2 * HALO)
+    right, bottom = min(left + BLOCK, landscape.side), min(top + BLOCK, landscape.side)
+    block = Block(landscape, left - HALO, top - HALO, right - left + 2 * HALO, bottom - top + 2 * HALO)
     inner = slice(HALO, -HALO), slice(HALO, -HALO)
     scene.cover[top:bottom, left:right] = block.cover[inner]
     scene.mapped[top:bottom, left:right] = block.mapped[inner]
-    limit = ground.side - MARGIN
+    limit = landscape.side - MARGIN
     rows = slice(max(top, MARGIN), min(bottom, limit))
     columns = slice(max(left, MARGIN), min(right, limit))
     if rows.start < rows.stop and columns.start < columns.stop:
@@ -87,35 +87,35 @@ def _fill_block(ground: Ground, scene: Scene, corner: tuple[int, int]) -> None:
 
 
 def _shifted(part: slice, origin: int) -> slice:
-    """The same part counted from another origin."""
+    """Return the same slice relative to another origin."""
     return slice(part.start - origin, part.stop - origin)
 
 
 class Block:
     """Covers and colours of a rectangle of the landscape whose upper-left pixel is (x0, y0)."""
 
-    def __init__(self, ground: Ground, x0: int, y0: int, width: int, height: int):
-        self.ground, self.x0, self.y0, self.width, self.height = ground, x0, y0, width, height
+    def __init__(self, landscape: Landscape, x0: int, y0: int, width: int, height: int):
+        self.landscape, self.x0, self.y0, self.width, self.height = landscape, x0, y0, width, height
         self.x = np.arange(x0, x0 + width, dtype=np.float32)[None]
         self.y = np.arange(y0, y0 + height, dtype=np.float32)[:, None]
-        plan = ground.plan
+        plan = landscape.plan
         here = self._plan_cell(self.x + 5 * self.sheet("rough"), self.y + 5 * self.sheet("rough", 311))
         self.patch = plan.patch.ravel()[here]
         self._lay_out_parcels(plan.district.ravel()[here])
         there = self._plan_cell(*self.parcel_centre)
         draw = uniform(self.parcel, 1)
         swapped, mistaken = draw < 0.06, draw > 0.97
-        self.coast = self.field(ground.terrain.coast) + 3 * self.sheet("w64") + 1.5 * self.sheet("rough", 97)
+        self.coast = self.field(landscape.terrain.coast) + 3 * self.sheet("w64") + 1.5 * self.sheet("rough", 97)
         self.cover = _merge(plan.cover.ravel(), here, there, swapped)
         self.mapped = _merge(plan.mapped.ravel(), here, there, swapped | mistaken)
         self._flood()
 
     def sheet(self, name: str, shift: int = 0) -> np.ndarray:
-        """A texture sheet over the block, (height, width); another shift gives another part of the sheet."""
-        return self.ground.sheets.window(name, self.x0 + shift, self.y0 + 3 * shift, self.width, self.height)
+        """Return a texture sheet over the block, (height, width); another shift gives another part of the sheet."""
+        return self.landscape.sheets.window(name, self.x0 + shift, self.y0 + 3 * shift, self.width, self.height)
 
     def field(self, field: np.ndarray) -> np.ndarray:
-        """A terrain field over the block, (height, width)."""
+        """Return a terrain field over the block, (height, width)."""
         rows = slice(max(self.y0 // STEP - 1, 0), (self.y0 + self.height) // STEP + 4)
         columns = slice(max(self.x0 // STEP - 1, 0), (self.x0 + self.width) // STEP + 4)
         part = field[rows, columns]
@@ -124,18 +124,18 @@ class Block:
         return down @ part @ across.T
 
     def _plan_cell(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Flat index of the plan's cell at x, y (pixels)."""
-        side = np.int32(len(self.ground.plan.cover))
+        """Return the flat index of the plan's cell at x, y (pixels)."""
+        side = np.int32(len(self.landscape.plan.cover))
         row = np.clip((y * np.float32(1 / CELL)).astype(np.int32), 0, side - 1)
         column = np.clip((x * np.float32(1 / CELL)).astype(np.int32), 0, side - 1)
         return row * side + column
 
     def _lay_out_parcels(self, district: np.ndarray) -> None:
-        """Coordinates along (u) and across (v) the district's field strips; each pixel's parcel, its centre and border.
+        """Set coordinates along (u) and across (v) the field strips, and each pixel's parcel, its centre and border.
 
         A strip is cut into lengths, and a length into one to four parcels side by side.
         """
-        plan = self.ground.plan
+        plan = self.landscape.plan
         cos, sin, width = np.cos(plan.angle)[district], np.sin(plan.angle)[district], plan.width[district]
         length = 1.9 * width
         x, y = self.x + 2.5 * self.sheet("w128"), self.y + 2.5 * self.sheet("w128", 517)
@@ -149,15 +149,15 @@ class Block:
         du, dv = length / 2 - piece.along, narrow / 2 - across
         self.parcel_centre = self.x + du * cos - dv * sin, self.y + du * sin + dv * cos
 
-    def _of_ground(self, whole: np.ndarray) -> np.ndarray:
-        """The block's part of a (side, side) array, which is continued beyond its borders."""
-        last = self.ground.side - 1
+    def _landscape_part(self, whole: np.ndarray) -> np.ndarray:
+        """Return the block's part of a (side, side) array; pixels beyond its borders repeat the border."""
+        last = self.landscape.side - 1
         return whole[np.clip(self.y.astype(np.int32), 0, last), np.clip(self.x.astype(np.int32), 0, last)]
 
     def _flood(self) -> None:
-        """Lay rivers, lakes, the sea and its shore over the covers; rivers are mapped a pixel narrower on each side."""
-        terrain, coast = self.ground.terrain, self.coast
-        river = self._of_ground(self.ground.river_margin)
+        """Set rivers, lakes, the sea and its shore in the covers; rivers are mapped a pixel narrower on each side."""
+        terrain, coast = self.landscape.terrain, self.coast
+        river = self._landscape_part(self.landscape.river_margin)
         lake = self.field(terrain.lake)
         tidal = self.field(terrain.tidal) + 0.1 * self.sheet("rough", 150) + 0.04 * self.sheet("w32", 30) > 0
         reach = coast + 14 * self.sheet("w128", 41) + 5 * self.sheet("w32", 5)  # shore belts of uneven width
@@ -176,7 +176,7 @@ class Block:
                 np.copyto(cover, INDEX[name], where=where)
 
     def image(self) -> np.ndarray:
-        """(height, width, 3) uint8 colours: painted covers, roads, shadows, light, haze, point spread, sensor noise."""
+        """Return (height, width, 3) uint8 colours: covers, roads, shadows, light, haze, point spread, sensor noise."""
         colour = np.zeros((self.height * self.width, 3), np.float32)
         present = np.bincount(self.cover.ravel(), minlength=len(COVERS))
         for index, name in enumerate(COVERS):
@@ -186,7 +186,7 @@ class Block:
         colour = colour.reshape(self.height, self.width, 3)
         self._draw_roads(colour)
         land = ~WATER[self.cover]
-        light = np.where(land, self.field(self.ground.terrain.shade) * (0.86 + 0.28 * uniform(self.patch, 7)), 1)
+        light = np.where(land, self.field(self.landscape.terrain.shade) * (0.86 + 0.28 * uniform(self.patch, 7)), 1)
         tall = TALL[self.cover].astype(np.float32)
         shadow = np.zeros_like(tall)
         shadow[:-1, :-1] = np.clip(tall[1:, 1:] - tall[:-1, :-1], 0, 1) * 0.3
@@ -197,8 +197,8 @@ class Block:
         return np.clip(colour, 0, 255).astype(np.uint8)
 
     def _draw_roads(self, colour: np.ndarray) -> None:
-        """Roads over the land's colours, in place; bridges over rivers, none over other water."""
-        road = self._of_ground(self.ground.plan.roads)
+        """Draw roads on the land's colours, in place, with bridges over rivers but not over other water."""
+        road = self._landscape_part(self.landscape.plan.roads)
         open_water = WATER[self.cover] & (self.cover != INDEX["river"])
         for kind, weight, tone in ((1, 0.6, (136, 130, 118)), (2, 0.95, (150, 146, 140))):
             where = (road == kind) & ~open_water
@@ -206,11 +206,11 @@ class Block:
 
 
 def _merge(plan: np.ndarray, here: np.ndarray, there: np.ndarray, swapped: np.ndarray) -> np.ndarray:
-    """Covers from the plan: whole parcels where a pixel and its parcel's centre are both cultivated, else as they lie.
+    """Return covers from the plan: whole parcels where a pixel and its parcel's centre are cultivated, else the plan's.
 
     Args:
         here, there: plan cell of each pixel and of its parcel's centre
-        swapped: cultivated parcels that are used otherwise than the land around them
+        swapped: cultivated parcels whose use differs from the land around them
     """
     cover, parcel = plan[here], plan[there]
     farmed = CULTIVATED[cover]
@@ -220,7 +220,7 @@ def _merge(plan: np.ndarray, here: np.ndarray, there: np.ndarray, swapped: np.nd
 
 
 def _spread(colour: np.ndarray) -> np.ndarray:
-    """Point spread of the sensor: (height, width, bands) blurred by a small bell along both axes."""
+    """Apply the sensor's point spread: blur (height, width, bands) slightly along both axes."""
     for _ in range(2):
         spread = np.float32(0.56) * colour
         spread[1:-1] += np.float32(0.22) * (colour[2:] + colour[:-2])

@@ -1,4 +1,4 @@
-"""The ground of the demo landscape: coast, hills, lakes, and the rivers that follow from them."""
+"""The terrain of the demo landscape: coast, hills, lakes, and the rivers that result from them."""
 
 import heapq
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dataProcessors.demo.noise import smooth_noise
 STEP = 8  # pixels between two nodes of the terrain's fields
 SEA_SHARE = 0.11
 LAKE_SHARE = 0.035
-SOURCE_CELLS = 90  # river cells (160 m) that drain together where a stream begins
+SOURCE_CELLS = 90  # drained area, in cells of 160 m, at which a stream starts
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Terrain:
         elevation: height above the sea in metres (hills only, 0 at sea)
         shade: illumination of the slopes, 1 on level ground
         tidal: positive where the coast is muddy, negative where it is sandy
-        rivers: (points (n, 2) x, y in pixels; half widths (n,) in pixels) each, downstream
+        rivers: for each river, downstream: (points (n, 2) x, y in pixels, half widths (n,) in pixels)
     """
 
     coast: np.ndarray
@@ -36,7 +36,7 @@ class Terrain:
 
 
 def make_terrain(rng: np.random.Generator, side: int) -> Terrain:
-    """Terrain under a square of `side` pixels."""
+    """Return the terrain of a square of `side` pixels."""
     nodes = side // STEP + 4
     coast = _coast(rng, nodes)
     hills = smooth_noise(rng, nodes, 1400 / STEP, 6)
@@ -53,7 +53,7 @@ def make_terrain(rng: np.random.Generator, side: int) -> Terrain:
 
 
 def _coast(rng: np.random.Generator, nodes: int) -> np.ndarray:
-    """Signed distance to a coast in the north-west, with bays, headlands and islands; the sea takes SEA_SHARE."""
+    """Return the signed distance to a coast in the north-west, with bays and islands; the sea covers SEA_SHARE."""
     x = np.linspace(0, 1, nodes, dtype=np.float32)
     height = 2.2 * (x + 0.55 * x[:, None]) + 0.55 * smooth_noise(rng, nodes, 1800 / STEP, 7)
     land = height > np.quantile(height, SEA_SHARE)
@@ -62,7 +62,7 @@ def _coast(rng: np.random.Generator, nodes: int) -> np.ndarray:
 
 
 def _rivers(rng: np.random.Generator, ground: np.ndarray, coast: np.ndarray, step: int) -> list:
-    """Courses of all streams over `ground`, whose cells are `step` pixels wide, meandering, wider downstream."""
+    """Return the courses of all streams over `ground`, in cells of `step` pixels: winding, wider downstream."""
     width = ground.shape[1]
     receiver, order = _drainage(ground + rng.random(ground.shape, np.float32), coast < 0)
     area = np.ones(len(receiver), np.float32)
@@ -83,7 +83,7 @@ def _rivers(rng: np.random.Generator, ground: np.ndarray, coast: np.ndarray, ste
 
 
 def _drainage(ground: np.ndarray, sea: np.ndarray) -> tuple[list[int], list[int]]:
-    """The cell each cell drains into (-1: out), and an order in which every cell comes after the one it drains into.
+    """Return the cell each cell drains into (-1: out), and an order of the cells in which that cell comes first.
 
     Priority flood (Barnes et al. 2014, arXiv:1511.04463).
     """
@@ -111,7 +111,7 @@ def _drainage(ground: np.ndarray, sea: np.ndarray) -> tuple[list[int], list[int]
 
 
 def _follow(cell: int, receiver: list[int], visited: np.ndarray, land: np.ndarray) -> list[int]:
-    """Cells from a source down to the first one that another course already holds, or out of the land."""
+    """Return the cells from a source down to the first one of another course, or out of the land."""
     cells = [cell]
     while not visited[cell] and receiver[cell] >= 0 and land[cell]:
         visited[cell] = True
@@ -121,7 +121,7 @@ def _follow(cell: int, receiver: list[int], visited: np.ndarray, land: np.ndarra
 
 
 def _course(cells: list[int], area: np.ndarray, width: int, step: int, bends: list) -> tuple[np.ndarray, np.ndarray]:
-    """Points every 0.7 cells along the cells, smoothed and bent, and half widths that grow with the drained area."""
+    """Return points every 0.7 cells, smoothed and bent, and half widths that grow with the drained area."""
     y, x = np.divmod(np.asarray(cells), width)
     along = np.linspace(0, len(cells) - 1, round(len(cells) / 0.7))
     smooth = [np.interp(along, np.arange(len(cells)), _ease(c.astype(float))) for c in (x, y)]
@@ -132,14 +132,14 @@ def _course(cells: list[int], area: np.ndarray, width: int, step: int, bends: li
 
 
 def _ease(values: np.ndarray) -> np.ndarray:
-    """Moving average that leaves both ends where they are, so that tributaries still meet their river."""
+    """Smooth values but keep both ends, so that tributaries still meet their river."""
     eased = ndimage.gaussian_filter1d(values, 2.2, mode="nearest")
     fade = np.minimum(np.arange(len(values)), np.arange(len(values))[::-1]) / 4
     return values + (eased - values) * np.clip(fade, 0, 1)
 
 
 def river_margin(rivers: list, side: int) -> np.ndarray:
-    """(side, side) int8: distance to the nearest river bank in quarter pixels, negative on the water, at most 100."""
+    """Return (side, side) int8: quarter pixels to the nearest river bank, negative on the water, at most 100."""
     margin = np.full((side, side), 100, np.int8)
     for points, half in rivers:
         for (x0, y0), (x1, y1), radius in zip(points[:-1], points[1:], half[1:]):
@@ -155,7 +155,7 @@ def river_margin(rivers: list, side: int) -> np.ndarray:
 
 
 def _segment_distance(x: np.ndarray, y: np.ndarray, dx: float, dy: float) -> np.ndarray:
-    """(len(y), len(x)) distance to the segment from (0, 0) to (dx, dy)."""
+    """Return the (len(y), len(x)) distance to the segment from (0, 0) to (dx, dy)."""
     x, y = x.astype(np.float32)[None], y.astype(np.float32)[:, None]
     along = np.clip((x * dx + y * dy) / max(dx * dx + dy * dy, 1e-6), 0, 1)
     return np.hypot(x - along * dx, y - along * dy)

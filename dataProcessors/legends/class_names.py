@@ -1,4 +1,4 @@
-"""Class names of a raster file in its side car, PATH.aux.xml, as GDAL and GIS programs read and write it."""
+"""Class names of a raster file in its sidecar file, PATH.aux.xml, as GDAL and GIS programs read and write it."""
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
@@ -6,24 +6,24 @@ from pathlib import Path
 
 from dataProcessors.rasters.opening import MapError
 
-PIXEL_VALUE, NAME = 5, 2  # GDAL's numbers for what a column of an attribute table holds
+PIXEL_VALUE, NAME = 5, 2  # GDAL's usage numbers of an attribute table's columns
 
 
 def category_names(path: str) -> dict[int, str]:
-    """Pixel value -> class name from the file's side car (PATH.aux.xml): its category names or attribute table."""
+    """Read pixel value -> class name from the sidecar file (PATH.aux.xml): its category names or attribute table."""
     sidecar = Path(f"{path}.aux.xml")
     if not sidecar.exists():
         return {}
     try:
         return _names(ElementTree.parse(sidecar).getroot().find("PAMRasterBand"))
     except ElementTree.ParseError as error:
-        raise MapError(f"{sidecar}: not valid XML ({error}). Get the file again, or remove it.") from None
-    except (OSError, ValueError, LookupError, OverflowError) as error:  # of files, numbers, encodings and short rows
-        raise MapError(f"{sidecar}: cannot be read ({error}). Get the file again, or remove it.") from None
+        raise MapError(f"{sidecar}: not valid XML ({error}). Copy the file again, or remove it.") from None
+    except (OSError, ValueError, LookupError, OverflowError) as error:  # from files, numbers, encodings and short rows
+        raise MapError(f"{sidecar}: cannot be read ({error}). Copy the file again, or remove it.") from None
 
 
 def category_names_xml(names: Sequence[str]) -> str:
-    """The side car of a raster file whose pixel values 0, 1, ... stand for classes of these names."""
+    """Return the sidecar file of a raster whose pixel values 0, 1, ... are classes with these names."""
     root = ElementTree.Element("PAMDataset")
     band = ElementTree.SubElement(root, "PAMRasterBand", band="1")
     categories = ElementTree.SubElement(band, "CategoryNames")

@@ -1,4 +1,4 @@
-"""Class indices as a GeoTIFF that GIS programs show with its classes' colours and names."""
+"""Writes class indices as a GeoTIFF that GIS programs show with the colours and names of the classes."""
 
 from pathlib import Path
 
@@ -13,20 +13,20 @@ from storage import atomic_write, write_text
 
 
 def write_class_raster(path: Path, classes: np.ndarray, legend: Legend, crs: CRS, transform: Affine) -> None:
-    """Write class indices (H, W) uint8, NO_LABEL where there is none, as path, and their names as path.aux.xml.
+    """Write class indices (H, W) uint8, NO_LABEL where unlabelled, to `path`, and the class names to path.aux.xml.
 
     Args:
         path: of the GeoTIFF
         classes: of the pixels
         legend: names and colours of the classes
-        crs: coordinate system
+        crs: coordinate reference system
         transform: (column, row) -> coordinates, from the upper-left pixel
     Raises:
-        StorageError: the disk refuses it
+        StorageError: the disk refuses a write
     """
     height, width = classes.shape
     colours = {value: (*colour, 255) for value, colour in enumerate(legend.colors)}
-    with MemoryFile() as memory:  # GDAL is silent where a disk is full as it closes a file
+    with MemoryFile() as memory:  # GDAL reports no error if the disk is full when it closes a file
         with memory.open(
             driver="GTiff", width=width, height=height, count=1, dtype="uint8", nodata=NO_LABEL,
             crs=crs, transform=transform, photometric="palette", compress="deflate",

@@ -1,4 +1,4 @@
-"""Decodes a map, in pieces on several threads, into the files of a prepared map."""
+"""Decodes a map, in chunks on several threads, into the files of a prepared map."""
 
 import json
 import logging
@@ -12,26 +12,26 @@ import numpy as np
 from tqdm import tqdm
 
 from dataProcessors.legends.label_source import LabelSource
-from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, padded
+from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, pad
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
-FORMAT = 3  # of the prepared files; a change of their meaning needs another number
-CAN_WRITE_OUT = hasattr(os, "posix_fadvise")
+FORMAT = 3  # version of the prepared files; increase it when their content changes
+CAN_START_WRITEBACK = hasattr(os, "posix_fadvise")
 
 
 class Preparation:
-    """A map that is being decoded into a folder.
+    """Decodes a map into a folder.
 
     Args:
         source: the map
-        window: part of its grid to decode; its corner lies on a multiple of BLOCK
+        window: part of its grid to decode; its upper-left corner is a multiple of BLOCK
         count: pixels (C, h, w) of whole blocks -> counts (K, rows, columns)
-        folder: to write to; there is nothing in it yet
+        folder: empty folder to write to
     Raises:
-        MapError: the disk has no room for it
+        MapError: there is not enough free disk space
     """
 
     def __init__(
@@ -43,16 +43,16 @@ class Preparation:
         shape = (rows, columns, BLOCK, BLOCK, bands)
         _check_space(source.path, folder.parent, int(np.prod(shape)) * dtype.itemsize)
         self._blocks = _BlockFile(folder / "blocks.npy", dtype, shape)
-        self._counts: dict[tuple[int, int], np.ndarray] = {}  # of the chunk whose first block lies there
+        self._counts: dict[tuple[int, int], np.ndarray] = {}  # (row, column) of a chunk's first block -> its counts
         self._step = overview_step(window)
         self._overview = np.zeros((bands, rows * BLOCK // self._step, columns * BLOCK // self._step), dtype)
 
     def run(self, threads: int) -> None:
-        """Decode all of it.
+        """Decode the whole window.
 
         Raises:
             MapError: the source is damaged
-            OSError: the disk refuses it
+            OSError: the disk refuses a write
         """
         pixels, name = self.window.width * self.window.height, Path(self.source.path).name
         bar = tqdm(total=pixels, unit="px", unit_scale=True, desc=f"preparing {name}", disable=None)
@@ -67,20 +67,20 @@ class Preparation:
         self._write_summary()
 
     def _prepare(self, chunk: Window) -> int:
-        """Decode a part; gives its number of pixels."""
+        """Decode a chunk; return its number of pixels."""
         pixels = _whole_blocks(self.source, chunk)
         row, column = (chunk.y - self.window.y) // BLOCK, (chunk.x - self.window.x) // BLOCK
         self._blocks.write(row, column, _in_blocks(pixels))
         self._counts[row, column] = self.count(pixels)
-        thinned = pixels[:, :: self._step, :: self._step]
+        decimated = pixels[:, :: self._step, :: self._step]
         top, left = row * BLOCK // self._step, column * BLOCK // self._step
-        self._overview[:, top : top + thinned.shape[1], left : left + thinned.shape[2]] = thinned
+        self._overview[:, top : top + decimated.shape[1], left : left + decimated.shape[2]] = decimated
         return chunk.width * chunk.height
 
     def _write_summary(self) -> None:
         height, width = (-(-side // self._step) for side in (self.window.height, self.window.width))
         np.save(self.folder / "overview.npy", self._overview[:, :height, :width])
-        inside = block_pixels(self.window).astype(np.uint16)  # of a block; the rest only fills it up
+        inside = block_pixels(self.window).astype(np.uint16)  # of each block; the rest is padding
         counts = np.minimum(_joined(self._counts, *block_shape(self.window)), inside)
         np.save(self.folder / "counts.npy", counts)
         about = {"source": self.source.path, "window": list(self.window), "block": BLOCK, "format": FORMAT}
@@ -88,9 +88,10 @@ class Preparation:
 
 
 class _BlockFile:
-    """A .npy file of blocks, written part by part from any thread; its place on the disk is taken beforehand.
+    """A .npy file of blocks, written part by part from any thread; its disk space is allocated first.
 
-    Written, not mapped: twice as fast, and a full or broken disk is an error then and no end of the process.
+    It is written, not memory-mapped: twice as fast, and a full or broken disk raises an error instead of killing the
+    process.
     """
 
     def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]):
@@ -103,18 +104,18 @@ class _BlockFile:
 
     def write(self, row: int, column: int, part: np.ndarray) -> None:
         """Write blocks (rows, columns, y, x, C), the first of them at this row and column."""
-        with open(self.path, "rb+") as file:  # buffered: writes on where the system took only a part
+        with open(self.path, "rb+") as file:  # buffered: repeats where the system wrote only a part
             for each, blocks in enumerate(part, row):
                 start = self.offset + (each * self.columns + column) * blocks[0].nbytes
                 file.seek(start)
                 file.write(blocks)
                 file.flush()
-                if CAN_WRITE_OUT:  # the system begins to now, beside the decoding, instead of at the end
+                if CAN_START_WRITEBACK:  # starts writing to disk now, during decoding, instead of at the end
                     os.posix_fadvise(file.fileno(), start, blocks.nbytes, os.POSIX_FADV_DONTNEED)
 
 
 def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
-    """Parts of the window, each whole blocks of ours and, where possible, of the source, whose blocks start at 0, 0."""
+    """Yield chunks of the window: whole blocks of ours and, if possible, of the source, whose blocks start at 0, 0."""
     height, width = (max(-(-side // BLOCK) * BLOCK, BLOCK) for side in chunk)
     right, bottom = window.x + window.width, window.y + window.height
     for y in range(window.y // height * height, bottom, height):
@@ -124,16 +125,16 @@ def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
 
 
 def _whole_blocks(source: ImageSource | LabelSource, chunk: Window) -> np.ndarray:
-    """The chunk's pixels (C, h, w), filled up to whole blocks at its right and lower edge."""
+    """Read the chunk's pixels (C, h, w), padded to whole blocks at its right and lower edge."""
     pixels = source.read_window(*chunk)
     rows, columns = block_shape(chunk)
     if pixels.shape[1:] == (rows * BLOCK, columns * BLOCK):
         return pixels
-    return padded(pixels, rows * BLOCK, columns * BLOCK, source.fill)
+    return pad(pixels, rows * BLOCK, columns * BLOCK, source.fill)
 
 
 def _in_blocks(pixels: np.ndarray) -> np.ndarray:
-    """Pixels (C, h, w) of whole blocks as blocks (rows, columns, y, x, C)."""
+    """Reshape pixels (C, h, w) of whole blocks to blocks (rows, columns, y, x, C)."""
     rows, columns = pixels.shape[1] // BLOCK, pixels.shape[2] // BLOCK
     blocks = np.empty((rows, columns, BLOCK, BLOCK, len(pixels)), pixels.dtype)
     for band, plane in enumerate(pixels):
@@ -151,7 +152,7 @@ def _joined(counts: dict[tuple[int, int], np.ndarray], rows: int, columns: int) 
 
 def _check_space(path: str, cache: Path, needed: int) -> None:
     free = shutil.disk_usage(cache).free
-    log.info("%s is decoded once into %s: %.2f GB", path, cache, needed / 1e9)
+    log.info("%s: preparing the map in %s (%.2f GB, done once)", path, cache, needed / 1e9)
     if needed > free:
         raise MapError(
             f"{cache}: preparing {path} needs {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free. "

@@ -1,4 +1,4 @@
-"""Prepared maps: a map decoded once into a file of uncompressed blocks, from which any tile is a copy of memory.
+"""Prepared maps: a map decoded once into a file of uncompressed blocks, from which tiles are copied in memory.
 
 The bands of a pixel lie side by side, as a network in channels_last layout takes them:
 a row of a tile is then one piece of memory to copy instead of one per band.
@@ -11,7 +11,7 @@ import os
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from tokenize import TokenError  # of a damaged header of a .npy file
+from tokenize import TokenError  # raised for a damaged header of a .npy file
 
 import numpy as np
 
@@ -21,32 +21,32 @@ from dataProcessors.prepared.preparation import Preparation
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import MapError
-from storage import discard_folder, rename_folder, temporary_folder, writing
+from storage import convert_write_errors, remove_folder, rename_folder, temporary_folder
 
 try:
     import resource
-except ImportError:  # not on every system
+except ImportError:  # not available on every system
     resource = None
 
 log = logging.getLogger(__name__)
 CAN_PREFETCH = hasattr(os, "posix_fadvise") and hasattr(resource, "RUSAGE_THREAD")
-# what opening a prepared map may end in if a file is missing, cut off, or another one
+# errors of opening a prepared map if a file is missing, truncated or not as expected
 DAMAGE_ERRORS = (
     FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, KeyError, EOFError, TypeError, TokenError,
 )  # fmt: skip
 
 
 class PreparedMap:
-    """Blocks and summary of a prepared map, as they lie in its folder.
+    """Blocks and summary of a prepared map, read from its folder.
 
     The pixels stay in the file, mapped into memory: private memory does not grow with the map.
 
     Args:
         folder: of the prepared map
-        window, dtype, bands: what it must hold
+        window, dtype, bands: what the folder must hold
     Raises:
-        DAMAGE_ERRORS: a file is missing, cut off, or another one
-        OSError: the system refuses to open it
+        DAMAGE_ERRORS: a file is missing, truncated or not as expected
+        OSError: the operating system cannot open a file
     """
 
     def __init__(self, folder: Path, window: Window, dtype: np.dtype, bands: int):
@@ -62,18 +62,18 @@ class PreparedMap:
         expected += (bands, -(-window.height // step), -(-window.width // step)), dtype
         if found != expected:
             raise ValueError(f"holds {found} instead of {expected}")
-        # while batches still come from the disk their blocks are announced; in memory that would only cost time
+        # prefetch only while batches still come from the disk; for blocks in memory it would only cost time
         self._from_disk = CAN_PREFETCH
         self._descriptor = os.open(folder / "blocks.npy", os.O_RDONLY)
         weakref.finalize(self, os.close, self._descriptor)
-        self._lines = np.asarray(self.blocks).reshape(*self.blocks.shape[:3], -1)  # plain arrays are cut up faster
+        self._lines = np.asarray(self.blocks).reshape(*self.blocks.shape[:3], -1)  # faster to slice than a memmap
 
     def read(self, positions: np.ndarray, size: int, out: np.ndarray) -> np.ndarray:
         """Copy the tiles at positions (N, 2), all inside the window, into out (N, size, size, C)."""
         bands = out.shape[-1]
         blocks, tiles = self._lines, out.reshape(len(out), size, size * bands)
         corners = positions - self.window[:2]
-        read_before = _read_from_disk()
+        read_before = _disk_reads()
         if self._from_disk:
             self._prefetch(corners, size)
         for tile, (x, y) in zip(tiles, corners.tolist()):
@@ -90,11 +90,11 @@ class PreparedMap:
                     ]
                     filled, column, left = filled + width, column + 1, 0
                 filled_rows, row, top = filled_rows + height, row + 1, 0
-        self._from_disk = _read_from_disk() > read_before
+        self._from_disk = _disk_reads() > read_before
         return out
 
     def _prefetch(self, corners: np.ndarray, size: int) -> None:
-        """Have the system read the blocks of all tiles at once: much faster than one by one, when they are copied."""
+        """Ask the system to read the blocks of all tiles at once: much faster than one by one while they are copied."""
         columns, block_bytes = self.blocks.shape[1], self.blocks[0, 0].nbytes
         first, last = corners // BLOCK, (corners + size - 1) // BLOCK
         for column, row, to_column, to_row in np.concatenate([first, last], 1).tolist():
@@ -104,8 +104,8 @@ class PreparedMap:
                 os.posix_fadvise(self._descriptor, start, length, os.POSIX_FADV_WILLNEED)
 
 
-def _read_from_disk() -> int:
-    """What this thread has read from disks so far, in units of the system; 0 on systems that do not tell."""
+def _disk_reads() -> int:
+    """Return how much this thread has read from disks, in the system's units; 0 on systems without this count."""
     return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock if CAN_PREFETCH else 0
 
 
@@ -117,49 +117,49 @@ def open_prepared(
     cache: Path,
     threads: int,
 ) -> PreparedMap:
-    """The prepared map `key`, made first if it does not lie in `cache` yet, and anew if what lies there is damaged.
+    """Open the prepared map `key`; prepare it first if it is not in `cache`, or again if it is damaged.
 
-    It is made under a temporary name and renamed when whole, so a broken-off preparation leaves nothing that could be
-    taken for a map, and two runs that prepare the same map at the same time both end well.
+    It is prepared under a temporary name and renamed when complete, so an interrupted preparation leaves nothing that
+    looks like a prepared map, and two runs that prepare the same map at the same time both succeed.
 
     Args:
         source: the map to decode
-        key: name of the folder; changes with everything that changes the content
-        window: part of the grid to decode; its corner lies on a multiple of BLOCK
+        key: name of the folder; differs for every other content
+        window: part of the grid to decode; its upper-left corner is a multiple of BLOCK
         count: pixels (C, h, w) of whole blocks -> counts (K, rows, columns)
         cache: folder of all prepared maps
         threads: threads that decode
     Raises:
-        MapError: the disk has no room for it, or the source is damaged
-        StorageError: the disk refuses it
+        MapError: there is not enough free disk space, or the source is damaged
+        StorageError: the disk refuses a write
     """
     folder = cache / key
     content = window, source.dtype, len(source.bands)
     if folder.exists():
         try:
-            return _opened(folder, *content)
+            return _open_folder(folder, *content)
         except DAMAGE_ERRORS as error:
             damage = str(error)
-        log.warning("%s is damaged, and made again: %s", folder, damage)
-        discard_folder(folder)
-    with writing(folder), temporary_folder(cache) as temporary:
+        log.warning("%s: the prepared map is damaged (%s). It is prepared again", folder, damage)
+        remove_folder(folder)
+    with convert_write_errors(folder), temporary_folder(cache) as temporary:
         Preparation(source, window, count, temporary).run(threads)
-        rename_folder(temporary, folder)  # unless another run was faster with the same content
+        rename_folder(temporary, folder)  # does nothing if another run was faster with the same content
     _release_memory()
-    return _opened(folder, *content)
+    return _open_folder(folder, *content)
 
 
-def _opened(folder: Path, window: Window, dtype: np.dtype, bands: int) -> PreparedMap:
+def _open_folder(folder: Path, window: Window, dtype: np.dtype, bands: int) -> PreparedMap:
     try:
         return PreparedMap(folder, window, dtype, bands)
     except DAMAGE_ERRORS:
         raise
-    except OSError as error:  # of the system, and may pass: nothing that took hours is removed for it
+    except OSError as error:  # perhaps temporary: a map that took hours to prepare is not removed
         raise MapError(f"{folder}: the prepared map cannot be opened: {error}. Try again.") from None
 
 
 def _release_memory() -> None:
-    """Have the C library return what was freed: it would keep some 100 MB of the chunks that were decoded."""
+    """Return freed memory to the system: the C library would keep some 100 MB of the decoded chunks."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:  # of glibc
+    if trim is not None:  # only glibc has it
         trim(0)

@@ -1,4 +1,4 @@
-"""The image map's pixel grid, and the window of it that is in use."""
+"""The pixel grid of the image map, and windows of it."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 
 from config import UserError
-from dataProcessors.rasters.opening import GDAL_ERRORS, reason
+from dataProcessors.rasters.opening import GDAL_ERRORS, error_text
 
 LONLAT = "EPSG:4326"
-EDGE_POINTS = 101  # points per edge of a lon/lat rectangle: its edges are curves in most other CRSs
-SAME_PIXEL = 0.01  # pixels that two grids may differ by and still be the same
-LATTICE = 51  # points along each axis of the grid, to find out what it covers
+EDGE_POINTS = 101  # points per edge of a lon/lat rectangle: in limit other CRSs its edges are curves
+PIXEL_TOLERANCE = 0.01  # largest difference, in pixels, between two grids that count as equal
+EXTENT_POINTS = 51  # points along each axis of a grid that are transformed to find its extent
 
 
 class Window(NamedTuple):
@@ -28,10 +28,10 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """Pixel grid of the image map; every position is a pixel of it, every label map is brought onto it.
+    """Pixel grid of the image map; all positions refer to it, and label maps are warped to it.
 
     Attributes:
-        crs: CRS of the image, None where the file names none
+        crs: CRS of the image, None where the file declares none
         transform: affine from (column, row) to CRS coordinates
         width, height: pixels
     """
@@ -47,25 +47,25 @@ class Grid:
         return Window(0, 0, self.width, self.height)
 
     def window_of(self, rect: tuple[float, float, float, float] | None) -> Window:
-        """The pixels inside a lon/lat rectangle (west, south, east, north in EPSG:4326), the whole grid for None.
+        """Return the pixels inside a rectangle (west, south, east, north in EPSG:4326); the whole grid for None.
 
         Raises:
-            UserError: the image has no CRS that leads to EPSG:4326, or the rectangle lies outside of it
+            UserError: the image's CRS cannot be transformed to EPSG:4326, or the rectangle lies outside the image
         """
         if rect is None:
             return self.window
         if self.crs is None:
-            raise UserError("'maps.rect' cannot be used: the image names no CRS. Leave it out to use the whole image.")
+            raise UserError("'maps.rect' cannot be used: the image declares no CRS. Remove it to use the whole image.")
         bounds = self.lonlat_bounds()
         window = self._window_of_edges(rect, bounds)
         if min(window.width, window.height) < 1:
             covered = ", ".join(f"{v:.4f}" for v in bounds)
-            raise UserError(f"The rectangle {list(rect)} lies outside the image. The image covers [{covered}].")
+            raise UserError(f"'maps.rect' {list(rect)} lies outside the image. The image covers [{covered}].")
         return window
 
     def _window_of_edges(self, rect, bounds) -> Window:
-        # far outside of the image its CRS may fold or end, so only the part of the rectangle around it is transformed
-        margins = [(high - low) / (LATTICE - 1) for low, high in zip(bounds[:2], bounds[2:])]
+        # far outside the image its CRS may be undefined, so only the part of the rectangle around it is transformed
+        margins = [(high - low) / (EXTENT_POINTS - 1) for low, high in zip(bounds[:2], bounds[2:])]
         west, south = (max(v, low - margin) for v, low, margin in zip(rect[:2], bounds[:2], margins))
         east, north = (min(v, high + margin) for v, high, margin in zip(rect[2:], bounds[2:], margins))
         if west >= east or south >= north:
@@ -77,48 +77,53 @@ class Grid:
         return Window(left, top, right - left, bottom - top)
 
     def pixels_of(self, crs, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Columns and rows (fractions of pixels; inf where there is none) of points (N,), (N,) in any CRS.
+        """Transform points (N,), (N,) of any CRS to columns and rows (fractions of pixels; inf where undefined).
 
-        Where grid or points have no CRS, they are taken to have the same one.
+        If the grid or the points have no CRS, both are assumed to have the same one.
 
         Raises:
-            UserError: nothing leads from the one CRS to the other
+            UserError: there is no transformation between the two CRSs
         """
         if self.crs is not None and crs is not None:
             x, y = _transformed(crs, self.crs, x, y)
         return ~self.transform @ (np.asarray(x, float), np.asarray(y, float))
 
     def lonlat(self, points: np.ndarray) -> np.ndarray:
-        """Longitude and latitude (N, 2) in EPSG:4326 of points (N, 2), column and row; NaN where there is none."""
+        """Transform points (N, 2), column and row, to longitude, latitude (N, 2) in EPSG:4326; NaN where undefined."""
         x, y = self.transform @ tuple(np.asarray(points, float).T)
         try:
             places = np.column_stack(_transformed(self.crs, LONLAT, x, y)) if self.crs else np.full((len(x), 2), np.nan)
-        except UserError:  # a CRS that is nowhere on Earth
+        except UserError:  # a local CRS without a place on Earth
             places = np.full((len(x), 2), np.nan)
         return np.where(np.isfinite(places), places, np.nan)
 
     def lonlat_bounds(self) -> tuple[float, float, float, float]:
-        """West, south, east, north of the grid in EPSG:4326, from points all over it, since its edges are curves."""
-        columns, rows = np.meshgrid(np.linspace(0, self.width, LATTICE), np.linspace(0, self.height, LATTICE))
+        """Return the grid's west, south, east, north in EPSG:4326, from points all over it: its edges are curves."""
+        columns, rows = np.meshgrid(
+            np.linspace(0, self.width, EXTENT_POINTS), np.linspace(0, self.height, EXTENT_POINTS)
+        )
         x, y = self.transform @ (columns.ravel(), rows.ravel())
         lon, lat = (v[np.isfinite(v)] for v in _transformed(self.crs, LONLAT, x, y))
         if not len(lon):
-            raise UserError(f"No pixel of the image has a place in {LONLAT}: its CRS or its transform is wrong.")
+            raise UserError(f"No pixel can be transformed to {LONLAT}: the image's CRS or transform is wrong.")
         return lon.min(), lat.min(), lon.max(), lat.max()
 
-    def has_pixels_of(self, other: "Grid") -> bool:
-        """Whether size and transform are the same, up to a small part of a pixel, whatever the CRSs."""
+    def has_same_pixels(self, other: "Grid") -> bool:
+        """Return whether another grid has the same size and, up to a small part of a pixel, the same transform.
+
+        CRSs are not compared.
+        """
         corners = np.array([(0, 0), (self.width, 0), (0, self.height)], float).T
         there = np.array(~other.transform @ (self.transform @ tuple(corners)))
         same_size = (self.width, self.height) == (other.width, other.height)
-        return same_size and bool(np.abs(there - corners).max() < SAME_PIXEL)
+        return same_size and bool(np.abs(there - corners).max() < PIXEL_TOLERANCE)
 
 
 def _transformed(from_crs, to_crs, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     try:
         x, y = transform_points(from_crs, to_crs, x, y)
     except GDAL_ERRORS as error:
-        raise UserError(f"Nothing leads from the CRS of one map to that of another ({reason(error)}).") from None
+        raise UserError(f"The CRS of one map cannot be transformed to that of another ({error_text(error)}).") from None
     return np.asarray(x), np.asarray(y)
 
 
@@ -129,7 +134,7 @@ def _edges(west: float, south: float, east: float, north: float) -> tuple[np.nda
     return x, y
 
 
-def _rounded(values: np.ndarray, most: int) -> tuple[int, int]:
-    """The smallest and the largest of the values as whole pixels 0 .. most."""
+def _rounded(values: np.ndarray, limit: int) -> tuple[int, int]:
+    """Return the smallest and the largest value as whole pixels 0 .. limit."""
     low, high = (values.min(), values.max()) if len(values) else (0, 0)
-    return int(np.clip(round(low), 0, most)), int(np.clip(round(high), 0, most))
+    return int(np.clip(round(low), 0, limit)), int(np.clip(round(high), 0, limit))

@@ -1,4 +1,4 @@
-"""Open raster files, one handle per thread and map, brought onto the image's grid where need be."""
+"""Open raster files, one handle per thread and map, warped to the image's grid if needed."""
 
 import threading
 from pathlib import Path
@@ -7,43 +7,43 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
 
 from dataProcessors.rasters.grid import Grid, Window
-from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, open_raster, reason
+from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text, open_raster
 
-WARP_TOLERANCE = 0.001  # pixels of the warped map; GDAL's own 0.125 gives 2 % of the pixels a neighbour's value
+WARP_TOLERANCE = 0.001  # pixels of the warped map; with GDAL's default 0.125, 2 % of the pixels get a neighbour's value
 
 
 class Handles(threading.local):
-    """One open file per thread; warped onto a grid if one is given, by nearest neighbour, with a band of validity."""
+    """One open file per thread; if a grid is given, warped to it by nearest neighbour, with an added alpha band."""
 
     def __init__(self, path: str, grid: Grid | None = None):
         self.path, self.grid, self.file = path, grid, None
 
     def get(self):
-        """The handle of this thread, opened when it is first asked for."""
+        """Return this thread's handle; the first call opens the file."""
         if self.file is None:
             self.file = open_raster(self.path)
             if self.grid is not None:
-                self.file = _onto_grid(self.path, self.file, self.grid)
+                self.file = _warp_to_grid(self.path, self.file, self.grid)
         return self.file
 
 
 def is_synthetic(file) -> bool:
-    """Whether a map says of itself that it shows no real place, as the demo map does."""
+    """Return whether the file's tags declare that the map shows no real place, like the demo map."""
     return file.tags().get("SYNTHETIC") == "YES"
 
 
 def decimated_shape(window: Window, step: int) -> tuple[int, int]:
-    """Rows and columns of every step-th pixel of a window along both axes."""
+    """Return rows and columns of every step-th pixel of a window along both axes."""
     return -(-window.height // step), -(-window.width // step)
 
 
-def about_parts(file) -> list[tuple[str, int, int]]:
-    """Name, size and time of the files beside a map that hold pixels of it: its mask, or what a mosaic is made of."""
+def auxiliary_files(file) -> list[tuple[str, int, int]]:
+    """Return name, size and time of the files beside a map that hold its pixels: a mask, or the parts of a mosaic."""
     others = [Path(name) for name in file.files[1:] if not name.endswith((".aux.xml", ".ovr"))]
     return [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in others if path.exists()]
 
 
-def _onto_grid(path: str, file, grid: Grid):
+def _warp_to_grid(path: str, file, grid: Grid):
     has_alpha = ColorInterp.alpha in file.colorinterp
     try:
         return WarpedVRT(
@@ -52,6 +52,6 @@ def _onto_grid(path: str, file, grid: Grid):
         )  # fmt: skip
     except GDAL_ERRORS as error:
         raise MapError(
-            f"{path}: cannot be brought from its CRS into the image's: {reason(error)}. Give image or label map "
+            f"{path}: cannot be warped from its CRS to the image's: {error_text(error)}. Convert one of them to "
             "another CRS, for example with gdalwarp."
         ) from None

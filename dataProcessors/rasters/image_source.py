@@ -1,6 +1,6 @@
-"""The image map as windows of its own grid, in its own pixel values.
+"""Windows of the image map on its own grid, in its own pixel values.
 
-Any window can be read from any thread, so that the preparation of a map and reading without it are served alike.
+Any thread may read any window, so preparing a map and reading without preparation use the same code.
 """
 
 import logging
@@ -11,30 +11,30 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.rasters.grid import Grid, Window
-from dataProcessors.rasters.handles import Handles, about_parts, decimated_shape, is_synthetic
-from dataProcessors.rasters.opening import MapError, reading
+from dataProcessors.rasters.handles import Handles, auxiliary_files, decimated_shape, is_synthetic
+from dataProcessors.rasters.opening import MapError, convert_read_errors
 
 log = logging.getLogger(__name__)
 IMAGE_TYPES = ("uint8", "int16", "uint16", "float32")
 MAX_BANDS = 20
-STRIPES_BYTES = 64_000_000  # of a map in stripes that are decoded at once, unless 128 lines are more
+STRIPES_BYTES = 64_000_000  # of a striped file to decode at once, or 128 lines if they are more
 
 
 class ImageSource:
-    """The image map: windows (C, h, w) in the file's own type.
+    """The image map: windows (C, h, w) in the file's own dtype.
 
-    A pixel without data holds `fill` in all bands: the declared nodata value, or what `nodata` says, or 0 where a mask
-    or an alpha band marks it; NaN in float images (also for infinite values). `fill` is None where every pixel has
-    data.
+    A nodata pixel holds `fill` in all bands: the declared nodata value or that of the argument `nodata`, or 0 where a
+    mask or an alpha band marks nodata; NaN in float images (also for infinite values). `fill` is None if every pixel
+    has data.
 
     Args:
         path: a GeoTIFF with 1 to 20 bands of uint8, int16, uint16 or float32, or the URL of one
-        bands: bands to read, counted from 1; None: all but alpha, which then marks where data is
-        nodata: value that stands for no data, where the file does not declare it
+        bands: bands to read, counted from 1; None: all but alpha, which then marks nodata
+        nodata: the nodata value, if the file does not declare it
     """
 
     def __init__(self, path: str | Path, bands: tuple[int, ...] | None = None, nodata: float | None = None):
-        self.path = str(path)  # no Path, which would make https:/ of https://
+        self.path = str(path)  # not a Path, which would turn https:// into https:/
         self._handles = Handles(self.path)
         file = self._handles.get()
         self.grid = Grid(file.crs, file.transform, file.width, file.height)
@@ -42,12 +42,12 @@ class ImageSource:
         self.dtype = _common_dtype(self.path, file, self.bands)
         self.chunk = _chunk_shape(file, len(self.bands) * self.dtype.itemsize)
         self.synthetic = is_synthetic(file)
-        self.nodata = _held(self.path, nodata, self.dtype) if nodata is not None else file.nodata
+        self.nodata = _check_nodata(self.path, nodata, self.dtype) if nodata is not None else file.nodata
         self.masked = _is_masked(file, self.bands)
         self.fill = self._fill()
-        self.read_as = {  # what decides how pixels are read
+        self.read_settings = {  # everything that determines the pixels that are read
             "bands": self.bands, "nodata": self.nodata, "fill": self.fill, "masked": self.masked,
-            "parts": about_parts(file),
+            "parts": auxiliary_files(file),
         }  # fmt: skip
 
     def _fill(self):
@@ -58,16 +58,16 @@ class ImageSource:
         return 0 if self.masked else None
 
     def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
-        """Pixels (C, height, width) of a window that lies inside the image."""
+        """Read the pixels (C, height, width) of a window that lies inside the image."""
         return self._read(Window(x, y, width, height), (height, width))
 
     def read_decimated(self, window: Window, step: int) -> np.ndarray:
-        """About every step-th pixel of a window along both axes: (C, h / step, w / step), both rounded up."""
+        """Read about every step-th pixel of a window along both axes: (C, h / step, w / step), both rounded up."""
         return self._read(window, decimated_shape(window, step))
 
     def _read(self, window: Window, shape: tuple[int, int]) -> np.ndarray:
         file, where = self._handles.get(), RasterWindow(*window)
-        with reading(self.path, window):
+        with convert_read_errors(self.path, window):
             pixels = file.read(self.bands, window=where, out_shape=(len(self.bands), *shape))  # (C, h, w)
             mask = file.dataset_mask(window=where, out_shape=shape) == 0 if self.masked else None
         if self.dtype.kind == "f":
@@ -83,15 +83,15 @@ def _choose_bands(path: str, file, bands) -> tuple[int, ...]:
     if bands is None:
         alpha = _alpha_bands(file)
         bands = tuple(band for band in file.indexes if band not in alpha)
-        if alpha:  # many programs call the fourth of four bands alpha, near infrared too
+        if alpha:  # many programs declare the fourth of four bands as alpha, even near infrared
             log.warning(
-                "%s: band %d marks where data is, as alpha. If it is data, name it in 'maps.bands'", path, alpha[0]
+                "%s: band %d is read as alpha: it marks nodata. If it is data, add it to 'maps.bands'", path, alpha[0]
             )
     missing = [band for band in bands if band not in file.indexes]
     if missing:
-        raise MapError(f"{path}: 'maps.bands' asks for band {missing[0]}; the file has bands 1 to {file.count}.")
+        raise MapError(f"{path}: 'maps.bands' has band {missing[0]}, but the file has bands 1 to {file.count}.")
     if not 1 <= len(bands) <= MAX_BANDS:
-        raise MapError(f"{path}: 1 to {MAX_BANDS} bands can be used, got {len(bands)}. Choose some with 'maps.bands'.")
+        raise MapError(f"{path}: use 1 to {MAX_BANDS} bands. Got {len(bands)}. Choose some with 'maps.bands'.")
     return tuple(bands)
 
 
@@ -100,7 +100,7 @@ def _alpha_bands(file) -> list[int]:
 
 
 def _is_masked(file, bands: tuple[int, ...]) -> bool:
-    """Whether a mask, or an alpha band that is not read as data, says where the file has data."""
+    """Return whether a mask, or an alpha band that is not read as data, marks nodata."""
     marks = {MaskFlags.per_dataset, MaskFlags.alpha}
     return not set(_alpha_bands(file)) & set(bands) and any(marks & set(flags) for flags in file.mask_flag_enums)
 
@@ -117,17 +117,17 @@ def _can_hold(dtype: np.dtype, value: float) -> bool:
     return float(value).is_integer() and limits.min <= value <= limits.max
 
 
-def _held(path: str, nodata: float, dtype: np.dtype) -> float:
-    """The value the user gave for no data, if pixels can have it."""
+def _check_nodata(path: str, nodata: float, dtype: np.dtype) -> float:
+    """Return the nodata value that the user set; raise a MapError if no pixel can have it."""
     if dtype.kind != "f" and not _can_hold(dtype, nodata):
-        raise MapError(f"{path}: 'maps.nodata' is {nodata:g}, but the pixels are {dtype} and can never be that.")
+        raise MapError(f"{path}: 'maps.nodata' is {nodata:g}, but pixels of type {dtype} cannot have this value.")
     return nodata
 
 
 def _chunk_shape(file, pixel_bytes: int) -> tuple[int, int]:
-    """Height and width to decode at once: whole blocks of the file, since a block is decoded as a whole."""
+    """Return height and width to decode at once: whole blocks of the file, since GDAL decodes whole blocks."""
     rows, columns = file.block_shapes[0]
     if columns <= 4096:
         return max(512 // rows, 1) * rows, max(512 // columns, 1) * columns
-    lines = STRIPES_BYTES // (pixel_bytes * file.width)  # of a map in stripes, which may be very wide
+    lines = STRIPES_BYTES // (pixel_bytes * file.width)  # of a striped file, which may be very wide
     return min(max(lines // 128, 1) * 128, 512), file.width

@@ -1,4 +1,4 @@
-"""Raster files opened for reading, and one clear line wherever that, or what is done with them later, fails."""
+"""Opens raster files for reading, and turns every failure of GDAL into a one-line error."""
 
 import logging
 import math
@@ -14,59 +14,60 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 
 from config import UserError
 
-# all that rasterio raises where GDAL fails; GDAL's own errors, which it does not always wrap, have no public name
+# errors that rasterio raises where GDAL fails; those of GDAL that it does not wrap have no public name
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
 MAX_REASON = 200  # characters; GDAL repeats whole CRSs in its messages
 
-logging.getLogger("rasterio").setLevel(logging.WARNING)  # below that it repeats what the errors say
-warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)  # where it matters, a line says it
+logging.getLogger("rasterio").setLevel(logging.WARNING)  # lower levels repeat the text of the errors
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)  # reported as a MapError where it matters
 
 
 class MapError(UserError):
-    """A map that cannot be used: which file, what is wrong with it, what to do."""
+    """A map cannot be used: which file, what is wrong with it, and what to do next."""
 
 
 def open_raster(path: str):
     """Open a raster file for reading.
 
     Raises:
-        MapError: the file does not exist, or is none that can be read
+        MapError: the file does not exist, or cannot be read as a raster
     """
     if not os.path.exists(path) and "://" not in path:
         raise MapError(f"{path}: there is no such file. Give a GeoTIFF's path in 'maps', or set 'maps' to \"demo\".")
     try:
         file = rasterio.open(path)
-        place = file.crs, file.transform  # what the header says of them is read now only
+        georeference = file.crs, file.transform  # GDAL reads them only when they are accessed
     except GDAL_ERRORS as error:
         raise MapError(
-            f"{path}: cannot be opened as a raster file: {reason(error)} Get the file again, or name another in 'maps'."
+            f"{path}: cannot be opened as a raster file: {error_text(error)} "
+            "Copy it again, or set another path in 'maps'."
         ) from None
     if not file.count:
         raise MapError(
             f"{path}: the file has no bands. "
-            "Give a GeoTIFF, such as gdal_translate makes of a data set within the file."
+            "Use a GeoTIFF, for example one that gdal_translate writes from a subdataset of the file."
         )
-    _check_transform(path, place[1])
+    _check_transform(path, georeference[1])
     return file
 
 
 def _check_transform(path: str, transform: Affine) -> None:
     if not all(map(math.isfinite, transform)) or not transform.determinant:
         raise MapError(
-            f"{path}: its transform, {list(transform)[:6]}, gives the pixels no extent. Write it anew, for example "
-            "with gdal_edit.py -a_ullr."
+            f"{path}: with its transform, {list(transform)[:6]}, pixels have no area. Correct it, for example with "
+            "gdal_edit.py -a_ullr."
         )
 
 
-def reason(error: Exception) -> str:
-    """What GDAL says went wrong, in one line: rasterio often only points to the exception before."""
+def error_text(error: Exception) -> str:
+    """Return GDAL's description of an error in one line; rasterio's own text often only refers to the cause."""
     text = " ".join(str(error.__cause__ or error).split())
     return text if len(text) <= MAX_REASON else text[:MAX_REASON] + " ..."
 
 
 @contextmanager
-def naming_path(path: str) -> Iterator[None]:
-    """Put a map's path before what goes wrong within the block, where the message does not name it yet."""
+def add_path_to_errors(path: str) -> Iterator[None]:
+    """Put a map's path in front of any UserError of the block whose message does not have it yet."""
     try:
         yield
     except MapError:
@@ -76,13 +77,13 @@ def naming_path(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def reading(path: str, window: tuple[int, int, int, int]) -> Iterator[None]:
-    """Turn what goes wrong in reading a window (x, y, width, height) within the block into a MapError."""
+def convert_read_errors(path: str, window: tuple[int, int, int, int]) -> Iterator[None]:
+    """Turn an error of reading a window (x, y, width, height) within the block into a MapError."""
     try:
         yield
     except GDAL_ERRORS as error:
         x, y, width, height = window
         raise MapError(
-            f"{path}: columns {x} to {x + width}, rows {y} to {y + height} cannot be read ({reason(error)}). "
-            "The file is damaged there: get it again, or choose a rectangle without that part in 'maps.rect'."
+            f"{path}: columns {x} to {x + width}, rows {y} to {y + height} cannot be read ({error_text(error)}). "
+            "The file is damaged there: copy it again, or set 'maps.rect' to a rectangle without that part."
         ) from None

@@ -8,28 +8,28 @@ from config import UserError
 from dataProcessors.prepared.blocks import BLOCK, Summary, block_pixels, block_shape
 from dataProcessors.rasters.grid import Window
 
-CELL = 2  # tile sides of a reserved cell
-ROUNDS = 200  # of drawing again in a row with nothing accepted, before a place is taken to be impossible
+CELL = 2  # side of a reserved cell, in tile sides
+MAX_ROUNDS = 200  # rounds in a row without a valid position, before drawing fails
 
 
 class SamplingError(UserError):
-    """Tiles that were asked for cannot be drawn from this map with these settings."""
+    """The requested tiles cannot be drawn from this map with these settings."""
 
 
 class Area:
     """The part of the grid in use, divided into training area and reserved cells.
 
     A reserved cell is a square of 2 x 2 tiles, one every `spacing` tile sides along both axes. No tile of the training
-    area has a pixel in one; the four tiles of each cell that lies in the window are the ones that may be scored.
+    area has a pixel in one; only the four tiles of each cell that lies in the window may be scored.
 
     Args:
         window: the part of the grid in use
         size: side of a tile in pixels
         spacing: tile sides from one reserved cell to the next, at least 4
         summary: counts of pixels with data per block; None: every pixel has data
-        max_nodata: largest share of a tile's pixels that may be without data
-        nodata_share: positions (N, 2) -> exact share of pixels without data (N,); asked where the counts leave it
-            open; None: tiles of which the counts leave it open are not accepted
+        max_nodata: largest nodata share of a tile's pixels
+        nodata_share: positions (N, 2) -> exact nodata share (N,); called where the counts are not enough to decide;
+            None: such tiles are not accepted
     Raises:
         UserError: the window is too small for a training tile or for a reserved cell
     """
@@ -67,7 +67,7 @@ class Area:
         self._corners = self._block_origin + self._blocks_near_data(summary.window) * BLOCK
 
     def _blocks_near_data(self, window: Window) -> np.ndarray:
-        """Blocks (n, 2), column and row, in which the middle pixel of a tile with data can lie."""
+        """Return the blocks (n, 2), column and row, in which the middle pixel of a tile with data can lie."""
         shape = block_shape(window)
         blocks = np.indices(shape).reshape(2, -1).T[:, ::-1]
         reach = -(-self.size // (2 * BLOCK))
@@ -75,31 +75,31 @@ class Area:
         return blocks[_sums(self._with_data, first, last) > 0]
 
     def accepts(self, positions: np.ndarray) -> np.ndarray:
-        """Which positions (N, 2) are those of training tiles: in the window, off the reserved cells, with data."""
+        """Return which positions (N, 2) are training tiles: in the window, off the reserved cells, with enough data."""
         accepted = self.fits(positions)
         accepted[accepted] = self.has_data(positions[accepted])
         return accepted
 
     def fits(self, positions: np.ndarray) -> np.ndarray:
-        """Which positions (N, 2) lie in the window and off the reserved cells: what can be told without any pixel."""
+        """Return which positions (N, 2) lie in the window and outside the reserved cells, without looking at pixels."""
         return self.inside(positions) & ~self.touches_reserved(positions)
 
     def inside(self, positions: np.ndarray) -> np.ndarray:
-        """Which tiles lie wholly in the window: (N,) bool."""
+        """Return which tiles lie completely in the window: (N,) bool."""
         return ((positions >= self._low) & (positions <= self._high)).all(-1)
 
     def touches_reserved(self, positions: np.ndarray) -> np.ndarray:
-        """Which tiles have a pixel in a reserved cell: (N,) bool."""
-        offset = (positions - self._cell_origin) % self.period  # of the tile's corner from the last cell's, per axis
+        """Return which tiles have a pixel in a reserved cell: (N,) bool."""
+        offset = (positions - self._cell_origin) % self.period  # of the tile's corner from a cell's, per axis
         return ((offset < CELL * self.size) | (offset > self.period - self.size)).all(-1)
 
     def has_data(self, positions: np.ndarray) -> np.ndarray:
-        """Which tiles, all inside the window, have at most the tolerated share of pixels without data: (N,) bool."""
+        """Return which tiles, all inside the window, have at most `max_nodata` of nodata pixels: (N,) bool."""
         first = (positions - self._block_origin) // BLOCK
         last = (positions - self._block_origin + self.size - 1) // BLOCK + 1
         tolerated = self.max_nodata * self.size**2  # pixels
-        enough = _sums(self._missing, first, last) <= tolerated  # even if the tile had all that its blocks miss
-        too_few = _sums(self._with_data, first, last) < self.size**2 - tolerated  # even with all that its blocks have
+        enough = _sums(self._missing, first, last) <= tolerated  # even with all nodata of its blocks in the tile
+        too_few = _sums(self._with_data, first, last) < self.size**2 - tolerated  # even with all their data
         if self.nodata_share is None:
             return enough
         unclear = ~enough & ~too_few if self._exact else np.ones(len(positions), bool)
@@ -109,40 +109,40 @@ class Area:
         return accepted
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """n positions (n, 2) int64 of training tiles, each anywhere in the training area with equal chance."""
-        found, fruitless = np.empty((0, 2), np.int64), 0
-        while len(found) < n and fruitless < ROUNDS:
-            wanted = max(n - len(found), fruitless)  # hardly more than needed: data may have to be read
+        """Draw n positions (n, 2) int64 of training tiles, uniformly over the training area."""
+        found, empty_rounds = np.empty((0, 2), np.int64), 0
+        while len(found) < n and empty_rounds < MAX_ROUNDS:
+            wanted = max(n - len(found), empty_rounds)  # few more than needed: this may read pixels
             proposed = self._anywhere(2 * wanted + 16, rng)
             fitting = proposed[self.fits(proposed)][:wanted]
             accepted = fitting[self.has_data(fitting)]
             found = np.concatenate([found, accepted])
-            fruitless = 0 if len(accepted) else fruitless + 1
+            empty_rounds = 0 if len(accepted) else empty_rounds + 1
         if len(found) >= n:
             return found[:n]
         raise SamplingError(
-            f"No place was found for a training tile of {self.size} pixels outside of the reserved cells with at most "
-            f"{self.max_nodata:.0%} of its pixels without data. Choose another 'maps.rect', a smaller 'image_size', a "
+            f"No position was found for a training tile of {self.size} pixels outside the reserved cells with at most "
+            f"{self.max_nodata:.0%} nodata pixels. Choose another 'maps.rect', a smaller 'image_size', a "
             "larger 'validation_spacing', or a larger 'max_nodata'."
         )
 
     def _anywhere(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Positions with equal chance over the blocks near data; some may not be acceptable."""
+        """Draw positions uniformly over the blocks near data; some may not be valid."""
         if not len(self._corners):
             raise SamplingError("The part of the image in use has no pixel with data. Choose another 'maps.rect'.")
         middles = self._corners[rng.integers(0, len(self._corners), n)] + rng.integers(0, BLOCK, (n, 2))
-        return middles - self.size // 2  # the block of its middle pixel decides, so that every tile has one block only
+        return middles - self.size // 2  # a tile belongs to the block of its middle pixel, so to one block only
 
-    def cells(self) -> np.ndarray:
-        """Upper-left corners (M, 2) of the reserved cells that lie wholly in the window."""
-        sides = self._low + self.window[2:] - CELL * self.size - self._cell_origin  # of the last possible corner
+    def reserved_cells(self) -> np.ndarray:
+        """Return the upper-left corners (M, 2) of the reserved cells that lie completely in the window."""
+        sides = self._low + self.window[2:] - CELL * self.size - self._cell_origin  # to the last possible corner
         columns, rows = (np.arange(0, side + 1, self.period) for side in sides)
         return self._cell_origin + np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2)
 
     def scored_tiles(self) -> np.ndarray:
-        """Positions (4 M', 2) of the tiles of the reserved cells that have data; no two of them overlap."""
+        """Return the positions (4 M', 2) of the reserved cells' tiles that have enough data; no two of them overlap."""
         corners = np.array([(x, y) for y in range(CELL) for x in range(CELL)]) * self.size
-        positions = (self.cells()[:, None] + corners).reshape(-1, 2)
+        positions = (self.reserved_cells()[:, None] + corners).reshape(-1, 2)
         return positions[self.has_data(positions)]
 
 
@@ -151,6 +151,6 @@ def _integral(counts: np.ndarray) -> np.ndarray:
 
 
 def _sums(integral: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Sum of the counts in the blocks first .. last (column and row, last not included) of each tile."""
+    """Return the sum of the counts in the blocks first .. last (column and row, last excluded) of each tile."""
     (left, top), (right, bottom) = first.T, last.T
     return integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]

@@ -1,8 +1,8 @@
-"""Batches of a training step: positions drawn, pixels read, ahead of the step that uses them.
+"""Batches of a training step: positions are drawn and pixels read ahead of the step that uses them.
 
-A batch depends on the step's number and on what is known when it is asked for, never on when a thread gets to make it:
-reading ahead changes nothing. (Clusters chosen by their losses know those of the steps up to READ_AHEAD + 1 before,
-on a GPU of one less.)
+A batch depends on the step's number and on what is known when its task is created, never on when a thread runs it:
+reading ahead does not change the batches. (Clusters that are chosen by their losses know the losses of the steps up to
+READ_AHEAD + 1 before, on a GPU of one step less.)
 """
 
 import copy
@@ -18,9 +18,9 @@ import numpy as np
 from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.tile_sampler import TileSampler
 
-OFFLINE_DRAWS = 10  # fresh candidates per anchor of the offline mining
+OFFLINE_DRAWS = 10  # new candidates per anchor in offline mining
 READ_AHEAD = 2  # batches
-SWITCH_SECONDS = 2e-4  # after which a thread that runs Python code lets another one do so
+SWITCH_SECONDS = 2e-4  # interval at which Python switches between threads
 
 Reader = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> tiles (N, C, size, size)
 
@@ -32,15 +32,15 @@ class Batch:
     Attributes:
         step: its number
         positions: (N, 2) int64
-        tiles: (N, C, size, size) in the map's own type
-        roles: what the tiles are for -> their indices, e.g. "anchor" -> (B,)
-        positive, negative: (N, N) bool, which tiles (columns) may serve which (rows); None where clusters are used
+        tiles: (N, C, size, size) in the map's own dtype
+        roles: role of tiles -> their indices, e.g. "anchor" -> (B,)
+        positive, negative: (N, N) bool, which tiles (columns) may be used for which (rows); None for clusters
         candidates: role -> positions (B, OFFLINE_DRAWS, 2) and tiles (B, OFFLINE_DRAWS, C, size, size)
-        clusters: (N,) int64, the cluster of each tile within the batch; None where tuples are used
-        cluster_classes: (M,) int64 class of each cluster; None: each its own
-        cluster_ids: (M,) int64, the clusters in the index they were taken from; None: none was
-        last_anchor: (2,), where the sampler's walk stands after this step
-        device_tiles: waits for the tiles on the device, where they were sent there ahead; None: they were not
+        clusters: (N,) int64, the cluster of each tile within the batch; None for tuples
+        cluster_classes: (M,) int64 class of each cluster; None: each cluster is a class
+        cluster_ids: (M,) int64, the clusters of the index that was drawn from; None: no index
+        last_anchor: (2,), the sampler's last anchor after this step
+        device_tiles: waits for the tiles on the device, if they were copied there in advance; None: they were not
     """
 
     step: int
@@ -65,7 +65,7 @@ class TupleBatches:
         read: reads their pixels
         anchors: B
         roles: ("anchor", "positive", "negative") or with "negative2"
-        offline: roles that get OFFLINE_DRAWS fresh candidates per anchor
+        offline: roles that get OFFLINE_DRAWS new candidates per anchor
     """
 
     def __init__(self, sampler: TileSampler, read: Reader, anchors: int, roles: tuple[str, ...], offline=()):
@@ -73,12 +73,12 @@ class TupleBatches:
         self.last_anchor = None
 
     def task(self, step: int) -> Callable[[], Batch]:
-        """What makes the batch of a step when called; steps are to be made in their order."""
+        """Return a function that creates the batch of a step; batches must be created in the order of the steps."""
         return lambda: self._make(step)
 
     @property
     def size(self) -> int:
-        """Tiles of a batch."""
+        """Number of tiles in a batch."""
         return self.anchors * len(self.roles)
 
     def _make(self, step: int) -> Batch:
@@ -95,7 +95,7 @@ class TupleBatches:
         )  # fmt: skip
 
     def _candidates(self, tuples: np.ndarray, role: str) -> tuple[np.ndarray, np.ndarray]:
-        """Fresh draws for a role; where none is found, the tile that was drawn stands in."""
+        """Draw new candidates for a role; if none is found, the tile that was drawn first is repeated."""
         anchors = np.repeat(tuples[:, 0], OFFLINE_DRAWS, 0)
         draw = self.sampler.try_positives if role == "positive" else self.sampler.try_negatives
         drawn, found = draw(anchors)
@@ -106,30 +106,30 @@ class TupleBatches:
         return positions.reshape(*shape, 2), tiles.reshape(*shape, *tiles.shape[1:])
 
     def second_negatives(self, step: int, anchors: np.ndarray, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Second negatives (n, 2) drawn anew, away from anchors and negatives (n, 2), and a mask of those found."""
-        sampler = copy.copy(self.sampler)  # the sampler itself may be drawing the next batch
+        """Draw second negatives (n, 2) far from anchors and negatives (n, 2); return them and a mask of those found."""
+        sampler = copy.copy(self.sampler)  # the sampler itself may be drawing the next batch now
         sampler.begin_step(step, stream=1)
         return sampler.try_negatives(anchors, negatives)
 
     def masks(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The sampler's masks (N, N) of other positions than those drawn at first."""
+        """Return the sampler's masks (N, N) for other positions than those of the batch."""
         return self.sampler.masks(positions)
 
 
 class ClusterBatches:
-    """Batches of clusters around centres on the map: M clusters of D tiles, each a class of its own."""
+    """Batches of clusters around centres on the map: M clusters of D tiles, each cluster a class of its own."""
 
     def __init__(self, sampler: TileSampler, read: Reader, clusters: int, tiles: int):
         self.sampler, self.read, self.clusters, self.tiles = sampler, read, clusters, tiles
         self.last_anchor = None
 
     def task(self, step: int) -> Callable[[], Batch]:
-        """What makes the batch of a step when called; steps are to be made in their order."""
+        """Return a function that creates the batch of a step; batches must be created in the order of the steps."""
         return lambda: self._make(step)
 
     @property
     def size(self) -> int:
-        """Tiles of a batch."""
+        """Number of tiles in a batch."""
         return self.clusters * self.tiles
 
     def _make(self, step: int) -> Batch:
@@ -144,17 +144,17 @@ class ClusterBatches:
 
 
 class IndexBatches:
-    """Batches of clusters chosen by a cluster index over a labelled pool.
+    """Batches of clusters that a cluster index over a labelled pool chooses.
 
     Args:
-        pool: the tiles the index is over
+        pool: the tiles of the index
         read: reads pixels
         clusters: M, tiles: D of a batch
         seed: of the draws
-        index: set, and set anew, by the training; its `draw(M, D, rng)` chooses
 
     Attributes:
-        drawn: step -> what the index chose for it, of steps that are not done yet
+        index: set, and later replaced, by the training; its `draw(M, D, rng)` chooses the tiles
+        drawn: step -> the tiles that the index chose, for steps that are not finished
     """
 
     def __init__(self, pool: Pool, read: Reader, clusters: int, tiles: int, seed: int):
@@ -163,11 +163,11 @@ class IndexBatches:
 
     @property
     def size(self) -> int:
-        """Tiles of a batch, as long as the index has so many clusters."""
+        """Number of tiles in a batch, if the index has enough clusters."""
         return self.clusters * self.tiles
 
     def task(self, step: int) -> Callable[[], Batch]:
-        """What reads the batch of a step when called; its tiles are drawn now, by the index as it is, if not before."""
+        """Return a function that reads the batch of a step; its tiles are drawn now, unless they were drawn before."""
         if step not in self.drawn:
             self.drawn[step] = self.index.draw(self.clusters, self.tiles, np.random.default_rng([self.seed, step]))
         drawn = self.drawn[step]
@@ -179,16 +179,16 @@ class IndexBatches:
 
 
 def cluster_roles(clusters: np.ndarray) -> dict[str, np.ndarray]:
-    """Name of each cluster of a batch -> the indices of its tiles."""
+    """Return the name of each cluster of a batch -> the indices of its tiles."""
     return {f"cluster {m}": np.flatnonzero(clusters == m) for m in np.unique(clusters)}
 
 
 def read_ahead(tasks: Iterator[Callable[[], Batch]], ahead: int = READ_AHEAD) -> Iterator[Batch]:
-    """The batches of the tasks in their order, made by a thread of their own up to `ahead` before they are used.
+    """Yield the batches of the tasks in order, created by a separate thread up to `ahead` batches before their use.
 
     A task is taken from the iterator at the same point of the training in every run, so it may depend on its state.
     """
-    # at Python's own interval the step would wait up to 5 ms for the thread that reads, as long as a GPU takes for it
+    # with Python's default of 5 ms the step would wait for the reading thread as long as a GPU takes for the step
     sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
     with ThreadPoolExecutor(1, "batches") as worker:
         pending = deque(worker.submit(task) for task in islice(tasks, ahead))

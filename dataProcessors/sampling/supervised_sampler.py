@@ -1,4 +1,4 @@
-"""Where the tiles of a training step come from when labels are used: same label near, another label far."""
+"""Draws the tiles of a training step by label: same label for positives, another label for negatives."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ class SupervisedSampler(TileSampler):
 
     Args:
         pool: labelled tiles of the training area
-        random_reset: chance that the next anchor is drawn anywhere, else with the label of the last one
+        random_reset: probability that the next anchor is drawn anywhere, else with the label of the last one
         seed: of the first draw
     Raises:
         SamplingError: the pool has tiles of fewer than two classes
@@ -31,7 +31,7 @@ class SupervisedSampler(TileSampler):
         self._sorted_keys = keys[self._by_key]
 
     def label_of(self, positions: np.ndarray) -> np.ndarray:
-        """Label (N,) of tiles (N, 2) of the pool.
+        """Return the label (N,) of tiles (N, 2) of the pool.
 
         Raises:
             SamplingError: a tile is not in the pool
@@ -46,34 +46,34 @@ class SupervisedSampler(TileSampler):
         return self._by_key[place]
 
     def random_positions(self, n: int) -> np.ndarray:
-        """n tiles (n, 2) of the pool with equal chance; the pool is class-balanced as far as the map allows."""
+        """Draw n tiles (n, 2) of the pool uniformly; the pool is class-balanced as far as the map allows."""
         return self.pool.positions[self.rng.integers(0, len(self.pool), n)]
 
     def try_positives(self, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Another tile (n, 2) with the label of each anchor, and a mask (n,): False where it is the only one."""
+        """Draw another tile (n, 2) with each anchor's label; return it and a mask (n,): False if there is no other."""
         own = self._index_of(anchors)
         group = np.searchsorted(self.classes, self.labels[own])
         first, count = self._first[group], self._count[group]
-        step = 1 + self.rng.integers(0, np.maximum(count - 1, 1))  # around the class and never back to itself
+        step = 1 + self.rng.integers(0, np.maximum(count - 1, 1))  # through the class, but never back to the anchor
         return self.pool.positions[first + (own - first + step) % count], count > 1
 
     def try_negatives(self, anchors: np.ndarray, away_from: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """A tile (n, 2) of another label than each anchor (and `away_from`), and a mask (n,): False if there is none.
+        """Draw a tile (n, 2) of another label than each anchor (and `away_from`); return it and a mask (n,).
 
-        Every tile of the other classes has the same chance.
+        The mask is False where there is none. All tiles of the other classes have the same probability.
         """
         allowed = self.classes != self.label_of(anchors)[:, None]  # (n, classes)
         if away_from is not None:
             allowed &= self.classes != self.label_of(away_from)[:, None]
         counts = self._count * allowed
         upto = counts.cumsum(1)
-        drawn = self.rng.integers(0, np.maximum(upto[:, -1], 1))  # the how-manieth of the allowed tiles
+        drawn = self.rng.integers(0, np.maximum(upto[:, -1], 1))  # index among the allowed tiles
         group = (upto > drawn[:, None]).argmax(1)
         before = np.take_along_axis(upto - counts, group[:, None], 1)[:, 0]
         return self.pool.positions[self._first[group] + drawn - before], upto[:, -1] > 0
 
     def clusters(self, m: int, d: int) -> np.ndarray:
-        """m clusters of d different tiles with one label each, (m, d, 2); as many labels as the pool allows.
+        """Draw m clusters of d different tiles with one label each, (m, d, 2), of as many labels as the pool allows.
 
         Raises:
             SamplingError: no class has d tiles
@@ -88,12 +88,12 @@ class SupervisedSampler(TileSampler):
         return self.pool.positions[self._first[group] + self.rng.choice(self._count[group], d, replace=False)]
 
     def masks(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which tiles (columns) may serve which (rows) as positive and as negative: two (N, N) bool, by label."""
+        """Return which tiles (columns) may be positive and negative of which (rows): two (N, N) bool, by label."""
         index = self._index_of(positions)
         same_label = self.labels[index][:, None] == self.labels[index]
         return same_label & (index[:, None] != index), ~same_label
 
 
 def _keys(positions: np.ndarray) -> np.ndarray:
-    """One whole number per position."""
+    """Return one integer per position."""
     return positions[:, 1] << 32 | positions[:, 0]

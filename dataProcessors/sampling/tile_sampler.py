@@ -1,4 +1,4 @@
-"""What all samplers share: draws that depend on the step alone, the walk of the anchors, whole tuples."""
+"""The base class of all samplers: draws that depend only on the step, the sequence of anchors, complete tuples."""
 
 from abc import ABC, abstractmethod
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from dataProcessors.sampling.area import SamplingError
 
-ANCHORS_TRIED = 100  # for each tuple that is wanted, before tuples are taken to be impossible
-STUCK = 0.1  # part of them after which the walk is taken to be where no tuple has room, and begins elsewhere
+MAX_ANCHORS_PER_TUPLE = 100  # anchors tried per tuple, before drawing fails
+RESTART_SHARE = 0.1  # share of these anchors after which the sequence of anchors restarts anywhere
 
 
 class TileSampler(ABC):
-    """Positions of a training step's tiles.
+    """Draws the positions of a training step's tiles.
 
     Args:
-        random_reset: chance that the next anchor is drawn anywhere, else like a positive of the anchor before
-        seed: of the first draw; `begin_step` makes each step's draws depend on the seed and the step alone
+        random_reset: probability that the next anchor is drawn anywhere, else like a positive of the previous anchor
+        seed: of the first draw; after `begin_step`, draws depend only on the seed and the step
     """
 
     def __init__(self, random_reset: float, seed: int):
@@ -24,38 +24,38 @@ class TileSampler(ABC):
         self.rng = np.random.default_rng([seed])
 
     def begin_step(self, step: int, last_anchor: np.ndarray | None = None, stream: int | None = None) -> None:
-        """Make the draws that follow those of step `step`: equal whatever was drawn before.
+        """Seed the generator for step `step`: the following draws do not depend on earlier ones.
 
         Args:
             step: number of the step
-            last_anchor: where the walk stood at the end of the step before, (2,); None: at no place yet
-            stream: another series of draws of the same step than its main one
+            last_anchor: the last anchor of the previous step, (2,); None: there is none
+            stream: another sequence of draws of the same step; None: the main sequence
         """
         self.rng = np.random.default_rng([self.seed, step] + ([] if stream is None else [stream]))
         self.last_anchor = last_anchor
 
     @abstractmethod
     def random_positions(self, n: int) -> np.ndarray:
-        """n places (n, 2) an anchor can have."""
+        """Draw n positions (n, 2) that an anchor can have."""
 
     @abstractmethod
     def try_positives(self, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A positive (n, 2) for each anchor (n, 2), and a mask (n,) of the anchors for which one was found."""
+        """Draw a positive (n, 2) for each anchor (n, 2); return it and a mask (n,) of those found."""
 
     @abstractmethod
     def try_negatives(self, anchors: np.ndarray, away_from: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """A negative (n, 2) for each anchor and each of `away_from`, and a mask (n,) of those that were found."""
+        """Draw a negative (n, 2) of each anchor and of `away_from`; return it and a mask (n,) of those found."""
 
     @abstractmethod
     def clusters(self, m: int, d: int) -> np.ndarray:
-        """m clusters of d different tiles: (m, d, 2)."""
+        """Draw m clusters of d different tiles: (m, d, 2)."""
 
     @abstractmethod
     def masks(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which tiles (columns) may serve which (rows) as positive and as negative: two (N, N) bool."""
+        """Return which tiles (columns) may be positive and negative of which (rows): two (N, N) bool."""
 
     def anchors(self, n: int) -> np.ndarray:
-        """n anchors (n, 2): each with chance `random_reset` anywhere, else like a positive of the anchor before."""
+        """Draw n anchors (n, 2): with probability `random_reset` anywhere, else like a positive of the last anchor."""
         if self.random_reset >= 1.0:
             anchors = self.random_positions(n)
         else:
@@ -73,43 +73,43 @@ class TileSampler(ABC):
         return self.last_anchor
 
     def positives(self, anchors: np.ndarray) -> np.ndarray:
-        """One positive for each anchor: (n, 2).
+        """Draw one positive for each anchor: (n, 2).
 
         Raises:
-            SamplingError: an anchor has no room for one
+            SamplingError: there is none for an anchor
         """
         positions, found = self.try_positives(anchors)
-        return _all(positions, found, anchors, "positive")
+        return _require_all(positions, found, anchors, "positive")
 
     def negatives(self, anchors: np.ndarray, away_from: np.ndarray | None = None) -> np.ndarray:
-        """One negative for each anchor: (n, 2); one for `away_from` (n, 2) too if that is given.
+        """Draw one negative for each anchor: (n, 2); it is a negative of `away_from` (n, 2) too if that is given.
 
         Raises:
-            SamplingError: an anchor has no room for one
+            SamplingError: there is none for an anchor
         """
         positions, found = self.try_negatives(anchors, away_from)
-        return _all(positions, found, anchors, "negative")
+        return _require_all(positions, found, anchors, "negative")
 
     def tuples(self, n: int, negatives: int = 1) -> np.ndarray:
-        """n anchors, each with a positive and one or two negatives far from one another: (n, 2 + negatives, 2).
+        """Draw n anchors, each with a positive and one or two negatives far from one another: (n, 2 + negatives, 2).
 
-        An anchor that has no room for them is replaced by the next one.
+        An anchor for which they cannot be drawn is replaced by the next one.
 
         Raises:
-            SamplingError: hardly any place on the map has room for the distances asked for
+            SamplingError: tuples with the configured distances fit almost nowhere on the map
         """
         complete, tried = np.empty((0, 2 + negatives, 2), np.int64), 0
-        most = ANCHORS_TRIED * max(n, 10)
-        while len(complete) < n and tried < most:
-            if tried > STUCK * most:
+        limit = MAX_ANCHORS_PER_TUPLE * max(n, 10)
+        while len(complete) < n and tried < limit:
+            if tried > RESTART_SHARE * limit:
                 self.last_anchor = None
             drawn, found = self._try_tuples(self.anchors(n - len(complete)), negatives)
             complete, tried = np.concatenate([complete, drawn[found]]), tried + len(drawn)
         if len(complete) == n:
             return complete
         raise SamplingError(
-            "Hardly any place of the training area has room for a positive and a negative at the distances asked for "
-            "('min_pos_dist', 'max_pos_dist', 'min_neg_dist', 'max_neg_dist'). Choose smaller ones, or a larger map."
+            "A positive and a negative at the configured distances fit almost nowhere in the training area "
+            "('min_pos_dist', 'max_pos_dist', 'min_neg_dist', 'max_neg_dist'). Choose smaller ones or a larger map."
         )
 
     def _try_tuples(self, anchors: np.ndarray, negatives: int) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +122,7 @@ class TileSampler(ABC):
         return np.stack(columns, 1), found  # (n, 2 + negatives, 2), (n,)
 
 
-def _all(positions: np.ndarray, found: np.ndarray, anchors: np.ndarray, role: str) -> np.ndarray:
+def _require_all(positions: np.ndarray, found: np.ndarray, anchors: np.ndarray, role: str) -> np.ndarray:
     if found.all():
         return positions
     x, y = anchors[~found][0]

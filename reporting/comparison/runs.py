@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import config as configuration
-from config import WITHOUT_EFFECT, Config, ConfigError, UserError
+from config import NO_EFFECT_ON_RESULTS, Config, ConfigError, UserError
 from config.messages import one_line
 from evaluation.scoring import Score
 from reporting.feature_sets import separate_chance
@@ -108,7 +108,8 @@ def read_run(folder: Path) -> tuple[dict[str, Any], int, int, dict[str, Scores]]
         raise NoScoresError(f"{folder}: the run has no scores yet. Wait for its first evaluation, or leave it out.")
     # an evaluation with fewer scores is still being written, or was interrupted
     step = max(step for step in count if count[step] == most)
-    scores = _by_features([score for each, for_step in sorted(evaluations.items()) if each <= step for score in for_step])
+    rows = [score for each, for_step in sorted(evaluations.items()) if each <= step for score in for_step]
+    scores = _by_features(rows)
     return _settings(config), step, config.epochs * config.iterations, scores
 
 
@@ -147,7 +148,7 @@ def _by_features(scores: list[Score]) -> dict[str, Scores]:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    settings = config.model_dump(exclude=set(WITHOUT_EFFECT))
+    settings = config.model_dump(exclude=set(NO_EFFECT_ON_RESULTS))
     if isinstance(settings["maps"], dict):
         nested = settings["maps"]
         settings["maps"] = nested.pop("image")

@@ -16,7 +16,7 @@ from reporting.figures.style import figure_to_array
 from reporting.figures.thumbnails import BORDER, SIDE
 from reporting.tensorboard.event_files import filter_embeddings, filter_events, read_projector_config
 from reporting.tensorboard.hparams import hparams_summaries
-from storage import sync, writing
+from storage import convert_write_errors, sync
 
 TRAINED = "trained"  # everything but scores of baselines is logged with the trained network
 BASELINES = ("untrained", "band_statistics")
@@ -69,7 +69,7 @@ class TensorBoardWriter:
             metrics: tags of the scores in that table, in the order of the charts
         """
         self.log_text("config", config_text)
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             writer = self._writer(TRAINED)
             writer.add_custom_scalars(chart_layout(metrics))
             for summary in hparams_summaries(keys, metrics):
@@ -77,7 +77,7 @@ class TensorBoardWriter:
 
     def log_scalars(self, step: int, group: str, values: dict[str, float]):
         """Log numbers under the tags group/name."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             for name, value in values.items():
                 self._writer(TRAINED).add_scalar(f"{group}/{name}", value, step)
 
@@ -87,7 +87,7 @@ class TensorBoardWriter:
         Also log mean less and plus standard deviation, and the lead of the trained network (see `leads`).
         """
         known = [score for score in separate_chance(scores) if math.isfinite(score.mean)]
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             for score in known:
                 writer = self._writer(score.features)
                 writer.add_scalar(score.tag, score.mean, step)
@@ -102,17 +102,17 @@ class TensorBoardWriter:
 
     def log_image(self, step: int, tag: str, image: np.ndarray):
         """Log an image (H, W, 3) uint8."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             self._writer(TRAINED).add_image(tag, image, step, dataformats="HWC")
 
     def log_histogram(self, step: int, tag: str, values: np.ndarray):
         """Log the distribution of values (n,)."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             self._writer(TRAINED).add_histogram(tag, values, step)
 
     def log_text(self, tag: str, text: str, step: int = 0):
         """Log a text in Markdown."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             self._writer(TRAINED).add_text(tag, text, step)
 
     def log_embeddings(
@@ -137,7 +137,7 @@ class TensorBoardWriter:
             descriptions: a row of texts for each embedding
         """
         shown = torch.from_numpy(pictures[:MAX_POINTS]).permute(0, 3, 1, 2).float() / 255  # (N, 3, S, S)
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             self._writer(TRAINED).add_embedding(
                 embeddings[:MAX_POINTS],
                 descriptions[:MAX_POINTS],
@@ -151,7 +151,7 @@ class TensorBoardWriter:
 
     def flush(self):
         """Write everything to the disk, where an open page finds it."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             for writer in self._writers.values():
                 writer.flush()
             for path in self.folder.glob("*/events.out.tfevents.*"):
@@ -159,7 +159,7 @@ class TensorBoardWriter:
 
     def close(self):
         """Write the rest and close the files."""
-        with writing(self.folder):
+        with convert_write_errors(self.folder):
             for writer in self._writers.values():
                 writer.close()
 

@@ -86,7 +86,7 @@ def test_all_problems_are_told_at_once():
 def test_wrong_keys_hide_no_contradiction_of_others():
     told = message({"network": "transformer", "image_size": 100, "loss": "tripletloss", "validation_map": 3})
     assert "must be divisible by 8" in told
-    assert "'validation_map' must be a text" in told
+    assert "'validation_map' must be text" in told
 
 
 def test_keys_in_contradiction_are_not_blamed_twice():
@@ -99,12 +99,12 @@ def test_keys_in_contradiction_are_not_blamed_twice():
      ("val_iteration", "valIteration")],
 )  # fmt: skip
 def test_an_unknown_key_is_answered_with_the_nearest(key, nearest):
-    assert f"'{key}' is no key of the config. Did you mean '{nearest}'?" in message(MINIMAL | {key: 1})
+    assert f"'{key}' is not a key of the config. Did you mean '{nearest}'?" in message(MINIMAL | {key: 1})
 
 
 def test_unknown_keys_of_maps_and_keys_like_no_other():
-    assert "'maps.bnds' is no key of the config. Did you mean 'maps.bands'?" in message(own_maps(bnds=[1]))
-    assert "'zzzzqq' is no key of the config. `python main.py train --help`" in message(MINIMAL | {"zzzzqq": 1})
+    assert "'maps.bnds' is not a key of the config. Did you mean 'maps.bands'?" in message(own_maps(bnds=[1]))
+    assert "'zzzzqq' is not a key of the config. `python main.py train --help`" in message(MINIMAL | {"zzzzqq": 1})
 
 
 @pytest.mark.parametrize("missing", MINIMAL)
@@ -158,7 +158,7 @@ def test_flags_among_other_values_may_be_spelt_as_booleans_are(key):
 
 @pytest.mark.parametrize(
     ("text", "part"),
-    [('{"loss": 1,\n "loss": 2}', "'loss' is given twice"), ('{"loss": 1,\n "network" 2}', "line 2, column 12"),
+    [('{"loss": 1,\n "loss": 2}', "the key 'loss' occurs twice"), ('{"loss": 1,\n "network" 2}', "line 2, column 12"),
      ('{"loss": ', "not valid JSON"), ("[" * 5000, "nested too deeply"), ("", "the file is empty"),
      ("// nothing\n", "not valid JSON"), ("[1]", "one JSON object"), ('"x"', "one JSON object")],
 )  # fmt: skip
@@ -214,7 +214,7 @@ def test_an_override_is_validated(tmp_path):
     ("changes", "part"),
     [({"rect": [15, 47, 5, 55]}, "'maps.rect' must be west < east"), ({"rect": [5, 55, 15, 47]}, "'maps.rect'"),
      ({"rect": [5, 47, 190, 55]}, "'maps.rect'"), ({"rect": [5, 47, 15]}, "'maps.rect'"),
-     ({"legends": {"clc": "clc"}}, "'maps.legends' names no label map of 'maps.labels': clc"),
+     ({"legends": {"clc": "clc"}}, "'maps.legends' has names that 'maps.labels' does not have: clc"),
      ({"labels": {"osm": "a", "OSM": "b"}}, "upper and lower case"), ({"labels": {}}, "'maps.labels'"),
      ({"labels": {"own": "a"}}, "'validation_map' must be one of the label maps: own. Got 'osm'"),
      ({"bands": [0]}, "'maps.bands'"), ({"image": ""}, "'maps.image'"), ({"nodata": "none"}, "'maps.nodata'")],
@@ -243,11 +243,11 @@ def test_contradictions(changes, part):
 def test_what_is_legal_and_surely_not_meant_is_warned_of():
     assert validate(MINIMAL).warnings() == []
     ignored = validate(MINIMAL | {"loss": "magnetloss", "mining": ["HARD_NEGATIVE"]}).warnings()
-    assert len(ignored) == 1 and "no meaning for magnetloss" in ignored[0]
+    assert len(ignored) == 1 and "no effect with magnetloss" in ignored[0]
     both = {"max_pos_dist": 12, "min_neg_dist": 10}
     assert "positive and negative at once" in validate(MINIMAL | both).warnings()[0]
     (idle,) = validate(MINIMAL | both | {"supervised": True}).warnings()
-    assert idle == "'max_pos_dist': no meaning in supervised training with tripletloss; ignored."
+    assert idle == "'max_pos_dist': no effect in supervised training with tripletloss; ignored."
     (idle,) = validate(MINIMAL | {"loss": "magnetloss", "supervised": True, "random_reset": 0.5}).warnings()
     assert "'random_reset'" in idle
 

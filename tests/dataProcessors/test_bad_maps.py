@@ -145,11 +145,11 @@ FAULTS = {
     "label map without CRS, another transform": (
         lambda: put_labels(crs=None, place=HERE @ Affine.translation(1, 0)) and None, [], "labels.tif", "transforms"),
     "band that is not there": (None, ["maps.bands=[1,7]"], "image.tif", "band 7", "bands 1 to 3"),
-    "no band": (None, ["maps.bands=[]"], "image.tif", "1 to 20 bands can be used, got 0", "'maps.bands'"),
+    "no band": (None, ["maps.bands=[]"], "image.tif", "use 1 to 20 bands. Got 0", "'maps.bands'"),
     "no usable band": (lambda: put_image(noise((1, SIDE, SIDE)), colorinterp=[ColorInterp.alpha]) and None, [],
-                       "image.tif", "1 to 20 bands can be used, got 0"),
+                       "image.tif", "use 1 to 20 bands. Got 0"),
     "too many bands": (lambda: put_image(noise((21, 20, 20)), photometric="MINISBLACK") and None, [],
-                       "image.tif", "got 21", "'maps.bands'"),
+                       "image.tif", "Got 21", "'maps.bands'"),
     "mixed types": (lambda: mixed_types("Byte", "UInt16", "Byte"), [], "mixed.vrt", "Got uint16, uint8"),
     "complex image": (lambda: put_image(np.ones((1, SIDE, SIDE), "complex64")) and None, [],
                       "image.tif", "must be one of uint8, int16, uint16, float32", "complex64"),
@@ -158,17 +158,17 @@ FAULTS = {
     "rectangle outside": (None, ["maps.rect=[50,10,51,11]"], "image.tif", "lies outside", "The image covers ["),
     "rectangle, no CRS": (lambda: put_image(crs=None) and None, ["maps.rect=[9,49,10,50]"], "image.tif", "maps.rect"),
     "rectangle, CRS of no place": (
-        lambda: put_image(crs=LOCAL) and None, ["maps.rect=[9,49,10,50]"], "image.tif", "Nothing leads from the CRS"),
+        lambda: put_image(crs=LOCAL) and None, ["maps.rect=[9,49,10,50]"], "image.tif", "cannot be transformed to"),
     "label map, CRS of no place": (
-        lambda: put_labels(crs=LOCAL) and None, [], "labels.tif", "cannot be brought from its CRS", "gdalwarp"),
+        lambda: put_labels(crs=LOCAL) and None, [], "labels.tif", "cannot be warped from its CRS", "gdalwarp"),
     "image transform of no extent": (
-        lambda: put_image(place=Affine(10, 0, 5e5, 10, 0, 5e6)) and None, [], "image.tif", "no extent", "gdal_edit.py"),
+        lambda: put_image(place=Affine(10, 0, 5e5, 10, 0, 5e6)) and None, [], "image.tif", "no area", "gdal_edit.py"),
     "label transform of no extent": (
-        lambda: put_labels(place=Affine(0, 0, 5e5, 0, 0, 5e6)) and None, [], "labels.tif", "no extent"),
+        lambda: put_labels(place=Affine(0, 0, 5e5, 0, 0, 5e6)) and None, [], "labels.tif", "no area"),
     "colours of no legend": (colours((10, 120, 60), (60, 10, 120)), [], "labels.tif", "0.0% of the pixels match",
                              "'maps.legends'"),
-    "labels of floats": (codes_of("float32"), [], "labels.tif", "whole-number codes. Got float32"),
-    "complex labels": (codes_of("complex64"), [], "labels.tif", "whole-number codes. Got complex64"),
+    "labels of floats": (codes_of("float32"), [], "labels.tif", "integer codes. Got float32"),
+    "complex labels": (codes_of("complex64"), [], "labels.tif", "integer codes. Got complex64"),
     "codes beyond all numbers": (lambda: put_labels(patches(SIDE, SIDE, CODES, 24)[None].astype("uint64") + 2**63)
                                  and None, [], "labels.tif", "within ±2**53"),
     "side car is no XML": (sidecar("<PAM"), [], "labels.tif.aux.xml", "not valid XML", "remove it"),
@@ -454,7 +454,7 @@ def test_a_damaged_prepared_map_is_made_again(caplog, which, name, damage):
     shutil.copytree("used", "data/cache")
     DAMAGES.get(damage, damage)(folder / name)
     again = open_maps(config_of(), 1)
-    assert f"{folder} is damaged, and made again" in caplog.text
+    assert f"{folder}: the prepared map is damaged" in caplog.text
     positions = np.array([(0, 0), (120, 90), (SIDE - 130, SIDE - 130)])
     with rasterio.open("image.tif") as file:
         pixels = file.read()
@@ -480,7 +480,7 @@ def test_a_damaged_pool_is_made_again(caplog, role, change):
     content = path.read_bytes()
     path.write_bytes(change(content))
     after = replace(opened).pools
-    assert "It is made again" in caplog.text
+    assert "The pool is drawn again" in caplog.text
     for name in before:
         assert np.array_equal(before[name].positions, after[name].positions)
         assert np.array_equal(before[name].proportions, after[name].proportions)
@@ -500,10 +500,10 @@ def test_upper_distances_far_beyond_the_map_mean_all_of_it():
 def test_fewer_reserved_tiles_than_wanted_by_default_are_one_warning(caplog):
     config = validate({key: v for key, v in small_config(maps=MAPS).items() if key != "validation_nb"})
     opened = open_maps(config, 1)
-    opened.require_scored_tiles()
+    opened.check_scored_tiles()
     pool = opened.pools["score"]
     (told,) = warnings(caplog)
-    assert f"{len(pool)} tiles are scored instead of 500" in told and len(pool) == 4 * len(opened.area.cells())
+    assert f"{len(pool)} tiles are scored instead of 500" in told and len(pool) == 4 * len(opened.area.reserved_cells())
 
 
 def test_a_label_map_of_other_places_around_the_image(caplog):

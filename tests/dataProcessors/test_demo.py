@@ -12,7 +12,7 @@ from scipy import ndimage
 from dataProcessors import demo
 from dataProcessors.demo import files, make_demo
 from dataProcessors.demo.canvas import cells
-from dataProcessors.demo.covers import CHARACTERS, COVERS, INDEX, UNMAPPED
+from dataProcessors.demo.covers import COVERS, DISTRICT_KINDS, INDEX, UNMAPPED
 from dataProcessors.demo.noise import SHEET, Sheets, hash32, smooth_noise, spline_weights, uniform
 from dataProcessors.demo.painting import PAINTERS
 from dataProcessors.demo.plan import _nearest
@@ -225,7 +225,7 @@ def test_tables_are_complete():
     assert set(PAINTERS) == set(COVERS)
     assert {cover.osm for cover in COVERS.values()} == set(builtin_legends()["osm"].names)
     assert {cover.clc for cover in COVERS.values()} <= set(builtin_legends()["clc"].codes)
-    assert all(set(kind.covers) <= set(INDEX) for kind in CHARACTERS.values())
+    assert all(set(kind.covers) <= set(INDEX) for kind in DISTRICT_KINDS.values())
 
 
 def test_generalised_keeps_large_areas_and_drops_small_ones():
@@ -233,7 +233,7 @@ def test_generalised_keeps_large_areas_and_drops_small_ones():
     samples[5:15, 5:15] = INDEX["lake"]  # 100 ha
     samples[25:28, 25:28] = INDEX["quarry"]  # 9 ha
     samples[:, :3] = UNMAPPED
-    codes = files.generalised(samples)
+    codes = files.generalise(samples)
     assert codes[10, 10] == 512
     assert set(np.unique(codes).tolist()) == {0, 211, 512}
     assert (codes[:, :3] == 0).all()
@@ -242,7 +242,7 @@ def test_generalised_keeps_large_areas_and_drops_small_ones():
 
 def test_generalised_has_no_area_below_25_pixels():
     samples = np.random.default_rng(0).integers(0, len(COVERS), (12, 12, 1)).astype(np.uint8)
-    codes = files.generalised(np.repeat(np.repeat(samples, 6, 0), 6, 1))
+    codes = files.generalise(np.repeat(np.repeat(samples, 6, 0), 6, 1))
     for code in np.unique(codes[codes > 0]):
         areas, count = ndimage.label(codes == code)
         assert count == 0 or np.bincount(areas.ravel())[1:].min() >= 25

@@ -15,7 +15,13 @@ from runs_for_tests import config_file, losses_of, run_in_process, values_of
 
 import main
 from config import ConfigError, validate
-from config.library import IMPOSSIBLE, LIBRARY_LOSSES, LIBRARY_MINERS, TAKE_MINERS, impossible
+from config.library import (
+    INVALID_COMBINATIONS,
+    LIBRARY_LOSSES,
+    LIBRARY_MINERS,
+    LOSSES_WITH_MINERS,
+    is_invalid_combination,
+)
 from losses.library import LibraryLoss
 from mining.library import LibraryMiner, all_pairs, as_triplets, distinct_pairs
 from training.runs.checkpoint import load
@@ -35,7 +41,7 @@ MINERS = [(name, {}) for name in LIBRARY_MINERS] + [
     ("AngularMiner", {"angle": 32}),
 ]
 of_miners = pytest.mark.parametrize(("name", "parameters"), MINERS)
-of_losses = pytest.mark.parametrize("loss", TAKE_MINERS)
+of_losses = pytest.mark.parametrize("loss", LOSSES_WITH_MINERS)
 
 
 def some_embeddings(number: int, seed: int) -> torch.Tensor:
@@ -210,7 +216,7 @@ def agrees(parameters: dict, library_class: type) -> None:
 
 
 def test_strategies_that_do_not_go_together_are_those_the_library_refuses():
-    for name, (parameters, _) in IMPOSSIBLE.items():
+    for name, (parameters, _) in INVALID_COMBINATIONS.items():
         options = [LIBRARY_MINERS[name][parameter].options for parameter in parameters]
         for combination in itertools.product(*options):
             given = dict(zip(parameters, combination))
@@ -219,27 +225,29 @@ def test_strategies_that_do_not_go_together_are_those_the_library_refuses():
                 refused = False
             except ValueError:
                 refused = True
-            assert impossible(name, given) == refused
+            assert is_invalid_combination(name, given) == refused
 
 
 @pytest.mark.parametrize(
     ("changes", "parts"),
-    [({"mining": {"AngularMiner": {"angel": 3}}}, ["'mining.AngularMiner.angel' is no parameter", "It has: angle"]),
+    [({"mining": {"AngularMiner": {"angel": 3}}},
+      ["'mining.AngularMiner.angel' is not a parameter", "Its parameters: angle"]),
      ({"mining": [{"AngularMiner": {"angle": 91}}]}, ["a number of at least 0 and at most 90. Got 91"]),
      ({"mining": {"UniformHistogramMiner": {"num_bins": 2.5}}}, ["num_bins' must be a whole number"]),
      ({"mining": {"TripletMarginMiner": {"type_of_triplets": "hardest"}}}, ["one of hard, semihard, easy, all"]),
      ({"mining": {"BatchEasyHardMiner": {"allowed_pos_range": [1, 0.5]}}}, ["null or [low, high] within 0 and 2"]),
-     ({"mining": {"BatchEasyHardMiner": {"pos_strategy": "semihard"}}}, ["do not go together"]),
+     ({"mining": {"BatchEasyHardMiner": {"pos_strategy": "semihard"}}}, ["cannot be combined"]),
      ({"mining": "AnglarMiner"}, ["'mining' must be a list of any of HARD_NEGATIVE", "AngularMiner"]),
      ({"mining": {"AngularMiner": {}, "PairMarginMiner": {}}}, ["'mining' must be a list of any of"]),
      ({"mining": {"HARD_NEGATIVE": {}}}, ["'mining' must be a list of any of"]),
      ({"mining": ["AngularMiner", "PairMarginMiner"]}, ["one miner of pytorch-metric-learning at most. Got 2"]),
      ({"mining": ["AngularMiner", {"AngularMiner": {"angle": 3}}]}, ["at most. Got 2"]),
      ({"mining": ["AngularMiner", "HARD_POSITIVE"]}, ["both choose among the tiles of the batch"]),
-     ({"loss": "magnetloss", "mining": "AngularMiner"}, ["magnetloss cannot be used with"]),
-     ({"loss": "quadrupletloss", "mining": "AngularMiner"}, ["quadrupletloss cannot be used with", "supconloss"]),
-     ({"loss": "circleloss", "mining": "HARD_NEGATIVE"}, ["circleloss takes all pairs"]),
-     ({"loss": {"ntxentloss": {"margin": 1}}}, ["'loss.ntxentloss.margin' is no parameter", "It has: temperature"]),
+     ({"loss": "magnetloss", "mining": "AngularMiner"}, ["magnetloss cannot use"]),
+     ({"loss": "quadrupletloss", "mining": "AngularMiner"}, ["quadrupletloss cannot use", "supconloss"]),
+     ({"loss": "circleloss", "mining": "HARD_NEGATIVE"}, ["circleloss uses all pairs"]),
+     ({"loss": {"ntxentloss": {"margin": 1}}},
+      ["'loss.ntxentloss.margin' is not a parameter", "Its parameters: temperature"]),
      ({"loss": {"ntxentloss": {"temperature": 0}}}, ["'loss.ntxentloss.temperature' must be a number of at least"]),
      ({"loss": {"ntxentloss": {"temperature": True}}}, ["Got True"]),
      ({"loss": {"tripletloss": {}}}, ["'loss' must be one of tripletloss"]), ({"loss": {}}, ["'loss' must be one of"])],
@@ -261,10 +269,10 @@ def test_ways_to_write_a_miner_and_a_loss():
     plain = validate(MINIMAL | {"loss": {"ntxentloss": {}}, "mining": ["RANDOM_HARD_POSITIVE", {"AngularMiner": {}}]})
     assert (plain.loss, plain.mining) == ("ntxentloss", ("RANDOM_HARD_POSITIVE", "AngularMiner"))
     (warning,) = validate(MINIMAL | {"loss": "circleloss", "alt_loss": True, "margin": 1}).warnings()
-    assert "'alt_loss', 'margin': no meaning for circleloss" in warning
+    assert "'alt_loss', 'margin': no effect with circleloss" in warning
 
 
-RUNS = list(zip([*LIBRARY_MINERS, None], itertools.cycle(TAKE_MINERS)))  # every miner, every loss, and all pairs
+RUNS = list(zip([*LIBRARY_MINERS, None], itertools.cycle(LOSSES_WITH_MINERS)))  # every miner, every loss, and all pairs
 
 
 @pytest.mark.parametrize("supervised", [False, True])

@@ -172,10 +172,11 @@ def test_weights_and_normalisation_are_in_the_state():
 
 
 def test_what_no_network_can_be_built_of():
-    with pytest.raises(UserError, match=r"no 'network' 'resnet'. Near it: resnet\d+"):
+    with pytest.raises(UserError, match=r"no 'network' 'resnet'. Similar: resnet\d+"):
         small(name="resnet")
     for size, nearest in ((33, 40), (4, 8)):
-        with pytest.raises(UserError, match=f"of {size} pixels. Its 'image_size' may be multiples of 8, as {nearest}"):
+        message = f"of {size} pixels. Its 'image_size' may be a multiple of 8, such as {nearest}"
+        with pytest.raises(UserError, match=message):
             small(name="transformer", size=size)
     with pytest.raises(ValueError, match="for 3 bands, but the tiles have 4"):
         build("test_resnet", 4, 32, 16, True, colours(3), 0)

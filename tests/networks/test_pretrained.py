@@ -86,7 +86,7 @@ def test_numbered_keys_of_a_resnet_as_seco_has_them(tmp_path):
         first, _, rest = name.partition(".")
         renamed[f"encoder_q.{places[first]}.{rest}"] = value
     found = match("file", {"state_dict": renamed | {"heads_q.0.0.weight": torch.zeros(2, 2)}}, network)
-    assert set(found.filled) == set(network.state_dict()) and not found.initial
+    assert set(found.loaded) == set(network.state_dict()) and not found.missing
 
 
 @pytest.mark.parametrize(("before", "bands"), [(3, 4), (3, 1), (13, 4), (13, 3), (2, 3), (1, 3), (4, 1)])
@@ -116,9 +116,9 @@ def test_position_embeddings_of_another_size_are_resampled(tmp_path):
     network = timm.create_model("vit_tiny_patch16_224", img_size=64, **options)
     target = timm.create_model("vit_tiny_patch16_224", img_size=96, **options)
     found = match("file", {"model": network.state_dict()}, target)
-    assert not found.initial
-    assert found.filled["pos_embed"].shape == (1, 37, 192)
-    assert torch.equal(found.filled["pos_embed"][:, 0], network.pos_embed[:, 0])
+    assert not found.missing
+    assert found.loaded["pos_embed"].shape == (1, 37, 192)
+    assert torch.equal(found.loaded["pos_embed"][:, 0], network.pos_embed[:, 0])
     own = build("transformer", 3, 32, 8, True, Normalise([0.0] * 3, [1.0] * 3), 1)
     larger = filled(saved(tmp_path, own.state_dict()), "transformer", size=48)  # an earlier run of this program
     assert torch.equal(larger.blocks[9].mlp.fc2.weight, own.backbone.blocks[9].mlp.fc2.weight)
@@ -131,9 +131,9 @@ def test_the_report_says_what_fits_and_what_does_not(tmp_path, resnet, caplog):
     state["layer1.0.conv1.weight"] = torch.zeros(1, 2, 3, 3)
     filled(saved(tmp_path, state))
     told = caplog.text
-    assert "tensors of the network filled" in told
-    assert "in the file without a place: layer1.0.conv1.weight, fc.weight, fc.bias" in told
-    assert "initial: layer1.0.conv1.weight, layer4.0.conv1.weight" in told and "more" in told
+    assert "tensors of the network loaded" in told
+    assert "only in the file: layer1.0.conv1.weight, fc.weight, fc.bias" in told
+    assert "not in the file: layer1.0.conv1.weight, layer4.0.conv1.weight" in told and "more" in told
     assert caplog.records[-1].levelno == logging.INFO
 
 
@@ -163,7 +163,7 @@ def cut(path):
 def test_a_cut_file_is_refused(tmp_path, resnet, name):
     path = saved(tmp_path, resnet.state_dict(), name)
     cut(tmp_path / name)
-    with pytest.raises(UserError, match="damaged, or no file of weights") as told:
+    with pytest.raises(UserError, match="damaged, or not a file of weights") as told:
         filled(path)
     assert "\n" not in str(told.value)
 
@@ -192,7 +192,8 @@ def test_what_is_no_file_of_weights_is_one_line_before_the_maps_are_opened(tmp_p
     nan = saved(tmp_path, {"layer1.0.conv1.weight": torch.full((32, 32, 3, 3), torch.nan)}, "weights.pt")
     plain = saved(tmp_path, torch.zeros(3), "weights.bin")
     cases = {
-        "none.pth": "no such file", "weights.npz": "path of a .safetensors", nothing: "nothing in it fits the network",
+        "none.pth": "no such file", "weights.npz": "path of a .safetensors",
+        nothing: "none of its tensors fits the network",
         nan: "finite", plain: "no weights by name", "a\0.pth": "a", str(tmp_path): "path of a .safetensors",
     }  # fmt: skip
     for file, told in cases.items():
@@ -241,4 +242,4 @@ def test_an_unreachable_hub_is_one_line_that_says_how_to_bring_the_file(workplac
     assert "huggingface.co/timm/test_resnet.r160_in1k/tree/main" in told and "pretrained=PATH" in told
     assert len(asked) == 1 and asked[0][1] <= 10
     own = small_config(network="transformer")["network"]
-    assert "timm has no weights of transformer" in refused(capsys, config_file("own", pretrained=True, network=own))
+    assert "timm has no weights for transformer" in refused(capsys, config_file("own", pretrained=True, network=own))

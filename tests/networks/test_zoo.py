@@ -70,7 +70,7 @@ def test_an_unknown_network_is_answered_with_the_nearest_before_the_maps_are_ope
 
 
 @pytest.mark.parametrize(("network", "size", "told"), [
-    ("deit_small_patch16_224", 40, "multiples of 16, as 48 is"), ("vit_tiny_patch16_224", 100, "multiples of 16"),
+    ("deit_small_patch16_224", 40, "a multiple of 16, such as 48"), ("vit_tiny_patch16_224", 100, "a multiple of 16"),
     ("convnext_tiny", 16, "may be 32, 64, 224"), ("levit_128s", 17, "may be"),
 ])  # fmt: skip
 def test_a_size_that_the_network_cannot_take_is_answered_with_those_it_can(workplace, capsys, network, size, told):
@@ -155,5 +155,5 @@ def test_a_pattern_lists_all_that_fit_it(tmp_path):
 
 
 def test_a_network_that_cannot_be_built_is_an_error_of_the_user():
-    with pytest.raises(UserError, match="multiples of 8, as 40 is"):
+    with pytest.raises(UserError, match="a multiple of 8, such as 40"):
         of_four_bands("transformer", 33)

@@ -15,7 +15,7 @@ from PIL import Image
 from runs_for_tests import ROOT, main_py, small_config
 
 import main
-from config import WITHOUT_EFFECT
+from config import NO_EFFECT_ON_RESULTS
 from reporting.comparison.figure import comparison_figure
 from reporting.comparison.rows import score_tags, shorten, table_rows
 from reporting.comparison.runs import read_runs
@@ -93,7 +93,7 @@ def test_files_and_table_of_two_runs(folder, capsys):
     assert (first[f"{MAP} mean"], first[f"{ERROR} mean"]) == ("0.405", "0.19")
     assert rows[4][f"{MAP} mean"] == "0.05"
     assert [row["supervised"] for row in rows] == ["false", "true", "", "", ""]
-    assert not set(first) & {*WITHOUT_EFFECT, "network"}, "what does not differ or has no effect is left out"
+    assert not set(first) & {*NO_EFFECT_ON_RESULTS, "network"}, "what does not differ or has no effect is left out"
     assert markdown_cells("first") == ["**0.810** ±0.010", "**0.405** ±0.020", "**0.190** ±0.030"]
     assert markdown_cells("second") == ["0.700 ±0.010", "0.350 ±0.020", "0.300 ±0.030"]
     assert markdown_cells("untrained") == ["0.500 ±0.010", "0.250 ±0.020", "0.500 ±0.030"]

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from config import CHANGEABLE, Config, ConfigError, UserError, validate
-from storage import atomic_write, link_or_copy, refused
+from config import CHANGEABLE_ON_RESUME, Config, ConfigError, UserError, validate
+from storage import atomic_write, link_or_copy, storage_error
 from training.runs.faults import is_out_of_memory
 
 FORMAT = 2  # increase it when the content of a checkpoint changes
@@ -73,7 +73,7 @@ def save(path: Path, content: dict) -> None:
         except RuntimeError as error:  # torch turns every disk error into a RuntimeError
             if is_out_of_memory(error):
                 raise
-            raise refused(path, OSError("only a part of it could be")) from None
+            raise storage_error(path, OSError("only a part of it could be")) from None
 
 
 def load(path: Path) -> dict:
@@ -110,7 +110,7 @@ def config_as_dict(config: Config) -> dict:
 def check_config(path: Path, config: Config, checkpoint: dict) -> None:
     """Raise a ConfigError that lists the keys of a config that contradict the checkpoint to resume from."""
     before = validate(checkpoint["config"], str(path))
-    names = [name for name in type(config).model_fields if name not in CHANGEABLE]
+    names = [name for name in type(config).model_fields if name not in CHANGEABLE_ON_RESUME]
     changed = [name for name in names if repr(getattr(config, name)) != repr(getattr(before, name))]  # True == 1
     if changed:
         lines = "\n".join(
@@ -118,7 +118,8 @@ def check_config(path: Path, config: Config, checkpoint: dict) -> None:
         )
         raise ConfigError(
             f"{path}: the config contradicts the checkpoint:\n{lines}\n"
-            f"Only {', '.join(CHANGEABLE)} may change when a run is resumed. Start a new run for anything else."
+            f"Only {', '.join(CHANGEABLE_ON_RESUME)} may change when a run is resumed. "
+            "Start a new run for anything else."
         )
 
 

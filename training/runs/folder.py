@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from config import Config, UserError
-from storage import Lock, remove_partial_files, rename_folder, temporary_folder, write_text, writing
+from storage import Lock, convert_write_errors, remove_partial_files, rename_folder, temporary_folder, write_text
 
 RESULTS = Path("results")
 PACKAGES = ("torch", "torchvision", "timm", "rasterio", "numpy", "scikit-learn", "umap-learn", "tensorboard")
@@ -25,7 +25,7 @@ def create_folder(name: str, config: Config, maps: dict[str, dict], results: Pat
     Raises:
         StorageError: the folder cannot be written
     """
-    with writing(results / name), temporary_folder(results) as temporary:
+    with convert_write_errors(results / name), temporary_folder(results) as temporary:
         write_text(temporary / "config.json", config.to_json())
         write_text(temporary / "run.json", json.dumps(_describe_run(maps), indent=1) + "\n")
         for number in count(1):

@@ -136,7 +136,7 @@ class Segmenter:
 
         Each cell has a labelled pixel and a window with enough data.
         """
-        cells = self.maps.area.cells()
+        cells = self.maps.area.reserved_cells()
         cells = cells[np.random.default_rng([self.seed, 0, SEED]).permutation(len(cells))]
         chosen, class_counts = [], []
         for cell in cells:

@@ -1,7 +1,7 @@
 """The table of training steps: which class of step trains which loss."""
 
 from config import Config
-from config.library import LIBRARY_LOSSES, TAKE_MINERS
+from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS
 from training.steps.cluster_step import ClassClusterStep, ClusterStep
 from training.steps.mined_step import MinedStep
 from training.steps.step import Step, TileMaps
@@ -17,7 +17,7 @@ STEPS: dict[tuple[str, bool], type[Step]] = {
     ("magnetloss", False): ClusterStep,
     ("magnetloss", True): ClassClusterStep,
 } | {(name, supervised): MinedStep for name in LIBRARY_LOSSES for supervised in BOTH}
-MINED_STEPS = {(name, supervised): MinedStep for name in TAKE_MINERS for supervised in BOTH}
+MINED_STEPS = {(name, supervised): MinedStep for name in LOSSES_WITH_MINERS for supervised in BOTH}
 
 
 def make_step(config: Config, maps: TileMaps) -> Step:

@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import NO_LABEL, Legend
 from dataProcessors.legends.matching import code_decoder, colour_decoder, nearest_colour_table
-from dataProcessors.legends.overlap import PLACES_PER_BLOCK, labelled, part_around, sample
+from dataProcessors.legends.overlap import POINTS_PER_BLOCK, covering_window, labelled_points, sample_labels
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
@@ -113,7 +113,7 @@ def test_colours_in_either_order(image, tmp_path, legends, name, order, hinted):
     colours = [colour if order == "RGB" else colour[::-1] for colour in legends[name].colors]
     path = labels_in(image, tmp_path, colours, LAEA, 100.0, side=1)
     reader = opened(path, image, name if hinted else None)
-    assert reader.source.decode.how == f"colours in {order} order"
+    assert reader.source.decode.description == f"colours in {order} order"
     assert (reader.legend.names, reader.legend.name) == (legends[name].names, "land")
     values, inside = looked_up(path, image.grid)
     seen, which = np.unique(values.reshape(3, -1).T, axis=0, return_inverse=True)
@@ -175,11 +175,11 @@ def test_colours_near_a_legend_equal_a_slow_loop(legends, name):
     near = np.array(legend.colors)[rng.integers(0, len(legend), 4000)] + rng.integers(-9, 10, (4000, 3))
     colours = np.concatenate([np.clip(near, 0, 255), rng.integers(0, 256, (2000, 3)), legend.colors])
     expected = nearest_colours(colours, legend)
-    found = colour_decoder(legend).classes_of(colours.T.astype(np.uint8)[:, None])[0]
+    found = colour_decoder(legend).to_classes(colours.T.astype(np.uint8)[:, None])[0]
     assert np.array_equal(found, expected)
     assert 0.1 < (expected == NO_LABEL).mean() < 0.9
     swapped = colours[:, ::-1].T.astype(np.uint8)[:, None]
-    assert np.array_equal(colour_decoder(legend, "BGR").classes_of(swapped)[0], expected)
+    assert np.array_equal(colour_decoder(legend, "BGR").to_classes(swapped)[0], expected)
 
 
 def test_two_colours_within_reach_resolve_to_the_nearer_and_ties_to_the_first():
@@ -210,7 +210,7 @@ def test_a_palette_of_the_legends_colours(image, tmp_path, legends, hint):
     colormap = {int(code): colour for code, colour in zip(codes, legends["osm"].colors)} | {0: (255, 255, 255)}
     path = labels_in(image, tmp_path, [*codes, 0], side=2, colormap=colormap)
     reader = opened(path, image, hint)
-    assert reader.legend.names == legends["osm"].names and "palette in RGB" in reader.source.decode.how
+    assert reader.legend.names == legends["osm"].names and "palette in RGB" in reader.source.decode.description
     values, inside = looked_up(path, image.grid)
     class_of = np.full(256, NO_LABEL)
     class_of[codes] = np.arange(13)
@@ -307,7 +307,7 @@ def test_codes_that_a_legend_does_not_give_are_told(image, tmp_path, caplog):
     legend = tmp_path / "legend.json"
     legend.write_text(json.dumps({"classes": [{"name": name, "color": [9, 9, 9]} for name in ("wood", "lake")]}))
     reader = opened(labels_in(image, tmp_path, [0, 1, 2]), image, str(legend))
-    assert "gives no codes, so 1 is taken for wood, and 0, which occurs, for no label" in caplog.text
+    assert "has no codes, so 1 is read as wood, and 0, which occurs, as unlabelled" in caplog.text
     assert set(np.unique(whole(reader))) == {0, 1, NO_LABEL}
 
 
@@ -315,7 +315,7 @@ def test_codes_that_a_legend_does_not_give_are_told(image, tmp_path, caplog):
 def test_what_is_no_legend_file(image, tmp_path, content):
     if content is not None:
         (tmp_path / "legend.json").write_text(content)
-    with pytest.raises(MapError, match="is no legend: osm, clc, or a JSON file"):
+    with pytest.raises(MapError, match=r"is not a legend\. Use osm, clc, or a JSON file"):
         opened(labels_in(image, tmp_path, [1, 2]), image, str(tmp_path / "legend.json"))
 
 
@@ -323,7 +323,7 @@ def test_code_decoder_of_unordered_codes():
     legend = Legend("own", ("a", "b", "c"), ((0, 0, 0),) * 3, (9, -4, 70000))
     decode = code_decoder(legend, legend.codes)
     values = np.array([[[9, -4, 70000, 8, -5, 70001, 0]]], np.int32)
-    assert decode.classes_of(values).tolist() == [[0, 1, 2] + [NO_LABEL] * 4]
+    assert decode.to_classes(values).tolist() == [[0, 1, 2] + [NO_LABEL] * 4]
     small = np.array([[[9, 252, 8]]], np.uint8)
     valid = np.array([[True, True, True]])
     assert decode(small, valid).tolist() == [[0, NO_LABEL, NO_LABEL]]
@@ -384,11 +384,11 @@ def test_labels_in_one_corner_of_the_part_in_use(tmp_path):
     codes[700:715, 2600:2615] = 7
     path = write_map(tmp_path / "labels.tif", codes[None], UTM32, place, nodata=0)
     source = LabelSource(path, image.grid)
-    values, valid = sample(source, image.grid.window)
+    values, valid = sample_labels(source, image.grid.window)
     assert np.isin(values[0][valid], 7).mean() == 1
     rng = np.random.default_rng(0)
-    columns, rows = labelled(source, image.grid.window, rng).T
-    assert len(columns) > PLACES_PER_BLOCK
+    columns, rows = labelled_points(source, image.grid.window, rng).T
+    assert len(columns) > POINTS_PER_BLOCK
     assert ((columns > 600) & (columns < 615) & (rows > 700) & (rows < 715)).all()
 
 
@@ -408,7 +408,7 @@ def test_the_part_around_a_window_holds_all_of_it(image, tmp_path, crs):
     pixel = 0.0001 if crs == LONLAT else 10.0
     source = LabelSource(labels_in(image, tmp_path, range(1, 45), crs, pixel, part=(-1, -1, 2, 2)), image.grid)
     window = Window(100, 50, 80, 60)
-    x, y, width, height = part_around(source, window)
+    x, y, width, height = covering_window(source, window)
     grid, native = source.grid, source.native_grid
     centres = np.meshgrid(np.arange(native.width) + 0.5, np.arange(native.height) + 0.5)
     columns, rows = (axis.ravel() for axis in centres)
@@ -465,7 +465,7 @@ def test_values_that_are_no_codes(image, tmp_path, dtype, told):
 def test_colours_of_sixteen_bits_and_too_many_codes(image, tmp_path):
     with pytest.raises(MapError, match=r"colours must be uint8. Got uint16"):
         opened(labels_in(image, tmp_path, [(500, 2, 3)], dtype="uint16", photometric="MINISBLACK"), image)
-    with pytest.raises(MapError, match=r"has 1 to 254 classes. Got \d+ codes"):
+    with pytest.raises(MapError, match=r"must have 1 to 254 classes. Got \d+ codes"):
         opened(labels_in(image, tmp_path, range(1000), side=1, dtype="uint16"), image)
 
 

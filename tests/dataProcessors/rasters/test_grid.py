@@ -88,7 +88,7 @@ def test_outside(rect):
 
 
 def test_an_image_without_crs_has_no_rectangles():
-    with pytest.raises(UserError, match="names no CRS"):
+    with pytest.raises(UserError, match="declares no CRS"):
         grid_of(crs=None).window_of((5, 40, 15, 60))
     assert grid_of(crs=None).window_of(None) == Window(0, 0, 300, 200)
 

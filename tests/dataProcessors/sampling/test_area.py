@@ -40,7 +40,7 @@ def test_scored_tiles_fill_the_reserved_cells_of_the_window_once(window, size, s
         assert x >= 0 and y >= 0 and x + size <= window.width and y + size <= window.height
         drawn[y : y + size, x : x + size] += 1
     assert drawn.max() == 1 and not drawn[~reserved].any()
-    assert len(tiles) == 4 * len(area.cells()) > 0
+    assert len(tiles) == 4 * len(area.reserved_cells()) > 0
     cut = reserved & (drawn == 0)  # cells that the window's edge cuts
     margin = 2 * size
     assert not cut[margin:-margin, margin:-margin].any()
@@ -137,7 +137,7 @@ def test_no_data_at_all():
 def test_no_room_for_a_tile():
     there = np.zeros((400, 400), bool)
     there[::2] = True
-    with pytest.raises(SamplingError, match="No place was found for a training tile of 40 pixels"):
+    with pytest.raises(SamplingError, match="No position was found for a training tile of 40 pixels"):
         Map(there, Window(0, 0, 400, 400)).area(40).draw(3, np.random.default_rng(0))
 
 

@@ -12,10 +12,10 @@ from dataProcessors.sampling import pool as pools
 from dataProcessors.sampling.area import Area, SamplingError
 from dataProcessors.sampling.pool import (
     Pool,
-    balanced,
-    load_or_make_pool,
+    balance,
+    check_classes,
+    load_or_create_pool,
     pool_path,
-    require_classes,
     score_pool,
     training_pool,
 )
@@ -53,7 +53,7 @@ def quarters(values=(0, 1, 2, 3), side=96, height=2048, width=2048, weights=(90,
 
 def free_place(area):
     """A place of the training area, a tile's side from the nearest reserved cell along both axes."""
-    return area.cells()[3] + 3 * SIZE
+    return area.reserved_cells()[3] + 3 * SIZE
 
 
 def assert_whole(pool, world):
@@ -131,7 +131,7 @@ def test_unlabelled_tiles_never_get_into_a_pool():
     for pool in (nothing.training(50), nothing.score(50)):
         assert len(pool) == 0 and pool.proportions.shape == (0, 2)
         with pytest.raises(SamplingError, match="The pool needs tiles of at least 1 classes; 0 are found"):
-            require_classes(pool, 1, "The pool")
+            check_classes(pool, 1, "The pool")
 
 
 def test_scored_tiles_come_from_reserved_cells_only():
@@ -152,7 +152,7 @@ def test_scored_tiles_come_from_reserved_cells_only():
 
 def test_on_a_large_map_only_promising_tiles_are_read(monkeypatch):
     monkeypatch.setattr(pools, "MAX_CANDIDATES", 60)
-    monkeypatch.setattr(pools, "PER_CLASS", 10)
+    monkeypatch.setattr(pools, "MAX_PER_CLASS", 10)
     classes = np.zeros((4096, 4096), np.uint8)
     x, y = LabelMap(classes, 1).area.scored_tiles()[333]
     classes[y : y + SIZE, x : x + SIZE] = 1
@@ -176,25 +176,25 @@ def test_balanced_takes_every_class_as_often_as_it_can():
     labels = np.repeat([0, 1, 2], [50, 3, 20])
     pool = Pool(np.stack([np.arange(73), np.arange(73)], 1), np.eye(3, dtype=np.float32)[labels])
     rng = np.random.default_rng(0)
-    assert np.bincount(balanced(pool, 31, rng).labels).tolist() == [14, 3, 14]
-    assert np.bincount(balanced(pool, 60, rng).labels).tolist() == [37, 3, 20]
-    assert len(balanced(pool, 1000, rng)) == 73 and len(balanced(pool, 0, rng)) == 0
+    assert np.bincount(balance(pool, 31, rng).labels).tolist() == [14, 3, 14]
+    assert np.bincount(balance(pool, 60, rng).labels).tolist() == [37, 3, 20]
+    assert len(balance(pool, 1000, rng)) == 73 and len(balance(pool, 0, rng)) == 0
 
 
 def test_balanced_is_in_random_order():
     """A draw of the first tiles of a pool must not hold all of its rare ones."""
     labels = np.repeat([0, 1], [100, 10])
     pool = Pool(np.stack([np.arange(110)] * 2, 1), np.eye(2, dtype=np.float32)[labels])
-    places = [np.flatnonzero(balanced(pool, 110, np.random.default_rng(seed)).labels == 1) for seed in range(40)]
+    places = [np.flatnonzero(balance(pool, 110, np.random.default_rng(seed)).labels == 1) for seed in range(40)]
     assert 49 < np.mean(places) < 60  # 54.5 if in random order
 
 
 def test_a_pool_is_saved_and_used_again(tmp_path):
     world = LabelMap(quarters(), 4)
     path = pool_path(tmp_path, "fit", seed=1, size=SIZE)
-    made = load_or_make_pool(path, lambda: world.training(100))
+    made = load_or_create_pool(path, lambda: world.training(100))
     content, modified = path.read_bytes(), path.stat().st_mtime_ns
-    again = load_or_make_pool(path, lambda: pytest.fail("it is there already"))
+    again = load_or_create_pool(path, lambda: pytest.fail("it is there already"))
     assert np.array_equal(made.positions, again.positions) and np.array_equal(made.proportions, again.proportions)
     assert again.positions.dtype == np.int64 and again.proportions.dtype == np.float32
     assert path.read_bytes() == content and path.stat().st_mtime_ns == modified
@@ -204,7 +204,7 @@ def test_a_pool_is_saved_and_used_again(tmp_path):
 def test_pools_that_differ_in_anything_lie_apart(tmp_path):
     ways = [{"seed": 1}, {"seed": 2}, {"seed": 1, "window": [0, 0]}, {}]
     assert len({pool_path(tmp_path, role, **way) for way in ways for role in ("fit", "score")}) == 8
-    assert len(load_or_make_pool(None, lambda: LabelMap(quarters(), 4).training(20))) == 20
+    assert len(load_or_create_pool(None, lambda: LabelMap(quarters(), 4).training(20))) == 20
     assert list(tmp_path.iterdir()) == []
 
 
@@ -215,5 +215,5 @@ def test_a_broken_off_save_leaves_no_pool(tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savez", broken_off)
     path = tmp_path / "pools" / "fit.npz"
     with pytest.raises(StorageError, match=r"fit\.npz: cannot be written: no space"):
-        load_or_make_pool(path, lambda: Pool(np.zeros((1, 2), np.int64), np.ones((1, 1), np.float32)))
+        load_or_create_pool(path, lambda: Pool(np.zeros((1, 2), np.int64), np.ones((1, 1), np.float32)))
     assert not path.exists()

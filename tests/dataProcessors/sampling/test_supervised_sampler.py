@@ -84,7 +84,7 @@ def test_tuples_leave_out_what_has_no_positive():
         labels = label(sampler.tuples(200, 2).reshape(-1, 2)).reshape(-1, 4)
         assert (labels[:, 0] == labels[:, 1]).all() and (labels[:, 0] != 3).all()
         assert all(len(set(row[1:])) == 3 for row in labels.tolist())
-    with pytest.raises(SamplingError, match="Hardly any place"):
+    with pytest.raises(SamplingError, match="fit almost nowhere"):
         sampler_of((9, 9))[0].tuples(3, 2)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from runs_for_tests import ROOT, config_file, values_of, write_fields
 
-from storage import PART
+from storage import PART_PREFIX
 from training.runs.checkpoint import load
 
 SETTINGS = {
@@ -40,11 +40,11 @@ def any_named(folder: Path, pattern: str) -> bool:
 
 # what a kill waits for, in the folder of a run called `name`
 MOMENTS: dict[str, Callable[[Path, str], bool]] = {
-    "a map is prepared": lambda folder, name: any_named(folder / "data" / "cache", f"{PART}*"),
+    "a map is prepared": lambda folder, name: any_named(folder / "data" / "cache", f"{PART_PREFIX}*"),
     "the run's folder was made": lambda folder, name: any_named(folder / "results", name),
-    "a checkpoint is written": lambda folder, name: any_named(folder / "results" / name, f"{PART}*last.pt"),
+    "a checkpoint is written": lambda folder, name: any_named(folder / "results" / name, f"{PART_PREFIX}*last.pt"),
     "a network is evaluated": lambda folder, name: any_named(folder / "results" / name, "evaluating.pt"),
-    "a picture is drawn": lambda folder, name: any_named(folder / "results" / name / "figures", f"*/{PART}*"),
+    "a picture is drawn": lambda folder, name: any_named(folder / "results" / name / "figures", f"*/{PART_PREFIX}*"),
 }
 
 
@@ -86,7 +86,7 @@ def assert_as_untouched(folder: Path, name: str) -> None:
     assert values_of(run, "train/loss") == values_of(untouched, "train/loss")
     assert [step for step, _ in values_of(run, "train/loss")] == list(range(1, LAST_STEP + 1))
     assert load(run / "best.pt")["step"] == load(untouched / "best.pt")["step"]
-    left = [path for path in folder.rglob(f"{PART}*") if "results" in path.parts]
+    left = [path for path in folder.rglob(f"{PART_PREFIX}*") if "results" in path.parts]
     assert not left, "half-written files are removed"
     assert "Traceback" not in (folder / "output.txt").read_text()
 
@@ -119,7 +119,7 @@ def test_killed_at_the_worst_moments(folder):
     moments = [lambda come=come: come(folder, "worst") for come in MOMENTS.values()]
     assert killed_run(folder, "worst", moments) == len(moments)
     assert_as_untouched(folder, "worst")
-    assert not list((folder / "data" / "cache").glob(f"{PART}*")), "what a killed preparation left is removed"
+    assert not list((folder / "data" / "cache").glob(f"{PART_PREFIX}*")), "what a killed preparation left is removed"
 
 
 @pytest.mark.long
