@@ -12,8 +12,9 @@ import platform
 import re
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.measure import Row, Setting, run
@@ -25,6 +26,8 @@ BENCHMARKS = (
 )  # fmt: skip
 UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bf16", "amx_bf16": "AMX"}  # of a processor, by flag
 PACKAGES = ("torch", "rasterio", "numpy", "scikit-learn", "torchgeo", "pytorch-metric-learning")
+WITH_TORCHGEO = ("tiles", "tiles_cold", "batches", "without_cache")
+TORCHGEO = (0, 10)  # the first version with RandomPatchSampler
 
 
 def section(name: str, about: str, rows: list[Row]) -> str:
@@ -52,8 +55,29 @@ def processor() -> str:
 def machine() -> str:
     """The processor, the memory, and the versions of what was measured."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    return f"{processor()}, {memory:.0f} GiB; {packages}."
+    packages = ", ".join(f"{package} {installed(package)}" for package in PACKAGES)
+    return f"{processor()}, {memory:.0f} GiB; Python {platform.python_version()}, {packages}."
+
+
+def installed(package: str) -> str:
+    """The version of a package, "not installed" where there is none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def torchgeo_problem(names: Sequence[str]) -> str | None:
+    """Why benchmarks of these names cannot be compared with torchgeo here, and what to do; None if they can."""
+    compared = [name for name in names if name in WITH_TORCHGEO]
+    found = installed("torchgeo")
+    if not compared or (found[0].isdigit() and tuple(map(int, found.split(".")[:2])) >= TORCHGEO):
+        return None
+    return (
+        f"{', '.join(compared)} need torchgeo {'.'.join(map(str, TORCHGEO))} or later; here: {found}. Install "
+        f"benchmarks/requirements.txt with Python 3.12 or later, or name benchmarks that do without it: "
+        f"{', '.join(name for name in BENCHMARKS if name not in WITH_TORCHGEO)}"
+    )
 
 
 def put(page: Path, heading: str, text: str) -> None:
@@ -79,6 +103,8 @@ def main() -> int:
     unknown = sorted(set(arguments.names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    if problem := torchgeo_problem(arguments.names or BENCHMARKS):
+        parser.error(problem)
     setting = Setting(arguments.folder.resolve(), arguments.tiny, arguments.rounds)
     if arguments.write:
         put(arguments.write, "## The machine", f"## The machine\n\n{machine()}\n")

@@ -6,11 +6,11 @@ prepared maps, in one thread. The image has 20,000 x 20,000 pixels of 3 uint8 ba
 label map holds as many, in the 13 colours of the OSM legend, in EPSG:4326 where the image is in UTM.
 
 torchgeo samples the intersection of two RasterDatasets, which brings the colours into the image's CRS, with its
-RandomGeoSampler and a DataLoader (batches of 72, stack_samples), once without workers and once with two that were
+RandomPatchSampler and a DataLoader (batches of 72, stack_samples), once without workers and once with two that were
 started before; the claim is against the faster. Its batches hold the colours of the labels: neither classes nor their
 shares are asked of it, which is in its favour. Before timing, nine in ten pixels must be of the same class both ways
-(torchgeo resamples twice and GDAL's tolerance is coarser, so borders differ). Files are in the page cache, GDAL's cache
-of decoded blocks is limited to 64 MB as above.
+(torchgeo resamples twice and GDAL's tolerance is coarser, so borders differ). Files are in the page cache, GDAL's
+cache of decoded blocks is limited to 64 MB as above.
 """
 
 import numpy as np

@@ -6,13 +6,13 @@ after a first pass. The map has 20,000 x 20,000 pixels of 3 uint8 bands, deflate
 measured below.
 
 The others read the GeoTIFF. *rasterio.open per tile* opens it, reads a window, and closes it, in a loop over tiles.
-*One open handle* is the same loop without opening. *torchgeo* is a RasterDataset with its RandomGeoSampler (96 pixels)
-and a DataLoader (batches of 72, stack_samples), once without workers and once with two that were started before;
-the claim is against the faster. It gives float32 as its users get it, the prepared map uint8. GDAL's cache of decoded
-blocks is limited to 64 MB in every process, a twentieth of the map: the same share that its default, a twentieth of
-16 GB of memory, has of a map of Germany at 10 m. On a map that fits into that cache torchgeo comes nearer: the last
-two rows, without a claim, show it with GDAL's default on this machine after several epochs, when nearly the whole
-map lies decoded in the memory of each worker.
+*One open handle* is the same loop without opening. *torchgeo* is a RasterDataset with its RandomPatchSampler (96
+pixels) and a DataLoader (batches of 72, stack_samples), once without workers and once with two that were started
+before; the claim is against the faster. It gives float32 as its users get it, the prepared map uint8. GDAL's cache of
+decoded blocks is limited to 64 MB in every process, a twentieth of the map: the same share that its default, a
+twentieth of 16 GB of memory, has of a map of Germany at 10 m. On a map that fits into that cache torchgeo comes
+nearer: the last two rows, without a claim, show it with GDAL's default on this machine after several epochs, when
+nearly the whole map lies decoded in the memory of each worker.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""torchgeo as its users use it: RasterDataset, RandomGeoSampler, DataLoader.
+"""torchgeo, from 0.10 on, as its users use it: RasterDataset, RandomPatchSampler, DataLoader.
 
 GDAL keeps decoded blocks in memory, by default in a twentieth of the machine's. That soon holds nearly all of a
 benchmark's map of 1.2 GB, and hardly anything of a country's (all of Germany at 10 m: 16 GB and more). So that the map
@@ -14,7 +14,7 @@ import numpy as np
 from rasterio.env import set_gdal_config
 from torch.utils.data import DataLoader
 from torchgeo.datasets import GeoDataset, RasterDataset, stack_samples
-from torchgeo.samplers import RandomGeoSampler, Units
+from torchgeo.samplers import RandomPatchSampler, Units
 
 from benchmarks.measure import Timing
 from dataProcessors.tiffreader import TiffReader
@@ -61,7 +61,7 @@ def epochs(dataset: GeoDataset, tiles: int, workers: int, cache: int = GDAL_CACH
         workers: of the DataLoader; 0 loads in this process
         cache: bytes of decoded blocks that GDAL keeps in each process that reads
     """
-    sampler = RandomGeoSampler(dataset, size=SIZE, length=tiles, units=Units.PIXELS)
+    sampler = RandomPatchSampler(dataset, size=SIZE, length=tiles, units=Units.PIXELS)
     loader = DataLoader(
         dataset, batch_size=BATCH, sampler=sampler, num_workers=workers, collate_fn=stack_samples,
         persistent_workers=workers > 0, worker_init_fn=lambda _: limit_gdal_cache(cache),

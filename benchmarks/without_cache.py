@@ -2,10 +2,10 @@
 
 `"cache": false` reads windows of the GeoTIFF itself, for maps that no disk has room to decode: `TiffReader.read`
 without a cache, batches of 72 random tiles of 96 x 96 pixels, as many threads as there are cores. torchgeo reads the
-same file with RasterDataset, RandomGeoSampler and a DataLoader (batches of 72, stack_samples), once without workers and
-once with two that were started before; the claims are against the faster. Both read 20,000 x 20,000 pixels of 3 uint8
-bands from the page cache. GDAL keeps 64 MB of decoded blocks in each process, two of torchgeo's and one of ours: a
-twentieth of the map, as above. On a map that fits into GDAL's default cache both are faster.
+same file with RasterDataset, RandomPatchSampler and a DataLoader (batches of 72, stack_samples), once without workers
+and once with two that were started before; the claims are against the faster. Both read 20,000 x 20,000 pixels of 3
+uint8 bands from the page cache. GDAL keeps 64 MB of decoded blocks in each process, two of torchgeo's and one of ours:
+a twentieth of the map, as above. On a map that fits into GDAL's default cache both are faster.
 
 Most of the time is spent on decoding blocks of which a tile needs only a small part. The second claim is about a copy
 of the map in ZSTD and blocks of 128 x 128 pixels, which `gdal_translate` can write and which is as large, against

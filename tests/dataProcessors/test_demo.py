@@ -52,7 +52,7 @@ def test_grids_are_those_of_real_maps(small):
         assert clc.res == (100, 100)
         assert 10 <= osm.res[1] * 111_320 <= 15
         assert image.shape == (640, 640)
-        assert image.is_tiled
+        assert image.profile["tiled"]
         for each in (image, osm, clc):
             assert each.dtypes == ("uint8",) * 3
 

@@ -54,7 +54,8 @@ def strides_beyond_map(network: nn.Module, tiles: np.ndarray) -> bool:
     """Whether a convolution of several pixels has a larger stride than the map it is given is wide.
 
     The weight gradients that oneDNN, torch's library for CPUs, gives for such a one in bf16 hold in part whatever
-    was in memory before (seen with torch 2.12.1): now and then values of 1e30.
+    was in memory before: now and then values of 1e30. Seen with torch 2.12.1, and with 2.14.1 on an Intel Xeon
+    with AVX-512 and bf16; findings/bf16_strided_convolution_gradients.sh shows it.
     """
     found = []
 
