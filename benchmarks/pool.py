@@ -29,7 +29,7 @@ def measure(setting: Setting) -> list[Row]:
     drawn = {}
 
     def draw() -> None:
-        drawn["pool"] = maps._pool("fit", wanted, config)
+        drawn["pool"] = maps._pool("fit", wanted)
 
     first = in_turn({"first": draw}, setting.rounds, before=lambda: shutil.rmtree(pools, ignore_errors=True))["first"]
     second = in_turn({"second": draw}, setting.rounds)["second"]

@@ -28,7 +28,7 @@ class NoReports:
 
     evaluator = None
 
-    def step(self, number: int, values: dict) -> None:
+    def log_step(self, step: int, values: dict) -> None:
         """Report nothing."""
 
     def flush(self) -> None:
