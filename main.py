@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import config as configuration
+from training.execution.openmp import limit_spinning
 from training.runs.interruption import Interrupted, Interruption
 
 
@@ -157,6 +158,7 @@ ITEMS_HELP = (
 
 def main(argv: list[str]) -> int:
     """Run a verb. Gives the exit code: 2 after one message about what the user can mend, 130 or 143 after a signal."""
+    limit_spinning()  # before a verb imports torch
     arguments = parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     threading.excepthook = _thread_ended
