@@ -19,7 +19,7 @@ from torch import nn
 from training.execution.device import Execution
 
 LEAST_GAIN = 1.1  # how many times faster a way must be than the plainer one that is used otherwise
-WIDEST = 0.1  # spread of the gain's middle half; a wider one around LEAST_GAIN leaves open whether it is reached
+WIDEST = 0.25  # spread of the gain's middle half; a wider one around LEAST_GAIN leaves open whether it is reached
 FEWEST_ROUNDS, MOST_ROUNDS = 5, 25
 SECONDS, MOST_SECONDS = 6.0, 60.0  # of all trials: wanted, and those after which they are given up
 FEWEST_TILES, MOST_TILES = 2, 8  # of a step; batch norm needs two
@@ -135,7 +135,7 @@ def gains(rounds: Rounds, plain: int, way: int) -> list[float]:
 
 
 def is_gain(gains: Sequence[float]) -> bool:
-    """Whether a way gains LEAST_GAIN over another in the median of the rounds, and is faster at all in most of them.
+    """Whether a way gains LEAST_GAIN over another in the median of the rounds, and gains at all in three of four.
 
     Raises:
         Unclear: the rounds differ so much that they leave it open
@@ -143,7 +143,7 @@ def is_gain(gains: Sequence[float]) -> bool:
     low, median, high = quartiles(gains)
     if low < LEAST_GAIN <= high and high - low > WIDEST:
         raise Unclear(f"the trials scatter: the gain is {low:.2f} to {high:.2f} in the middle half of the rounds")
-    return median >= LEAST_GAIN  # then it is over 1 in three quarters of the rounds
+    return median >= LEAST_GAIN and low > 1
 
 
 def describe(names: Sequence[str], rounds: Rounds) -> str:
