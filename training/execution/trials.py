@@ -1,16 +1,18 @@
 """Times training steps executed in several ways, so that what else runs on the machine does not decide which is faster.
 
-Three things see to that. A step is timed by the processor time of the thread that calls it, which does its share of
-every operation and waits, without using any, for the threads beside it: time that another process takes from this one
-does not count. The ways are timed round by round, in turn and back again, and compared within a round, so that a slow
-moment is as slow for all. And what scatters too much to be told apart is not decided at all.
+Three things see to that. Trials use one thread, and are timed by the processor time of it: what another process takes
+does not count. (Several threads wait for one another, and some operations of oneDNN, torch's library for CPUs, do so at
+full load, bf16 above all: beside a busy process their processor time is up to four times as long.) The ways are timed
+round by round, in turn and back again, and compared within a round, so that a slow moment is as slow for all. And what
+scatters too much to be told apart is not decided at all.
 """
 
 import copy
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ from training.execution.device import Execution
 LEAST_GAIN = 1.1  # how many times faster a way must be than the plainer one that is used otherwise
 WIDEST = 0.25  # spread of the gain's middle half; a wider one around LEAST_GAIN leaves open whether it is reached
 FEWEST_ROUNDS, MOST_ROUNDS = 5, 25
-SECONDS, MOST_SECONDS = 6.0, 60.0  # of all trials: wanted, and those after which they are given up
+SECONDS, MOST_SECONDS = 8.0, 60.0  # of all trials: wanted, and those after which they are given up
 FEWEST_TILES, MOST_TILES = 2, 8  # of a step; batch norm needs two
 SHORTEST_TRIAL = 0.02  # seconds; where a step takes less, a trial has several
 
@@ -52,10 +54,20 @@ def time_ways(ways: Sequence[Execution], network: nn.Module, tiles: np.ndarray) 
         Unclear: they take too long
     """
     copies = {way.channels_last: copy.deepcopy(network).train().to(memory_format=way.layout) for way in ways}
-    with torch.random.fork_rng(devices=[]):  # dropout draws
+    with torch.random.fork_rng(devices=[]), _one_thread():  # dropout draws
         plain = ways[0], copies[ways[0].channels_last]
         number, repeats = size_of_trial(_trial(*plain, tiles[:FEWEST_TILES]), len(ways))
         return time_rounds([_trial(way, copies[way.channels_last], tiles[:number], repeats) for way in ways])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _trial(way: Execution, network: nn.Module, tiles: np.ndarray, repeats: int = 1) -> Trial:
@@ -149,7 +161,7 @@ def is_gain(gains: Sequence[float]) -> bool:
 def describe(names: Sequence[str], rounds: Rounds) -> str:
     """What was measured: seconds of the first way's step, and the gain of every other one, with its quartiles."""
     seconds = statistics.median(times[0] for times in rounds)
-    told = [f"a trial takes {seconds:.3g} s in {names[0]}"]
+    told = [f"a trial of one thread takes {seconds:.3g} s in {names[0]}"]
     for way, name in enumerate(names[1:], 1):
         low, median, high = quartiles(gains(rounds, 0, way))
         told.append(f"{name} is {median:.2f} x as fast ({low:.2f} to {high:.2f})")

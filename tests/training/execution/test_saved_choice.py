@@ -148,7 +148,7 @@ def test_the_conditions_are_everything_that_a_choice_depends_on(monkeypatch):
 
 
 def test_a_processor_is_known_by_model_and_units(tmp_path, monkeypatch):
-    text = "processor\t: 0\nmodel name\t: Some CPU\nmodel\t\t: 207\ncpu MHz\t\t: 2300.5\nflags\t\t: fpu avx2 amx_bf16\n\n"
+    text = "processor\t: 0\nmodel name\t: Some CPU\nmodel\t\t: 207\ncpu MHz\t\t: 2300.5\nflags\t\t: avx2 amx_bf16\n\n"
     (tmp_path / "cpuinfo").write_text(text + text.replace("Some", "Other"))
     monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
     told = describe_processor()

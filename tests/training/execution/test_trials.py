@@ -1,5 +1,7 @@
 """Which way of executing a network is the fastest, and that what else runs on the machine does not decide it."""
 
+import sys
+import time
 from contextlib import suppress
 
 import numpy as np
@@ -72,9 +74,7 @@ def test_there_are_fewer_rounds_where_trials_take_long(monkeypatch):
         pytest.param(range(5, 6), id="in one trial"),
     ],
 )
-def test_a_neighbour_that_slows_one_way_in_some_rounds_does_not_turn_the_choice(
-    monkeypatch, gain, victim, slow_rounds
-):
+def test_a_neighbour_that_slows_one_way_in_some_rounds_does_not_turn_the_choice(monkeypatch, gain, victim, slow_rounds):
     def disturbed(round, way):
         return 4.0 if way == victim and round in slow_rounds else 1.0
 
@@ -129,7 +129,7 @@ def test_a_machine_so_busy_that_few_rounds_are_done_leaves_the_choice_open(monke
 
 
 @pytest.mark.parametrize(
-    ("step", "size"), [(0.0005, (8, 10)), (0.05, (8, 1)), (0.1, (4, 1)), (0.2, (2, 1)), (2.0, (2, 1))]
+    ("step", "size"), [(0.0005, (8, 10)), (0.05, (8, 1)), (0.1, (4, 1)), (0.3, (2, 1)), (2.0, (2, 1))]
 )
 def test_trials_have_a_size_that_takes_seconds(monkeypatch, step, size):
     machine = Machine(monkeypatch, [step])
@@ -142,7 +142,24 @@ def test_a_network_that_takes_too_long_is_not_tried(monkeypatch):
         size_of_trial(machine.trials[0], ways=4)
 
 
-def test_trials_leave_network_and_random_state_alone():
+def test_trials_use_one_thread():
+    threads = set()
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
+    network.register_forward_pre_hook(lambda *inputs: threads.add(torch.get_num_threads()))
+    ways = [Execution(torch.device("cpu"), 2, "fp32", layout) for layout in (False, True)]
+    tiles = np.zeros((8, 3, 8, 8), np.float32)
+    time_ways(ways, network, tiles)
+    assert threads == {1}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there the clock counts all time")
+def test_time_in_which_the_thread_does_not_compute_does_not_count():
+    before = trials.clock()
+    time.sleep(0.3)
+    assert trials.clock() - before < 0.1
+
+
+def test_trials_leave_network_random_state_and_threads_alone():
     tiles = np.random.default_rng(0).integers(0, 255, (8, 3, 8, 8), dtype=np.uint8)
     layers = nn.Conv2d(3, 16, 1), nn.BatchNorm2d(16), nn.Dropout(), nn.Flatten()
     network = nn.Sequential(*layers).eval()
@@ -152,8 +169,9 @@ def test_trials_leave_network_and_random_state_alone():
     drawn = torch.rand(1)
     torch.manual_seed(1)
     ways = [Execution(torch.device("cpu"), 1, "fp32", layout) for layout in (False, True)]
+    threads = torch.get_num_threads()
     rounds = time_ways(ways, network, tiles)
-    assert torch.rand(1) == drawn and not network.training
+    assert torch.rand(1) == drawn and not network.training and torch.get_num_threads() == threads
     assert np.array(rounds).shape[1] == 2 and np.min(rounds) > 0
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name][0]) and value.stride() == before[name][1], name
