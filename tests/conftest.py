@@ -8,10 +8,12 @@ import pytest
 from runs_for_tests import write_fields
 
 from dataProcessors.legends.legend import builtin_legends
+from training.execution.openmp import limit_spinning
 
 
 def pytest_configure() -> None:
-    """Ctrl-C is tested, which a shell has what it starts in the background ignore."""
+    """Threads wait as in runs of main.py. Ctrl-C is tested, which a shell has what it starts in background ignore."""
+    limit_spinning()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
