@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import config as configuration
+from training.execution.openmp import limit_spinning
 from training.runs.interruption import Interrupted, Interruption
 
 
@@ -156,6 +157,7 @@ OVERRIDES_HELP = (
 
 def main(argv: list[str]) -> int:
     """Run a verb. Return the exit code: 2 after an error that the user can correct, 130 or 143 after a signal."""
+    limit_spinning()  # before a verb imports torch
     arguments = parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     threading.excepthook = _log_thread_error

@@ -1,6 +1,6 @@
 """Run benchmarks, print their tables, and put them into a page of the documentation if asked.
 
-python -m benchmarks                              all of them, on Linux: 30 to 80 minutes, and about 8 GB of maps
+python -m benchmarks                              all of them, on Linux: 50 to 100 minutes, and about 8 GB of maps
 python -m benchmarks gsil tiles                   some of them
 python -m benchmarks --write doc/performance.md   and replace their sections of the page
 """
@@ -18,11 +18,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.measure import Row, Setting, run
+from training.execution.openmp import limit_spinning
 
 # in the order of a run: what reads maps, what trains, what scores, the whole
 BENCHMARKS = (
     "tiles", "tiles_cold", "batches", "preparing", "without_cache", "pool", "offline_mining", "training_step",
-    "on_gpu", "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "evaluation", "start", "memory",
+    "on_gpu", "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "evaluation", "start", "side_by_side",
+    "memory",
 )  # fmt: skip
 UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bf16", "amx_bf16": "AMX"}  # of a processor, by flag
 PACKAGES = ("torch", "rasterio", "numpy", "scikit-learn", "torchgeo", "pytorch-metric-learning")
@@ -100,6 +102,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path("data/benchmarks"), help="where the benchmarks' maps lie")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="replace their sections of a Markdown page")
     arguments = parser.parse_args()
+    limit_spinning()  # as main.py does, in the benchmarks' processes
     unknown = sorted(set(arguments.names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")

@@ -8,10 +8,12 @@ import pytest
 from runs_for_tests import write_fields
 
 from dataProcessors.legends.legend import builtin_legends
+from training.execution.openmp import limit_spinning
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C work, which is tested; processes that a shell starts in the background ignore it."""
+    """Let threads wait as in runs of main.py, and let Ctrl-C work, which background processes of a shell ignore."""
+    limit_spinning()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,30 +1,37 @@
-"""Chooses on what and how a run executes, where its config leaves that open: the fastest, measured on a CPU."""
+"""Chooses on what and how a run executes, where its config leaves that open: on a CPU measured once and kept."""
 
 import logging
-import statistics
-import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
 from config import Config, UserError
+from dataProcessors import maps
+from storage import StorageError
+from training.execution import trials
 from training.execution.device import Execution, resolve_device
+from training.execution.machine import describe_machine
+from training.execution.saved_choice import Choice, SavedChoice
 
 log = logging.getLogger(__name__)
-TRIAL_STEPS, TRIAL_TILES, TRIAL_SECONDS = 3, 8, 0.3
-MIN_GAIN = 1.1  # of bf16 over fp32, below which the wider format is kept
+TRIAL_TILES = trials.MAX_TILES
+CHOICES = "precision"  # folder of the choices in the cache
 
 
-def resolve(config: Config, network: nn.Module, tiles: np.ndarray) -> Execution:
+def resolve(config: Config, network: nn.Module, tiles: np.ndarray, cache: Path | None = None) -> Execution:
     """Move the network to its device and choose number format and layout: those asked for, else the fastest.
 
-    Which is fastest is known of GPUs, and measured on a CPU.
+    Which is fastest is known of GPUs. On a CPU it is measured once and then read from the cache, also where the config
+    does not want its maps there: else equal configs would not give equal runs.
 
     Args:
         config: of the run
         network: on the CPU; moved in place; its weights stay as they are
         tiles: (N, C, H, W), a batch to measure with
+        cache: folder of what is prepared once; None: that of the maps
     Raises:
         UserError: `compile` is asked for, and nothing can be compiled on this machine; or bf16 is, and would go wrong
     """
@@ -38,7 +45,7 @@ def resolve(config: Config, network: nn.Module, tiles: np.ndarray) -> Execution:
         precisions = _without_bf16(precisions, config)
     layouts = _layouts(device) if config.channels_last == "auto" else [config.channels_last]
     ways = [Execution(device, threads, p, layout, config.compile) for p in precisions for layout in layouts]
-    execution = ways[0] if len(ways) == 1 else _fastest(ways, network, tiles)
+    execution = ways[0] if len(ways) == 1 else choose(ways, config, network, tiles, cache or maps.CACHE)
     network.to(memory_format=execution.layout)
     return execution
 
@@ -95,32 +102,51 @@ def _check_compiler(device: torch.device) -> None:
         raise UserError(f"'compile' is true, but torch cannot compile here: {error}. Set it to false.") from None
 
 
-def _fastest(ways: list[Execution], network: nn.Module, tiles: np.ndarray) -> Execution:
-    """The way in which a training step is fastest on this machine, measured; bf16 only where it gains enough."""
-    state = {name: value.clone() for name, value in network.state_dict().items()}
-    seconds = {way: _step_seconds(way, network, tiles) for way in ways}
-    network.load_state_dict(state)  # batch norm counted the trial's tiles
-    best = min((way for way in ways if way.precision == ways[0].precision), key=seconds.get)
-    fastest = min(ways, key=seconds.get)
-    chosen = fastest if seconds[best] > MIN_GAIN * seconds[fastest] else best
-    told = ", ".join(f"{_name(way)} {taken:.3f} s" for way, taken in seconds.items())
-    log.info("%s is used: a step of %d tiles takes in %s", _name(chosen), len(tiles), told)
-    return chosen
+def choose(ways: Sequence[Execution], config: Config, network: nn.Module, tiles: np.ndarray, cache: Path) -> Execution:
+    """The way that was chosen before for this machine and network, else the fastest of new trials, which is kept.
+
+    What cannot be told, or cannot be kept, is not used: then it is the first way, the plainest.
+    """
+    named = {way_name(way): way for way in ways}
+    saved = SavedChoice(cache / CHOICES, list(named), describe_machine() | describe_network(config, tiles))
+    choice = saved.load()
+    if choice is not None:
+        return _again(named, choice, saved)
+    try:
+        with saved.alone():
+            choice = saved.load()  # another process may just have chosen
+            return _try(named, network, tiles, saved) if choice is None else _again(named, choice, saved)
+    except (trials.Unclear, StorageError) as reason:
+        log.warning("%s is used in this run. Which way is fastest is still open: %s", way_name(ways[0]), reason)
+        return ways[0]
 
 
-def _name(way: Execution) -> str:
+def _again(named: dict[str, Execution], choice: Choice, saved: SavedChoice) -> Execution:
+    log.info("%s is used, chosen on %s for this machine and network: %s", choice.way, choice.date, saved.path)
+    return named[choice.way]
+
+
+def _try(named: dict[str, Execution], network: nn.Module, tiles: np.ndarray, saved: SavedChoice) -> Execution:
+    """The fastest way, measured, and kept."""
+    names, rounds = list(named), trials.time_ways(list(named.values()), network, tiles)
+    name = names[trials.fastest(rounds)]
+    reason = trials.describe(names, rounds)
+    saved.save(name, reason)
+    log.info("%s is used, now and in every later run (%s): %s", name, saved.path, reason)
+    return named[name]
+
+
+def describe_network(config: Config, tiles: np.ndarray) -> dict:
+    """What of a network decides how long its operations take beside one another, as JSON has it.
+
+    Its weights and the scaling of embeddings to unit length do not; of loss and batch size the trials know nothing.
+    """
+    return {
+        "network": config.network, "freeze": config.freeze, "output_size": config.output_size,
+        "bands": tiles.shape[1], "image_size": tiles.shape[2],
+    }  # fmt: skip
+
+
+def way_name(way: Execution) -> str:
+    """Number format and layout, in words."""
     return way.precision + (" channels_last" if way.channels_last else "")
-
-
-def _step_seconds(execution: Execution, network: nn.Module, tiles: np.ndarray) -> float:
-    """Median time of a forward and backward pass, not compiled, after one to warm up; fewer where they take long."""
-    network.train().to(memory_format=execution.layout)
-    batch, seconds = execution.to_device(tiles), []
-    while len(seconds) < 2 or (len(seconds) <= TRIAL_STEPS and sum(seconds) < TRIAL_SECONDS):
-        start = time.perf_counter()
-        with execution.autocast():
-            embeddings = network(batch)
-        embeddings.square().sum().backward()
-        seconds.append(time.perf_counter() - start)
-    network.zero_grad(set_to_none=True)
-    return statistics.median(seconds[1:])

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from config import UserError, validate
-from training.execution import precision
+from training.execution import precision, trials
 from training.execution.device import Execution, resolve_device
 from training.execution.precision import resolve
+from training.execution.saved_choice import SavedChoice
 
 CPU = torch.device("cpu")
 CONFIG = {"network": "test_resnet", "loss": "tripletloss", "validation_map": "osm", "device": "cpu"}
@@ -35,15 +36,18 @@ class FromPixels(nn.Module):
 
 
 @pytest.fixture
-def measured(monkeypatch):
+def measured(monkeypatch, tmp_path):
     """Steps take what WAYS says; gives the ways that were tried."""
     tried, seconds = [], dict(WAYS)
 
-    def step_seconds(way, network, tiles):
-        tried.append((way.precision, way.channels_last))
-        return seconds[tried[-1]]
+    def time_ways(ways, network, tiles):
+        named = [(way.precision, way.channels_last) for way in ways]
+        tried.extend(named)
+        return [[seconds[way] for way in named]] * trials.MIN_ROUNDS
 
-    monkeypatch.setattr(precision, "_step_seconds", step_seconds)
+    monkeypatch.setattr(trials, "time_ways", time_ways)
+    monkeypatch.setattr(SavedChoice, "load", lambda saved: None)
+    monkeypatch.chdir(tmp_path)
     return tried, seconds
 
 
@@ -78,10 +82,12 @@ def test_only_what_is_left_open_is_measured(measured):
     assert measured[0] == []
 
 
-def test_measuring_leaves_weights_and_statistics_alone():
+def test_measuring_leaves_weights_and_statistics_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(trials, "is_gain", lambda gains: False)  # whatever else the machine does meanwhile
     trained = network()
     before = {name: value.clone() for name, value in trained.state_dict().items()}
-    way = resolve(validate(CONFIG), trained, tiles())
+    way = resolve(validate(CONFIG), trained, tiles(), tmp_path)
+    assert list(tmp_path.rglob("*.json")), "it was measured"
     assert all(torch.equal(before[name], value) for name, value in trained.state_dict().items())
     assert all(parameter.grad is None for parameter in trained.parameters())
     assert way.threads == torch.get_num_threads()

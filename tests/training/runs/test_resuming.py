@@ -387,7 +387,7 @@ def test_precision_layout_and_threads_are_those_that_the_run_had_found(workplace
     broken = interrupted_run(monkeypatch, "found", 3, **LONG | open_choices)
     before = json.loads((broken / "config.json").read_text())
     assert not {"auto"} & {before[key] for key in open_choices}
-    monkeypatch.setattr("training.execution.precision._fastest", lambda *arguments: pytest.fail("measured again"))
+    monkeypatch.setattr("training.execution.precision.choose", lambda *arguments: pytest.fail("measured again"))
     monkeypatch.setattr("training.execution.device.usable_cores", lambda: before["threads"] + 5)
     assert main.main(["resume", str(broken)]) == 0
     assert json.loads((broken / "config.json").read_text()) == before
