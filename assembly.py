@@ -32,7 +32,7 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
     weights = False if checkpoint else config.pretrained  # the checkpoint contains all weights
     check_before_start(config, weights)
     maps = open_maps(config, resolve_threads(config))
-    if checkpoint:
+    if resumed and checkpoint:
         check_maps(resumed.folder, maps.fingerprints(), checkpoint)
     if not resumed:
         maps.check_scored_tiles()

@@ -10,11 +10,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import config as configuration
 from training.execution.openmp import limit_spinning
 from training.runs.interruption import Interrupted, Interruption
+
+if TYPE_CHECKING:
+    from training.runs.resuming import Run
 
 
 def train(arguments: argparse.Namespace, interruption: Interruption) -> None:
@@ -65,8 +68,8 @@ def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def make_run(config: configuration.Config, interruption: Interruption, resumed=None) -> None:
-    """Train a new run, or continue a resumed one (training.runs.resuming.Run), and print where its results are."""
+def make_run(config: configuration.Config, interruption: Interruption, resumed: "Run | None" = None) -> None:
+    """Train a new run, or continue a resumed one, and print where its results are."""
     from assembly import run_training
 
     folder, page = run_training(config, interruption, resumed)
@@ -138,9 +141,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return arguments
 
 
-def add_verb(verbs, name: str, verb: Verb) -> None:
+def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, verb: Verb) -> None:
     """Add the parser of one verb to argparse's subparsers."""
-    texts = {"help": verb.run.__doc__, "description": verb.run.__doc__, "epilog": verb.epilog()}
+    texts: dict[str, Any] = {"help": verb.run.__doc__, "description": verb.run.__doc__, "epilog": verb.epilog()}
     parser = verbs.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **texts)
     metavar, help_text = verb.target, f"{verb.target}{', any number' if verb.takes_many else ''}"
     if verb.default:

@@ -12,7 +12,7 @@ from config import UserError
 try:
     import fcntl
 except ImportError:  # not on every system; there, folders are never known to be in use
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module, or None
 
 PART_PREFIX = ".part-"  # start of the names of files and folders that are not complete yet
 

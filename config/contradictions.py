@@ -1,11 +1,13 @@
 """Values of a config that are valid one by one but contradict each other."""
 
+from config.keys import Config
 from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS, is_invalid_combination
+from config.types import Maps
 
 NETWORK_PATCH = {"transformer": 8}  # network -> pixels that 'image_size' must be a multiple of
 
 
-def contradictions(config) -> list[tuple[set[str], str]]:
+def contradictions(config: Config) -> list[tuple[set[str], str]]:
     """Return the contradictions of a config as a list of (keys concerned, message)."""
     label_names = ["osm", "clc"] if isinstance(config.maps, str) else list(config.maps.labels)
     patch = NETWORK_PATCH.get(config.network, 1)
@@ -30,7 +32,7 @@ def contradictions(config) -> list[tuple[set[str], str]]:
     return [(keys, message) for wrong, keys, message in checks if wrong]
 
 
-def _map_contradictions(maps) -> list[tuple[bool, set[str], str]]:
+def _map_contradictions(maps: Maps) -> list[tuple[bool, set[str], str]]:
     west, south, east, north = maps.rect or (0, 0, 1, 1)
     unknown = sorted(set(maps.legends) - set(maps.labels))
     lower = [name.lower() for name in maps.labels]
@@ -44,7 +46,7 @@ def _map_contradictions(maps) -> list[tuple[bool, set[str], str]]:
     ]  # fmt: skip
 
 
-def _mining_contradictions(config) -> list[tuple[bool, set[str], str]]:
+def _mining_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
     miners = dict(config.library_miners)
     named, loss = ", ".join(miners), config.loss_name
     online = [mode for mode in config.mining if mode in ("HARD_NEGATIVE", "HARD_POSITIVE")]

@@ -47,7 +47,7 @@ class Interval:
 
     def allows(self, value: Any) -> bool:
         """Return whether the parameter may have this value."""
-        ends = value if isinstance(value, list) and len(value) == 2 else [None]
+        ends: list[Any] = value if isinstance(value, list) and len(value) == 2 else [None]
         each = NumberRange(0, self.minimum, self.maximum)
         return value is None or (all(map(each.allows, ends)) and ends[0] <= ends[-1])
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from config.library import COMPLETE_MESSAGE
 
@@ -15,7 +16,7 @@ MAX_LENGTH = 1000  # characters of a message; only messages that quote a very lo
 LIST_OF_KEYS = "`python main.py train --help` lists the keys."
 
 
-def explain(problem: dict, content: dict, config: type[BaseModel], maps: type[BaseModel]) -> str:
+def explain(problem: ErrorDetails, content: dict, config: type[BaseModel], maps: type[BaseModel]) -> str:
     """Describe one problem found by pydantic in one sentence: which key, what it must be, what it is.
 
     Args:
@@ -59,9 +60,9 @@ def one_line(text: str) -> str:
 def key_help(name: str, field: FieldInfo) -> str:
     """Return a key with its meaning, range and default, in one line."""
     default = "required" if field.is_required() else f"default {json.dumps(field.default)}"
-    expected = _expected(field)
-    expected = "" if field.description in expected else f" ({expected})"
-    return f"{name}: {field.description}{expected}; {default}"
+    description, expected = field.description or "", _expected(field)
+    expected = "" if description in expected else f" ({expected})"
+    return f"{name}: {description}{expected}; {default}"
 
 
 def _nearest(name: str, prefix: str, model: type[BaseModel]) -> str:
@@ -77,7 +78,7 @@ def _short(value: Any) -> str:
 def _expected(field: FieldInfo) -> str:
     bounds = {name: getattr(m, name) for m in field.metadata for name in LIMITS if hasattr(m, name)}
     limits = " and ".join(f"{LIMITS[name]} {bound}" for name, bound in bounds.items())
-    return " ".join(filter(None, [_kind(field.annotation, field.description), limits]))
+    return " ".join(filter(None, [_kind(field.annotation, field.description or ""), limits]))
 
 
 def _kind(annotation: Any, help_line: str) -> str:

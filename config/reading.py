@@ -3,6 +3,7 @@
 A config file is JSON with `//` comments and trailing commas allowed; booleans may be written true, "True" or "False".
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from config.messages import explain, explain_json, key_help, one_line
 from config.types import Maps
 
 
-def load(path: str | Path, overrides: list[str] = ()) -> Config:
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read a config file, apply `key=value` overrides (nested keys with dots), and validate the result.
 
     Raises:

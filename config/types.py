@@ -3,7 +3,7 @@
 To accept another spelling, add a line here; the keys themselves are in config.keys.
 """
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
@@ -12,8 +12,12 @@ from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, validate_loss, valida
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
 MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]
 MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
-LIBRARY_LOSS_NAMES = Literal[*LIBRARY_LOSSES]
-LIBRARY_MINER_NAMES = Literal[*LIBRARY_MINERS]
+if TYPE_CHECKING:  # a type checker does not know the names of a table
+    LIBRARY_LOSS_NAMES = str
+    LIBRARY_MINER_NAMES = str
+else:
+    LIBRARY_LOSS_NAMES = Literal[*LIBRARY_LOSSES]
+    LIBRARY_MINER_NAMES = Literal[*LIBRARY_MINERS]
 
 
 def _reject_bool(value: Any) -> Any:
@@ -52,7 +56,7 @@ BoolOrPath = Annotated[StrictBool | Annotated[str, Field(min_length=1, strict=Tr
 BoolOrInteger = Annotated[StrictBool | Annotated[int, Field(ge=1, strict=True)], BeforeValidator(_parse_bool)]
 
 
-def key(help_line: str, default: Any = ..., **bounds):
+def key(help_line: str, default: Any = ..., **bounds: Any) -> Any:  # Any, as pydantic.Field: it stands for a value
     """Return a field with its line of help, its default (`...`: required), and bounds as in pydantic.Field."""
     return Field(default, description=help_line, **bounds)
 

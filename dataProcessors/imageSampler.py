@@ -27,7 +27,10 @@ class ImageSampler(TileSampler):
     # west, south, east, north in EPSG:4326: the part of the German maps that is used
     rectangle = (5.97, 47.65, 15.03, 55.41)
 
-    def __init__(self, area: Area, min_pos=1.0, max_pos=5.0, min_neg=10.0, max_neg=25.0, random_reset=1.0, seed=0):
+    def __init__(
+        self, area: Area, min_pos: float = 1.0, max_pos: float = 5.0, min_neg: float = 10.0, max_neg: float = 25.0,
+        random_reset: float = 1.0, seed: int = 0,
+    ):  # fmt: skip
         super().__init__(random_reset, seed)
         self.area = area
         pixels = [round(min(distance * area.size, MAX_DISTANCE)) for distance in (min_pos, max_pos, min_neg, max_neg)]
@@ -52,7 +55,9 @@ class ImageSampler(TileSampler):
         """Draw a positive (n, 2) at min_pos to max_pos for each anchor; return it and a mask (n,) of those found."""
         return self._near(anchors, self.min_pos, self.max_pos)
 
-    def try_negatives(self, anchors: np.ndarray, away_from=None) -> tuple[np.ndarray, np.ndarray]:
+    def try_negatives(
+        self, anchors: np.ndarray, away_from: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Draw a negative (n, 2) at min_neg to max_neg for each anchor; return it and a mask (n,) of those found.
 
         If `away_from` (n, 2) is given, the negative also lies at least min_neg from that tile. If no position within
@@ -70,7 +75,9 @@ class ImageSampler(TileSampler):
         far = (chebyshev(proposed[:, None], tiles) >= self.min_neg).all(1)
         return proposed[far.argmax()], bool(far.any())
 
-    def _near(self, anchors, low: int, high: int, away_from=None) -> tuple[np.ndarray, np.ndarray]:
+    def _near(
+        self, anchors: np.ndarray, low: int, high: int, away_from: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Draw a training tile at |dx|, |dy| in low .. high pixels from each anchor (n, 2); return a mask (n,) too."""
         positions = np.array(anchors, np.int64)
         found = np.zeros(len(anchors), bool)
@@ -112,28 +119,31 @@ class ImageSampler(TileSampler):
         centres, clusters = np.empty((0, 2), np.int64), []
         last = self.last_anchor
         for _ in range(m):
-            last, tiles = self._next_cluster(centres, last, d)
-            if last is None:
+            cluster = self._next_cluster(centres, last, d)
+            if cluster is None:
                 return None
+            last, tiles = cluster
             centres = np.concatenate([centres, last[None]])
             clusters.append(tiles)
         self.last_anchor = last
         return np.stack(clusters)
 
-    def _next_cluster(self, centres: np.ndarray, last: np.ndarray | None, d: int):
-        """Draw a centre (2,) far from all others, and d tiles around it; None, None if none was found.
+    def _next_cluster(
+        self, centres: np.ndarray, last: np.ndarray | None, d: int
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Draw a centre (2,) far from all others, and d tiles around it; None if none was found.
 
         It lies at a negative's distance from the last centre or, by random_reset or if that fails, anywhere.
         """
-        walk = last is not None and self.rng.random() >= self.random_reset
+        near = last if last is not None and self.rng.random() >= self.random_reset else None
         for _ in range(MAX_ROUNDS):
-            proposed = self._far_positions(last) if walk else self.area.draw(PROPOSALS, self.rng)
+            proposed = self._far_positions(near) if near is not None else self.area.draw(PROPOSALS, self.rng)
             apart = proposed[(chebyshev(proposed[:, None], centres) >= self.min_neg).all(1)]
             tiles = self._around(apart[0], d) if len(apart) else None
             if tiles is not None:
                 return apart[0], tiles
-            walk = False
-        return None, None
+            near = None
+        return None
 
     def _far_positions(self, tile: np.ndarray) -> np.ndarray:
         proposed, found = self._near(np.repeat(tile[None], PROPOSALS, 0), self.min_neg, self.max_neg)

@@ -53,7 +53,7 @@ def warn_about_filler(image: TiffReader, size: int) -> None:
         )  # fmt: skip
 
 
-def band_statistics(tiles: np.ndarray, fill, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def band_statistics(tiles: np.ndarray, fill: float | None, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Return mean and standard deviation of each band over a tile's pixels with data: (N, C, h, w) -> (N, 2 C) float32.
 
     offset, scale (C,): the map's normalisation, so that every band has the same weight in distances.

@@ -26,7 +26,7 @@ from dataProcessors.prepared.blocks import (
 )
 from dataProcessors.prepared.preparation import FORMAT
 from dataProcessors.prepared.prepared_map import open_prepared
-from dataProcessors.rasters.grid import Window
+from dataProcessors.rasters.grid import Bounds, Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import add_path_to_errors
 
@@ -57,13 +57,18 @@ class TiffReader:
         MapError: the file is missing, damaged, or of a kind that cannot be used
     """
 
-    def __init__(self, path, *, bands=None, nodata=None, rect=None, cache: Path | str | None = None, threads: int = 1):
+    def __init__(
+        self, path: Path | str, *, bands: tuple[int, ...] | None = None, nodata: float | None = None,
+        rect: Bounds | None = None, cache: Path | str | None = None, threads: int = 1,
+    ):  # fmt: skip
         source = ImageSource(path, bands, nodata)
         with add_path_to_errors(source.path):
             window = source.grid.window_of(rect)
         self._open(source, window, cache, threads)
 
-    def _open(self, source, window: Window, cache, threads: int, **parts) -> None:
+    def _open(
+        self, source: ImageSource | LabelSource, window: Window, cache: Path | str | None, threads: int, **parts: object
+    ) -> None:
         self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
         self.crs, self.transform = source.grid.crs, source.grid.transform
         self.width, self.height = source.grid.width, source.grid.height
@@ -156,7 +161,10 @@ class LabelReader(TiffReader):
         MapError: the file is missing or damaged, lies elsewhere, or matches no legend
     """
 
-    def __init__(self, path, name: str, image: TiffReader, hint: str | None = None, cache=None, threads: int = 1):
+    def __init__(
+        self, path: Path | str, name: str, image: TiffReader, hint: str | None = None, cache: Path | str | None = None,
+        threads: int = 1,
+    ):  # fmt: skip
         source = LabelSource(path, image.grid)
         source.decode = choose_decoder(source, name, hint, image.window)
         self.legend = source.decode.legend
@@ -208,6 +216,6 @@ def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
     return f"{Path(source.path).stem}-{digest[:16]}"
 
 
-def _file_status(path: str):
+def _file_status(path: str) -> os.stat_result | None:
     """Return size and times of a file; None for a remote file."""
     return os.stat(path) if os.path.exists(path) else None

@@ -4,7 +4,7 @@ Their settings are those of 2021, so that scores stay comparable: 5 neighbours, 
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import joblib
@@ -26,10 +26,12 @@ from sklearn.utils.metaestimators import available_if
 class FewerNeighbours:
     """Mixin: limits the number of neighbours to the number of tiles to fit on."""
 
+    n_neighbors: int
+
     def fit(self, features: np.ndarray, targets: np.ndarray) -> "FewerNeighbours":
         """Fit on features (F, D)."""
         self.n_neighbors = min(self.n_neighbors, len(features))
-        return super().fit(features, targets)
+        return super().fit(features, targets)  # type: ignore[misc]  # of the class that this is mixed into
 
 
 class NeighboursClassifier(FewerNeighbours, KNeighborsClassifier):
@@ -43,9 +45,11 @@ class NeighboursRegressor(FewerNeighbours, KNeighborsRegressor):
 class OrderedVotes:
     """Mixin: fits a forest with several threads, but adds the trees' predictions in order: equal seeds, equal sums."""
 
+    n_jobs: int
+
     def fit(self, features: np.ndarray, targets: np.ndarray) -> "OrderedVotes":
         """Fit on features (F, D)."""
-        super().fit(features, targets)
+        super().fit(features, targets)  # type: ignore[misc]  # of the class that this is mixed into
         self.n_jobs = 1  # with more threads, predict adds in the order in which they end
         return self
 
@@ -91,7 +95,9 @@ def regressor(model: BaseEstimator) -> Pipeline:
     return make_pipeline(StandardScaler(), model)
 
 
-CLASSIFIERS = {
+Factory = Callable[[int, int], Pipeline]  # (seed, jobs) -> pipeline
+
+CLASSIFIERS: dict[str, Factory] = {
     "knn": lambda seed, jobs: classifier(NeighboursClassifier(5, n_jobs=jobs)),
     "svc": lambda seed, jobs: classifier(SVC(C=0.5, random_state=seed)),
     "rfc": lambda seed, jobs: classifier(ForestClassifier(150, random_state=seed, n_jobs=jobs)),
@@ -99,7 +105,7 @@ CLASSIFIERS = {
     "dt": lambda seed, jobs: classifier(DecisionTreeClassifier(random_state=seed)),
 }
 
-REGRESSORS = {
+REGRESSORS: dict[str, Factory] = {
     "knn": lambda seed, jobs: regressor(NeighboursRegressor(5, n_jobs=jobs)),
     "svc": lambda seed, jobs: regressor(MultiOutputRegressor(SVR(C=0.5), n_jobs=jobs)),
     "rfc": lambda seed, jobs: regressor(ForestRegressor(150, random_state=seed, n_jobs=jobs)),

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ class Loss(nn.Module, ABC):
     """
 
     @abstractmethod
-    def terms(self, *inputs: Tensor | None) -> Tensor:
+    def terms(self, *args: Any, **kwargs: Any) -> Tensor:  # every subclass names its own inputs
         """Return one value >= 0 per tuple (B,) or per tile (n,), in float32 or wider."""
 
     @staticmethod

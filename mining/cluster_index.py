@@ -58,7 +58,8 @@ class ClusterIndex:
         """
         _check(embeddings, labels, clusters_per_class)
         assignment = np.empty(len(labels), np.int64)
-        centres, classes = [], []
+        centres: list[np.ndarray] = []
+        classes: list[int] = []
         for label in np.unique(labels):
             tiles = np.flatnonzero(labels == label)
             own, own_centres = _kmeans(embeddings[tiles], clusters_per_class, rng)

@@ -90,7 +90,9 @@ def mine_per_anchor(miner: BaseMiner, embeddings: Tensor, positive: Tensor, nega
     return _concatenate(tuples)
 
 
-def mine_whole_batch(miner: miners.UniformHistogramMiner, embeddings: Tensor, positive: Tensor, negative: Tensor):
+def mine_whole_batch(
+    miner: miners.UniformHistogramMiner, embeddings: Tensor, positive: Tensor, negative: Tensor
+) -> Indices:
     """Call the miner once for the whole batch, because its bins span the distances of all pairs of a batch."""
     a1, p, a2, n = all_pairs(positive, negative)
     table = miner.distance(embeddings, embeddings)

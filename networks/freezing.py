@@ -1,5 +1,7 @@
 """Which parts of a backbone are trained: its stages, and freezing of parameters."""
 
+from typing import Any
+
 from timm.models import group_parameters
 from torch import nn
 
@@ -17,7 +19,8 @@ def stages(backbone: nn.Module) -> list[list[str]]:
     the last stage belong to it. For a few models timm defines no stages.
     """
     try:
-        matcher = backbone.group_matcher(coarse=True)
+        group_matcher: Any = backbone.group_matcher  # a method of timm's models
+        matcher = group_matcher(coarse=True)
     except (AttributeError, AssertionError, NotImplementedError):
         matcher = DEFAULT_STAGES
     if isinstance(matcher, dict):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import huggingface_hub
 import timm
 from huggingface_hub.errors import EntryNotFoundError
+from timm.models import PretrainedCfg
 
 from config import UserError
 from networks import zoo
@@ -46,10 +47,12 @@ def convert_hub_errors(name: str) -> Iterator[None]:
 
 def hub_page(name: str) -> str:
     """Return the address of a network's weights on the hub."""
-    return f"https://huggingface.co/{timm.get_pretrained_cfg(zoo.timm_name(name)).hf_hub_id}"
+    weights = timm.get_pretrained_cfg(zoo.timm_model(name))
+    assert weights is not None  # only called for a model that has weights on the hub
+    return f"https://huggingface.co/{weights.hf_hub_id}"
 
 
-def _files(weights) -> tuple[str, ...]:
+def _files(weights: PretrainedCfg) -> tuple[str, ...]:
     return (weights.hf_hub_filename,) if weights.hf_hub_filename else WEIGHT_FILES
 
 

@@ -1,6 +1,7 @@
 """Normalisation of pixel values to the input of a network."""
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 
@@ -17,7 +18,11 @@ class Normalise(nn.Module):
         ValueError: offset and scale differ in length, or are not finite
     """
 
-    def __init__(self, offset, scale, fill: float | None = None):
+    offset: Tensor
+    scale: Tensor
+    fill: Tensor | None
+
+    def __init__(self, offset: ArrayLike, scale: ArrayLike, fill: float | None = None):
         super().__init__()
         self.register_buffer("offset", torch.as_tensor(offset, dtype=torch.float32).reshape(-1, 1, 1))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32).reshape(-1, 1, 1))
@@ -34,5 +39,5 @@ class Normalise(nn.Module):
         normalised = pixels.sub(self.offset).mul_(self.scale)  # in place from here on: allocating memory costs most
         valid = normalised.isfinite().all(1, keepdim=True)  # (N, 1, H, W)
         if self.fill is not None:
-            valid = valid & (pixels != self.fill).any(1, keepdim=True)
+            valid = valid & pixels.ne(self.fill).any(1, keepdim=True)
         return normalised.masked_fill_(~valid, 0.0)

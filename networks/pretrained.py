@@ -10,9 +10,10 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from timm.layers import resample_abs_pos_embed
+from timm.layers import resample_abs_pos_embed  # type: ignore[attr-defined]  # public, but not marked as exported
 from timm.models._manipulate import adapt_input_conv
 from torch import Tensor, nn
 
@@ -134,7 +135,7 @@ def _renamings(content: dict, backbone: nn.Module) -> Iterator[Tensors]:
 
 def _nested(content: dict) -> Iterator[Tensors]:
     for nest in NESTED_KEYS:
-        within = content
+        within: Any = content
         for key in nest:
             within = within.get(key) if isinstance(within, dict) else None
         tensors = {k: v for k, v in within.items() if isinstance(v, Tensor)} if isinstance(within, dict) else {}

@@ -5,9 +5,10 @@ A network of the zoo is a backbone: (N, C, S, S) float32 -> (N, features), poole
 
 import difflib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any, cast
 
 import timm
 import torch
@@ -22,7 +23,9 @@ PROBE_BANDS, PROBE_TILES = 3, 2
 SIZE_STEP = 32  # pixels; most networks halve the image five times
 MAX_NAME = 60  # characters of an unknown name that a message repeats
 # tried for a timm model: some need an 'img_size', and a few return a feature map unless 'global_pool' is set
-CREATE_ARGUMENTS = ({"img_size": True}, {}, {"img_size": True, "global_pool": "avg"}, {"global_pool": "avg"})
+CREATE_ARGUMENTS: tuple[dict[str, Any], ...] = (
+    {"img_size": True}, {}, {"img_size": True, "global_pool": "avg"}, {"global_pool": "avg"},
+)  # fmt: skip
 
 Factory = Callable[[int, int], nn.Module]
 
@@ -53,7 +56,7 @@ def create(name: str, bands: int, image_size: int, weights: bool = False) -> nn.
     """
     source = timm_name(name)
     if source is None:
-        return NETWORKS[name](bands, image_size)
+        return cast(Factory, NETWORKS[name])(bands, image_size)
     arguments = _create_arguments(name, image_size)
     try:
         return timm.create_model(source, pretrained=weights, in_chans=bands, num_classes=0, **arguments)
@@ -81,6 +84,13 @@ def timm_name(name: str) -> str | None:
     return source
 
 
+def timm_model(name: str) -> str:
+    """Return timm's name of a network that is one of its models; see `timm_name`."""
+    source = timm_name(name)
+    assert source is not None  # the caller has checked that
+    return source
+
+
 def names() -> list[str]:
     """Return the names of all networks, those of NETWORKS first."""
     return [*NETWORKS, *timm.list_models()]
@@ -88,7 +98,8 @@ def names() -> list[str]:
 
 def feature_width(backbone: nn.Module) -> int:
     """Return the length of a backbone's output; a few models of timm widen it after their last features."""
-    return getattr(backbone, "head_hidden_size", None) or backbone.num_features
+    width: Any = getattr(backbone, "head_hidden_size", None) or backbone.num_features
+    return width
 
 
 @contextmanager
@@ -103,7 +114,10 @@ class _NoInitialisation(TorchFunctionMode):
 
     NAMES = frozenset(("uniform_", "normal_", "erfinv_", "mul_", "add_", "clamp_", "fill_", "zero_"))
 
-    def __torch_function__(self, function, types, arguments=(), keywords=None):
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Iterable[type], arguments: tuple[Any, ...] = (),
+        keywords: dict[str, Any] | None = None,
+    ) -> Any:  # fmt: skip
         skipped = getattr(function, "__name__", "") in self.NAMES and arguments and isinstance(arguments[0], Tensor)
         if skipped and arguments[0].is_meta:
             return arguments[0]
@@ -140,7 +154,7 @@ def _working_arguments(name: str, image_size: int, device: str) -> dict | None:
 def _works(name: str, image_size: int, arguments: dict, device: str) -> bool:
     try:
         with torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
-            backbone = timm.create_model(timm_name(name), in_chans=PROBE_BANDS, num_classes=0, **arguments).eval()
+            backbone = timm.create_model(timm_model(name), in_chans=PROBE_BANDS, num_classes=0, **arguments).eval()
             patch = _patch_size(backbone)
             if image_size % patch:
                 raise _wrong_size(name, image_size, _multiples(patch, image_size))
@@ -165,7 +179,7 @@ def _patch_size(backbone: nn.Module) -> int:
 
 def _sizes_near(name: str, image_size: int) -> str:
     """Return the sizes that the network takes, of those near this one and of its native size."""
-    config = timm.get_pretrained_cfg(timm_name(name))
+    config = timm.get_pretrained_cfg(timm_model(name))
     native = config.input_size[-1] if config else 224
     below = image_size // SIZE_STEP * SIZE_STEP
     sizes = sorted({size for size in (below, below + SIZE_STEP, below + 2 * SIZE_STEP, native) if size > 0})

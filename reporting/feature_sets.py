@@ -26,7 +26,7 @@ def separate_chance(scores: Iterable[Score]) -> list[Score]:
     "MAP@R_chance" becomes "MAP@R" of the features "chance". A value at chance does not depend on the features, so
     every feature set has the same one; only the first is kept.
     """
-    separated = {}
+    separated: dict[tuple[str, str, str, str], Score] = {}
     for score in scores:
         features = "chance" if score.metric in METRICS_AT_CHANCE else score.features
         for metric in METRICS_AT_CHANCE.get(score.metric, (score.metric,)):

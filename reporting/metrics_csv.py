@@ -16,8 +16,18 @@ def read_scores(path: Path) -> dict[int, list[Score]]:
     """Read metrics.csv: step -> scores, in the order of the file. An incomplete line is skipped."""
     scores: dict[int, list[Score]] = {}
     for step, *row in _complete_rows(path):
-        scores.setdefault(int(step), []).append(Score(*row[:-2], float(row[-2]), float(row[-1])))
+        scores.setdefault(int(step), []).append(score_of_row(row))
     return scores
+
+
+def score_of_row(texts: list[str]) -> Score:
+    """Return the score of a row of metrics.csv without its step.
+
+    Raises:
+        ValueError: the row is incomplete, or a value is no number
+    """
+    features, task, model, metric, mean, std = texts
+    return Score(features, task, model, metric, float(mean), float(std))
 
 
 def _complete_rows(path: Path) -> list[list[str]]:
@@ -47,7 +57,7 @@ class MetricsFile:
                 "added to it. Move the file away, or give the run another 'name'."
             )
 
-    def append(self, step: int, scores: Iterable[Score]):
+    def append(self, step: int, scores: Iterable[Score]) -> None:
         """Add the scores of one evaluation with six significant digits; they are on the disk when this returns."""
         self._append([step, *score[:-2], f"{score.mean:.6g}", f"{score.std:.6g}"] for score in scores)
 
@@ -56,9 +66,9 @@ class MetricsFile:
         remaining = [row for row in _complete_rows(self.path) if int(row[0]) <= step]
         with atomic_write(self.path) as temporary:
             temporary.write_text(_csv_text([HEADER, *remaining]), encoding="utf8", newline="")
-        return [Score(*row[1:-2], float(row[-2]), float(row[-1])) for row in remaining]
+        return [score_of_row(row[1:]) for row in remaining]
 
-    def _append(self, rows: Iterable[Iterable]):
+    def _append(self, rows: Iterable[Iterable]) -> None:
         with convert_write_errors(self.path), self.path.open("a", encoding="utf8", newline="") as file:
             file.write(_csv_text(rows))  # in one call, so that no reader sees half an evaluation
             file.flush()

@@ -58,7 +58,7 @@ class Reporter:
         self.metrics = MetricsFile(folder / "metrics.csv")
         self._baselines: list[Score] = []
 
-    def resume(self, step: int, scored_step: int):
+    def resume(self, step: int, scored_step: int) -> None:
         """Continue the reports of an earlier process; what it reported of later steps is removed.
 
         Args:
@@ -70,7 +70,7 @@ class Reporter:
         self.tensorboard.drop_after(step, scored_step)
         shutil.rmtree(self.folder / "figures" / "last", ignore_errors=True)  # the last network will be another one
 
-    def log_config(self, config: Config):
+    def log_config(self, config: Config) -> None:
         """Report the resolved config, and the layout of TensorBoard's charts; before everything else."""
         keys = config.model_dump(exclude=set(NO_EFFECT_ON_RESULTS))
         self.tensorboard.log_config(
@@ -79,11 +79,11 @@ class Reporter:
             config.metrics,
         )
 
-    def log_step(self, step: int, values: dict[str, float]):
+    def log_step(self, step: int, values: dict[str, float]) -> None:
         """Log numbers of a training step, such as the loss."""
         self.tensorboard.log_scalars(step, "train", values)
 
-    def log_batch(self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]]):
+    def log_batch(self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]]) -> None:
         """Log tiles of a batch as an image.
 
         Args:
@@ -96,16 +96,16 @@ class Reporter:
 
     def log_hardest(
         self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]], losses: list[float]
-    ):
+    ) -> None:
         """Log the tuples of an epoch with the largest losses, as `log_batch` does; losses: one for each column."""
         self._log_tile_rows(step, "batch/hardest", tiles, classes, rows, tuple(f"{loss:.3g}" for loss in losses))
 
-    def log_distances(self, step: int, distances: dict[str, np.ndarray]):
+    def log_distances(self, step: int, distances: dict[str, np.ndarray]) -> None:
         """Log squared distances (B,) of the anchors of a batch; distances: "positive", "negative", ... -> distances."""
         for name, values in distances.items():
             self.tensorboard.log_histogram(step, f"distances/{name}", values)
 
-    def log_scores(self, step: int, evaluations: list[Evaluation]):
+    def log_scores(self, step: int, evaluations: list[Evaluation]) -> None:
         """Report the scores of an evaluation. Baselines are scored once, and their scores shown with all later ones."""
         new = [score for evaluation in evaluations for score in evaluation.scores]
         self.metrics.append(step, new)
@@ -129,7 +129,7 @@ class Reporter:
         tiles: np.ndarray,
         sampled: dict[str, np.ndarray],
         region: Region | None = None,
-    ):
+    ) -> None:
         """Write figures, and embeddings for the projector. This is slow: UMAP alone takes seconds.
 
         Args:
@@ -185,17 +185,17 @@ class Reporter:
         title = f"A sample of the tiles trained on so far{title_end}"
         yield "sampled_tiles", figures.sampling_map(view.overview, view.size, sampled, view.reserved, title)
 
-    def flush(self):
+    def flush(self) -> None:
         """Write everything that was logged so far to the disk."""
         self.tensorboard.flush()
 
-    def close(self):
+    def close(self) -> None:
         """Write the rest and close the files."""
         self.tensorboard.close()
 
     def _log_tile_rows(
         self, step: int, tag: str, tiles: np.ndarray, classes: np.ndarray, rows: list, column_titles: tuple[str, ...]
-    ):
+    ) -> None:
         rgb, label_map = self.view.display.rgb(tiles), label_picture(classes, self.view.legend)
         self.tensorboard.log_image(step, tag, figures.tile_rows(rgb, label_map, rows, column_titles))
 

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -30,13 +31,36 @@ def embedding_spread(embeddings: Tensor) -> Tensor:
     return away / wide.square().sum(1).mean().clamp(min=torch.finfo(torch.float32).tiny)
 
 
+class StepReporter(Protocol):
+    """What the training reports its steps to; reporting.reporter.Reporter says more."""
+
+    def log_step(self, step: int, values: dict[str, float]) -> None:
+        """Log numbers of a training step."""
+
+    def log_batch(
+        self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]]
+    ) -> None:
+        """Log tiles (N, C, size, size) of a batch, their classes (N, size, size), and for each role its tiles."""
+
+    def log_hardest(
+        self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]], losses: list[float]
+    ) -> None:
+        """Log the tuples of an epoch with the largest losses, as `log_batch` does."""
+
+    def log_distances(self, step: int, distances: dict[str, np.ndarray]) -> None:
+        """Log squared distances (B,) of the anchors of a batch, by role."""
+
+    def flush(self) -> None:
+        """Write everything that was logged so far to the disk."""
+
+
 class Progress:
     """Logs the numbers of every step, and pictures of the last step before each evaluation.
 
     Args:
         config: config of the run
         maps: tiles of the image map, and their labels
-        reporter: receives everything that is logged; see reporting.reporter.Reporter
+        reporter: receives everything that is logged
 
     Attributes:
         sampled: positions of the tiles trained on so far
@@ -44,7 +68,7 @@ class Progress:
         losses: losses of the steps of this epoch that this process trained
     """
 
-    def __init__(self, config: Config, maps: OpenMaps, reporter):
+    def __init__(self, config: Config, maps: OpenMaps, reporter: StepReporter):
         self.config, self.maps, self.reporter = config, maps, reporter
         self.sampled, self.hardest = SampledPositions(), HardestTuples()
         self.losses: list[float] = []

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from config import Config
 from dataProcessors.sampling.batches import Batch, read_ahead
+from losses import Loss
 from training.evaluations import Evaluations
 from training.execution.device import Execution
 from training.forward import ForwardPass
@@ -144,7 +145,7 @@ class Trainer:
         """Compute the gradients of the weights. Return the loss, a scalar, and the output of the step."""
         self.optimizer.zero_grad(set_to_none=True)
         output = self.step(batch, self.forward.embed_functions(batch.step))
-        loss = self.step.loss.mean(output.terms) if output.loss is None else output.loss
+        loss = Loss.mean(output.terms) if output.loss is None else output.loss
         loss.backward()
         return loss.detach(), output
 

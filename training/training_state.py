@@ -1,6 +1,7 @@
 """The state of a training: everything that a checkpoint must hold to resume it."""
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,6 +14,16 @@ from training.runs import checkpoint as checkpoints
 from training.runs.faults import is_out_of_memory
 from training.scoring.schedule import EvaluationSchedule
 from training.steps.step import Step
+
+
+class HasState(Protocol):
+    """A part of the training whose state a checkpoint holds."""
+
+    def state_dict(self) -> dict:
+        """Return plain values and tensors."""
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore the state from what `state_dict` returned."""
 
 
 class TrainingState:
@@ -43,7 +54,8 @@ class TrainingState:
         progress: Progress,
     ):
         self.config, self.network, self.optimizer = config, network, optimizer
-        self._parts = {"batches": step, "progress": progress, "scorer": schedule}  # by their keys in a checkpoint
+        # by their keys in a checkpoint
+        self._parts: dict[str, HasState] = {"batches": step, "progress": progress, "scorer": schedule}
         self._step, self._schedule, self.progress = step, schedule, progress
         self.steps_done, self.is_updating = 0, False
         self.pending_evaluation: int | None = None

@@ -1,6 +1,7 @@
 """The demo map: a synthetic landscape for trying the system without maps of one's own."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,9 @@ class DemoPaths(NamedTuple):
     clc: Path
 
 
-def make_demo(folder: Path, size: int = 6144, seed: int = 0, progress=None) -> DemoPaths:
+def make_demo(
+    folder: Path, size: int = 6144, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> DemoPaths:
     """Create the demo map in `folder` unless it exists; equal size and seed give equal pixels.
 
     The files appear only when complete, the image last; processes that create them at the same time all succeed.
@@ -87,7 +90,9 @@ def _check(paths: DemoPaths) -> None:
             file.read()
 
 
-def _write(paths: DemoPaths, size: int, seed: int, tags: dict[str, str], progress) -> None:
+def _write(
+    paths: DemoPaths, size: int, seed: int, tags: dict[str, str], progress: Callable[[int, int], None] | None
+) -> None:
     """Create the landscape and write its files, two at a time."""
     from dataProcessors.demo.files import (  # imported late: scipy takes a second to import
         write_clc,

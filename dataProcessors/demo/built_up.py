@@ -2,7 +2,21 @@
 
 import numpy as np
 
-from dataProcessors.demo.canvas import GRASS, SOIL, TREES, Pixels, blend, cells, choose, edge, fade, ramp, ridge, shade
+from dataProcessors.demo.canvas import (
+    GRASS,
+    SOIL,
+    TREES,
+    Colours,
+    Pixels,
+    blend,
+    cells,
+    choose,
+    edge,
+    fade,
+    ramp,
+    ridge,
+    shade,
+)
 from dataProcessors.demo.noise import uniform
 
 ROOFS = [(142, 100, 86), (156, 112, 94), (126, 94, 84), (120, 116, 112), (146, 142, 138), (98, 94, 92)]
@@ -26,7 +40,7 @@ def _houses(p: Pixels, block_size: tuple[float, float], built: float, bend: floa
 
 def centre(p: Pixels) -> np.ndarray:
     """Dense old blocks with little green."""
-    return _houses(p, (12, 9), 0.88, 1.5) * np.float32(0.75) + np.float32([33, 31, 29])
+    return _houses(p, (12, 9), 0.88, 1.5) * np.float32(0.75) + np.array([33, 31, 29], np.float32)
 
 
 def suburb(p: Pixels) -> np.ndarray:
@@ -70,7 +84,7 @@ def sports(p: Pixels) -> np.ndarray:
     return np.where(golf[:, None], colour, field)
 
 
-def _terraces(p: Pixels, steps: float, colours) -> np.ndarray:
+def _terraces(p: Pixels, steps: float, colours: Colours) -> np.ndarray:
     """Terraces along contour lines, each with a bright edge and a dark foot."""
     height = (p.noise("w128", 5) + 0.35 * p.noise("w64", 7)) * np.float32(steps)
     bench = height - np.floor(height)

@@ -1,10 +1,15 @@
 """Tools of the painters: the pixels of one cover, brick patterns, and ways to combine colours."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dataProcessors.demo.noise import hash32, uniform
+from dataProcessors.demo.noise import Sheets, hash32, uniform
+
+Length = np.ndarray | np.floating  # pixels: one for each pixel, or one for all
+Colours = Sequence[tuple[int, int, int]]
 
 
 class Cells(NamedTuple):
@@ -15,7 +20,9 @@ class Cells(NamedTuple):
     across: np.ndarray
 
 
-def cells(u: np.ndarray, v: np.ndarray, length, width, salt) -> Cells:
+def cells(
+    u: np.ndarray, v: np.ndarray, length: Length, width: Length, salt: int | np.ndarray
+) -> Cells:
     """Return bricks `length` long (along u) and `width` wide (along v), every row shifted at random."""
     row = np.floor(v / width)
     start = u + uniform(hash32(row, salt), 3) * length
@@ -23,10 +30,36 @@ def cells(u: np.ndarray, v: np.ndarray, length, width, salt) -> Cells:
     return Cells(hash32(row, column, salt), start - column * length, v - row * width)
 
 
+class HasSheets(Protocol):
+    """The part of scene.Landscape that painters need."""
+
+    @property
+    def sheets(self) -> Sheets:
+        """The texture sheets."""
+
+
+class PixelBlock(Protocol):
+    """The part of scene.Block that painters need; arrays are (height, width)."""
+
+    x0: int
+    y0: int
+    width: int
+    u: np.ndarray
+    v: np.ndarray
+    border: np.ndarray
+    coast: np.ndarray
+    patch: np.ndarray
+    parcel: np.ndarray
+
+    @property
+    def landscape(self) -> HasSheets:
+        """The whole landscape."""
+
+
 class Pixels:
     """The pixels of one cover in a block, with the values that painters use, each (n,)."""
 
-    def __init__(self, block, at: np.ndarray):
+    def __init__(self, block: PixelBlock, at: np.ndarray):
         row, column = np.divmod(at.astype(np.int32), np.int32(block.width))
         self.x, self.y = column + np.int32(block.x0), row + np.int32(block.y0)
         self.u, self.v, self.border, self.coast = (a.ravel()[at] for a in (block.u, block.v, block.border, block.coast))
@@ -60,22 +93,22 @@ class Pixels:
         return cells(u, v, np.float32(length), np.float32(width), salt)
 
 
-def ramp(colours, t: np.ndarray) -> np.ndarray:
+def ramp(colours: Colours, t: np.ndarray) -> np.ndarray:
     """Return (n, 3) colours at t in [0, 1] along a list of colours, in 1024 steps."""
     stops = np.linspace(0, 1, len(colours))
     table = np.stack([np.interp(np.linspace(0, 1, 1024), stops, band) for band in zip(*colours)], 1).astype(np.float32)
     return np.take(table, np.clip(t * np.float32(1023), 0, 1023).astype(np.intp), axis=0)
 
 
-def choose(colours, t: np.ndarray) -> np.ndarray:
+def choose(colours: Colours, t: np.ndarray) -> np.ndarray:
     """Return (n, 3) colours: one of a list of colours for each t in [0, 1)."""
     return np.take(np.asarray(colours, np.float32), (t * np.float32(len(colours))).astype(np.intp), axis=0)
 
 
-def blend(base: np.ndarray, colour, share) -> np.ndarray:
+def blend(base: np.ndarray, colour: ArrayLike, share: ArrayLike) -> np.ndarray:
     """Blend a colour (or (n, 3) colours) over the base; share (n,) in [0, 1] or bool is the opacity."""
-    share = np.asarray(share, np.float32)[:, None]
-    return base + (np.asarray(colour, np.float32) - base) * share
+    opacity = np.asarray(share, np.float32)[:, None]
+    return base + (np.asarray(colour, np.float32) - base) * opacity
 
 
 def shade(base: np.ndarray, change: np.ndarray) -> np.ndarray:

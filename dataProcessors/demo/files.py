@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
+from rasterio.io import DatasetWriter
 from rasterio.transform import from_origin
 from rasterio.warp import transform as transform_points
 from rasterio.warp import transform_bounds
@@ -15,7 +17,7 @@ from scipy import ndimage
 from dataProcessors.demo.covers import COVERS, UNMAPPED
 from dataProcessors.demo.noise import smooth_noise
 from dataProcessors.demo.scene import MARGIN, Scene
-from dataProcessors.legends.legend import builtin_legends
+from dataProcessors.legends.legend import Legend, builtin_legends
 
 PIXEL = 10.0  # metres
 WEST, NORTH = 460_000.0, 5_980_000.0  # UTM zone 32N metres of the image's upper-left corner
@@ -65,6 +67,7 @@ def write_clc(path: Path, scene: Scene, tags: dict[str, str]) -> None:
     cover = _lookup(scene.cover, *_between(x, y, np.arange(height * fine), np.arange(width * fine)))
     codes = generalise(cover.reshape(height, fine, width, fine).swapaxes(1, 2).reshape(height, width, -1))
     colours = np.full((1000, 3), WHITE, np.uint8)
+    assert legend.codes is not None  # maps of CORINE hold codes, or colours of codes
     colours[list(legend.codes)] = legend.colors
     with _create(path, width, height, CLC_CRS, from_origin(west, north, CLC_PIXEL, CLC_PIXEL), tags) as out:
         _write_rows(out, 0, colours[codes])
@@ -118,7 +121,7 @@ def _without_small_areas(codes: np.ndarray) -> np.ndarray:
     return np.where(small, codes[row, column], codes)
 
 
-def _cover_colours(legend, names: list[str]) -> np.ndarray:
+def _cover_colours(legend: Legend, names: list[str]) -> np.ndarray:
     """Return the (256, 3) uint8 colour of each cover index, white for the others."""
     table = np.full((256, 3), WHITE, np.uint8)
     table[: len(names)] = [legend.colors[legend.names.index(name)] for name in names]
@@ -131,7 +134,7 @@ def _bounds(scene: Scene, crs: CRS) -> tuple[float, float, float, float]:
     return transform_bounds(IMAGE_CRS, crs, west, north - side, west + side, north)
 
 
-def _landscape_pixels(crs: CRS, transform, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+def _landscape_pixels(crs: CRS, transform: Affine, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
     """Return landscape column and row (float32) of every NODES-th pixel centre of another grid, up to its end."""
     columns, rows = np.meshgrid(np.arange(0, width + NODES, NODES), np.arange(0, height + NODES, NODES))
     across, down = transform.c + transform.a * (columns.ravel() + 0.5), transform.f + transform.e * (rows.ravel() + 0.5)
@@ -167,7 +170,9 @@ def _lookup(cover: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(outside, np.uint8(UNMAPPED), found)
 
 
-def _create(path: Path, width: int, height: int, crs: CRS, transform, tags: dict[str, str]):
+def _create(
+    path: Path, width: int, height: int, crs: CRS, transform: Affine, tags: dict[str, str]
+) -> DatasetWriter:
     """Create a tiled RGB GeoTIFF whose tags declare it synthetic."""
     out = rasterio.open(
         path, "w", driver="GTiff", width=width, height=height, count=3, dtype="uint8", crs=crs, transform=transform,
@@ -178,6 +183,6 @@ def _create(path: Path, width: int, height: int, crs: CRS, transform, tags: dict
     return out
 
 
-def _write_rows(out, top: int, colours: np.ndarray) -> None:
+def _write_rows(out: DatasetWriter, top: int, colours: np.ndarray) -> None:
     """Write (rows, width, 3) colours, starting at row `top`."""
     out.write(np.moveaxis(colours, 2, 0), window=Window(0, top, out.width, len(colours)))

@@ -1,14 +1,17 @@
 """Randomness that depends only on the place: hashes of integers, smooth noise on a grid, periodic texture sheets."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 SHEET = 1024  # period of a texture sheet in pixels, a power of two so that wrapping is a bit mask
 PITCH = SHEET + 512  # side of the array of a sheet, which repeats its start at the end, so that windows are slices
 
 
-def hash32(*parts) -> np.ndarray:
+def hash32(*parts: ArrayLike) -> np.ndarray:
     """Mix integers (arrays or ints of any sign, broadcast) into uniformly distributed uint32."""
-    mixed = np.uint32(0x9E3779B9)
+    mixed: Any = np.uint32(0x9E3779B9)  # an array as soon as a part is one
     for part in parts:
         if getattr(part, "dtype", None) != np.uint32:
             part = np.asarray(part).astype(np.int32).view(np.uint32)

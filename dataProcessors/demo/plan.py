@@ -43,7 +43,8 @@ def make_plan(rng: np.random.Generator, terrain: Terrain, side: int) -> Plan:
     """Return the plan of a square of `side` pixels on its terrain."""
     districts, patches = _seeds(rng, side, DISTRICT, 0.34), _seeds(rng, side, PATCH, 0.4)
     character = _district_kinds(rng, districts, terrain, side)
-    home, from_centre = _nearest(*patches.reshape(-1, 2).T, districts, DISTRICT)  # home: district of each patch
+    patches_x, patches_y = patches.reshape(-1, 2).T
+    home, from_centre = _nearest(patches_x, patches_y, districts, DISTRICT)  # home: district of each patch
     cover, core, radius = _patch_covers(rng, character[home], from_centre)
     cells = side // CELL + 2
     bend = [smooth_noise(rng, cells, 190 / CELL, 4) * 26 for _ in range(2)]
@@ -136,7 +137,10 @@ def _mistakes(rng: np.random.Generator, cover: np.ndarray, radius: np.ndarray) -
     return mapped.astype(np.uint8), (radius > 14) | (rng.random(len(cover)) < 0.5)
 
 
-def _roads(rng, patches, cover, core, radius, terrain: Terrain, side: int) -> np.ndarray:
+def _roads(
+    rng: np.random.Generator, patches: np.ndarray, cover: np.ndarray, core: np.ndarray, radius: np.ndarray,
+    terrain: Terrain, side: int,
+) -> np.ndarray:  # fmt: skip
     """Return winding roads between neighbouring settlements without crossing sea or lakes; major ones between towns."""
     town = members("suburb", "centre", "industry", "construction")
     settled = town[cover] | (town[core] & (radius > 0))

@@ -1,5 +1,6 @@
 """The pixels of the demo landscape, in blocks that each depend only on their place."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,8 @@ HALO = 3  # pixels around a block whose shadows and point spread reach into it
 OTHER_CROP = np.full(256, INDEX["arable"], np.uint8)
 OTHER_CROP[INDEX["arable"]] = INDEX["pasture"]
 MARGIN = 64  # pixels of landscape around the image, so that the label maps reach beyond it
+
+ProgressCallback = Callable[[int, int], None]  # called with the blocks done and the number of blocks
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Landscape:
         self.river_margin = river_margin(self.terrain.rivers, self.side)
 
 
-def make_scene(size: int, seed: int, progress=None) -> Scene:
+def make_scene(size: int, seed: int, progress: ProgressCallback | None = None) -> Scene:
     """Return a landscape whose image has `size` x `size` pixels; equal arguments give equal arrays.
 
     Args:
@@ -58,7 +61,7 @@ def make_scene(size: int, seed: int, progress=None) -> Scene:
         return _make_scene(Landscape(size, seed), size, progress)
 
 
-def _make_scene(landscape: Landscape, size: int, progress) -> Scene:
+def _make_scene(landscape: Landscape, size: int, progress: ProgressCallback | None) -> Scene:
     """Compute all blocks of the scene with two threads."""
     scene = Scene(np.zeros((size, size, 3), np.uint8), *np.zeros((2, landscape.side, landscape.side), np.uint8))
     corners = [(x, y) for y in range(0, landscape.side, BLOCK) for x in range(0, landscape.side, BLOCK)]
@@ -177,7 +180,7 @@ class Block:
 
     def image(self) -> np.ndarray:
         """Return (height, width, 3) uint8 colours: covers, roads, shadows, light, haze, point spread, sensor noise."""
-        colour = np.zeros((self.height * self.width, 3), np.float32)
+        colour: np.ndarray = np.zeros((self.height * self.width, 3), np.float32)
         present = np.bincount(self.cover.ravel(), minlength=len(COVERS))
         for index, name in enumerate(COVERS):
             if present[index]:
@@ -202,7 +205,7 @@ class Block:
         open_water = WATER[self.cover] & (self.cover != INDEX["river"])
         for kind, weight, tone in ((1, 0.6, (136, 130, 118)), (2, 0.95, (150, 146, 140))):
             where = (road == kind) & ~open_water
-            colour[where] += weight * (np.float32(tone) - colour[where])
+            colour[where] += weight * (np.array(tone, np.float32) - colour[where])
 
 
 def _merge(plan: np.ndarray, here: np.ndarray, there: np.ndarray, swapped: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def _rivers(rng: np.random.Generator, ground: np.ndarray, coast: np.ndarray, ste
     bends = [smooth_noise(rng, width, 170 / step, 3) * 16 for _ in range(2)]
     courses, visited = [], np.zeros(len(area), bool)
     for source in sorted(np.flatnonzero(stream & ~fed), key=lambda c: (-area[c], c)):
-        cells = _follow(source, receiver, visited, land)
+        cells = _follow(int(source), receiver, visited, land)
         if len(cells) > 4:
             courses.append(_course(cells, area, width, step, bends))
     return courses
@@ -97,13 +97,14 @@ def _drainage(ground: np.ndarray, sea: np.ndarray) -> tuple[list[int], list[int]
     around = (-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1)
     inner = np.zeros(ground.shape, bool)
     inner[1:-1, 1:-1] = True
-    inner, order = inner.ravel().tolist(), []
+    is_inner: list[bool] = inner.ravel().tolist()
+    order: list[int] = []
     while heap:
         level, cell = heapq.heappop(heap)
         order.append(cell)
         for offset in around:
             other = cell + offset
-            if 0 <= other < len(levels) and not seen[other] and inner[other]:
+            if 0 <= other < len(levels) and not seen[other] and is_inner[other]:
                 seen[other] = True
                 receiver[other] = cell
                 heapq.heappush(heap, (max(levels[other], level), other))

@@ -1,6 +1,7 @@
 """Windows of a label map on the image's grid, as class indices or as the values of its file."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,9 @@ class LabelSource:
     dtype = np.dtype(np.uint8)
     fill = NO_LABEL
 
-    def __init__(self, path: str | Path, grid: Grid, decode=None):
+    def __init__(
+        self, path: str | Path, grid: Grid, decode: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    ):
         self.path = str(path)
         self.grid = grid
         self.decode = decode
@@ -58,10 +61,12 @@ class LabelSource:
 
     def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
         """Read class indices (1, height, width) of a window of the grid."""
+        assert self.decode is not None  # set as soon as the legend is known
         return self.decode(*self.read_raw(x, y, width, height))[None]
 
     def read_decimated(self, window: Window, step: int) -> np.ndarray:
         """Read class indices (1, h / step, w / step), both rounded up, of about every step-th pixel along both axes."""
+        assert self.decode is not None  # set as soon as the legend is known
         return self.decode(*self._read(window, decimated_shape(window, step)))[None]
 
 

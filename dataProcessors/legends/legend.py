@@ -28,7 +28,7 @@ class Legend:
     colors: tuple[tuple[int, int, int], ...]
     codes: tuple[int, ...] | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.names)
 
 

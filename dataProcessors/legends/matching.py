@@ -82,7 +82,7 @@ def colour_decoder(legend: Legend, order: str = "RGB") -> Decoder:
 
 
 def code_decoder(
-    legend: Legend, codes: tuple[int, ...], classes: np.ndarray | None = None, description="codes"
+    legend: Legend, codes: tuple[int, ...], classes: np.ndarray | None = None, description: str = "codes"
 ) -> Decoder:
     """Return a decoder of one band in which the value codes[i] is class i (or classes[i])."""
     order = np.argsort(codes)
@@ -130,7 +130,7 @@ def choose_decoder(source: LabelSource, name: str, hint: str | None, window: Win
 def _white_mask(source: LabelSource, values: np.ndarray) -> np.ndarray:
     """Return the mask of white pixels, the legends' colour for nodata: (B, h, w) -> (h, w) bool."""
     if len(values) >= 3:
-        return (values[:3] >= 255).all(0)
+        return np.all(values[:3] >= 255, axis=0)
     return np.isin(values[0], [code for code, colour in _palette(source).items() if colour == (255, 255, 255)])
 
 
@@ -216,7 +216,7 @@ def _file_code_decoder(source: LabelSource, palette: dict) -> Decoder:
         raise MapError(f"{source.path}: class codes must lie within ±2**53. Got {codes[0]:g} to {codes[-1]:g}.")
     colours = tuple(palette.get(code) or _distinct_colour(i) for i, code in enumerate(codes))
     legend = Legend("own codes", tuple(names.get(code, f"class {code}") for code in codes), colours, tuple(codes))
-    return code_decoder(legend, legend.codes)
+    return code_decoder(legend, tuple(codes))
 
 
 def _occurring_codes(source: LabelSource) -> set[int]:
@@ -231,5 +231,5 @@ def _occurring_codes(source: LabelSource) -> set[int]:
 
 def _distinct_colour(index: int) -> tuple[int, int, int]:
     """Return a colour for a class that has none, far from the others: hues in steps of the golden angle."""
-    rgb = colorsys.hsv_to_rgb(index * 0.618034 % 1.0, 0.55 + 0.35 * (index % 2), 0.9 - 0.2 * (index % 3))
-    return tuple(round(255 * channel) for channel in rgb)
+    red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1.0, 0.55 + 0.35 * (index % 2), 0.9 - 0.2 * (index % 3))
+    return round(255 * red), round(255 * green), round(255 * blue)

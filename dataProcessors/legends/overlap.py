@@ -5,7 +5,7 @@ from rasterio.windows import Window as Block
 from rasterio.windows import intersect
 
 from dataProcessors.legends.label_source import LabelSource
-from dataProcessors.rasters.grid import EXTENT_POINTS, Window
+from dataProcessors.rasters.grid import EXTENT_POINTS, Window, apply_affine
 from dataProcessors.rasters.opening import add_path_to_errors, convert_read_errors
 
 SAMPLE_WINDOWS, SAMPLE_SIZE = 64, 64
@@ -37,7 +37,7 @@ def _overlapping_points(source: LabelSource, window: Window, rng: np.random.Gene
     """Return points (n, 2) in pixels of the grid, in the window and on the label map; n is 0 if they do not overlap."""
     grid, native = source.grid, source.native_grid
     columns, rows = _random_points(window, rng)
-    on_map = _inside(native.window, *native.pixels_of(grid.crs, *(grid.transform @ (columns, rows))))
+    on_map = _inside(native.window, *native.pixels_of(grid.crs, *apply_affine(grid.transform, columns, rows)))
     if on_map.any():
         return np.stack([columns, rows], 1)[on_map]
     return _points_in_window(source, window, *_random_points(native.window, rng))  # a small label map
@@ -46,7 +46,7 @@ def _overlapping_points(source: LabelSource, window: Window, rng: np.random.Gene
 def _points_in_window(source: LabelSource, window: Window, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return those of the label map's points (its own columns and rows) in the window: (n, 2) in pixels of the grid."""
     native = source.native_grid
-    columns, rows = source.grid.pixels_of(native.crs, *(native.transform @ (columns, rows)))
+    columns, rows = source.grid.pixels_of(native.crs, *apply_affine(native.transform, columns, rows))
     return np.stack([columns, rows], 1)[_inside(window, columns, rows)]
 
 
@@ -67,7 +67,7 @@ def covering_window(source: LabelSource, window: Window) -> Window:
     lattice = np.meshgrid(
         *(np.linspace(start, start + size, EXTENT_POINTS) for start, size in zip(window[:2], window[2:]))
     )
-    points = np.stack(native.pixels_of(grid.crs, *(grid.transform @ tuple(each.ravel() for each in lattice))))
+    points = np.stack(native.pixels_of(grid.crs, *apply_affine(grid.transform, *(each.ravel() for each in lattice))))
     if not np.isfinite(points).all():
         return native.window  # part of the window has no coordinates in the label map's CRS
     low, high = points.min(1), points.max(1)

@@ -49,14 +49,14 @@ def block_pixels(window: Window) -> np.ndarray:
     return heights[:, None] * widths
 
 
-def count_valid(pixels: np.ndarray, fill, side: int = BLOCK) -> np.ndarray:
+def count_valid(pixels: np.ndarray, fill: float | None, side: int = BLOCK) -> np.ndarray:
     """Count the pixels with data in each block of side x side pixels: (C, h, w) whole blocks -> (1, rows, columns)."""
     if fill is None:
         return np.full((1, pixels.shape[1] // side, pixels.shape[2] // side), side * side, np.uint16)
     return _blocked(~nodata_mask(pixels, fill), side).sum(-1, dtype=np.uint16)[None]
 
 
-def nodata_mask(pixels: np.ndarray, fill) -> np.ndarray:
+def nodata_mask(pixels: np.ndarray, fill: float | None) -> np.ndarray:
     """Return the mask of nodata pixels, (..., C, h, w) -> (..., h, w) bool: all bands hold `fill`, or any is NaN."""
     if fill is None:
         return np.zeros(pixels.shape[:-3] + pixels.shape[-2:], bool)
@@ -79,7 +79,7 @@ def _blocked(plane: np.ndarray, side: int) -> np.ndarray:
     return plane.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(rows, columns, side * side)
 
 
-def pad(pixels: np.ndarray, height: int, width: int, fill) -> np.ndarray:
+def pad(pixels: np.ndarray, height: int, width: int, fill: float | None) -> np.ndarray:
     """Pad pixels (C, h, w) at the right and bottom to (C, height, width), with `fill` or, if that is None, with 0."""
     whole = np.full((len(pixels), height, width), 0 if fill is None else fill, pixels.dtype)
     whole[:, : pixels.shape[1], : pixels.shape[2]] = pixels

@@ -26,7 +26,7 @@ from storage import convert_write_errors, remove_folder, rename_folder, temporar
 try:
     import resource
 except ImportError:  # not available on every system
-    resource = None
+    resource = None  # type: ignore[assignment]  # a module, or None
 
 log = logging.getLogger(__name__)
 CAN_PREFETCH = hasattr(os, "posix_fadvise") and hasattr(resource, "RUSAGE_THREAD")
@@ -55,10 +55,10 @@ class PreparedMap:
         self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)  # (rows, columns, y, x, C)
         self.summary = Summary(window, np.load(folder / "counts.npy", allow_pickle=False))
         self.overview = np.load(folder / "overview.npy", mmap_mode="r", allow_pickle=False)
-        found = about["window"], self.blocks.shape, self.blocks.dtype, self.summary.counts.shape[1:]
+        found: tuple[object, ...] = about["window"], self.blocks.shape, self.blocks.dtype, self.summary.counts.shape[1:]
         found += self.overview.shape, self.overview.dtype
         rows_columns, step = block_shape(window), overview_step(window)
-        expected = list(window), (*rows_columns, BLOCK, BLOCK, bands), dtype, rows_columns
+        expected: tuple[object, ...] = list(window), (*rows_columns, BLOCK, BLOCK, bands), dtype, rows_columns
         expected += (bands, -(-window.height // step), -(-window.width // step)), dtype
         if found != expected:
             raise ValueError(f"holds {found} instead of {expected}")

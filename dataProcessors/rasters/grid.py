@@ -1,7 +1,7 @@
 """The pixel grid of the image map, and windows of it."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from affine import Affine
@@ -15,6 +15,8 @@ LONLAT = "EPSG:4326"
 EDGE_POINTS = 101  # points per edge of a lon/lat rectangle: in limit other CRSs its edges are curves
 PIXEL_TOLERANCE = 0.01  # largest difference, in pixels, between two grids that count as equal
 EXTENT_POINTS = 51  # points along each axis of a grid that are transformed to find its extent
+
+Bounds = tuple[float, float, float, float]  # west, south, east, north in EPSG:4326
 
 
 class Window(NamedTuple):
@@ -46,7 +48,7 @@ class Grid:
         """The whole grid as a window."""
         return Window(0, 0, self.width, self.height)
 
-    def window_of(self, rect: tuple[float, float, float, float] | None) -> Window:
+    def window_of(self, rect: Bounds | None) -> Window:
         """Return the pixels inside a rectangle (west, south, east, north in EPSG:4326); the whole grid for None.
 
         Raises:
@@ -63,7 +65,7 @@ class Grid:
             raise UserError(f"'maps.rect' {list(rect)} lies outside the image. The image covers [{covered}].")
         return window
 
-    def _window_of_edges(self, rect, bounds) -> Window:
+    def _window_of_edges(self, rect: Bounds, bounds: Bounds) -> Window:
         # far outside the image its CRS may be undefined, so only the part of the rectangle around it is transformed
         margins = [(high - low) / (EXTENT_POINTS - 1) for low, high in zip(bounds[:2], bounds[2:])]
         west, south = (max(v, low - margin) for v, low, margin in zip(rect[:2], bounds[:2], margins))
@@ -76,7 +78,7 @@ class Grid:
         top, bottom = _rounded(rows[finite], self.height)
         return Window(left, top, right - left, bottom - top)
 
-    def pixels_of(self, crs, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def pixels_of(self, crs: CRS | str | None, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Transform points (N,), (N,) of any CRS to columns and rows (fractions of pixels; inf where undefined).
 
         If the grid or the points have no CRS, both are assumed to have the same one.
@@ -86,23 +88,23 @@ class Grid:
         """
         if self.crs is not None and crs is not None:
             x, y = _transformed(crs, self.crs, x, y)
-        return ~self.transform @ (np.asarray(x, float), np.asarray(y, float))
+        return apply_affine(~self.transform, np.asarray(x, float), np.asarray(y, float))
 
     def lonlat(self, points: np.ndarray) -> np.ndarray:
         """Transform points (N, 2), column and row, to longitude, latitude (N, 2) in EPSG:4326; NaN where undefined."""
-        x, y = self.transform @ tuple(np.asarray(points, float).T)
+        x, y = apply_affine(self.transform, *np.asarray(points, float).T)
         try:
             places = np.column_stack(_transformed(self.crs, LONLAT, x, y)) if self.crs else np.full((len(x), 2), np.nan)
         except UserError:  # a local CRS without a place on Earth
             places = np.full((len(x), 2), np.nan)
         return np.where(np.isfinite(places), places, np.nan)
 
-    def lonlat_bounds(self) -> tuple[float, float, float, float]:
+    def lonlat_bounds(self) -> Bounds:
         """Return the grid's west, south, east, north in EPSG:4326, from points all over it: its edges are curves."""
         columns, rows = np.meshgrid(
             np.linspace(0, self.width, EXTENT_POINTS), np.linspace(0, self.height, EXTENT_POINTS)
         )
-        x, y = self.transform @ (columns.ravel(), rows.ravel())
+        x, y = apply_affine(self.transform, columns.ravel(), rows.ravel())
         lon, lat = (v[np.isfinite(v)] for v in _transformed(self.crs, LONLAT, x, y))
         if not len(lon):
             raise UserError(f"No pixel can be transformed to {LONLAT}: the image's CRS or transform is wrong.")
@@ -114,12 +116,20 @@ class Grid:
         CRSs are not compared.
         """
         corners = np.array([(0, 0), (self.width, 0), (0, self.height)], float).T
-        there = np.array(~other.transform @ (self.transform @ tuple(corners)))
+        there = np.array(apply_affine(~other.transform, *apply_affine(self.transform, *corners)))
         same_size = (self.width, self.height) == (other.width, other.height)
         return same_size and bool(np.abs(there - corners).max() < PIXEL_TOLERANCE)
 
 
-def _transformed(from_crs, to_crs, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def apply_affine(transform: Affine, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Transform points (N,), (N,) to points (N,), (N,)."""
+    of_arrays: Any = transform  # its annotations allow only a single point
+    return of_arrays @ (x, y)
+
+
+def _transformed(
+    from_crs: CRS | str, to_crs: CRS | str, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     try:
         x, y = transform_points(from_crs, to_crs, x, y)
     except GDAL_ERRORS as error:

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 from rasterio.enums import ColorInterp, Resampling
+from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 
 from dataProcessors.rasters.grid import Grid, Window
@@ -16,9 +17,10 @@ class Handles(threading.local):
     """One open file per thread; if a grid is given, warped to it by nearest neighbour, with an added alpha band."""
 
     def __init__(self, path: str, grid: Grid | None = None):
-        self.path, self.grid, self.file = path, grid, None
+        self.path, self.grid = path, grid
+        self.file: DatasetReader | WarpedVRT | None = None
 
-    def get(self):
+    def get(self) -> DatasetReader | WarpedVRT:
         """Return this thread's handle; the first call opens the file."""
         if self.file is None:
             self.file = open_raster(self.path)
@@ -27,7 +29,7 @@ class Handles(threading.local):
         return self.file
 
 
-def is_synthetic(file) -> bool:
+def is_synthetic(file: DatasetReader) -> bool:
     """Return whether the file's tags declare that the map shows no real place, like the demo map."""
     return file.tags().get("SYNTHETIC") == "YES"
 
@@ -37,13 +39,13 @@ def decimated_shape(window: Window, step: int) -> tuple[int, int]:
     return -(-window.height // step), -(-window.width // step)
 
 
-def auxiliary_files(file) -> list[tuple[str, int, int]]:
+def auxiliary_files(file: DatasetReader) -> list[tuple[str, int, int]]:
     """Return name, size and time of the files beside a map that hold its pixels: a mask, or the parts of a mosaic."""
     others = [Path(name) for name in file.files[1:] if not name.endswith((".aux.xml", ".ovr"))]
     return [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in others if path.exists()]
 
 
-def _warp_to_grid(path: str, file, grid: Grid):
+def _warp_to_grid(path: str, file: DatasetReader, grid: Grid) -> WarpedVRT:
     has_alpha = ColorInterp.alpha in file.colorinterp
     try:
         return WarpedVRT(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.rasters.grid import Grid, Window
@@ -50,7 +51,7 @@ class ImageSource:
             "parts": auxiliary_files(file),
         }  # fmt: skip
 
-    def _fill(self):
+    def _fill(self) -> float | None:
         if self.dtype.kind == "f":
             return float("nan")
         if self.nodata is not None and _can_hold(self.dtype, self.nodata):
@@ -79,7 +80,7 @@ class ImageSource:
         return pixels
 
 
-def _choose_bands(path: str, file, bands) -> tuple[int, ...]:
+def _choose_bands(path: str, file: DatasetReader, bands: tuple[int, ...] | None) -> tuple[int, ...]:
     if bands is None:
         alpha = _alpha_bands(file)
         bands = tuple(band for band in file.indexes if band not in alpha)
@@ -95,17 +96,17 @@ def _choose_bands(path: str, file, bands) -> tuple[int, ...]:
     return tuple(bands)
 
 
-def _alpha_bands(file) -> list[int]:
+def _alpha_bands(file: DatasetReader) -> list[int]:
     return [band for band, meaning in zip(file.indexes, file.colorinterp) if meaning == ColorInterp.alpha]
 
 
-def _is_masked(file, bands: tuple[int, ...]) -> bool:
+def _is_masked(file: DatasetReader, bands: tuple[int, ...]) -> bool:
     """Return whether a mask, or an alpha band that is not read as data, marks nodata."""
     marks = {MaskFlags.per_dataset, MaskFlags.alpha}
     return not set(_alpha_bands(file)) & set(bands) and any(marks & set(flags) for flags in file.mask_flag_enums)
 
 
-def _common_dtype(path: str, file, bands: tuple[int, ...]) -> np.dtype:
+def _common_dtype(path: str, file: DatasetReader, bands: tuple[int, ...]) -> np.dtype:
     types = {file.dtypes[band - 1] for band in bands}
     if len(types) > 1 or not types <= set(IMAGE_TYPES):
         raise MapError(f"{path}: bands must be one of {', '.join(IMAGE_TYPES)}. Got {', '.join(sorted(types))}.")
@@ -124,7 +125,7 @@ def _check_nodata(path: str, nodata: float, dtype: np.dtype) -> float:
     return nodata
 
 
-def _chunk_shape(file, pixel_bytes: int) -> tuple[int, int]:
+def _chunk_shape(file: DatasetReader, pixel_bytes: int) -> tuple[int, int]:
     """Return height and width to decode at once: whole blocks of the file, since GDAL decodes whole blocks."""
     rows, columns = file.block_shapes[0]
     if columns <= 4096:

@@ -11,6 +11,7 @@ import rasterio
 from affine import Affine
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
 
 from config import UserError
 
@@ -26,7 +27,7 @@ class MapError(UserError):
     """A map cannot be used: which file, what is wrong with it, and what to do next."""
 
 
-def open_raster(path: str):
+def open_raster(path: str) -> DatasetReader:
     """Open a raster file for reading.
 
     Raises:

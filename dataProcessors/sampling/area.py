@@ -86,12 +86,12 @@ class Area:
 
     def inside(self, positions: np.ndarray) -> np.ndarray:
         """Return which tiles lie completely in the window: (N,) bool."""
-        return ((positions >= self._low) & (positions <= self._high)).all(-1)
+        return np.all((positions >= self._low) & (positions <= self._high), axis=-1)
 
     def touches_reserved(self, positions: np.ndarray) -> np.ndarray:
         """Return which tiles have a pixel in a reserved cell: (N,) bool."""
         offset = (positions - self._cell_origin) % self.period  # of the tile's corner from a cell's, per axis
-        return ((offset < CELL * self.size) | (offset > self.period - self.size)).all(-1)
+        return np.all((offset < CELL * self.size) | (offset > self.period - self.size), axis=-1)
 
     def has_data(self, positions: np.ndarray) -> np.ndarray:
         """Return which tiles, all inside the window, have at most `max_nodata` of nodata pixels: (N,) bool."""

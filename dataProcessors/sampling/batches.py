@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Batch:
     cluster_classes: np.ndarray | None = None
     cluster_ids: np.ndarray | None = None
     last_anchor: np.ndarray | None = None
-    device_tiles: Callable[[], object] | None = None
+    device_tiles: Callable[[], Any] | None = None
 
 
 class TupleBatches:
@@ -68,9 +69,11 @@ class TupleBatches:
         offline: roles that get OFFLINE_DRAWS new candidates per anchor
     """
 
-    def __init__(self, sampler: TileSampler, read: Reader, anchors: int, roles: tuple[str, ...], offline=()):
+    def __init__(
+        self, sampler: TileSampler, read: Reader, anchors: int, roles: tuple[str, ...], offline: tuple[str, ...] = ()
+    ):
         self.sampler, self.read, self.anchors, self.roles, self.offline = sampler, read, anchors, roles, offline
-        self.last_anchor = None
+        self.last_anchor: np.ndarray | None = None
 
     def task(self, step: int) -> Callable[[], Batch]:
         """Return a function that creates the batch of a step; batches must be created in the order of the steps."""
@@ -121,7 +124,7 @@ class ClusterBatches:
 
     def __init__(self, sampler: TileSampler, read: Reader, clusters: int, tiles: int):
         self.sampler, self.read, self.clusters, self.tiles = sampler, read, clusters, tiles
-        self.last_anchor = None
+        self.last_anchor: np.ndarray | None = None
 
     def task(self, step: int) -> Callable[[], Batch]:
         """Return a function that creates the batch of a step; batches must be created in the order of the steps."""
@@ -143,6 +146,36 @@ class ClusterBatches:
         )  # fmt: skip
 
 
+class ChosenTiles(Protocol):
+    """The tiles that an index chose for a batch; see mining.ClusterBatch, of which this package knows nothing."""
+
+    @property
+    def tiles(self) -> np.ndarray:
+        """Indices (n,) of the tiles in the pool."""
+
+    @property
+    def clusters(self) -> np.ndarray:
+        """Cluster (n,) of each tile, numbered within the batch."""
+
+    @property
+    def cluster_classes(self) -> np.ndarray:
+        """Class (m,) of each cluster."""
+
+    @property
+    def cluster_ids(self) -> np.ndarray:
+        """Number (m,) of each cluster in the index."""
+
+    def _asdict(self) -> dict[str, Any]:
+        """Return all of them by name, as every NamedTuple does."""
+
+
+class TileChooser(Protocol):
+    """The part of mining.ClusterIndex that the batches need."""
+
+    def draw(self, m: int, d: int, rng: np.random.Generator) -> ChosenTiles:
+        """Choose up to d tiles of each of up to m clusters."""
+
+
 class IndexBatches:
     """Batches of clusters that a cluster index over a labelled pool chooses.
 
@@ -159,7 +192,9 @@ class IndexBatches:
 
     def __init__(self, pool: Pool, read: Reader, clusters: int, tiles: int, seed: int):
         self.pool, self.read, self.clusters, self.tiles, self.seed = pool, read, clusters, tiles, seed
-        self.index, self.drawn, self.last_anchor = None, {}, None
+        self.index: TileChooser | None = None
+        self.drawn: dict[int, ChosenTiles] = {}
+        self.last_anchor: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -169,6 +204,7 @@ class IndexBatches:
     def task(self, step: int) -> Callable[[], Batch]:
         """Return a function that reads the batch of a step; its tiles are drawn now, unless they were drawn before."""
         if step not in self.drawn:
+            assert self.index is not None  # the training sets it before the first step of an epoch
             self.drawn[step] = self.index.draw(self.clusters, self.tiles, np.random.default_rng([self.seed, step]))
         drawn = self.drawn[step]
         positions = self.pool.positions[drawn.tiles]

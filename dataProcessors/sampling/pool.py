@@ -43,7 +43,7 @@ class Pool:
         """Dominant class of each tile: (P,) int64."""
         return dominant(self.proportions)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.positions)
 
     def take(self, indices: np.ndarray) -> "Pool":
@@ -82,7 +82,7 @@ def load_or_create_pool(path: Path | None, make: Callable[[], Pool]) -> Pool:
     return pool
 
 
-def pool_path(cache: Path, role: str, **identity) -> Path:
+def pool_path(cache: Path, role: str, **identity: object) -> Path:
     """Return the file of a pool; its name differs for every other `identity`, which determines the content."""
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
     return cache / "pools" / f"{role}-{digest[:16]}.npz"

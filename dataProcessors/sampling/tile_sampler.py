@@ -20,7 +20,7 @@ class TileSampler(ABC):
 
     def __init__(self, random_reset: float, seed: int):
         self.random_reset, self.seed = random_reset, seed
-        self.last_anchor = None
+        self.last_anchor: np.ndarray | None = None
         self.rng = np.random.default_rng([seed])
 
     def begin_step(self, step: int, last_anchor: np.ndarray | None = None, stream: int | None = None) -> None:
@@ -69,8 +69,8 @@ class TileSampler(ABC):
             if found[0]:
                 self.last_anchor = near[0]
                 return near[0]
-        self.last_anchor = self.random_positions(1)[0]
-        return self.last_anchor
+        anchor = self.last_anchor = self.random_positions(1)[0]
+        return anchor
 
     def positives(self, anchors: np.ndarray) -> np.ndarray:
         """Draw one positive for each anchor: (n, 2).

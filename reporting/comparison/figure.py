@@ -1,9 +1,11 @@
 """The figure that compares the scores of several runs."""
 
 from math import ceil, isfinite, sqrt
+from typing import cast
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -38,7 +40,7 @@ def comparison_figure(rows: list[TableRow], tags: list[str]) -> Figure:
     columns = ceil(len(tags) / grid_rows)
     labels = shorten([row.label for row in shown], MAX_LENGTH)
     figure = new_figure(LETTER_WIDTH * max(map(len, labels)) + PANEL_WIDTH * columns, 0.6 + height * grid_rows)
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
+    cast(ConstrainedLayoutEngine, figure.get_layout_engine()).set(w_pad=0.1, h_pad=0.08)
     for place, tag in enumerate(tags):
         axes = figure.add_subplot(grid_rows, columns, place + 1)
         _draw_panel(axes, shown, tag)
@@ -47,7 +49,7 @@ def comparison_figure(rows: list[TableRow], tags: list[str]) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, rows: list[TableRow], tag: str):
+def _draw_panel(axes: Axes, rows: list[TableRow], tag: str) -> None:
     group, metric, *model = tag.split("/")
     less = metric in LESS_IS_BETTER
     means = [row.finite_scores(tag)[0].mean for row in rows if row.is_run and row.finite_scores(tag)]
@@ -78,17 +80,17 @@ def _style(features: str, is_best: bool) -> dict:
     }
 
 
-def _draw_baselines(axes: Axes, row: TableRow, tag: str, places: dict[str, int]):
+def _draw_baselines(axes: Axes, row: TableRow, tag: str, places: dict[str, int]) -> None:
     """Draw the baselines as vertical lines through the rows of their runs."""
     _, colour = BASELINE_MARKERS[row.feature_sets[0].features]
     for feature_set in row.feature_sets:
         for run in feature_set.runs if tag in feature_set.scores else []:
             if tag in run.scores["trained"]:
-                place, style = places[run.name], {"color": colour, "linewidth": 1, "alpha": 0.7, "zorder": 0}
-                axes.vlines(feature_set.scores[tag].mean, place - 0.5, place + 0.5, **style)
+                mean, place = feature_set.scores[tag].mean, places[run.name]
+                axes.vlines(mean, place - 0.5, place + 0.5, color=colour, linewidth=1, alpha=0.7, zorder=0)
 
 
-def _simplify_axes(axes: Axes, runs: int):
+def _simplify_axes(axes: Axes, runs: int) -> None:
     """Remove spines and ticks without information, and draw a line between runs and baselines."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0, labelsize=10)
@@ -100,7 +102,7 @@ def _simplify_axes(axes: Axes, runs: int):
     axes.margins(x=0.08)
 
 
-def _add_legend(figure: Figure, rows: list[TableRow]):
+def _add_legend(figure: Figure, rows: list[TableRow]) -> None:
     kinds = dict.fromkeys(row.feature_sets[0].features for row in rows)
     handles = [_handle(kind, "run" if kind == "trained" else feature_title(kind)) for kind in kinds]
     if sum(row.is_run for row in rows) > 1:

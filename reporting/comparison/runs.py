@@ -52,7 +52,8 @@ def read_runs(folders: list[Path]) -> list[Run]:
         UserError: a folder does not exist or holds no run, a file is damaged, or no run has scores
     """
     named_folders = list({folder.resolve(): folder for folder in folders if not folder.is_file()}.values())
-    runs, skipped = {}, []
+    runs: dict[Path, tuple[dict[str, Any], int, int, dict[str, Scores]]] = {}
+    skipped: list[UserError] = []
     for folder in named_folders or ([] if folders else _runs_with_scores()):
         try:
             runs[folder] = read_run(folder)
@@ -64,8 +65,8 @@ def read_runs(folders: list[Path]) -> list[Run]:
             skipped.append(error)
     if not runs:
         raise skipped[0] if skipped else UserError(_no_runs_message(folders))
-    for error in skipped:
-        log.warning("Skipped: %s", error)
+    for reason in skipped:
+        log.warning("Skipped: %s", reason)
     return [Run(name, *run) for name, run in zip(_unique_names(list(runs)), runs.values())]
 
 

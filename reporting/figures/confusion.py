@@ -51,7 +51,7 @@ def _draw(display: ConfusionMatrixDisplay, title: str, crowded: bool) -> Figure:
     return figure
 
 
-def _add_swatches(axes: Axes, colours: np.ndarray):
+def _add_swatches(axes: Axes, colours: np.ndarray) -> None:
     """Draw a square in the colour (k, 3) of each class beside its name, on both axes."""
     k, edge = np.arange(len(colours)), np.zeros(len(colours))
     inch = axes.figure.dpi_scale_trans

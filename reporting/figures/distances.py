@@ -1,5 +1,7 @@
 """Histograms of the distances between embeddings of tiles of the same and of different labels."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,7 +48,7 @@ def _histogram(axes: Axes, name: str, values: np.ndarray, highest: float, colour
     """Draw the distances from 0 to `highest`, and a line at their median."""
     middle = np.median(values)
     text = f"{name} ({len(values):,} pairs, median {middle:.3g})"
-    style = {"histtype": "stepfilled", "color": colour, "alpha": 0.45}
+    style: dict[str, Any] = {"histtype": "stepfilled", "color": colour, "alpha": 0.45}
     axes.hist(values, BINS, range=(0, highest), density=True, label=text, **style)
     axes.axvline(middle, color=colour, linestyle="--", linewidth=1.5)
 

@@ -1,5 +1,6 @@
 """UMAP of the embeddings in two and three dimensions."""
 
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -40,9 +41,8 @@ def umap(points: np.ndarray, labels: np.ndarray, legend: Legend, title: str) -> 
     """Draw tiles as dots at UMAP coordinates (N, 2), in the colours of their labels (N,), -1 if a tile has no label."""
     figure = new_figure(6.8 + 2.6 * _legend_columns(labels), 6.8)
     axes = figure.add_subplot(title=title, facecolor=BACKGROUND, **AXES_STYLE)
-    axes.scatter(
-        *points.T, s=_dot_size(points), c=class_colours(legend)[labels] / 255, edgecolors="black", linewidths=0.25
-    )
+    x, y = points.T
+    axes.scatter(x, y, s=_dot_size(points), c=class_colours(legend)[labels] / 255, edgecolors="black", linewidths=0.25)
     _add_class_legend(figure, labels, legend)
     return figure
 
@@ -119,5 +119,7 @@ def _add_class_legend(figure: Figure, labels: np.ndarray, legend: Legend, unit: 
 
 
 def _handle(name: str, colour: np.ndarray) -> Line2D:
-    style = {"marker": "o", "linestyle": "", "markersize": 7, "markeredgecolor": "black", "markeredgewidth": 0.5}
-    return Line2D([], [], markerfacecolor=colour, label=name, **style)
+    return Line2D(
+        [], [], markerfacecolor=tuple(colour), label=name, marker="o", linestyle="", markersize=7,
+        markeredgecolor="black", markeredgewidth=0.5,
+    )  # fmt: skip

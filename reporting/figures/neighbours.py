@@ -1,5 +1,7 @@
 """Which tiles the network finds similar: some tiles (the queries), and the nearest neighbours of each."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -68,7 +70,7 @@ def _write_class_names(axes: Axes, rows: np.ndarray, labels: np.ndarray, names: 
         for column, tile in enumerate(tiles):
             same_class = labels[tile] == labels[tiles[0]]
             middle, top = _left(column) + SIDE / 2 + BORDER, row * (STEP + TEXT_HEIGHT) + SIDE + 2 * BORDER + 3
-            style = {
+            style: dict[str, Any] = {
                 "color": "black" if same_class else CONTRAST_COLOUR,
                 "fontweight": "normal" if same_class else "bold",
             }

@@ -35,7 +35,7 @@ def proportions(predicted: np.ndarray, truth: np.ndarray, legend: Legend, title:
     return figure
 
 
-def _draw_panel(axes: Axes, truth: np.ndarray, predicted: np.ndarray):
+def _draw_panel(axes: Axes, truth: np.ndarray, predicted: np.ndarray) -> None:
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.8)
     axes.scatter(truth, predicted, s=9, alpha=0.3, color=MAIN_COLOUR, linewidths=0, rasterized=True)
     error = np.abs(predicted - truth).mean()

@@ -1,7 +1,7 @@
 """The map with the tiles that were sampled from it."""
 
 from itertools import cycle, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +15,9 @@ WIDTH = 9  # inches of the figure
 MAX_SQUARES = 5_000  # of one role; if there are more, they are drawn as points
 MIN_SQUARE_SIDE = 3  # points (1/72 inch), of a tile on the figure; smaller tiles are drawn as points
 # of each role: colour, line style of a square, and marker of a point
-STYLES = [(colour, *shape) for shape, colour in product((("-", "s"), (":", "^")), ROLE_COLOURS)]
+STYLES: list[tuple[str, Any, str]] = [
+    (colour, line, marker) for (line, marker), colour in product((("-", "s"), (":", "^")), ROLE_COLOURS)
+]
 BRIGHTNESS = 0.7  # of the map, so that the colours stand out
 CELL_TILES = 2  # sides of a reserved cell, in tiles
 
@@ -64,20 +66,20 @@ def sampling_map(
     return figure
 
 
-def outline_squares(axes: Axes, positions: np.ndarray, side: float, colour: str, **style):
+def outline_squares(axes: Axes, positions: np.ndarray, side: float, colour: str, **style: Any) -> None:
     """Draw the outlines of squares; their upper-left pixels are the positions (n, 2)."""
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * side
     polygons = positions.reshape(-1, 1, 2) + corners  # (n, 4, 2)
-    axes.add_collection(PolyCollection(polygons, facecolors="none", edgecolors=colour, **style))
+    axes.add_collection(PolyCollection(list(polygons), facecolors="none", edgecolors=colour, **style))
 
 
-def _draw_points(axes: Axes, positions: np.ndarray, side: float, **style):
+def _draw_points(axes: Axes, positions: np.ndarray, side: float, **style: Any) -> None:
     """Draw a point at the centre of each tile at positions (n, 2), if tiles are too many or too small for outlines."""
     size = float(np.clip(120 / np.sqrt(max(1, len(positions))), 0.7, 2.5))  # points; more of them are smaller
     axes.plot(*(positions + side / 2).T, linestyle="", markersize=size, markeredgewidth=0, **style)
 
 
-def _add_legend(figure: Figure, roles: dict[str, np.ndarray], reserved: np.ndarray):
+def _add_legend(figure: Figure, roles: dict[str, np.ndarray], reserved: np.ndarray) -> None:
     """Add a legend of the roles below the map, on a dark background, because the colours are made for one."""
     reserved_entry = ("reserved cells", reserved, ("white", "-", "s"))
     handles = [

@@ -1,5 +1,7 @@
 """The segmentation of a region beside the label map, and the IoU of each class."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,7 +25,7 @@ PANEL_WIDTH = 4.6  # inches
 GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])  # of red, green and blue in the brightness of a pixel (ITU-R BT.601)
 LEGEND_COLUMNS = 6  # of the figure's legend
 HOLLOW_MARKER = {"facecolors": "white", "linewidths": 1.6, "s": 44}
-MARKER_STYLES = {  # features -> marker beside the bars of the trained network
+MARKER_STYLES: dict[str, dict[str, Any]] = {  # features -> marker beside the bars of the trained network
     "untrained": {"marker": "o", "edgecolors": BASELINE_COLOURS["untrained"], **HOLLOW_MARKER},
     "band_statistics": {"marker": "s", "edgecolors": BASELINE_COLOURS["band_statistics"], **HOLLOW_MARKER},
     "coarsened_labels": {"marker": "|", "color": MAIN_COLOUR, "s": 220, "linewidths": 3},
@@ -82,7 +84,7 @@ def _error_picture(rgb: np.ndarray, counted: np.ndarray, wrong: np.ndarray) -> n
     return picture
 
 
-def _add_legend(figure: Figure, legend: Legend, classes: np.ndarray, has_unlabelled: bool):
+def _add_legend(figure: Figure, legend: Legend, classes: np.ndarray, has_unlabelled: bool) -> None:
     """Add a legend below: the classes that occur, wrong pixels and reserved cells."""
     names, colours = class_names(legend, width=34, lines=1), class_colours(legend) / 255
     shown = [c for c in classes if c < len(legend)] + ([len(legend)] if has_unlabelled else [])
@@ -118,6 +120,6 @@ def class_iou_chart(iou: np.ndarray, other_iou: dict[str, np.ndarray], legend: L
     return figure
 
 
-def _write_values(axes: Axes, values: np.ndarray):
+def _write_values(axes: Axes, values: np.ndarray) -> None:
     for place, value in enumerate(values):
         axes.text(1.01, place, f"{value:.2f}", transform=axes.get_yaxis_transform(), va="center", fontsize=9)

@@ -3,6 +3,7 @@
 import io
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ BASELINE_COLOURS = {"untrained": "#009E73", "band_statistics": "#CC79A7", "chanc
 MAIN_COLOUR = "#0072B2"  # of figures that need one colour only
 CONTRAST_COLOUR = "#D55E00"  # beside it, for what is different or wrong, such as another class
 # a square in the colour of a class
-SWATCH_STYLE = {"s": 60, "marker": "s", "edgecolors": "black", "linewidths": 0.5, "clip_on": False}
+SWATCH_STYLE: dict[str, Any] = {"s": 60, "marker": "s", "edgecolors": "black", "linewidths": 0.5, "clip_on": False}
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -57,7 +58,7 @@ def figure_to_array(figure: Figure) -> np.ndarray:
     return np.asarray(Image.open(file).convert("RGB"))
 
 
-def save_figure(figure: Figure, path: Path, formats: tuple[str, ...] = ("png", "svg")):
+def save_figure(figure: Figure, path: Path, formats: tuple[str, ...] = ("png", "svg")) -> None:
     """Write the figure in each format, path.png and path.svg, without empty margins. No reader sees half a file."""
     for kind in formats:
         with atomic_write(path.with_name(f"{path.name}.{kind}")) as temporary:

@@ -21,5 +21,6 @@ def thumbnails(
     framed = np.empty((len(rgb), side + 2 * border, side + 2 * border, 3), np.uint8)
     framed[:] = class_colours(legend)[labels][:, None, None]
     for frame, tile in zip(framed, rgb):
-        frame[border:-border, border:-border] = Image.fromarray(tile).resize((side, side), Image.Resampling.BOX)
+        small = Image.fromarray(tile).resize((side, side), Image.Resampling.BOX)
+        frame[border:-border, border:-border] = np.asarray(small)
     return framed

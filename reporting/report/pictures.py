@@ -3,7 +3,7 @@
 import base64
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -62,7 +62,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def _webp(image: Image.Image, **options) -> bytes:
+def _webp(image: Image.Image, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, "WEBP", **options)
     return file.getvalue()

@@ -22,7 +22,7 @@ import config as configuration
 from config import Config, UserError
 from evaluation.scoring import Score, objective
 from reporting.feature_sets import FEATURES, separate_chance
-from reporting.metrics_csv import HEADER
+from reporting.metrics_csv import HEADER, score_of_row
 
 TAG_PREFIX = "train/"  # of the tags that training steps log
 TAG_PREFIX_BYTES = TAG_PREFIX.encode()
@@ -147,9 +147,9 @@ def read_scores(path: Path) -> dict[int, list[Score]]:
     scores: dict[int, list[Score]] = {}
     for row in csv.reader(io.StringIO(_complete_lines(path))):
         with suppress(ValueError):  # the header, or an incomplete line of a killed process
-            step, *names, mean, std = row
+            step, *texts = row
             if len(row) == len(HEADER):
-                scores.setdefault(int(step), []).append(Score(*names, float(mean), float(std)))
+                scores.setdefault(int(step), []).append(score_of_row(texts))
     return {step: separate_chance(scores[step]) for step in sorted(scores)}
 
 

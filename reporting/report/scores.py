@@ -33,7 +33,7 @@ def scores_section(run: Run) -> Section:
 def score_columns(run: Run) -> list[Column]:
     """Return the columns: best step, last step if it is another one, baselines; only those that have scores."""
     columns = []
-    if run.best_step is not None:
+    if run.best_step is not None and run.last_step is not None:  # both exist as soon as one network is scored
         is_last = run.best_step == run.last_step
         which = "best and last so far" if is_last and run.last_step < run.total_steps else "best"
         columns.append(Column(f"trained, step {run.best_step:,} ({which})", run.trained[run.best_step]))

@@ -1,5 +1,7 @@
 """The row of a run in TensorBoard's table of runs (HParams page): config keys and last scores."""
 
+from typing import Any
+
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
@@ -34,7 +36,7 @@ def hparams_summaries(keys: dict[str, float | str | bool], metrics: list[str]) -
     ]
 
 
-def _summary(tag: str, **content) -> Summary:
+def _summary(tag: str, **content: Any) -> Summary:
     data = HParamsPluginData(version=metadata.PLUGIN_DATA_VERSION, **content).SerializeToString()
     plugin = SummaryMetadata.PluginData(plugin_name=metadata.PLUGIN_NAME, content=data)
     empty = TensorProto(dtype=DT_FLOAT, float_val=[0], tensor_shape=TensorShapeProto())

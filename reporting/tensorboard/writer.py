@@ -47,7 +47,7 @@ class TensorBoardWriter:
         self._writers: dict[str, SummaryWriter] = {}
         self._purge_step: int | None = None
 
-    def drop_after(self, step: int, scored_step: int):
+    def drop_after(self, step: int, scored_step: int) -> None:
         """Remove what an earlier process logged of later steps, and what `log_config` logs. Call it before logging.
 
         Args:
@@ -60,7 +60,7 @@ class TensorBoardWriter:
             filter_events(folder, lambda event, tag: event.step <= limits.get(tag.partition("/")[0], scored_step))
             filter_embeddings(folder, lambda name, for_step: name == "best" and for_step <= scored_step)
 
-    def log_config(self, config_text: str, keys: dict[str, float | str | bool], metrics: list[str]):
+    def log_config(self, config_text: str, keys: dict[str, float | str | bool], metrics: list[str]) -> None:
         """Log the config, the row of the run in the table of runs, and the layout of the charts; before the first step.
 
         Args:
@@ -73,15 +73,15 @@ class TensorBoardWriter:
             writer = self._writer(TRAINED)
             writer.add_custom_scalars(chart_layout(metrics))
             for summary in hparams_summaries(keys, metrics):
-                writer.file_writer.add_summary(summary, 0)
+                writer._get_file_writer().add_summary(summary, 0)
 
-    def log_scalars(self, step: int, group: str, values: dict[str, float]):
+    def log_scalars(self, step: int, group: str, values: dict[str, float]) -> None:
         """Log numbers under the tags group/name."""
         with convert_write_errors(self.folder):
             for name, value in values.items():
                 self._writer(TRAINED).add_scalar(f"{group}/{name}", value, step)
 
-    def log_scores(self, step: int, scores: list[Score]):
+    def log_scores(self, step: int, scores: list[Score]) -> None:
         """Log scores of any feature sets under their tags (see `Score.tag`), without NaN.
 
         Also log mean less and plus standard deviation, and the lead of the trained network (see `leads`).
@@ -96,21 +96,21 @@ class TensorBoardWriter:
             for tag, value in leads(known):
                 self._writer(TRAINED).add_scalar(f"baselines/{tag}", value, step)
 
-    def log_figure(self, step: int, tag: str, figure: Figure):
+    def log_figure(self, step: int, tag: str, figure: Figure) -> None:
         """Log a figure as an image."""
         self.log_image(step, tag, figure_to_array(figure))
 
-    def log_image(self, step: int, tag: str, image: np.ndarray):
+    def log_image(self, step: int, tag: str, image: np.ndarray) -> None:
         """Log an image (H, W, 3) uint8."""
         with convert_write_errors(self.folder):
             self._writer(TRAINED).add_image(tag, image, step, dataformats="HWC")
 
-    def log_histogram(self, step: int, tag: str, values: np.ndarray):
+    def log_histogram(self, step: int, tag: str, values: np.ndarray) -> None:
         """Log the distribution of values (n,)."""
         with convert_write_errors(self.folder):
             self._writer(TRAINED).add_histogram(tag, values, step)
 
-    def log_text(self, tag: str, text: str, step: int = 0):
+    def log_text(self, tag: str, text: str, step: int = 0) -> None:
         """Log a text in Markdown."""
         with convert_write_errors(self.folder):
             self._writer(TRAINED).add_text(tag, text, step)
@@ -123,7 +123,7 @@ class TensorBoardWriter:
         pictures: np.ndarray,
         header: Iterable[str],
         descriptions: list[list[str]],
-    ):
+    ) -> None:
         """Log embeddings for the projector, with thumbnails and texts; they replace earlier ones of this network.
 
         Only the first MAX_POINTS are shown, because one picture holds all thumbnails and its size is limited.
@@ -149,7 +149,7 @@ class TensorBoardWriter:
         filter_embeddings(self.folder / TRAINED, lambda name, for_step: name != network or for_step == step)
         self._writers[TRAINED]._projector_config = read_projector_config(self.folder / TRAINED)
 
-    def flush(self):
+    def flush(self) -> None:
         """Write everything to the disk, where an open page finds it."""
         with convert_write_errors(self.folder):
             for writer in self._writers.values():
@@ -157,7 +157,7 @@ class TensorBoardWriter:
             for path in self.folder.glob("*/events.out.tfevents.*"):
                 sync(path)
 
-    def close(self):
+    def close(self) -> None:
         """Write the rest and close the files."""
         with convert_write_errors(self.folder):
             for writer in self._writers.values():

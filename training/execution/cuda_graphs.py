@@ -1,11 +1,12 @@
 """CUDA graphs: on a GPU, start the training passes of a network with two calls instead of kernel by kernel."""
 
 import logging
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from training.execution.device import Execution
+from training.execution.device import Execution, Forward
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,10 @@ class GraphedForward:
         torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
         try:
             with execution.autocast():
-                self._replay = torch.cuda.make_graphed_callables(_Wrapper(network.train()), (tiles,))
+                replay = torch.cuda.make_graphed_callables(_Wrapper(network.train()), (tiles,))
         finally:
             network.train(training).load_state_dict(state)  # undo the batch-norm update by these tiles
+        self._replay = cast(Forward, replay)
 
     def accepts(self, tiles: Tensor) -> bool:
         """Whether the tiles have the shape and type of the captured batch."""

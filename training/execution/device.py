@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 import numpy as np
 import torch
@@ -115,8 +116,8 @@ class Execution:
     @staticmethod
     def seconds_between(earlier: Timestamp, later: Timestamp) -> float:
         """Return the seconds from one timestamp to a later one; wait until the device reaches it."""
-        if isinstance(later, float):
-            return later - earlier
+        if isinstance(earlier, float) or isinstance(later, float):
+            return cast(float, later) - cast(float, earlier)  # both are of one device
         later.synchronize()
         return earlier.elapsed_time(later) / 1000
 

@@ -9,7 +9,9 @@ is no learning-rate schedule (the rate is constant), and no gradient scaler (bf1
 import json
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -153,11 +155,11 @@ def cloned_state(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in state.items()}
 
 
-def to_tensors(arrays: dict[str, np.ndarray | None]) -> dict[str, torch.Tensor | None]:
+def to_tensors(arrays: Mapping[str, np.ndarray | None]) -> dict[str, torch.Tensor | None]:
     """Convert arrays to tensors, which a checkpoint may hold."""
     return {name: None if array is None else torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
-def to_arrays(tensors: dict[str, torch.Tensor | None]) -> dict[str, np.ndarray | None]:
-    """Convert tensors from `to_tensors` back to arrays."""
+def to_arrays(tensors: dict[str, torch.Tensor | None]) -> dict[str, Any]:
+    """Convert tensors from `to_tensors` back to arrays; None stays None."""
     return {name: None if tensor is None else tensor.numpy() for name, tensor in tensors.items()}

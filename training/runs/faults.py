@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,8 @@ class Faults:
         if batch is not None:
             path = self.folder / f"not_finite-{step:06d}.npz"
             with atomic_write(path) as temporary:
-                np.savez(temporary, positions=batch.positions, tiles=batch.tiles, **batch.roles)
+                arrays: dict[str, Any] = {"positions": batch.positions, "tiles": batch.tiles} | batch.roles
+                np.savez(temporary, **arrays)
             shown = ", ".join(str(tuple(position)) for position in batch.positions[:SHOWN_POSITIONS].tolist())
             message += f" The batch, {len(batch.tiles)} tiles at {shown}, ..., is saved in {path}."
         return UserError(f"{message} Earlier checkpoints are kept. Choose a smaller 'learning_rate'.")

@@ -32,6 +32,7 @@ def create_folder(name: str, config: Config, maps: dict[str, dict], results: Pat
             folder = results / (name if number == 1 else f"{name}-{number}")
             if not folder.exists() and rename_folder(temporary, folder):
                 return folder
+    raise AssertionError("the numbers do not end")
 
 
 def lock_folder(folder: Path) -> Lock:

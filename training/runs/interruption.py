@@ -4,6 +4,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -26,10 +28,10 @@ class Interruption:
     Inside a `deferred` block the exception is raised at the end of the block.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._deferred = 0  # number of nested `deferred` blocks
-        self._pending_signal = None
-        self._previous_handlers = {}
+        self._pending_signal: int | None = None
+        self._previous_handlers: dict[int, Any] = {}  # by number of the signal
 
     def __enter__(self) -> "Interruption":
         for number in SIGNALS:
@@ -37,11 +39,11 @@ class Interruption:
                 self._previous_handlers[number] = signal.signal(number, self._receive)
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
-    def _receive(self, number: int, frame) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         if signal.SIGINT in self._previous_handlers:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         if signal.SIGTERM in self._previous_handlers:

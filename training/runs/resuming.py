@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import config as configuration
 from config import Config, UserError
@@ -47,13 +48,17 @@ class Run:
     def is_complete(self) -> bool:
         """Whether all epochs are trained and evaluated."""
         last_step = self.config.epochs * self.config.iterations
-        return self.step >= last_step and self.checkpoint["evaluating"] is None
+        return self.checkpoint is not None and self.step >= last_step and self.checkpoint["evaluating"] is None
 
     def __enter__(self) -> "Run":
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.lock.release()
+        if error is None:
+            return
         if isinstance(error, (Interrupted, StorageError, OutOfMemory)) or is_out_of_memory(error):
             note = f"To resume: python main.py resume {self.folder}"
             if note not in getattr(error, "__notes__", []):  # the context of a resumed run is left twice

@@ -99,6 +99,7 @@ class Evaluator:
         )  # fmt: skip
         if self.segmenter is None:
             return evaluation
+        assert features.windows is not None  # `embed` computes them if there is a segmenter
         first = self.draws[0][0]
         segmentation = self.segmenter.segment(
             features.fit[first], self.fit.proportions[first], features.windows, self.settings

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from evaluation.scoring import Evaluation, objective
+from evaluation.segmentation import Region
 from training.runs.checkpoint import BEST, LAST
 from training.runs.interruption import Interruption
 from training.scoring.evaluator import Evaluator, Features, renamed
@@ -37,12 +39,25 @@ class Snapshot:
     sampled: dict[str, np.ndarray]
 
 
+class ScoreReporter(Protocol):
+    """What evaluations are reported to; reporting.reporter.Reporter says more."""
+
+    def log_scores(self, step: int, evaluations: list[Evaluation]) -> None:
+        """Report the scores of an evaluation."""
+
+    def log_figures(
+        self, step: int, network: str, evaluation: Evaluation, embeddings: np.ndarray, proportions: np.ndarray,
+        positions: np.ndarray, tiles: np.ndarray, sampled: dict[str, np.ndarray], region: Region | None = None,
+    ) -> None:  # fmt: skip
+        """Draw the figures of the network in the folder `network`, from the tiles that are scored."""
+
+
 class EvaluationSchedule:
     """Evaluates snapshots one at a time, finds the best network, and draws figures of the best and of the last one.
 
     Args:
         evaluator: scores features
-        reporter: receives scores and figures; see reporting.reporter.Reporter
+        reporter: receives scores and figures
         best_metric: score that the best network is selected by, named as in TensorBoard: task/metric or
             task/metric/model
         interruption: delays signals while results are written
@@ -56,7 +71,7 @@ class EvaluationSchedule:
     def __init__(
         self,
         evaluator: Evaluator,
-        reporter,
+        reporter: ScoreReporter,
         best_metric: str,
         interruption: Interruption,
         background_cores: int = 0,

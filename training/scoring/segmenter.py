@@ -9,6 +9,7 @@ from config import Config
 from dataProcessors.legends.legend import NO_LABEL, dominant
 from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.area import CELL, SamplingError
+from dataProcessors.sampling.batches import Reader
 from evaluation.models import CLASSIFIERS, fit_predict_votes
 from evaluation.proportions import labelled
 from evaluation.scoring import Evaluation, Score, Settings
@@ -74,7 +75,8 @@ class Segmenter:
         used = labelled(proportions) & (proportions.max(axis=1) >= settings.threshold - 1e-6)
         if not used.any():
             return {}
-        labels, segmentation = proportions[used].argmax(axis=1), {}
+        labels = proportions[used].argmax(axis=1)
+        segmentation: dict[str, Segmentation] = {}
         for name in self.models:
             model = CLASSIFIERS[name](settings.seed, settings.jobs)
             *cells, region = np.split(fit_predict_votes(model, fit[used], labels, windows, self.classes), self._parts)
@@ -168,7 +170,7 @@ class Segmenter:
         positions = corner + window_positions(height, width, self.size, self.stride)
         return positions[self.maps.area.has_data(positions)]
 
-    def _assemble(self, read) -> np.ndarray:
+    def _assemble(self, read: Reader) -> np.ndarray:
         """Return the region as one array (C, H, W). read: positions (n, 2) -> tiles (n, C, size, size)."""
         height, width = self.shape
         rows = []

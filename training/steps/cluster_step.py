@@ -9,7 +9,7 @@ from torch import Tensor
 
 from config import Config
 from dataProcessors.sampling.batches import Batch, ClusterBatches, IndexBatches
-from losses import LOSSES
+from losses import MagNetLoss
 from losses.distances import pairwise_squared_distances
 from mining import ClusterBatch, ClusterIndex, batch_hard
 from training.runs.checkpoint import to_arrays, to_tensors
@@ -19,8 +19,11 @@ from training.steps.step import EmbedFunctions, Step, StepOutput, TileMaps
 class ClusterStep(Step):
     """Magnet loss without labels: tiles are clustered on the map, and every cluster is its own class."""
 
+    loss: MagNetLoss
+    batches: ClusterBatches | IndexBatches
+
     def __init__(self, config: Config, maps: TileMaps):
-        self.loss = LOSSES[config.loss_name](config.margin)
+        self.loss = MagNetLoss(config.margin)
         self.batches = ClusterBatches(maps.sampler(), maps.read, config.magnet_clusters, config.batch_size)
 
     def __call__(self, batch: Batch, embed: EmbedFunctions) -> StepOutput:
@@ -29,6 +32,7 @@ class ClusterStep(Step):
         to_device = partial(torch.Tensor.to, device=embeddings.device, non_blocking=True)
         arrays = (batch.clusters, batch.cluster_classes)
         clusters, classes = (None if array is None else to_device(torch.from_numpy(array)) for array in arrays)
+        assert clusters is not None  # a batch of clusters
         terms = self.loss.terms(embeddings, clusters, classes)
         table = pairwise_squared_distances(embeddings.detach())
         masks = [to_device(mask) for mask in _masks(batch)]
@@ -39,8 +43,10 @@ class ClusterStep(Step):
 class ClassClusterStep(ClusterStep):
     """Magnet loss with labels: at every epoch, k-means splits the embeddings of each class into clusters."""
 
+    batches: IndexBatches
+
     def __init__(self, config: Config, maps: TileMaps):
-        self.loss = LOSSES[config.loss_name](config.margin)
+        self.loss = MagNetLoss(config.margin)
         self.clusters_per_class, self.seed = config.magnet_clusters_per_class, config.seed
         clusters, tiles = config.magnet_clusters, config.batch_size
         self.batches = IndexBatches(maps.pools["train"], maps.read, clusters, tiles, config.seed)
@@ -53,6 +59,8 @@ class ClassClusterStep(ClusterStep):
 
     def finish(self, batch: Batch, terms: np.ndarray) -> None:
         """Update the clusters' losses in the index: later seed clusters are drawn in proportion to them."""
+        assert isinstance(self.batches.index, ClusterIndex)  # set in `begin_epoch` or `load_state_dict`
+        assert batch.cluster_ids is not None  # the batch was drawn from the index
         self.batches.index.update(batch.cluster_ids[batch.clusters], terms)
         self.batches.drawn.pop(batch.step, None)
 
@@ -73,6 +81,7 @@ class ClassClusterStep(ClusterStep):
 def _masks(batch: Batch) -> tuple[Tensor, Tensor]:
     """Return two masks (n, n) bool: other tiles (columns) of the same cluster, and tiles of another class."""
     clusters = batch.clusters
+    assert clusters is not None  # a batch of clusters
     classes = clusters if batch.cluster_classes is None else batch.cluster_classes[clusters]
     same = (clusters[:, None] == clusters) & ~np.eye(len(clusters), dtype=bool)
     return torch.from_numpy(same), torch.from_numpy(classes[:, None] != classes)

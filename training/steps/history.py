@@ -16,7 +16,7 @@ TilesOfTerms = Callable[[np.ndarray], dict[str, np.ndarray]]
 class SampledPositions:
     """Positions trained on so far, by role; evenly thinned out when there are more than MAX_SAMPLED."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._parts: dict[str, list[np.ndarray]] = {}
         self._stride: dict[str, int] = {}
         self._seen: dict[str, int] = {}
@@ -55,7 +55,7 @@ class HardestTuples:
         positions: for each tuple, role -> [x, y] of its tile
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.losses: list[float] = []
         self.positions: list[dict[str, list[int]]] = []
 

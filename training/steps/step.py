@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor, nn
 
-from dataProcessors.sampling.batches import Batch, ClusterBatches, IndexBatches, Reader, TupleBatches
+from dataProcessors.sampling.batches import Batch, ClusterBatches, IndexBatches, TupleBatches
 from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.tile_sampler import TileSampler
 from losses import Loss
@@ -18,15 +18,14 @@ Embed = Callable[[np.ndarray], Tensor]  # raw tiles (N, C, H, W) -> embeddings (
 
 
 class TileMaps(Protocol):
-    """The part of dataProcessors.maps.OpenMaps that a step needs.
+    """The part of dataProcessors.maps.OpenMaps that a step needs."""
 
-    Attributes:
-        read: positions (N, 2) -> tiles (N, C, size, size)
-        pools: pools by name; with "train" if training is supervised
-    """
+    @property
+    def pools(self) -> dict[str, Pool]:
+        """Pools by name; with "train" if training is supervised."""
 
-    read: Reader
-    pools: dict[str, Pool]
+    def read(self, positions: np.ndarray) -> np.ndarray:
+        """Read tiles (N, C, size, size) at positions (N, 2)."""
 
     def sampler(self) -> TileSampler:
         """Return the sampler of positions."""

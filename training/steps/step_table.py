@@ -1,5 +1,7 @@
 """The table of training steps: which class of step trains which loss."""
 
+from collections.abc import Callable
+
 from config import Config
 from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS
 from training.steps.cluster_step import ClassClusterStep, ClusterStep
@@ -7,17 +9,22 @@ from training.steps.mined_step import MinedStep
 from training.steps.step import Step, TileMaps
 from training.steps.tuple_step import TupleStep
 
+StepFactory = Callable[[Config, TileMaps], Step]
+
 BOTH = (False, True)
 # (loss, supervised) -> class of the step; MINED_STEPS are used if the config names a miner of the library
-STEPS: dict[tuple[str, bool], type[Step]] = {
+STEPS: dict[tuple[str, bool], StepFactory] = {
     ("tripletloss", False): TupleStep,
     ("tripletloss", True): TupleStep,
     ("quadrupletloss", False): TupleStep,
     ("quadrupletloss", True): TupleStep,
     ("magnetloss", False): ClusterStep,
     ("magnetloss", True): ClassClusterStep,
-} | {(name, supervised): MinedStep for name in LIBRARY_LOSSES for supervised in BOTH}
-MINED_STEPS = {(name, supervised): MinedStep for name in LOSSES_WITH_MINERS for supervised in BOTH}
+    **{(name, supervised): MinedStep for name in LIBRARY_LOSSES for supervised in BOTH},
+}
+MINED_STEPS: dict[tuple[str, bool], StepFactory] = {
+    (name, supervised): MinedStep for name in LOSSES_WITH_MINERS for supervised in BOTH
+}
 
 
 def make_step(config: Config, maps: TileMaps) -> Step:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from config import Config
 from dataProcessors.sampling.batches import Batch, TupleBatches
-from losses import LOSSES
+from losses import LOSSES, Loss
 from losses.distances import pairwise_squared_distances, squared_distances
 from mining import batch_hard, random_hard, second_negative
 from training.runs.faults import require_finite
@@ -20,6 +20,8 @@ ROLES = {
 
 class TupleStep(Step):
     """Triplets or quadruplets, with offline and online hard mining in any combination; offline comes first."""
+
+    batches: TupleBatches
 
     def __init__(self, config: Config, maps: TileMaps):
         self.loss = self.make_loss(config)
@@ -49,6 +51,7 @@ class TupleStep(Step):
         if len(rows) == 4 and replaced.any():
             embeddings, rows[3] = self._second_negatives(batch, embed, embeddings, rows, replaced)
             rows = [row[rows[3] >= 0] for row in rows]  # a tuple without any second negative is left out
+        assert isinstance(self.loss, Loss)  # MinedStep, whose loss takes the mined tuples, does not come here
         chosen = [embeddings[row.to(embeddings.device, non_blocking=True)] for row in rows]
         shown = dict(zip(list(batch.roles)[:3], rows))
         return StepOutput(
@@ -94,7 +97,7 @@ class TupleStep(Step):
 
     def _second_negatives(
         self, batch: Batch, embed: EmbedFunctions, embeddings: Tensor, rows: list[Tensor], replaced: Tensor
-    ):
+    ) -> tuple[Tensor, Tensor]:
         """Return the embeddings, with those of newly drawn tiles appended, and the second negatives (B,), -1: none."""
         anchors, first, drawn = rows[0], rows[2], rows[3]
         distances, negatives = pairwise_distances_on_cpu(embeddings), torch.from_numpy(batch.negative)
