@@ -110,7 +110,8 @@ def time_rounds(trials: Sequence[Trial]) -> Rounds:
     Raises:
         Unclear: MAX_SECONDS are over before MIN_ROUNDS are done
     """
-    rounds, started = [], time.monotonic()
+    rounds: Rounds = []
+    started = time.monotonic()
     for trial in trials:
         trial()
     while len(rounds) < MAX_ROUNDS:
