@@ -143,8 +143,9 @@ class Reporter:
             write_segmentation(folder, region, self.view, baselines)
             made.append(segmentation_figures(region, self.view, baselines, end))
         for tag, figure in chain.from_iterable(made):
-            self.board.figure(step, f"figures/{tag}", figure)
-            save(figure, folder / tag.replace("/", "-"))
+            path = folder / tag.replace("/", "-")
+            save(figure, path)
+            self.board.figure(step, f"figures/{tag}", path.with_name(f"{path.name}.png"))
         about = self.view.about_tiles(positions, labels)
         write_text(folder / "tiles.csv", tiles_csv(about, scored.queries))
         pictures = thumbnails(rgb, labels, self.view.legend)

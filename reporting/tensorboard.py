@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from reporting.columns import chance_apart
 from reporting.event_files import keep_events, keep_projections, projections
-from reporting.figures.style import image_of
 from reporting.figures.thumbnails import BORDER, SIDE
 from reporting.run_table import run_table
 from storage import sync, writing
@@ -89,9 +89,14 @@ class Board:
             for tag, value in leads(known):
                 self._writer(MAIN).add_scalar(f"baselines/{tag}", value, step)
 
-    def figure(self, step: int, tag: str, figure: Figure):
-        """A figure, as an image."""
-        self.image(step, tag, image_of(figure))
+    def figure(self, step: int, tag: str, path: Path):
+        """A figure that lies in a PNG file, as it is there."""
+        content = path.read_bytes()
+        with Image.open(path) as opened:
+            shape = {"width": opened.width, "height": opened.height, "colorspace": len(opened.getbands())}
+        value = Summary.Value(tag=tag, image=Summary.Image(encoded_image_string=content, **shape))
+        with writing(self.folder):
+            self._writer(MAIN).file_writer.add_summary(Summary(value=[value]), step)
 
     def image(self, step: int, tag: str, image: np.ndarray):
         """An image (H, W, 3) uint8."""

@@ -1,13 +1,28 @@
-"""What tests of several rooms share."""
+"""What tests of several packages share, and how they run beside one another."""
+
+import os
+
+# before anything that computes is loaded: each worker has one thread, for the threads of several processes would wait
+# for one another
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from runs_for_tests import write_fields
+from runs_for_tests import run_in_process, with_some_figures, without_figures, write_fields
 
 from dataProcessors.legends.legend import builtin_legends
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """As many workers as there are cores for folders (None: pytest-xdist counts them), none for single files.
+
+    Whoever works on one thing starts a file of tests often, and a worker takes seconds to start.
+    """
+    return None if all(Path(path).is_dir() for path in config.args) else 0
 
 
 def pytest_configure() -> None:
@@ -44,7 +59,24 @@ def workplace_of_module(map_folder) -> Iterator[Path]:
         yield map_folder
 
 
+@pytest.fixture(scope="session")
+def complete_run(map_folder) -> Path:
+    """The folder of a run of which everything is drawn. Many tests read it, and none may change it.
+
+    All of them are in the group "pictures", which one worker runs: UMAP alone takes a worker ten seconds to compile.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(map_folder)
+        return map_folder / run_in_process("complete", single_class_classifiers=["knn", "dt"])
+
+
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
     """Runs without their figures, which take most of a short run's time and have tests of their own."""
-    monkeypatch.setattr("reporting.reporter.Reporter.figures", lambda *arguments: None)
+    without_figures(monkeypatch)
+
+
+@pytest.fixture
+def one_figure(monkeypatch) -> None:
+    """Runs with a single figure, beside all else that is written where figures are drawn."""
+    with_some_figures(monkeypatch)

@@ -1,12 +1,10 @@
 """What all figures share: colours, names of classes, and the way to an array or a file."""
 
-import io
 import textwrap
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
 from dataProcessors.legends.legend import Legend
 from storage import whole_file
@@ -49,15 +47,12 @@ def class_names(legend: Legend, width: int, lines: int = 2) -> list[str]:
     return [name.replace("$", r"\$") for name in wrapped]
 
 
-def image_of(figure: Figure) -> np.ndarray:
-    """The figure as an image (H, W, 3) uint8, without empty margins."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", bbox_inches="tight")
-    return np.asarray(Image.open(file).convert("RGB"))
-
-
 def save(figure: Figure, path: Path, formats: tuple[str, ...] = ("png", "svg")):
-    """Write the figure, without empty margins, once in each format: path.png and path.svg. Files appear whole."""
+    """Write the figure, without empty margins, once in each format: path.png and path.svg. Files appear whole.
+
+    Its parts are arranged for the first format, and lie as they are in the others.
+    """
     for kind in formats:
         with whole_file(path.with_name(f"{path.name}.{kind}")) as temporary:
             figure.savefig(temporary, format=kind, bbox_inches="tight")
+        figure.set_layout_engine("none")  # arranging takes as long as drawing
