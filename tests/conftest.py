@@ -2,10 +2,11 @@
 
 import os
 
-# before anything that computes is loaded: each worker has one thread, for the threads of several processes would wait
-# for one another
+# before anything that computes is loaded: each worker has one thread, and those of a run that asks for more sleep while
+# they wait; else the threads of several processes would hold one another up
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import signal
 from collections.abc import Iterator
