@@ -152,8 +152,9 @@ class Reporter:
             write_segmentation(folder, region, self.view, baselines)
             figure_groups.append(segmentation_figures(region, self.view, baselines, title_end))
         for tag, figure in chain.from_iterable(figure_groups):
-            self.tensorboard.log_figure(step, f"figures/{tag}", figure)
-            save_figure(figure, folder / tag.replace("/", "-"))
+            path = folder / tag.replace("/", "-")
+            save_figure(figure, path)
+            self.tensorboard.log_figure(step, f"figures/{tag}", path.with_name(f"{path.name}.png"))
         descriptions = self.view.describe_tiles(positions, labels)
         write_text(folder / "tiles.csv", tiles_csv(descriptions, scored.queries))
         pictures = thumbnails(rgb, labels, self.view.legend)

@@ -1,14 +1,30 @@
-"""Fixtures that tests of several packages use."""
+"""What tests of several packages share, and how they run beside one another."""
+
+import os
+
+# before anything that computes is loaded: each worker has one thread, and those of a run that asks for more sleep while
+# they wait; else the threads of several processes would hold one another up
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from runs_for_tests import write_fields
+from runs_for_tests import run_in_process, with_some_figures, without_figures, write_fields
 
 from dataProcessors.legends.legend import builtin_legends
 from training.execution.openmp import limit_spinning
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """As many workers as there are cores for folders (None: pytest-xdist counts them), none for single files.
+
+    Whoever works on one thing starts a file of tests often, and a worker takes seconds to start.
+    """
+    return None if all(Path(path).is_dir() for path in config.args) else 0
 
 
 def pytest_configure() -> None:
@@ -46,7 +62,24 @@ def workplace_of_module(map_folder) -> Iterator[Path]:
         yield map_folder
 
 
+@pytest.fixture(scope="session")
+def run_training(map_folder) -> Path:
+    """The folder of a run of which everything is drawn. Many tests read it, and none may change it.
+
+    All of them are in the group "pictures", which one worker runs: UMAP alone takes a worker ten seconds to compile.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(map_folder)
+        return map_folder / run_in_process("complete", single_class_classifiers=["knn", "dt"])
+
+
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
     """Switch off the figures of runs, which take most of the time of a short run and have their own tests."""
-    monkeypatch.setattr("reporting.reporter.Reporter.log_figures", lambda *arguments: None)
+    without_figures(monkeypatch)
+
+
+@pytest.fixture
+def one_figure(monkeypatch) -> None:
+    """Runs with a single figure, beside all else that is written where figures are drawn."""
+    with_some_figures(monkeypatch)

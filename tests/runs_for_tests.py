@@ -1,13 +1,17 @@
 """A small map of fields, configs for it, runs on it, and readers of their results."""
 
 import csv
+import io
+import itertools
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import rasterio
+from PIL import Image
 from rasterio.transform import from_origin
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -40,6 +44,28 @@ def write_fields(folder: Path, bands: int = 3) -> dict:
     ) as file:
         file.write((classes[::2, ::2] + 1).astype(np.uint8), 1)
     return MAPS
+
+
+def without_figures(patch: pytest.MonkeyPatch) -> None:
+    """Have runs draw nothing: no figures, and a white square for each curve of the report."""
+    patch.setattr("reporting.reporter.Reporter.log_figures", lambda *arguments: None)
+    patch.setattr("reporting.report.curves.as_png", lambda figure: white_square())
+
+
+def with_some_figures(patch: pytest.MonkeyPatch, number: int = 1) -> None:
+    """Have runs draw the first of their figures alone, the UMAP never, and write all that comes with figures."""
+    from reporting.reporter import Reporter
+
+    whole = Reporter._figures
+    patch.setattr(Reporter, "_figures", lambda *arguments: itertools.islice(whole(*arguments), number))
+    patch.setattr("reporting.report.curves.as_png", lambda figure: white_square())
+
+
+def white_square() -> bytes:
+    """A small PNG file."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "white").save(file, "PNG")
+    return file.getvalue()
 
 
 def small_config(**changes) -> dict:
@@ -79,7 +105,7 @@ def refused(capsys, name: str, **changes) -> str:
 def main_py(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Call main.py in a new process, as a user does."""
     return subprocess.run(
-        [sys.executable, ROOT / "main.py", *arguments], cwd=folder, capture_output=True, text=True, timeout=120
+        [sys.executable, ROOT / "main.py", *arguments], cwd=folder, capture_output=True, text=True, timeout=300
     )
 
 

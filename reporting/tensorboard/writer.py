@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from reporting.feature_sets import separate_chance
-from reporting.figures.style import figure_to_array
 from reporting.figures.thumbnails import BORDER, SIDE
 from reporting.tensorboard.event_files import filter_embeddings, filter_events, read_projector_config
 from reporting.tensorboard.hparams import hparams_summaries
@@ -96,9 +96,14 @@ class TensorBoardWriter:
             for tag, value in leads(known):
                 self._writer(TRAINED).add_scalar(f"baselines/{tag}", value, step)
 
-    def log_figure(self, step: int, tag: str, figure: Figure) -> None:
-        """Log a figure as an image."""
-        self.log_image(step, tag, figure_to_array(figure))
+    def log_figure(self, step: int, tag: str, path: Path) -> None:
+        """Log a figure that was saved as a PNG file, as it is in the file."""
+        content = path.read_bytes()
+        with Image.open(path) as opened:
+            shape = {"width": opened.width, "height": opened.height, "colorspace": len(opened.getbands())}
+        value = Summary.Value(tag=tag, image=Summary.Image(encoded_image_string=content, **shape))
+        with convert_write_errors(self.folder):
+            self._writer(TRAINED).file_writer.add_summary(Summary(value=[value]), step)
 
     def log_image(self, step: int, tag: str, image: np.ndarray) -> None:
         """Log an image (H, W, 3) uint8."""

@@ -21,6 +21,7 @@ ODD_VALUES = [
 ]  # fmt: skip
 PIECES = [*'{}[],:"', "//", "/*", "\\", "\n", "\t", "'", "\u2028", "\ufeff", "0x", "1e999", "-", "é"]
 MUTATIONS = 2000
+CONTENTS = {text: read_json(text) for text in TEXTS}
 
 
 def cut(text: str, rng: np.random.Generator) -> str:
@@ -44,7 +45,7 @@ def with_line_twice(text: str, rng: np.random.Generator) -> str:
 
 def with_values(text: str, rng: np.random.Generator) -> str:
     """Keys with odd values, keys that do not exist, keys that are missing."""
-    content = copy.deepcopy(read_json(text))
+    content = copy.deepcopy(CONTENTS[text])
     for _ in range(int(rng.integers(1, 5))):
         within, known = content, list(Config.model_fields)
         if isinstance(content.get("maps"), dict) and rng.random() < 0.3:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from runs_for_tests import rows_of, run_in_process, small_config, values_of, write_fields
+from runs_for_tests import rows_of, run_in_process, small_config, values_of, with_some_figures, write_fields
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import config as configuration
@@ -148,6 +148,7 @@ def finished(tmp_path_factory):
         folder = tmp_path_factory.mktemp("segmentation")
         patch.chdir(folder)
         write_fields(folder)
+        with_some_figures(patch)
         yield folder / run_in_process("on", single_class_classifiers=["knn", "svc"], **ON)
 
 
@@ -211,8 +212,9 @@ def test_geotiff_of_the_region_opens_in_gdal_with_place_colours_and_names(finish
         assert f"<Category>{name}</Category>" in written, "GDAL itself knows the names"
 
 
-def test_switched_off_it_leaves_no_trace(workplace):
-    folder = run_in_process("off")
+@pytest.mark.xdist_group("pictures")
+def test_switched_off_it_leaves_no_trace(run_training):
+    folder = run_training
     assert not segmentation_rows(folder)
     assert not list(folder.glob("figures/**/segmentation*"))
     events = EventAccumulator(str(folder / "tensorboard" / "trained")).Reload()
@@ -230,7 +232,7 @@ def test_equal_seeds_give_equal_scores_and_resuming_changes_nothing(workplace, n
     assert rows_of(short) == rows_of(whole)
 
 
-def test_resumed_run_draws_the_best_of_an_earlier_process(workplace):
+def test_resumed_run_draws_the_best_of_an_earlier_process(workplace, one_figure):
     folder = run_in_process("best", **ON | {"best_metric": "segmentation/mean_IoU/knn"})
     shutil.rmtree(folder / "figures")
     assert main.main(["resume", str(folder), "epochs=2"]) == 0

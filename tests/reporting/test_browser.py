@@ -20,8 +20,8 @@ from browser_for_tests import (
     texts,
     wait_until,
 )
-from runs_for_tests import run_in_process
 
+pytestmark = pytest.mark.xdist_group("pictures")  # one browser, one TensorBoard, and the run of these
 WINDOW = 1440, 1000
 RUNS = {"trained", "untrained", "band_statistics", "chance"}
 SCALARS = {"train", "single_class", "multi_class", "retrieval", "baselines"}
@@ -42,9 +42,9 @@ def driver():
 
 
 @pytest.fixture(scope="module")
-def run(driver, workplace_of_module) -> Path:
-    """The folder of a run; without a browser it is not trained."""
-    return run_in_process("browser")
+def run(driver, request) -> Path:
+    """A run's folder; without a browser none is made."""
+    return request.getfixturevalue("run_training")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,7 @@ def test_images_are_all_there_and_load(driver, url):
 def test_text_shows_the_config_of_the_run(driver, url, run):
     open_tab(driver, url, "text")
     wait_for_texts(driver, {"config", "scores"})
+    wait_until(lambda: [] if any(text.startswith("{") for text in texts(driver)) else ["the config"])
     (shown,) = [text for text in texts(driver) if text.startswith("{")]
     assert json.loads(shown) == json.loads((run / "config.json").read_text(encoding="utf8"))
 

@@ -33,6 +33,13 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def undrawn(folder, monkeypatch) -> Path:
+    """The same, where the figure is made and not drawn, which takes longer than all else."""
+    monkeypatch.setattr("reporting.comparison.writing.save", lambda figure, path: None)
+    return folder
+
+
 def evaluation(step, level, features="trained", model="knn") -> str:
     """Return lines of metrics.csv: accuracy is the level, MAP@R half of it, the error 1 less the level."""
     return (
@@ -121,7 +128,7 @@ def test_csv_is_read_by_pandas_with_numbers_in_all_columns_of_scores(folder):
     assert pandas.isna(table.loc[("first", "trained"), "single_class/accuracy/rfc mean"])
 
 
-def test_baselines_come_as_seldom_as_they_differ(folder):
+def test_baselines_come_as_seldom_as_they_differ(undrawn):
     paths = [
         run_folder("fp32", [0.6], untrained=0.5),
         run_folder("bf16", [0.6], untrained=0.501),  # a tenth of the standard deviation
@@ -135,7 +142,7 @@ def test_baselines_come_as_seldom_as_they_differ(folder):
     assert markdown_cells("band statistics (fp32 and 2 more)")[0] == "0.400 ±0.010"
 
 
-def test_many_baselines_share_a_row_which_may_win(folder):
+def test_many_baselines_share_a_row_which_may_win(undrawn):
     for seed in range(5):
         run_folder(f"run-{seed}", [0.6], untrained=0.5 + seed / 10, seed=seed)
     rows = compared()
@@ -144,7 +151,7 @@ def test_many_baselines_share_a_row_which_may_win(folder):
     assert markdown_cells("run-0")[0] == "0.600 ±0.010", "a run that a baseline surpasses is not the best"
 
 
-def test_coarse_labels_are_never_the_best(folder, capsys):
+def test_coarse_labels_are_never_the_best(undrawn, capsys):
     for name in ("one", "two"):
         path = run_folder(name, [0.5])
         with (path / "metrics.csv").open("a") as file:
@@ -156,7 +163,7 @@ def test_coarse_labels_are_never_the_best(folder, capsys):
     assert "coarse labels | 0.900" in text and "**0.900**" not in text
 
 
-def test_runs_with_different_metrics_and_maps(folder, capsys):
+def test_runs_with_different_metrics_and_maps(undrawn, capsys):
     own = {"image": "land|sea.tif", "labels": {"osm": "labels.tif"}, "bands": [1, 3]}
     run_folder("demo", [0.6], untrained=0.1)
     run_folder("own", [0.7], model="rfc", maps=own)
@@ -173,7 +180,7 @@ def test_runs_with_different_metrics_and_maps(folder, capsys):
     assert "differ in maps" in capsys.readouterr().out
 
 
-def test_console_keeps_within_the_terminal(folder, monkeypatch, capsys):
+def test_console_keeps_within_the_terminal(undrawn, monkeypatch, capsys):
     for number in range(3):
         run_folder(f"a-very-long-name-of-a-run-that-goes-on-and-on-number-{number}", [0.6], seed=number)
     for width in (70, 100):
@@ -184,7 +191,7 @@ def test_console_keeps_within_the_terminal(folder, monkeypatch, capsys):
         assert table.count("0.600 ±0.010") == 3
 
 
-def test_a_run_that_is_still_going_is_shown_as_far_as_it_is(folder):
+def test_a_run_that_is_still_going_is_shown_as_far_as_it_is(undrawn):
     path = run_folder("going", [0.3, 0.6])
     with (path / "metrics.csv").open("a") as file:
         file.write(evaluation(20, 0.9)[:-30])
@@ -192,7 +199,7 @@ def test_a_run_that_is_still_going_is_shown_as_far_as_it_is(folder):
     assert compared(path)[0][f"{ACCURACY} mean"] == "0.6"
 
 
-def test_order_and_names(folder):
+def test_order_and_names(undrawn):
     for name in ("run-10", "run-2"):
         run_folder(name, [0.5])
     shutil.copytree("results/run-2", "older/run-2")
@@ -216,7 +223,7 @@ def test_what_is_no_run_is_told_in_one_line(folder, capsys):
     assert not Path("results/comparison.csv").exists()
 
 
-def test_a_run_without_scores_is_left_out_with_a_warning(folder, capsys, caplog):
+def test_a_run_without_scores_is_left_out_with_a_warning(undrawn, capsys, caplog):
     run_folder("good", [0.5])
     for name, text in {"new": "", "header": HEADER, "begun": HEADER[:20], "line": HEADER + "0,trained,sin"}.items():
         path = run_folder(name, [])
@@ -241,7 +248,7 @@ def test_a_run_without_scores_is_left_out_with_a_warning(folder, capsys, caplog)
         ("metrics.csv", b"\x80\x03}q\x00.", "cannot be read as scores"),
     ],
 )
-def test_a_damaged_file_is_named(folder, capsys, caplog, file, content, told):
+def test_a_damaged_file_is_named(undrawn, capsys, caplog, file, content, told):
     run_folder("good", [0.5])
     path = run_folder("bad", [0.5])
     (path / file).write_bytes(content)

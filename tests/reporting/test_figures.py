@@ -1,14 +1,17 @@
 """Figures: what they show, and that they work with little or degenerate data."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from dataProcessors.legends.legend import Legend, builtin_legends
 from reporting import figures
 from reporting.figures import Overview
 from reporting.figures.distances import pair_distances
 from reporting.figures.embedding import GRID_SIDE, free_grid_cells, umap_layout
-from reporting.figures.style import CONTRAST_COLOUR, class_names, figure_to_array, label_picture, save_figure
+from reporting.figures.style import CONTRAST_COLOUR, class_names, label_picture, save_figure
 from reporting.figures.tile_rows import GAP, LABEL_MAP_GAP, TITLE_HEIGHT
 
 LEGENDS = builtin_legends() | {"one": Legend("one", ("all of it",), ((10, 200, 30),))}
@@ -23,11 +26,12 @@ def texts(figure):
 
 
 def drawn(figure):
-    image = figure_to_array(figure)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", bbox_inches="tight", pil_kwargs={"compress_level": 1})
+    image = np.asarray(Image.open(file).convert("RGB"))
     assert image.dtype == np.uint8
     assert image.shape[2] == 3
     assert image.std() > 0
-    return image
 
 
 @pytest.mark.parametrize("name", ["one", "osm", "clc"])
@@ -96,6 +100,7 @@ def test_proportions_of_one_class_and_few_tiles(tiles):
     drawn(figure)
 
 
+@pytest.mark.xdist_group("pictures")
 def test_umap_keeps_groups_apart_and_repeats_itself():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], 20)
@@ -277,8 +282,6 @@ def test_rows_of_large_tiles_keep_their_pixels_and_have_heads():
 
 
 def test_saved_figure_is_whole(tmp_path):
-    from PIL import Image
-
     path = tmp_path / "folder" / "figure-1.5"
     save_figure(figures.confusion_matrix(np.eye(1, dtype=int), LEGENDS["one"], "title"), path)
     with Image.open(path.with_name("figure-1.5.png")) as image:

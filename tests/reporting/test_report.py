@@ -23,7 +23,7 @@ from reporting.figures.curves import BINS, bin_steps, score_curve, step_curves
 from reporting.metrics_csv import MetricsFile
 from reporting.report import write_report
 from reporting.report.facts import format_duration
-from reporting.report.run import read_curves, read_run, read_scores
+from reporting.report.run import MAX_EVENT_BYTES, read_curves, read_run, read_scores
 
 MAX_BYTES = 10_000_000
 STARTED = 1_700_000_000  # seconds since 1970
@@ -317,7 +317,7 @@ def test_metrics_may_end_anywhere(tmp_path):
 
 def test_event_file_may_end_anywhere(tmp_path):
     folder = make_run(tmp_path / "run")
-    path = write_events(folder, {"loss": [3, 2, 1], "active_share": [1.0, 0.5, 0.25]}, big=bytes(9999))
+    path = write_events(folder, {"loss": [3, 2, 1], "active_share": [1.0, 0.5, 0.25]}, big=bytes(MAX_EVENT_BYTES))
     whole = path.read_bytes()
     found = set()
     for cut in range(0, len(whole), 7):
@@ -370,7 +370,7 @@ def test_damaged_picture_is_named_and_left_out(tmp_path):
 def test_page_stays_small_whatever_the_pictures(tmp_path):
     folder = make_run(tmp_path / "run")
     add_figures(folder, ["sampled_tiles"], shape=(2500, 3200))  # 24 MB of noise, which is the worst there is
-    add_figures(folder, [f"confusion_matrix-{i}" for i in range(12)], shape=(600, 800))
+    add_figures(folder, [f"confusion_matrix-{i}" for i in range(6)], shape=(600, 800))
     add_figures(folder, ["distances"])
     small = (folder / "figures" / "best" / "distances.png").read_bytes()
     page = checked(write_report(folder))

@@ -14,7 +14,7 @@ from config import UserError
 from training.trained import trained_network
 
 
-def test_tiles_get_the_embeddings_that_the_run_shows_of_them(workplace):
+def test_tiles_get_the_embeddings_that_the_run_shows_of_them(workplace, one_figure):
     """Read with rasterio, as one would read tiles of another map."""
     maps = MAPS | {"bands": [3, 1], "nodata": 1}
     folder = run_in_process("used", maps=maps, single_class_classifiers=["dt"])

@@ -6,10 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes_for_tests import started
 from runs_for_tests import ROOT, config_file, values_of, write_fields
 
 from storage import PART_PREFIX
@@ -19,8 +21,9 @@ SETTINGS = {
     "loss": "magnetloss", "supervised": True, "iterations": 6, "epochs": 3, "valIteration": 1,
     "checkpoint_minutes": 1e-6, "single_class_classifiers": ["knn"], "multi_class_classifiers": ["rfc"],
 }  # fmt: skip
+pytestmark = pytest.mark.xdist_group("kill")  # its tests share a run that nobody touched
 LAST_STEP = SETTINGS["iterations"] * SETTINGS["epochs"]
-PATIENCE = 120  # seconds, after which a process is taken to hang
+PATIENCE = 300  # seconds, after which a process is taken to hang
 
 
 def main_py(folder: Path, *arguments: str) -> subprocess.Popen:
@@ -30,8 +33,14 @@ def main_py(folder: Path, *arguments: str) -> subprocess.Popen:
         )
 
 
-def finished(folder: Path, *arguments: str) -> int:
-    return main_py(folder, *arguments).wait(PATIENCE)
+def code_of(process: BaseProcess) -> int | None:
+    """The exit code; None where it hangs."""
+    process.join(PATIENCE)
+    return process.exitcode
+
+
+def finished(folder: Path, *arguments: str) -> int | None:
+    return code_of(started(folder, *arguments))
 
 
 def any_named(folder: Path, pattern: str) -> bool:
@@ -48,17 +57,17 @@ MOMENTS: dict[str, Callable[[Path, str], bool]] = {
 }
 
 
-def kill_when(process: subprocess.Popen, come: Callable[[], bool]) -> bool:
+def kill_when(process: BaseProcess, come: Callable[[], bool]) -> bool:
     """Kill a process once the moment has come. False if it ended before."""
     give_up = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < give_up:
+    while process.exitcode is None and time.monotonic() < give_up:
         if come():
             process.kill()
-            process.wait()
+            process.join()
             return True
         time.sleep(0.0005)
-    assert process.returncode is not None, "it hangs"
-    assert process.returncode == 0
+    assert process.exitcode is not None, "it hangs"
+    assert process.exitcode == 0
     return False
 
 
@@ -71,7 +80,7 @@ def killed_run(folder: Path, name: str, moments: list[Callable[[], bool]]) -> in
     """Make a run that is killed at the moments, one after the other. Gives how many of them came."""
     kills, done = 0, False
     for come in moments:
-        done = not kill_when(main_py(folder, *next_call(folder, name)), come)
+        done = not kill_when(started(folder, *next_call(folder, name)), come)
         kills += not done
         if done:
             break
@@ -158,8 +167,8 @@ def _random_moment(folder: Path, name: str, rng: np.random.Generator, seconds: f
 def test_two_runs_of_one_name_on_one_unprepared_map(folder):
     new_run(folder, "twins")
     forget_maps(folder)
-    both = [main_py(folder, "twins.json") for _ in range(2)]
-    assert [process.wait(PATIENCE) for process in both] == [0, 0]
+    both = [started(folder, "twins.json") for _ in range(2)]
+    assert [code_of(process) for process in both] == [0, 0]
     for name in ("twins", "twins-2"):
         assert_as_untouched(folder, name)
 

@@ -1,12 +1,13 @@
 """Memory that is too small is told of, and costs no step that was kept."""
 
+import shutil
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from runs_for_tests import config_file, losses_of, refused, rows_of, run_in_process, values_of
+from runs_for_tests import config_file, losses_of, refused, rows_of, run_in_process, values_of, without_figures
 
 import main
 from dataProcessors.sampling.batches import TupleBatches
@@ -85,8 +86,8 @@ def test_too_little_memory_of_the_machine_keeps_the_steps(workplace, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(TupleBatches, "task", task)
-        message = refused(capsys, "memory-reading", iterations=5)
-    folder = Path("results/memory-reading")
+        message = refused(capsys, "memory-ahead", iterations=5)
+    folder = Path("results/memory-ahead")
     assert "the memory of this machine is too small for reading ahead" in message
     assert f"python main.py resume {folder}" in message
     done = load(folder / "last.pt")["step"]
@@ -140,15 +141,22 @@ def test_too_little_memory_to_write_a_checkpoint(workplace, monkeypatch, capsys,
     assert len(losses_of(folder)) == 5
 
 
+@pytest.fixture(scope="module")
+def finished(workplace_of_module) -> Path:
+    """The folder of a run of five steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        without_figures(patch)
+        return run_in_process("memory-reading", iterations=5)
+
+
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError(ALLOCATOR)], ids=["machine", "allocator"])
 @pytest.mark.parametrize("place", ["torch.load", "torch.optim.Adam.load_state_dict", "Progress", "EvaluationSchedule"])
-def test_too_little_memory_to_read_a_checkpoint(workplace, monkeypatch, capsys, request, place, error):
+def test_too_little_memory_to_read_a_checkpoint(finished, workplace, monkeypatch, capsys, place, error):
     """A sound checkpoint is neither called damaged or foreign, nor replaced by what was read of it."""
     schedule = "training.scoring.schedule.EvaluationSchedule"
     where = {"Progress": "training.progress.Progress", "EvaluationSchedule": schedule}
     target = f"{where[place]}.load_state_dict" if place in where else place
-    name = f"memory-reading-{place}-{type(error).__name__}"
-    folder = run_in_process(name, iterations=5)
+    folder = shutil.copytree(finished, Path("results") / f"memory-reading-{place}-{type(error).__name__}")
     before = (folder / "last.pt").read_bytes()
 
     def failing(*arguments, **options):

@@ -11,13 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runs_for_tests import (
-    config_file,
-    losses_of,
-    rows_of,
-    run_in_process,
-    values_of,
-)
+from networks_for_tests import with_narrow_networks
+from runs_for_tests import config_file, losses_of, rows_of, run_in_process, values_of, without_figures
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
@@ -73,20 +68,24 @@ def interrupted_run(monkeypatch, name: str, step: int, **changes) -> Path:
     return Path("results") / name
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def unbroken(request, workplace_of_module):
-    """The folder of a run that nothing broke off, and its settings."""
-    changes = LONG | KINDS[request.param]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reporting.reporter.Reporter.log_figures", lambda *arguments: None)
-        return run_in_process(f"unbroken-{request.param}", **changes), changes
+def interrupted_again(monkeypatch, folder: Path, step: int) -> None:
+    """Go on with a run, as far as a later step."""
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, step)
+        assert main.main(["resume", str(folder)]) == 128 + signal.SIGTERM
 
 
-@pytest.mark.parametrize("step", [1, 3, 4, 6])
-def test_losses_and_scores_are_those_of_an_unbroken_run(unbroken, no_figures, monkeypatch, step):
-    folder, changes = unbroken
-    broken = interrupted_run(monkeypatch, f"broken-{folder.name}-{step}", step, **changes)
-    assert load(broken / "last.pt")["step"] == step, "the step was finished, and kept"
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_and_scores_are_those_of_an_unbroken_run(workplace, no_figures, monkeypatch, kind):
+    """A run that is broken off four times: at its first step, within an epoch, at its end, within the last."""
+    with_narrow_networks(monkeypatch)
+    changes = LONG | KINDS[kind]
+    folder = run_in_process(f"unbroken-{kind}", **changes)
+    broken = interrupted_run(monkeypatch, f"broken-{kind}", 1, **changes)
+    assert load(broken / "last.pt")["step"] == 1, "the step was finished, and kept"
+    for step in (3, 4, 6):
+        interrupted_again(monkeypatch, broken, step)
+        assert load(broken / "last.pt")["step"] == step
     assert main.main(["resume", str(broken)]) == 0
     assert losses_of(broken) == losses_of(folder), "bit for bit"
     assert (broken / "metrics.csv").read_text() == (folder / "metrics.csv").read_text()
@@ -98,14 +97,14 @@ def test_losses_and_scores_are_those_of_an_unbroken_run(unbroken, no_figures, mo
     assert not (broken / "evaluating.pt").exists()
 
 
-def test_figures_and_projections_go_on(workplace, monkeypatch):
+def test_figures_and_projections_go_on(workplace, one_figure):
     """The projector goes on to show the best of before, beside the network that is now the last."""
     settings = LONG | {"single_class_classifiers": ["dt"], "epochs": 1}
     folder = run_in_process("shown", **settings)
     assert main.main(["resume", str(folder), "epochs=2"]) == 0
     listed = (folder / "tensorboard/trained/projector_config.pbtxt").read_text()
     events = EventAccumulator(str(folder / "tensorboard/trained"), purge_orphaned_data=False).Reload()
-    drawn = [image.step for image in events.Images("figures/umap")]
+    drawn = [image.step for image in events.Images("figures/confusion_matrix/dt")]
     assert {4, 8} <= set(drawn) <= {0, 4, 8}, "the best may be the untrained network"
     shown = {name: int(step) for name, step in re.findall(r'"(best|last):(\d+)', listed)}
     assert shown["best"] == load(folder / "best.pt")["step"]
@@ -116,11 +115,27 @@ def test_figures_and_projections_go_on(workplace, monkeypatch):
     assert len(events.Tensors("config/text_summary")) == 1
 
 
+@pytest.fixture(scope="module")
+def as_broken_off(workplace_of_module) -> Path:
+    """What `broken` is a copy of."""
+    with pytest.MonkeyPatch.context() as patch:
+        without_figures(patch)
+        return interrupted_run(patch, "broken", 6, **LONG).rename("broken-off")
+
+
 @pytest.fixture
-def broken(workplace, no_figures, monkeypatch) -> Path:
+def broken(as_broken_off, workplace, no_figures) -> Path:
     """A run that was broken off after its sixth step of eight."""
     shutil.rmtree("results/broken", ignore_errors=True)
-    return interrupted_run(monkeypatch, "broken", 6, **LONG)
+    return shutil.copytree(as_broken_off, Path("results/broken"))
+
+
+@pytest.fixture(scope="module")
+def reference(workplace_of_module) -> Path:
+    """The same run, as it is when nothing breaks it off."""
+    with pytest.MonkeyPatch.context() as patch:
+        without_figures(patch)
+        return run_in_process("reference", **LONG)
 
 
 def test_what_to_call_next_is_told(workplace, no_figures, monkeypatch, capsys):
@@ -169,8 +184,7 @@ def test_ignored_signals_stay_ignored():
         signal.signal(signal.SIGINT, before)
 
 
-def test_an_interrupted_evaluation_is_made_again(workplace, no_figures, monkeypatch):
-    reference = run_in_process("evaluation-whole", **LONG)
+def test_an_interrupted_evaluation_is_made_again(reference, workplace, no_figures, monkeypatch):
     with monkeypatch.context() as patch:
         calls = []
 
@@ -214,9 +228,8 @@ def beside(monkeypatch):
 
 @pytest.mark.parametrize(("step", "pending"), [(2, 0), (6, 4)])
 def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
-    workplace, no_figures, monkeypatch, beside, step, pending
+    reference, workplace, no_figures, monkeypatch, beside, step, pending
 ):
-    reference = run_in_process(f"beside-whole-{step}", **LONG)
     with monkeypatch.context() as patch:
         patch.setattr(Snapshots, "current", hold_after(pending, Snapshots.current, beside))
         broken = interrupted_run(patch, f"beside-{step}", step, **LONG)
@@ -252,18 +265,16 @@ def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
 
 
 def test_an_epoch_that_ended_while_an_earlier_one_was_evaluated_is_evaluated_too(
-    workplace, no_figures, monkeypatch, beside
+    reference, workplace, no_figures, monkeypatch, beside
 ):
-    reference = run_in_process("waiting-whole", **LONG)
     broken = held_run(monkeypatch, "waiting", beside)
     assert main.main(["resume", str(broken)]) == 0
     assert (broken / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
 
 
 def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_be_evaluated(
-    workplace, no_figures, monkeypatch, beside, caplog
+    reference, workplace, no_figures, monkeypatch, beside, caplog
 ):
-    reference = run_in_process("own-whole", **LONG)
     with monkeypatch.context() as patch:
         patch.setattr(Snapshots, "current", hold_after(4, Snapshots.current, beside))
         broken = interrupted_run(patch, "own", 6, **LONG)
@@ -306,9 +317,8 @@ def test_a_run_ends_without_the_best_network_of_before(workplace, no_figures, mo
 
 
 @pytest.mark.parametrize("step", [3, 4, 6])
-def test_a_run_whose_steps_are_read_later_shows_the_same(workplace, no_figures, monkeypatch, step):
+def test_a_run_whose_steps_are_read_later_shows_the_same(reference, workplace, no_figures, monkeypatch, step):
     """As on a GPU, which is given the next step before the results of the last one are waited for."""
-    reference = run_in_process(f"at-once-{step}", **LONG)
     monkeypatch.setattr(Execution, "max_pending_steps", 1)
     broken = interrupted_run(monkeypatch, f"later-{step}", step, **LONG)
     assert load(broken / "last.pt")["step"] == step
