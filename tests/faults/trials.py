@@ -1,0 +1,84 @@
+"""Tests run on a copy of a tree: passed, or which of them failed first."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from trees import copied
+
+PASSED, CAUGHT, TIMED_OUT = "passed", "caught", "timed out"
+LIMIT = 600.0  # seconds of one call of pytest
+NOTHING_RUN = (4, 5)  # exit codes of pytest: it was called wrongly, or found no test
+FIRST_FAILURE = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+ONE_CORE = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+class NoTrial(Exception):
+    """Pytest ran no test, so that nothing is known: why."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the tests ended.
+
+    Attributes:
+        result: PASSED, CAUGHT or TIMED_OUT
+        test: that failed first, or what else ended them; "" if they passed
+        seconds: that they took
+    """
+
+    result: str
+    test: str
+    seconds: float
+
+
+def run_tests(tree: Path, files: list[str], python: str, mutation=None, limit: float = LIMIT) -> Outcome:
+    """Run test files, up to the first failure, on a copy of a tree with a fault put in.
+
+    Raises:
+        NoTrial: pytest was called wrongly, or found no test
+    """
+    with copied(tree, mutation) as copy:
+        started = time.monotonic()
+        code, told = _pytest(copy, files, python, limit)
+        seconds = round(time.monotonic() - started, 1)
+    if code in NOTHING_RUN:
+        raise NoTrial(f"pytest ran no test of {', '.join(files)}:\n{told[-2000:]}")
+    if code is None:
+        return Outcome(TIMED_OUT, f"time-out after {limit:g} s", seconds)
+    return Outcome(CAUGHT, _first_failure(code, told), seconds) if code else Outcome(PASSED, "", seconds)
+
+
+def _first_failure(code: int, told: str) -> str:
+    found = FIRST_FAILURE.search(told)
+    if found:
+        return found[1]
+    return f"the process ended by signal {-code}" if code < 0 else f"pytest ended with code {code}"
+
+
+def _pytest(copy: Path, files: list[str], python: str, limit: float) -> tuple[int | None, str]:
+    """Exit code, None at a time-out, and what was told."""
+    command = [python, "-m", "pytest", "-x", "-p", "no:cacheprovider", *files]
+    environment = os.environ | ONE_CORE | {"PYTEST_DEBUG_TEMPROOT": str(copy.parent / "temporary")}
+    with subprocess.Popen(
+        command, cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            told, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            return None, ""
+        finally:
+            _end_all(process)
+    return process.returncode, told
+
+
+def _end_all(process: subprocess.Popen) -> None:
+    """End what the tests have left running too: all of their session."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
