@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-TOP = "."  # the part of a fault in the files at the top of the tree
-
 
 @dataclass(frozen=True)
 class Fault:
@@ -19,7 +17,7 @@ class Fault:
 
     Attributes:
         name: of the fault, unlike any other
-        part: of the project that it is in: package or package/subpackage; TOP: the files at the top of the tree
+        part: of the project that it is in: a package, a package/subpackage, or a file at the top without its ".py"
         functions: qualified names under which the function, or class, may be found: "Area.draw"
         changes: (text, what stands there instead): the first is made whose text the function holds exactly once
         kind: of mistake
@@ -37,7 +35,7 @@ class Fault:
 
     @property
     def package(self) -> str:
-        """Folder at the top of the tree whose files are looked through, however deep they lie."""
+        """Folder, or file, at the top of the tree that is looked through, however deep."""
         return self.part.partition("/")[0]
 
 
@@ -119,10 +117,9 @@ def _mutation(fault: Fault, tree: Path, place: Definition, before: str, after: s
 
 @lru_cache(maxsize=64)
 def definitions(tree: Path, package: str) -> tuple[Definition, ...]:
-    """All functions and classes of a package, those within others included."""
-    paths = tree.glob("*.py") if package == TOP else (tree / package).rglob("*.py")
+    """All functions and classes of PACKAGE/ or PACKAGE.py, those within others included."""
     found = []
-    for path in sorted(paths):
+    for path in sorted([*tree.glob(f"{package}.py"), *(tree / package).rglob("*.py")]):
         lines = _lines(path)
         found += _within(ast.parse("".join(lines)), "", path.relative_to(tree), lines)
     return tuple(found)

@@ -17,7 +17,7 @@ from fault import Fault, Misfit, Mutation, fitted
 from records import MAIN, MODULE, Record, Results
 from table import differences, write_table
 from trees import MAIN_TESTS, main_tests, module_tests, named_tests
-from trials import PASSED, NoTrial, Outcome, run_tests
+from trials import PASSED, NoTrial, Outcome, end, run_tests, running
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -30,6 +30,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable, help="that has the project's requirements; else this one")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these faults alone")
     parser.add_argument("--jobs", type=int, default=1, help="faults at a time, each on one core")
+    parser.add_argument("--limit", type=float, default=600, help="seconds of one call of pytest; more is a time-out")
     parser.add_argument("--results", type=Path, default=Path("faults.jsonl"), help="file of results, added to")
     parser.add_argument("-o", "--output", type=Path, help="Markdown file for the table")
     arguments = parser.parse_args(argv)
@@ -56,7 +57,7 @@ def main(argv: list[str]) -> int:
     if arguments.check:
         return 0
     if arguments.control:
-        return control(faults, tree, arguments.python)
+        return control(faults, tree, arguments)
     results = Results(arguments.results)
     for tests in (MODULE, MAIN):  # of all faults those of the modules first, which take seconds
         run(mutations, tests, tree, results, arguments)
@@ -81,12 +82,12 @@ def all_fitted(faults: tuple[Fault, ...], tree: Path) -> list[Mutation] | None:
     return None if reasons else mutations
 
 
-def control(faults: tuple[Fault, ...], tree: Path, python: str) -> int:
+def control(faults: tuple[Fault, ...], tree: Path, arguments: argparse.Namespace) -> int:
     """Run all test files that any fault names, without a fault. Gives the exit code: 0 if all pass."""
     files = dict.fromkeys([file for fault in faults for file in module_tests(tree, fault)] + main_tests(tree))
     failed = 0
     for file in files:
-        outcome = run_tests(tree, [file], python)
+        outcome = run_tests(tree, [file], arguments.python, arguments.limit)
         failed += outcome.result != PASSED
         print(f"{outcome.seconds:7.1f} s  {outcome.result}  {file}  {outcome.test}", flush=True)
     return 1 if failed else 0
@@ -96,7 +97,7 @@ def run(mutations: list[Mutation], tests: str, tree: Path, results: Results, arg
     """Run the tests of this kind with all faults that they are still to be run with, several at a time."""
     left = [each for each in mutations if _is_left(each, tests, results)]
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        trials = {pool.submit(_trial(each, tests, tree, arguments.python)): each for each in left}
+        trials = {pool.submit(_trial(each, tests, tree, arguments)): each for each in left}
         try:
             for number, trial in enumerate(as_completed(trials), 1):
                 mutation, outcome = trials[trial], trial.result()
@@ -104,8 +105,10 @@ def run(mutations: list[Mutation], tests: str, tree: Path, results: Results, arg
                 results.add(Record(mutation.fault.name, tests, mutation.change, *record))
                 told = f"{number}/{len(left)} {tests} {outcome.seconds:6.1f} s  {mutation.fault.name}: {outcome.result}"
                 print(f"{told}  {outcome.test}", flush=True)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
+        except BaseException:  # Ctrl-C, or no test was run
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                end(process)
             raise
 
 
@@ -118,9 +121,9 @@ def _is_left(mutation: Mutation, tests: str, results: Results) -> bool:
     return tests == MODULE or (before is not None and before.result == PASSED)
 
 
-def _trial(mutation: Mutation, tests: str, tree: Path, python: str) -> Callable[[], Outcome]:
+def _trial(mutation: Mutation, tests: str, tree: Path, arguments: argparse.Namespace) -> Callable[[], Outcome]:
     files = module_tests(tree, mutation.fault) if tests == MODULE else main_tests(tree)
-    return lambda: run_tests(tree, files, python, mutation)
+    return lambda: run_tests(tree, files, arguments.python, arguments.limit, mutation)
 
 
 def compare(faults: tuple[Fault, ...], paths: list[Path], output: Path | None) -> int:

@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fault import Mutation
 from trees import copied
 
 PASSED, CAUGHT, TIMED_OUT = "passed", "caught", "timed out"
-LIMIT = 600.0  # seconds of one call of pytest
 NOTHING_RUN = (4, 5)  # exit codes of pytest: it was called wrongly, or found no test
 FIRST_FAILURE = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 ONE_CORE = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+running: set[subprocess.Popen] = set()  # calls of pytest
 
 
 class NoTrial(Exception):
@@ -37,8 +38,8 @@ class Outcome:
     seconds: float
 
 
-def run_tests(tree: Path, files: list[str], python: str, mutation=None, limit: float = LIMIT) -> Outcome:
-    """Run test files, up to the first failure, on a copy of a tree with a fault put in.
+def run_tests(tree: Path, files: list[str], python: str, limit: float, mutation: Mutation | None = None) -> Outcome:
+    """Run test files, up to the first failure, on a copy of a tree with a fault put in; after `limit` seconds they end.
 
     Raises:
         NoTrial: pytest was called wrongly, or found no test
@@ -69,16 +70,18 @@ def _pytest(copy: Path, files: list[str], python: str, limit: float) -> tuple[in
         command, cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
     ) as process:  # fmt: skip
+        running.add(process)
         try:
             told, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             return None, ""
         finally:
-            _end_all(process)
+            running.discard(process)
+            end(process)
     return process.returncode, told
 
 
-def _end_all(process: subprocess.Popen) -> None:
-    """End what the tests have left running too: all of their session."""
+def end(process: subprocess.Popen) -> None:
+    """End a call of pytest, and what its tests have left running: all of its session."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

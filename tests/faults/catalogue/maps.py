@@ -16,7 +16,7 @@ RASTERS = (
         ("test_tiffreader.py", "test_image_source.py", "test_bad_maps.py"),
     ),
     Fault(
-        "one-handle-for-all-threads", "dataProcessors/rasters", ("_Handles",),
+        "one-handle-for-all-threads", "dataProcessors/rasters", ("_Handles", "Handles"),
         (("(threading.local)", ""),),
         "shared between threads", "All threads read through one open file, which GDAL does not allow.",
         ("test_tiffreader.py", "test_image_source.py", "test_decoding.py"),
@@ -91,7 +91,8 @@ READERS = (
         ("test_tiffreader.py", "test_prepared_map.py"),
     ),
     Fault(
-        "estimates-are-taken-for-exact", "dataProcessors", ("TiffReader._thinned_summary",),
+        "estimates-are-taken-for-exact", "dataProcessors",
+        ("TiffReader._thinned_summary", "TiffReader._decimated_summary"),
         (("exact=False", "exact=True"),),
         "wrong flag", "Without a prepared map tiles are accepted by estimated counts, and their pixels not looked at.",
         ("test_tiffreader.py", "test_area.py"),

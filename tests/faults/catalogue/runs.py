@@ -1,6 +1,6 @@
 """Faults in the config, in a run's folder and checkpoints, in how it executes, and in the files at the top."""
 
-from fault import TOP, Fault
+from fault import Fault
 
 CONFIG = (
     Fault(
@@ -37,7 +37,7 @@ RUNS = (
         ("test_resuming.py", "test_checkpoint.py"),
     ),
     Fault(
-        "copy-changes-with-the-network", "training/runs", ("copied",),
+        "copy-changes-with-the-network", "training/runs", ("copied", "cloned_state"),
         ((".detach().clone()", ".detach()"),),
         "aliasing", "Training goes on from the weights of an earlier network that was evaluated in between.",
         ("test_resuming.py", "test_checkpoint.py", "test_snapshots.py"),
@@ -61,13 +61,13 @@ EXECUTION = (
         "trial-steps-leave-their-trace", "training/execution", ("_fastest",),
         (("network.load_state_dict(state)", "pass"),),
         "state not restored", "Batch norm has counted the tiles that the machine was measured with.",
-        ("test_execution.py", "test_precision.py"),
+        ("test_execution.py", "test_precision.py", "test_device.py"),
     ),
     Fault(
         "look-at-strides-ends-in-evaluation-mode", "training/execution", ("strides_beyond_map",),
         (("network.train(training)", "pass"),),
         "state not restored", "The network is in evaluation mode after its strides were looked at.",
-        ("test_execution.py", "test_precision.py"),
+        ("test_execution.py", "test_precision.py", "test_device.py"),
     ),
     Fault(
         "one-gpu-more-than-there-is", "training/execution", ("resolve_device",),
@@ -76,7 +76,7 @@ EXECUTION = (
         ("test_execution.py", "test_device.py"),
     ),
     Fault(
-        "replays-share-their-result", "training/execution", ("RecordedPass.__call__",),
+        "replays-share-their-result", "training/execution", ("RecordedPass.__call__", "GraphedForward.__call__"),
         ((".clone()", ""),),
         "aliasing", "The embeddings of a batch change as the next one is replayed.",
         ("test_recorded.py", "test_cuda_graphs.py"),
@@ -85,25 +85,25 @@ EXECUTION = (
 
 AT_THE_TOP = (
     Fault(
-        "file-is-copied-into-place", TOP, ("whole_file",),
+        "file-is-copied-into-place", "storage", ("whole_file", "atomic_write"),
         (("os.replace(temporary, path)", "shutil.copyfile(temporary, path)"),),
         "not renamed atomically", "A file that is replaced is half written for a moment.",
         ("test_storage.py", "test_full_disk.py", "test_kill.py"),
     ),
     Fault(
-        "folder-is-renamed-before-its-files-are-synced", TOP, ("rename_folder",),
+        "folder-is-renamed-before-its-files-are-synced", "storage", ("rename_folder",),
         (("sync(path)", "pass"),),
         "unsynced file", "After a power failure a folder may have its name and empty files.",
         ("test_storage.py", "test_full_disk.py", "test_kill.py"),
     ),
     Fault(
-        "two-processes-hold-one-lock", TOP, ("Lock.on",),
+        "two-processes-hold-one-lock", "storage", ("Lock.on", "Lock.acquire"),
         (("fcntl.LOCK_EX", "fcntl.LOCK_SH"),),
         "wrong flag", "Two processes can make the same run at the same time.",
         ("test_storage.py", "test_training.py", "test_folder.py", "test_resuming.py"),
     ),
     Fault(
-        "scores-of-an-unfinished-evaluation-stay", TOP, ("make_reporter",),
+        "scores-of-an-unfinished-evaluation-stay", "assembly", ("make_reporter",),
         (("run.step, run.scored_step", "run.step, run.step"),),
         "stale state on resume", "A resumed run shows the scores twice whose evaluation was broken off.",
         ("test_resuming.py",),

@@ -43,13 +43,13 @@ REPORTING = (
         ("test_reporting.py", "test_metrics_csv.py", "test_full_disk.py"),
     ),
     Fault(
-        "last-scores-are-dropped-when-resumed", "reporting", ("MetricsFile.keep_until",),
+        "last-scores-are-dropped-when-resumed", "reporting", ("MetricsFile.keep_until", "MetricsFile.drop_after"),
         (("<= step", "< step"),),
         "off by one", "A resumed run drops the scores of its last evaluated step from metrics.csv.",
         ("test_reporting.py", "test_metrics_csv.py", "test_resuming.py"),
     ),
     Fault(
-        "scores-beyond-the-checkpoint-stay", "reporting", ("Board.keep_until",),
+        "scores-beyond-the-checkpoint-stay", "reporting", ("Board.keep_until", "Board.drop_after"),
         (('tag.partition("/")[0], scored_step', 'tag.partition("/")[0], step'),),
         "stale state on resume", "Curves keep an evaluation that the resumed run makes, and shows, again.",
         ("test_reporting.py", "test_tensorboard.py", "test_resuming.py"),

@@ -25,7 +25,7 @@ STEPS = (
         STEP_TESTS,
     ),
     Fault(
-        "sampled-places-grow-without-end", "training/steps", ("Sampled.add",),
+        "sampled-places-grow-without-end", "training/steps", ("Sampled.add", "SampledPositions.add"),
         (("2 * stride", "stride"),),
         "uneven sample", "Of the places trained on, later ones are kept more often than early ones.",
         STEP_TESTS,
@@ -40,13 +40,14 @@ STEPS = (
 
 SCORING = (
     Fault(
-        "later-of-two-equals-is-the-best", "training/scoring", ("Scorer._report",),
+        "later-of-two-equals-is-the-best", "training/scoring", ("Scorer._report", "EvaluationSchedule._report"),
         (("value > self._best", "value >= self._best"), ("value > ", "value >= ")),
         "ties", "A network that is as good as the best replaces it.",
         SCORING_TESTS,
     ),
     Fault(
-        "best-score-is-forgotten-when-resumed", "training/scoring", ("Scorer.load_state_dict",),
+        "best-score-is-forgotten-when-resumed", "training/scoring",
+        ("Scorer.load_state_dict", "EvaluationSchedule.load_state_dict"),
         (('state["best"], state["best_step"]', '-math.inf, state["best_step"]'), ('state["best"]', '-float("inf")')),
         "stale state on resume", "The first network evaluated after resuming becomes the best, however bad it is.",
         (*SCORING_TESTS, "test_resuming.py"),
@@ -67,13 +68,13 @@ SCORING = (
 
 LOOP = (
     Fault(
-        "mining-with-gradient", "training", ("Passes.of_step",),
+        "mining-with-gradient", "training", ("Passes.of_step", "ForwardPass.for_step"),
         (("torch.no_grad()(", "("),),
         "missing no_grad", "Candidates of offline mining keep all that a backward pass would need.",
         ("test_training.py", "test_forward.py", "test_tuple_step.py"),
     ),
     Fault(
-        "few-tiles-in-training-mode", "training", ("Passes.of_step",),
+        "few-tiles-in-training-mode", "training", ("Passes.of_step", "ForwardPass.for_step"),
         (("rng), training=False)", "rng), training=True)"),),
         "missing evaluation mode", "Second negatives drawn anew are normalised by batch statistics of a few tiles.",
         ("test_training.py", "test_forward.py", "test_tuple_step.py"),
@@ -85,14 +86,14 @@ LOOP = (
         ("test_resuming.py", "test_training_state.py"),
     ),
     Fault(
-        "what-is-shown-is-behind-the-checkpoint", "training", ("Trainer._keep",),
-        (("self.reporter.flush()", "pass"),),
+        "what-is-shown-is-behind-the-checkpoint", "training", ("Trainer._keep", "Saver.save"),
+        (("self.reporter.flush()", "pass"), ("self.flush()", "pass")),
         "unflushed file", "A killed run may lose curves of steps that its checkpoint counts as done.",
         ("test_resuming.py", "test_trainer.py", "test_kill.py"),
     ),
     Fault(
         "half-a-step-is-kept", "training", ("Trainer._train_step",),
-        (("self._updating = True", "self._updating = False"),),
+        (("self._updating = True", "self._updating = False"), ("is_updating = True", "is_updating = False")),
         "wrong flag", "A checkpoint may hold weights between two steps, where memory gives out in the update.",
         ("test_memory.py", "test_trainer.py"),
     ),
