@@ -19,7 +19,7 @@ class Fault:
         name: of the fault, unlike any other
         part: of the project that it is in: a package, a package/subpackage, or a file at the top without its ".py"
         functions: qualified names under which the function, or class, may be found: "Area.draw"
-        changes: (text, what stands there instead): the first is made whose text the function holds exactly once
+        changes: (text, what stands there instead): the first counts whose text the function holds exactly once
         kind: of mistake
         effect: what goes wrong then
         tests: names of the files that test the module; those that exist are run

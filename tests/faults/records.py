@@ -41,13 +41,13 @@ class Verdict:
 
     Attributes:
         caught: whether a test found it; None: not all tests were run
-        told: the test that did, or what else is to be said, for people
+        found_by: the test that did; in words, where none did
         seconds: of all its tests, up to the first failure; None: nothing was run
         change: what was changed where; "" if nothing was run
     """
 
     caught: bool | None
-    told: str
+    found_by: str
     seconds: float | None
     change: str
 
@@ -56,7 +56,7 @@ class Results:
     """Records by fault and tests, in a file of JSON lines.
 
     Args:
-        path: of the file; made with the first record
+        path: of the file; written with the first record
     """
 
     def __init__(self, path: Path):

@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
 
 
 def all_fitted(faults: tuple[Fault, ...], tree: Path) -> list[Mutation] | None:
-    """The faults put into the tree; None, and every reason told, where one does not fit."""
+    """The faults put into the tree; None, and every reason printed, where one does not fit."""
     mutations, reasons = [], []
     for fault in faults:
         try:
@@ -103,8 +103,8 @@ def run(mutations: list[Mutation], tests: str, tree: Path, results: Results, arg
                 mutation, outcome = trials[trial], trial.result()
                 record = (outcome.result, outcome.test, outcome.seconds)
                 results.add(Record(mutation.fault.name, tests, mutation.change, *record))
-                told = f"{number}/{len(left)} {tests} {outcome.seconds:6.1f} s  {mutation.fault.name}: {outcome.result}"
-                print(f"{told}  {outcome.test}", flush=True)
+                line = f"{number}/{len(left)} {tests} {outcome.seconds:6.1f} s  {mutation.fault.name}: {outcome.result}"
+                print(f"{line}  {outcome.test}", flush=True)
         except BaseException:  # Ctrl-C, or no test was run
             pool.shutdown(wait=False, cancel_futures=True)
             for process in list(running):

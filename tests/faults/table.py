@@ -8,7 +8,8 @@ from records import Results, Verdict
 HEAD = "Deliberate faults, and the first test that fails with each"
 ABOUT = (
     "Made by `tests/faults/run.py`; see README.md there. The tests of a fault's module run first, up to the first "
-    "failure, and where none fails those of whole runs (`test_main.py`); seconds are those of one CPU core."
+    "failure, and where none fails those of whole runs (`test_main.py`). Seconds are of the clock: they depend on what "
+    "else the machine has to do."
 )
 
 
@@ -33,7 +34,7 @@ def _row(fault: Fault, verdicts: list[Verdict]) -> list[str]:
 
 
 def _caught_by(verdict: Verdict) -> str:
-    return _as_code(verdict.told) if verdict.caught and "::" in verdict.told else f"**{verdict.told}**"
+    return _as_code(verdict.found_by) if verdict.caught and "::" in verdict.found_by else f"**{verdict.found_by}**"
 
 
 def _as_code(text: str) -> str:
@@ -53,5 +54,5 @@ def differences(faults: tuple[Fault, ...], revisions: dict[str, Results]) -> lis
     for fault in faults:
         first, second = of_one.verdict(fault.name), of_other.verdict(fault.name)
         if bool(first.caught) != bool(second.caught):
-            found.append(f"{fault.name}: {one}: {first.told}; {other}: {second.told}")
+            found.append(f"{fault.name}: {one}: {first.found_by}; {other}: {second.found_by}")
     return found

@@ -32,7 +32,7 @@ def _copy(tree: Path, target: Path) -> None:
         return
     listed = subprocess.run(["git", "-C", tree, "ls-files", "-z"], capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
-        if (tree / name).exists():  # else it was removed, and git was not told yet
+        if (tree / name).exists():  # else it was removed since the last commit
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(tree / name, target / name)
 

@@ -46,24 +46,24 @@ def run_tests(tree: Path, files: list[str], python: str, limit: float, mutation:
     """
     with copied(tree, mutation) as copy:
         started = time.monotonic()
-        code, told = _pytest(copy, files, python, limit)
+        code, output = _pytest(copy, files, python, limit)
         seconds = round(time.monotonic() - started, 1)
     if code in NOTHING_RUN:
-        raise NoTrial(f"pytest ran no test of {', '.join(files)}:\n{told[-2000:]}")
+        raise NoTrial(f"pytest ran no test of {', '.join(files)}:\n{output[-2000:]}")
     if code is None:
         return Outcome(TIMED_OUT, f"time-out after {limit:g} s", seconds)
-    return Outcome(CAUGHT, _first_failure(code, told), seconds) if code else Outcome(PASSED, "", seconds)
+    return Outcome(CAUGHT, _first_failure(code, output), seconds) if code else Outcome(PASSED, "", seconds)
 
 
-def _first_failure(code: int, told: str) -> str:
-    found = FIRST_FAILURE.search(told)
+def _first_failure(code: int, output: str) -> str:
+    found = FIRST_FAILURE.search(output)
     if found:
         return found[1]
     return f"the process ended by signal {-code}" if code < 0 else f"pytest ended with code {code}"
 
 
 def _pytest(copy: Path, files: list[str], python: str, limit: float) -> tuple[int | None, str]:
-    """Exit code, None at a time-out, and what was told."""
+    """Exit code, None at a time-out, and what was printed."""
     command = [python, "-m", "pytest", "-x", "-p", "no:cacheprovider", *files]
     environment = os.environ | ONE_CORE | {"PYTEST_DEBUG_TEMPROOT": str(copy.parent / "temporary")}
     with subprocess.Popen(
@@ -72,13 +72,13 @@ def _pytest(copy: Path, files: list[str], python: str, limit: float) -> tuple[in
     ) as process:  # fmt: skip
         running.add(process)
         try:
-            told, _ = process.communicate(timeout=limit)
+            output, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             return None, ""
         finally:
             running.discard(process)
             end(process)
-    return process.returncode, told
+    return process.returncode, output
 
 
 def end(process: subprocess.Popen) -> None:

@@ -25,7 +25,7 @@ STEPS = (
         STEP_TESTS,
     ),
     Fault(
-        "sampled-places-grow-without-end", "training/steps", ("Sampled.add", "SampledPositions.add"),
+        "late-places-are-sampled-more-often", "training/steps", ("Sampled.add", "SampledPositions.add"),
         (("2 * stride", "stride"),),
         "uneven sample", "Of the places trained on, later ones are kept more often than early ones.",
         STEP_TESTS,
