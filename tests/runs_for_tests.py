@@ -49,7 +49,7 @@ def write_fields(folder: Path, bands: int = 3) -> dict:
 def without_figures(patch: pytest.MonkeyPatch) -> None:
     """Have runs draw nothing: no figures, and a white square for each curve of the report."""
     patch.setattr("reporting.reporter.Reporter.log_figures", lambda *arguments: None)
-    patch.setattr("reporting.report.curves.as_png", lambda figure: white_square())
+    patch.setattr("reporting.report.curves.figure_to_png", lambda figure: white_square())
 
 
 def with_some_figures(patch: pytest.MonkeyPatch, number: int = 1) -> None:
@@ -58,7 +58,7 @@ def with_some_figures(patch: pytest.MonkeyPatch, number: int = 1) -> None:
 
     whole = Reporter._figures
     patch.setattr(Reporter, "_figures", lambda *arguments: itertools.islice(whole(*arguments), number))
-    patch.setattr("reporting.report.curves.as_png", lambda figure: white_square())
+    patch.setattr("reporting.report.curves.figure_to_png", lambda figure: white_square())
 
 
 def white_square() -> bytes:

@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def undrawn(folder, monkeypatch) -> Path:
     """The same, where the figure is made and not drawn, which takes longer than all else."""
-    monkeypatch.setattr("reporting.comparison.writing.save", lambda figure, path: None)
+    monkeypatch.setattr("reporting.comparison.writing.save_figure", lambda figure, path: None)
     return folder
 
 

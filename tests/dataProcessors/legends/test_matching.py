@@ -398,7 +398,7 @@ def test_a_label_map_of_another_place_is_not_read(tmp_path, monkeypatch, crs):
     image = TiffReader(write_map(tmp_path / "image.tif", np.ones((1, 260, 300), np.uint8)))
     pixel = 0.0004 if crs == LONLAT else 20.0
     path = labels_in(image, tmp_path, range(1, 45), crs, pixel, part=(20, 20, 40, 40))
-    monkeypatch.setattr("dataProcessors.legends.overlap.reading", None)
+    monkeypatch.setattr("dataProcessors.legends.overlap.convert_read_errors", None)
     with pytest.raises(MapError, match="does not overlap"):
         opened(path, image, "clc")
 

@@ -65,7 +65,7 @@ LOSSES = (
 MINING = (
     Fault(
         "anchor-mined-for-itself", "mining", ("_farthest",),
-        (("if but_own:", "if False:"),),
+        (("if but_own:", "if False:"), ("if exclude_own:", "if False:")),
         "self not excluded", "Where the masks allow it a tile is mined as its own negative.",
         ("test_mining.py", "test_hard.py"),
     ),

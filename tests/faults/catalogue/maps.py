@@ -49,7 +49,7 @@ LEGENDS = (
         ("test_labels.py", "test_legend.py"),
     ),
     Fault(
-        "class-codes-are-interpolated", "dataProcessors/legends", ("_onto_grid",),
+        "class-codes-are-interpolated", "dataProcessors/legends", ("_onto_grid", "_warp_to_grid"),
         (("Resampling.nearest", "Resampling.bilinear"),),
         "wrong interpolation", "A label map is brought onto the image's pixels by mixing neighbouring class codes.",
         ("test_decoding.py", "test_label_source.py", "test_bad_maps.py"),

@@ -36,7 +36,7 @@ SAMPLING = (
         ("test_batches.py", "test_resuming.py"),
     ),
     Fault(
-        "pool-in-the-order-of-its-classes", "dataProcessors/sampling", ("balanced",),
+        "pool-in-the-order-of-its-classes", "dataProcessors/sampling", ("balanced", "balance"),
         (("rng.permutation(chosen)", "chosen"),),
         "missing shuffle", "A pool has first a tile of every class, and so on, instead of a random order.",
         ("test_pool.py",),

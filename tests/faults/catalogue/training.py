@@ -68,13 +68,13 @@ SCORING = (
 
 LOOP = (
     Fault(
-        "mining-with-gradient", "training", ("Passes.of_step", "ForwardPass.for_step"),
+        "mining-with-gradient", "training", ("Passes.of_step", "ForwardPass.embed_functions"),
         (("torch.no_grad()(", "("),),
         "missing no_grad", "Candidates of offline mining keep all that a backward pass would need.",
         ("test_training.py", "test_forward.py", "test_tuple_step.py"),
     ),
     Fault(
-        "few-tiles-in-training-mode", "training", ("Passes.of_step", "ForwardPass.for_step"),
+        "few-tiles-in-training-mode", "training", ("Passes.of_step", "ForwardPass.embed_functions"),
         (("rng), training=False)", "rng), training=True)"),),
         "missing evaluation mode", "Second negatives drawn anew are normalised by batch statistics of a few tiles.",
         ("test_training.py", "test_forward.py", "test_tuple_step.py"),
