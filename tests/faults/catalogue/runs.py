@@ -58,10 +58,10 @@ RUNS = (
 
 EXECUTION = (
     Fault(
-        "trial-steps-leave-their-trace", "training/execution", ("_fastest",),
-        (("network.load_state_dict(state)", "pass"),),
+        "trial-steps-leave-their-trace", "training/execution", ("_fastest", "time_ways"),
+        (("network.load_state_dict(state)", "pass"), ("copy.deepcopy(network)", "network")),
         "state not restored", "Batch norm has counted the tiles that the machine was measured with.",
-        ("test_execution.py", "test_precision.py", "test_device.py"),
+        ("test_execution.py", "test_precision.py", "test_device.py", "test_trials.py"),
     ),
     Fault(
         "look-at-strides-ends-in-evaluation-mode", "training/execution", ("strides_beyond_map",),

@@ -49,7 +49,7 @@ REPORTING = (
         ("test_reporting.py", "test_metrics_csv.py", "test_resuming.py"),
     ),
     Fault(
-        "scores-beyond-the-checkpoint-stay", "reporting", ("Board.keep_until", "Board.drop_after"),
+        "scores-beyond-the-checkpoint-stay", "reporting", ("Board.keep_until", "TensorBoardWriter.drop_after"),
         (('tag.partition("/")[0], scored_step', 'tag.partition("/")[0], step'),),
         "stale state on resume", "Curves keep an evaluation that the resumed run makes, and shows, again.",
         ("test_reporting.py", "test_tensorboard.py", "test_resuming.py"),
