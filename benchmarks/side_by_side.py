@@ -4,7 +4,7 @@ People run several configs at once. The whole command, `python main.py config.js
 and figures, alone and two of them started together, in turn: as it was before (the threads of GNU's OpenMP library spin
 for as long as they do by default, GOMP_SPINCOUNT=300000) and as it is now (main.py shortens that). Choices and maps are
 made before. The parts of it stand beside: training steps of 72 tiles, of 32 pixels (test_resnet) and of 96 (resnext50),
-and an evaluation (knn, svc and rfc on 2,000 random embeddings), each alone and beside a second process that does the
+and an evaluation (knn, svc and rfc on 1,000 random embeddings), each alone and beside a second process that does the
 same. All use as many threads as there are cores.
 """
 
@@ -169,5 +169,5 @@ def one_evaluation(number: int) -> Callable[[], None]:
 PARTS = {  # what is measured, and what a tiny run measures in its place
     "a step of test_resnet": (("step", "test_resnet", 32), ("step", "test_resnet", 16)),
     "a step of resnext50": (("step", "resnext50", 96), ("step", "test_resnet", 16)),
-    "an evaluation": (("evaluation", 2000), ("evaluation", 100)),
+    "an evaluation": (("evaluation", 1000), ("evaluation", 100)),
 }
