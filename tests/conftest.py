@@ -63,7 +63,7 @@ def workplace_of_module(map_folder) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def run_training(map_folder) -> Path:
+def complete_run(map_folder) -> Path:
     """The folder of a run of which everything is drawn. Many tests read it, and none may change it.
 
     All of them are in the group "pictures", which one worker runs: UMAP alone takes a worker ten seconds to compile.

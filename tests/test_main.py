@@ -59,8 +59,8 @@ def test_both_networks_are_trained_as_large_as_they_are():
 
 
 @pytest.mark.xdist_group("pictures")
-def test_results_hold_what_is_promised(run_training, workplace):
-    folder = run_training
+def test_results_hold_what_is_promised(complete_run, workplace):
+    folder = complete_run
     config = json.loads((folder / "config.json").read_text())
     assert config["precision"] == "fp32"
     assert isinstance(config["threads"], int)
@@ -140,7 +140,7 @@ def test_embeddings_of_four_and_one_band(tmp_path, monkeypatch, no_figures):
 def test_command_line_as_a_user_calls_it(tmp_path):
     maps = write_fields(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(small_config(maps=maps)))
-    few = "validation_nb=10"  # of so few tiles no UMAP is made, for which a process compiles ten seconds
+    few = "validation_nb=20"  # of so few tiles no UMAP is made, for which a process compiles ten seconds
     done = main_py(tmp_path, "train", "name=first", "iterations=1", "maps.bands=[1,3]", few)
     assert done.returncode == 0, done.stderr
     assert "tensorboard --logdir results/first" in done.stdout

@@ -425,7 +425,7 @@ def test_blocks_are_announced_only_while_tiles_come_from_the_disk(tmp_path, monk
     plain = TiffReader(path)
     reader = TiffReader(path, cache=tmp_path / "cache")
     announced, read = [], iter([0, 5, 5, 5, 5, 5, 5, 9])  # units read from disks before and after each batch
-    monkeypatch.setattr(prepared_map, "_read_from_disk", lambda: next(read))
+    monkeypatch.setattr(prepared_map, "_disk_reads", lambda: next(read))
     monkeypatch.setattr(os, "posix_fadvise", lambda file, start, length, advice: announced.append((start, length)))
     positions, calls = np.array([[0, 0], [100, 100]]), []
     for _ in range(4):

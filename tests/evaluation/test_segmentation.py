@@ -213,8 +213,8 @@ def test_geotiff_of_the_region_opens_in_gdal_with_place_colours_and_names(finish
 
 
 @pytest.mark.xdist_group("pictures")
-def test_switched_off_it_leaves_no_trace(run_training):
-    folder = run_training
+def test_switched_off_it_leaves_no_trace(complete_run):
+    folder = complete_run
     assert not segmentation_rows(folder)
     assert not list(folder.glob("figures/**/segmentation*"))
     events = EventAccumulator(str(folder / "tensorboard" / "trained")).Reload()

@@ -194,7 +194,7 @@ def test_what_is_no_file_of_weights_is_one_line_before_the_maps_are_opened(tmp_p
     cases = {
         "none.pth": "no such file", "weights.npz": "path of a .safetensors",
         nothing: "none of its tensors fits the network",
-        nan: "finite", plain: "no weights by name", "a\0.pth": "a", str(tmp_path): "path of a .safetensors",
+        nan: "finite", plain: "must hold a dict of tensors by name", "a\0.pth": "a", str(tmp_path): "path of a .safetensors",
     }  # fmt: skip
     for file, told in cases.items():
         assert told in refused(capsys, path, f"pretrained={file}")
@@ -221,7 +221,7 @@ def test_freeze_cannot_change_when_a_run_is_resumed(workplace, no_figures, capsy
 
 
 def test_weights_of_timm_are_adapted_by_timm(monkeypatch, resnet):
-    monkeypatch.setattr(hub, "require", lambda name: None)
+    monkeypatch.setattr(hub, "check_weights", lambda name: None)
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", lambda *_, **__: dict(resnet.state_dict()))
     monkeypatch.setitem(resnet.pretrained_cfg, "num_classes", 10)
     backbone = filled(True, bands=4)

@@ -44,7 +44,7 @@ def driver():
 @pytest.fixture(scope="module")
 def run(driver, request) -> Path:
     """A run's folder; without a browser none is made."""
-    return request.getfixturevalue("run_training")
+    return request.getfixturevalue("complete_run")
 
 
 @pytest.fixture(scope="module")
