@@ -63,9 +63,9 @@ def test_weights_that_are_not_finite_do_not_reach_a_checkpoint(workplace, monkey
         return loss
 
     monkeypatch.setattr(Trainer, "_train_step", breaking)
-    message = refused(capsys, "weights", iterations=5, checkpoint_minutes=1e-6)
+    message = refused(capsys, "infinite_weight", iterations=5, checkpoint_minutes=1e-6)
     assert "At step 3, with learning rate 0.0002, a weight is not finite" in message
-    last = load(Path("results/weights/last.pt"))
+    last = load(Path("results/infinite_weight/last.pt"))
     assert last["step"] == 2
     assert all(value.isfinite().all() for value in last["network"].values())
 
