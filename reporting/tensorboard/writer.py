@@ -103,7 +103,7 @@ class TensorBoardWriter:
             shape = {"width": opened.width, "height": opened.height, "colorspace": len(opened.getbands())}
         value = Summary.Value(tag=tag, image=Summary.Image(encoded_image_string=content, **shape))
         with convert_write_errors(self.folder):
-            self._writer(TRAINED).file_writer.add_summary(Summary(value=[value]), step)
+            self._writer(TRAINED)._get_file_writer().add_summary(Summary(value=[value]), step)
 
     def log_image(self, step: int, tag: str, image: np.ndarray) -> None:
         """Log an image (H, W, 3) uint8."""
