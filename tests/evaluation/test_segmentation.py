@@ -149,7 +149,7 @@ def finished(tmp_path_factory):
         patch.chdir(folder)
         write_fields(folder)
         with_some_figures(patch)
-        yield folder / run_in_process("on", single_class_classifiers=["knn", "svc"], **ON)
+        return folder / run_in_process("on", single_class_classifiers=["knn", "svc"], **ON)
 
 
 def test_scores_of_a_run(finished):
