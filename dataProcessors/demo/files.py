@@ -84,8 +84,8 @@ def generalise(samples: np.ndarray) -> np.ndarray:
     rank = np.full(256, len(found))  # rank of UNMAPPED
     rank[: len(COVERS)] = [found.index(cover.clc) for cover in COVERS.values()]
     pixel = np.arange(height * width).reshape(height, width, 1) * (len(found) + 1)
-    counts = np.bincount((pixel + rank[samples]).ravel(), minlength=height * width * (len(found) + 1))
-    counts = counts.reshape(height, width, -1)
+    total = np.bincount((pixel + rank[samples]).ravel(), minlength=height * width * (len(found) + 1))
+    counts = total.reshape(height, width, -1)
     shares = {code: _around(counts[:, :, k] / per_pixel) for k, code in enumerate(found)}
     codes = np.asarray(found)[np.stack(list(shares.values())).argmax(0)]
     codes = _mixed_farmland(codes, shares)
