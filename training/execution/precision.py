@@ -40,7 +40,7 @@ def resolve(config: Config, network: nn.Module, tiles: np.ndarray, cache: Path |
         _check_compiler(device)
     bf16_is_wrong = device.type == "cpu" and config.precision != "fp32" and strides_beyond_map(network, tiles)
     network.to(device)
-    precisions = _precisions(device) if config.precision == "auto" else [config.precision]
+    precisions: list[str] = _precisions(device) if config.precision == "auto" else [config.precision]
     if bf16_is_wrong:
         precisions = _without_bf16(precisions, config)
     layouts = _layouts(device) if config.channels_last == "auto" else [config.channels_last]
