@@ -194,7 +194,8 @@ def test_what_is_no_file_of_weights_is_one_line_before_the_maps_are_opened(tmp_p
     cases = {
         "none.pth": "no such file", "weights.npz": "path of a .safetensors",
         nothing: "none of its tensors fits the network",
-        nan: "finite", plain: "must hold a dict of tensors by name", "a\0.pth": "a", str(tmp_path): "path of a .safetensors",
+        nan: "finite", plain: "must hold a dict of tensors by name",
+        "a\0.pth": "a", str(tmp_path): "path of a .safetensors",
     }  # fmt: skip
     for file, told in cases.items():
         assert told in refused(capsys, path, f"pretrained={file}")
