@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from groups_for_tests import GroupScheduling
 from runs_for_tests import run_in_process, with_some_figures, without_figures, write_fields
 
 from dataProcessors.legends.legend import builtin_legends
@@ -25,6 +26,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     Whoever works on one thing starts a file of tests often, and a worker takes seconds to start.
     """
     return None if all(Path(path).is_dir() for path in config.args) else 0
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> GroupScheduling:
+    """Give tests to workers one by one, but for the groups, which each stay with one worker."""
+    return GroupScheduling(config, log)
 
 
 def pytest_configure() -> None:
@@ -66,7 +72,8 @@ def workplace_of_module(map_folder) -> Iterator[Path]:
 def complete_run(map_folder) -> Path:
     """The folder of a run of which everything is drawn. Many tests read it, and none may change it.
 
-    All of them are in the group "pictures", which one worker runs: UMAP alone takes a worker ten seconds to compile.
+    All of them are in the group "pictures" of groups_for_tests.py, which one worker runs: UMAP alone takes a worker
+    ten seconds to compile.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(map_folder)

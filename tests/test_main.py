@@ -58,7 +58,6 @@ def test_both_networks_are_trained_as_large_as_they_are():
     assert {combination[0] for combination in WHOLE} == {"resnext50", "transformer"}
 
 
-@pytest.mark.xdist_group("pictures")
 def test_results_hold_what_is_promised(complete_run, workplace):
     folder = complete_run
     config = json.loads((folder / "config.json").read_text())

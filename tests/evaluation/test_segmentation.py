@@ -212,7 +212,6 @@ def test_geotiff_of_the_region_opens_in_gdal_with_place_colours_and_names(finish
         assert f"<Category>{name}</Category>" in written, "GDAL itself knows the names"
 
 
-@pytest.mark.xdist_group("pictures")
 def test_switched_off_it_leaves_no_trace(complete_run):
     folder = complete_run
     assert not segmentation_rows(folder)

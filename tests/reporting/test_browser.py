@@ -21,7 +21,6 @@ from browser_for_tests import (
     wait_until,
 )
 
-pytestmark = pytest.mark.xdist_group("pictures")  # one browser, one TensorBoard, and the run of these
 WINDOW = 1440, 1000
 RUNS = {"trained", "untrained", "band_statistics", "chance"}
 SCALARS = {"train", "single_class", "multi_class", "retrieval", "baselines"}

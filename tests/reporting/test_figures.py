@@ -100,7 +100,6 @@ def test_proportions_of_one_class_and_few_tiles(tiles):
     drawn(figure)
 
 
-@pytest.mark.xdist_group("pictures")
 def test_umap_keeps_groups_apart_and_repeats_itself():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], 20)

@@ -317,7 +317,7 @@ def test_metrics_may_end_anywhere(tmp_path):
 
 def test_event_file_may_end_anywhere(tmp_path):
     folder = make_run(tmp_path / "run")
-    path = write_events(folder, {"loss": [3, 2, 1], "active_share": [1.0, 0.5, 0.25]}, big=bytes(MAX_EVENT_BYTES))
+    path = write_events(folder, {"loss": [3, 2, 1], "active_share": [1.0, 0.5, 0.25]}, big=bytes(MAX_EVENT_BYTES + 1))
     whole = path.read_bytes()
     found = set()
     for cut in range(0, len(whole), 7):

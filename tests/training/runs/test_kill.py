@@ -21,7 +21,6 @@ SETTINGS = {
     "loss": "magnetloss", "supervised": True, "iterations": 6, "epochs": 3, "valIteration": 1,
     "checkpoint_minutes": 1e-6, "single_class_classifiers": ["knn"], "multi_class_classifiers": ["rfc"],
 }  # fmt: skip
-pytestmark = pytest.mark.xdist_group("kill")  # its tests share a run that nobody touched
 LAST_STEP = SETTINGS["iterations"] * SETTINGS["epochs"]
 PATIENCE = 300  # seconds, after which a process is taken to hang
 
