@@ -1,4 +1,4 @@
-"""Chooses on what and how a run executes, where its config leaves that open: on a CPU measured once and kept."""
+"""Resolve device, precision and memory layout where the config says "auto": on a CPU measured once, then saved."""
 
 import logging
 from collections.abc import Sequence
@@ -22,18 +22,19 @@ CHOICES = "precision"  # folder of the choices in the cache
 
 
 def resolve(config: Config, network: nn.Module, tiles: np.ndarray, cache: Path | None = None) -> Execution:
-    """Move the network to its device and choose number format and layout: those asked for, else the fastest.
+    """Move the network to its device, and return how the run executes it: as configured, else in the fastest way.
 
-    Which is fastest is known of GPUs. On a CPU it is measured once and then read from the cache, also where the config
-    does not want its maps there: else equal configs would not give equal runs.
+    On a GPU the fastest way is known. On a CPU it is measured once, saved in the cache, and read from there by later
+    runs, even if `cache` is false for the maps: otherwise equal configs would not give equal runs.
 
     Args:
-        config: of the run
-        network: on the CPU; moved in place; its weights stay as they are
-        tiles: (N, C, H, W), a batch to measure with
-        cache: folder of what is prepared once; None: that of the maps
+        config: config of the run
+        network: on the CPU; moved in place, its weights keep their values
+        tiles: (N, C, H, W) tiles to measure with
+        cache: cache folder; None: the one of the maps
     Raises:
-        UserError: `compile` is asked for, and nothing can be compiled on this machine; or bf16 is, and would go wrong
+        UserError: `compile` is true, but torch cannot compile here; or `precision` is bf16, but its gradients would be
+            wrong
     """
     device, threads = resolve_device(config.device), torch.get_num_threads()
     if config.compile:
@@ -51,18 +52,18 @@ def resolve(config: Config, network: nn.Module, tiles: np.ndarray, cache: Path |
 
 
 def _precisions(device: torch.device) -> list[str]:
-    """Number formats among which the faster is to be found, the widest first."""
+    """Return the number formats to choose from, the widest first."""
     if device.type == "cuda":
         return ["bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"]
     return ["fp32", "bf16"] if device.type == "cpu" else ["fp32"]
 
 
 def strides_beyond_map(network: nn.Module, tiles: np.ndarray) -> bool:
-    """Whether a convolution of several pixels has a larger stride than the map it is given is wide.
+    """Whether the stride of a convolution (kernel larger than 1) is larger than a side of its input.
 
-    The weight gradients that oneDNN, torch's library for CPUs, gives for such a one in bf16 hold in part whatever
-    was in memory before: now and then values of 1e30. Seen with torch 2.12.1, and with 2.14.1 on an Intel Xeon
-    with AVX-512 and bf16; findings/bf16_strided_convolution_gradients.sh shows it.
+    For such a convolution oneDNN, torch's library for CPUs, computes wrong weight gradients in bf16: they contain
+    values that were in memory before, sometimes 1e30. Seen with torch 2.12.1, and with 2.14.1 on an Intel Xeon with
+    AVX-512 and bf16; findings/bf16_strided_convolution_gradients.sh shows it.
     """
     found = []
 
@@ -91,7 +92,7 @@ def _without_bf16(precisions: list[str], config: Config) -> list[str]:
 
 
 def _layouts(device: torch.device) -> list[bool]:
-    """Whether to try channels_last; on a GPU it is known to be what convolutions take."""
+    """Return the values of channels_last to choose from; on a GPU channels_last is known to be the faster one."""
     return [False, True] if device.type == "cpu" else [True]
 
 
@@ -103,33 +104,33 @@ def _check_compiler(device: torch.device) -> None:
 
 
 def choose(ways: Sequence[Execution], config: Config, network: nn.Module, tiles: np.ndarray, cache: Path) -> Execution:
-    """The way that was chosen before for this machine and network, else the fastest of new trials, which is kept.
+    """Return the saved choice for this machine and network; without one measure, save and return the fastest way.
 
-    What cannot be told, or cannot be kept, is not used: then it is the first way, the plainest.
+    If the timings are unclear, or the choice cannot be saved, return the first way, plain fp32, and save nothing.
     """
     named = {way_name(way): way for way in ways}
     saved = SavedChoice(cache / CHOICES, list(named), describe_machine() | describe_network(config, tiles))
     choice = saved.load()
     if choice is not None:
-        return _again(named, choice, saved)
+        return _use_saved(named, choice, saved)
     try:
-        with saved.alone():
-            choice = saved.load()  # another process may just have chosen
-            return _try(named, network, tiles, saved) if choice is None else _again(named, choice, saved)
-    except (trials.Unclear, StorageError) as reason:
-        log.warning("%s is used in this run. Which way is fastest is still open: %s", way_name(ways[0]), reason)
+        with saved.exclusive():
+            choice = saved.load()  # another process may have measured meanwhile
+            return _measure(named, network, tiles, saved) if choice is None else _use_saved(named, choice, saved)
+    except (trials.UnclearTimings, StorageError) as reason:
+        log.warning("%s is used in this run, and no choice is saved: %s", way_name(ways[0]), reason)
         return ways[0]
 
 
-def _again(named: dict[str, Execution], choice: Choice, saved: SavedChoice) -> Execution:
-    log.info("%s is used, chosen on %s for this machine and network: %s", choice.way, choice.date, saved.path)
+def _use_saved(named: dict[str, Execution], choice: Choice, saved: SavedChoice) -> Execution:
+    log.info("%s is used, as measured on %s for this machine and network: %s", choice.way, choice.date, saved.path)
     return named[choice.way]
 
 
-def _try(named: dict[str, Execution], network: nn.Module, tiles: np.ndarray, saved: SavedChoice) -> Execution:
-    """The fastest way, measured, and kept."""
+def _measure(named: dict[str, Execution], network: nn.Module, tiles: np.ndarray, saved: SavedChoice) -> Execution:
+    """Measure the fastest way, save it, and return it."""
     names, rounds = list(named), trials.time_ways(list(named.values()), network, tiles)
-    name = names[trials.fastest(rounds)]
+    name = names[trials.fastest_way(rounds)]
     reason = trials.describe(names, rounds)
     saved.save(name, reason)
     log.info("%s is used, now and in every later run (%s): %s", name, saved.path, reason)
@@ -137,9 +138,9 @@ def _try(named: dict[str, Execution], network: nn.Module, tiles: np.ndarray, sav
 
 
 def describe_network(config: Config, tiles: np.ndarray) -> dict:
-    """What of a network decides how long its operations take beside one another, as JSON has it.
+    """Return the keys of the config that influence which way is fastest, as JSON values.
 
-    Its weights and the scaling of embeddings to unit length do not; of loss and batch size the trials know nothing.
+    Weights and `norm_output` do not matter; the loss and the batch size take no part in the trials.
     """
     return {
         "network": config.network, "freeze": config.freeze, "output_size": config.output_size,
@@ -148,5 +149,5 @@ def describe_network(config: Config, tiles: np.ndarray) -> dict:
 
 
 def way_name(way: Execution) -> str:
-    """Number format and layout, in words."""
+    """Return the precision and the layout as text, for logs and the saved choice."""
     return way.precision + (" channels_last" if way.channels_last else "")

@@ -1,4 +1,4 @@
-"""Keeps which way of executing a network was chosen: once chosen, equal configs are executed in equal ways."""
+"""Save in which way a network is executed, so that equal configs are executed equally ever after."""
 
 import hashlib
 import json
@@ -12,16 +12,16 @@ from typing import NamedTuple
 from storage import Lock, check_writable, convert_write_errors, write_text
 
 log = logging.getLogger(__name__)
-PATIENCE = 120.0  # seconds that a process waits for another one that is choosing
+LOCK_TIMEOUT = 120.0  # seconds to wait for another process that is measuring
 
 
 class Choice(NamedTuple):
-    """A way that was chosen, by its name.
+    """A saved choice.
 
     Attributes:
-        way: one of the names that were to choose from
-        reason: what the trials said
-        date: when it was chosen
+        way: name of the chosen way
+        reason: summary of the measurement
+        date: day of the measurement, YYYY-MM-DD
     """
 
     way: str
@@ -30,12 +30,12 @@ class Choice(NamedTuple):
 
 
 class SavedChoice:
-    """The file of a choice: its name changes with everything that the choice depends on.
+    """The file of one choice; its name is a hash of everything that the choice depends on.
 
     Args:
-        folder: of all choices
-        ways: names of those to choose from
-        conditions: what else the choice depends on, as JSON has it
+        folder: folder of all choices
+        ways: names of the ways to choose from
+        conditions: everything else that the choice depends on, as JSON values
     """
 
     def __init__(self, folder: Path, ways: list[str], conditions: dict):
@@ -44,41 +44,41 @@ class SavedChoice:
         self.path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 
     def load(self) -> Choice | None:
-        """The choice that was made before; None, and a warning if there is a file, where it is not known."""
+        """Return the saved choice; None if there is none, with a warning if its file is damaged."""
         try:
             content = json.loads(self.path.read_text(encoding="utf8"))
             choice = Choice(**content["choice"])
             if choice.way not in self.ways or content["conditions"] != self.conditions:
-                raise ValueError("it holds the choice of another machine or network")
+                raise ValueError("it contains the choice for another machine or network")
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s is damaged: %s. The choice is made again", self.path, error)
+            log.warning("%s is damaged: %s. The fastest way is measured again", self.path, error)
             return None
         return choice
 
     def save(self, way: str, reason: str) -> None:
-        """Keep a choice.
+        """Save a choice.
 
         Raises:
-            StorageError: the disk refuses it
+            StorageError: the file cannot be written
         """
         choice = Choice(way, reason, time.strftime("%Y-%m-%d"))
         content = {"choice": choice._asdict(), "conditions": self.conditions}
         write_text(self.path, json.dumps(content, indent=4) + "\n")
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """A block in which no other process chooses: side by side they would slow, and might contradict, each other.
+    def exclusive(self) -> Iterator[None]:
+        """Let one process at a time measure: two would slow each other down, and might choose differently.
 
         Raises:
-            StorageError: nothing can be kept in the folder
+            StorageError: the folder cannot be written to
         """
         check_writable(self.path.parent)
         with convert_write_errors(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         lock, started = Lock.acquire(self.path.parent), time.monotonic()
-        while lock is None and time.monotonic() - started < PATIENCE:
+        while lock is None and time.monotonic() - started < LOCK_TIMEOUT:
             time.sleep(0.1)
             lock = Lock.acquire(self.path.parent)
         try:

@@ -1,10 +1,10 @@
-"""Times training steps executed in several ways, so that what else runs on the machine does not decide which is faster.
+"""Time training steps that are executed in several ways; other programs on the machine must not change the result.
 
-Three things see to that. Trials use one thread, and are timed by the processor time of it: what another process takes
-does not count. (Several threads wait for one another, and some operations of oneDNN, torch's library for CPUs, do so at
-full load, bf16 above all: beside a busy process their processor time is up to four times as long.) The ways are timed
-round by round, in turn and back again, and compared within a round, so that a slow moment is as slow for all. And what
-scatters too much to be told apart is not decided at all.
+- Trials use one thread, and measure its processor time: time that another process takes does not count. (Several
+  threads wait for one another, and in some operations of oneDNN, torch's library for CPUs, they wait at full load, in
+  bf16 above all: beside a busy process their processor time is up to four times as long.)
+- The ways are timed in rounds, in alternating order, and compared within a round: a slow moment is slow for all.
+- If the timings scatter too much, no way is chosen.
 """
 
 import copy
@@ -20,43 +20,43 @@ from torch import nn
 
 from training.execution.device import Execution
 
-MIN_GAIN = 1.1  # how many times faster a way must be than the plainer one that is used otherwise
-WIDEST = 0.25  # spread of the gain's middle half; a wider one around MIN_GAIN leaves open whether it is reached
+MIN_GAIN = 1.1  # times faster than the plainer way that would be used otherwise
+MAX_SPREAD = 0.25  # interquartile range of the gain; if a wider one contains MIN_GAIN, the gain is unclear
 MIN_ROUNDS, MAX_ROUNDS = 5, 25
-SECONDS, MAX_SECONDS = 8.0, 60.0  # of all trials: wanted, and those after which they are given up
+TARGET_SECONDS, MAX_SECONDS = 8.0, 60.0  # of all trials: the aim, and the limit after which they are stopped
 MIN_TILES, MAX_TILES = 2, 8  # of a step; batch norm needs two
-SHORTEST_TRIAL = 0.02  # seconds; where a step takes less, a trial has several
+MIN_TRIAL_SECONDS = 0.02  # a trial repeats a step that takes less
 
 Trial = Callable[[], None]
-Rounds = list[list[float]]  # of each round, the seconds of every way's trial
+Rounds = list[list[float]]  # for each round, the seconds of the trial of every way
 
 
-class Unclear(Exception):
-    """It cannot be told which way is faster: why."""
+class UnclearTimings(Exception):
+    """The timings do not show which way is faster; the message says why."""
 
 
 def clock() -> float:
-    """Seconds of the processor that this thread has used; on Windows, which counts those coarsely, of the day."""
+    """Return the processor time of this thread in seconds; on Windows, where that is coarse, the wall-clock time."""
     return time.perf_counter() if sys.platform == "win32" else time.thread_time()
 
 
 def time_ways(ways: Sequence[Execution], network: nn.Module, tiles: np.ndarray) -> Rounds:
     """Time a training step (forward and backward, not compiled) in every way, on copies of the network.
 
-    The network itself is left alone: a weight that was brought into another layout and back may lie in memory as it
-    did not before, and the run would be another one.
+    The network itself stays unchanged: a weight that was converted to another layout and back may have other strides
+    in memory than before, and the run would give other numbers.
 
     Args:
         ways: on a CPU
         network: on the CPU
-        tiles: (N, C, H, W); so many of them are used that the trials take a few seconds
+        tiles: (N, C, H, W), used as far as the trials take a few seconds
     Raises:
-        Unclear: they take too long
+        UnclearTimings: the trials take too long
     """
     copies = {way.channels_last: copy.deepcopy(network).train().to(memory_format=way.layout) for way in ways}
     with torch.random.fork_rng(devices=[]), _one_thread():  # dropout draws
         plain = ways[0], copies[ways[0].channels_last]
-        number, repeats = size_of_trial(_trial(*plain, tiles[:MIN_TILES]), len(ways))
+        number, repeats = choose_trial_size(_trial(*plain, tiles[:MIN_TILES]), len(ways))
         return time_rounds([_trial(way, copies[way.channels_last], tiles[:number], repeats) for way in ways])
 
 
@@ -83,32 +83,32 @@ def _trial(way: Execution, network: nn.Module, tiles: np.ndarray, repeats: int =
     return trial
 
 
-def size_of_trial(smallest: Trial, ways: int) -> tuple[int, int]:
-    """How many tiles a step is to have, a power of 2, and how many steps a trial, so that all take a few seconds.
+def choose_trial_size(smallest: Trial, ways: int) -> tuple[int, int]:
+    """Return the tiles of a step, a power of 2, and the steps of a trial, so that all trials take a few seconds.
 
     Args:
-        smallest: a step of MIN_TILES
-        ways: how many are compared
+        smallest: a step with MIN_TILES tiles
+        ways: number of ways to compare
     Raises:
-        Unclear: even such steps take too long
+        UnclearTimings: even such steps take too long
     """
     smallest()  # to warm up
     started = clock()
     smallest()
     step = clock() - started
     if (rounds := step * ways * (MIN_ROUNDS + 1)) > MAX_SECONDS:
-        raise Unclear(f"trials would take {rounds:.0f} s")
+        raise UnclearTimings(f"trials would take {rounds:.0f} s")
     number = MIN_TILES
-    while number < MAX_TILES and 2 * rounds <= SECONDS:
+    while number < MAX_TILES and 2 * rounds <= TARGET_SECONDS:
         number, rounds, step = 2 * number, 2 * rounds, 2 * step
-    return number, max(1, round(SHORTEST_TRIAL / max(step, 1e-6)))
+    return number, max(1, round(MIN_TRIAL_SECONDS / max(step, 1e-6)))
 
 
 def time_rounds(trials: Sequence[Trial]) -> Rounds:
     """Time the trials round by round, every other round in reverse, after one round to warm up.
 
     Raises:
-        Unclear: MAX_SECONDS are over before MIN_ROUNDS are done
+        UnclearTimings: MAX_SECONDS pass before MIN_ROUNDS are done
     """
     rounds: Rounds = []
     started = time.monotonic()
@@ -116,10 +116,10 @@ def time_rounds(trials: Sequence[Trial]) -> Rounds:
         trial()
     while len(rounds) < MAX_ROUNDS:
         passed = time.monotonic() - started
-        if len(rounds) >= MIN_ROUNDS and passed > SECONDS:
+        if len(rounds) >= MIN_ROUNDS and passed > TARGET_SECONDS:
             break
         if passed > MAX_SECONDS:
-            raise Unclear(f"{len(rounds)} rounds of trials took {passed:.0f} s, so busy is the machine")
+            raise UnclearTimings(f"{len(rounds)} rounds of trials took {passed:.0f} s: the machine is too busy")
         seconds = [0.0] * len(trials)
         for i in sorted(range(len(trials)), reverse=len(rounds) % 2 == 1):
             before = clock()
@@ -129,46 +129,47 @@ def time_rounds(trials: Sequence[Trial]) -> Rounds:
     return rounds
 
 
-def fastest(rounds: Rounds) -> int:
-    """Which way is to be used: the first, the plainest, unless a later one gains enough over the best of those before.
+def fastest_way(rounds: Rounds) -> int:
+    """Return the index of the way to use: the first, plainest one, or a later one that gains enough over it.
 
     Raises:
-        Unclear: the trials do not say
+        UnclearTimings: the timings scatter too much
     """
     best = 0
     for way in range(1, len(rounds[0])):
-        if is_gain(gains(rounds, best, way)):
+        if is_enough_gain(gains(rounds, best, way)):
             best = way
     return best
 
 
 def gains(rounds: Rounds, plain: int, way: int) -> list[float]:
-    """How many times faster a way is than a plainer one, for each round."""
+    """Return how many times faster a way is than a plainer one, for each round."""
     return [seconds[plain] / max(seconds[way], 1e-9) for seconds in rounds]
 
 
-def is_gain(gains: Sequence[float]) -> bool:
-    """Whether a way gains MIN_GAIN over another in the median of the rounds, and gains at all in three of four.
+def is_enough_gain(gains: Sequence[float]) -> bool:
+    """Whether the median gain reaches MIN_GAIN, and three quarters of the rounds show any gain.
 
     Raises:
-        Unclear: the rounds differ so much that they leave it open
+        UnclearTimings: the gains of the rounds differ too much to decide
     """
     low, median, high = quartiles(gains)
-    if low < MIN_GAIN <= high and high - low > WIDEST:
-        raise Unclear(f"the trials scatter: the gain is {low:.2f} to {high:.2f} in the middle half of the rounds")
+    if low < MIN_GAIN <= high and high - low > MAX_SPREAD:
+        middle = f"{low:.2f} to {high:.2f} in the middle half of the rounds"
+        raise UnclearTimings(f"the trials scatter: the gain is {middle}")
     return median >= MIN_GAIN and low > 1
 
 
 def describe(names: Sequence[str], rounds: Rounds) -> str:
-    """What was measured: seconds of the first way's step, and the gain of every other one, with its quartiles."""
+    """Return the seconds of the first way and the gain of every other way, with its quartiles, as text."""
     seconds = statistics.median(times[0] for times in rounds)
-    told = [f"a trial of one thread takes {seconds:.3g} s in {names[0]}"]
+    parts = [f"a trial of one thread takes {seconds:.3g} s in {names[0]}"]
     for way, name in enumerate(names[1:], 1):
         low, median, high = quartiles(gains(rounds, 0, way))
-        told.append(f"{name} is {median:.2f} x as fast ({low:.2f} to {high:.2f})")
-    return f"{', '.join(told)}, median of {len(rounds)} rounds"
+        parts.append(f"{name} is {median:.2f} x as fast ({low:.2f} to {high:.2f})")
+    return f"{', '.join(parts)}, median of {len(rounds)} rounds"
 
 
 def quartiles(gains: Sequence[float]) -> list[float]:
-    """A quarter of the values lies below the first, half below the second, three quarters below the third."""
+    """Return the first, second (median) and third quartile."""
     return statistics.quantiles(gains, n=4, method="inclusive")

@@ -83,7 +83,7 @@ def test_only_what_is_left_open_is_measured(measured):
 
 
 def test_measuring_leaves_weights_and_statistics_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(trials, "is_gain", lambda gains: False)  # whatever else the machine does meanwhile
+    monkeypatch.setattr(trials, "is_enough_gain", lambda gains: False)  # whatever else the machine does meanwhile
     trained = network()
     before = {name: value.clone() for name, value in trained.state_dict().items()}
     way = resolve(validate(CONFIG), trained, tiles(), tmp_path)

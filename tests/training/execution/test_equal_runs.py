@@ -39,4 +39,4 @@ def test_runs_alone_and_beside_a_loaded_core_are_one_run(caplog):
     assert len({(config["precision"], config["channels_last"]) for config in configs}) == 1
     assert configs[0]["precision"] in ("fp32", "bf16") and isinstance(configs[0]["channels_last"], bool)
     (choice,) = Path("data/cache/precision").glob("*.json")
-    assert caplog.text.count(f"chosen on {json.loads(choice.read_text())['choice']['date']}") == 3
+    assert caplog.text.count(f"measured on {json.loads(choice.read_text())['choice']['date']}") == 3

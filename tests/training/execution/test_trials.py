@@ -1,4 +1,4 @@
-"""Which way of executing a network is the fastest, and that what else runs on the machine does not decide it."""
+"""Which way of executing a network is the fastest_way, and that what else runs on the machine does not decide it."""
 
 import sys
 import time
@@ -11,7 +11,14 @@ from torch import nn
 
 from training.execution import trials
 from training.execution.device import Execution
-from training.execution.trials import Unclear, fastest, is_gain, size_of_trial, time_rounds, time_ways
+from training.execution.trials import (
+    UnclearTimings,
+    choose_trial_size,
+    fastest_way,
+    is_enough_gain,
+    time_rounds,
+    time_ways,
+)
 
 PLAIN, OTHER = 0, 1
 
@@ -36,19 +43,19 @@ class Machine:
         self.calls.append(way)
         self.now += self.seconds[way] * self.disturbed(done, way)
 
-    def fastest(self) -> int:
-        return fastest(time_rounds(self.trials))
+    def fastest_way(self) -> int:
+        return fastest_way(time_rounds(self.trials))
 
 
 @pytest.mark.parametrize(("gain", "used"), [(1.0, PLAIN), (1.09, PLAIN), (1.11, OTHER), (3.0, OTHER), (0.3, PLAIN)])
 def test_plain_is_left_where_a_tenth_is_gained(monkeypatch, gain, used):
-    assert Machine(monkeypatch, [1.0 * gain, 1.0]).fastest() == used
+    assert Machine(monkeypatch, [1.0 * gain, 1.0]).fastest_way() == used
 
 
 def test_each_step_away_from_plain_has_to_gain_a_tenth(monkeypatch):
-    assert Machine(monkeypatch, [1.0, 0.85, 0.8, 0.9]).fastest() == 1
-    assert Machine(monkeypatch, [1.0, 0.85, 0.7, 0.5]).fastest() == 3
-    assert Machine(monkeypatch, [1.0, 0.95, 0.9, 0.5]).fastest() == 3
+    assert Machine(monkeypatch, [1.0, 0.85, 0.8, 0.9]).fastest_way() == 1
+    assert Machine(monkeypatch, [1.0, 0.85, 0.7, 0.5]).fastest_way() == 3
+    assert Machine(monkeypatch, [1.0, 0.95, 0.9, 0.5]).fastest_way() == 3
 
 
 def test_ways_are_timed_in_turn_and_back_again(monkeypatch):
@@ -78,8 +85,8 @@ def test_a_neighbour_that_slows_one_way_in_some_rounds_does_not_turn_the_choice(
     def disturbed(round, way):
         return 4.0 if way == victim and round in slow_rounds else 1.0
 
-    undisturbed = Machine(monkeypatch, [gain * 0.02, 0.02]).fastest()
-    assert Machine(monkeypatch, [gain * 0.02, 0.02], disturbed).fastest() == undisturbed
+    undisturbed = Machine(monkeypatch, [gain * 0.02, 0.02]).fastest_way()
+    assert Machine(monkeypatch, [gain * 0.02, 0.02], disturbed).fastest_way() == undisturbed
 
 
 @pytest.mark.parametrize("gain", [1.05, 1.2])
@@ -87,15 +94,15 @@ def test_phases_in_which_all_is_slow_do_not_turn_the_choice(monkeypatch, gain):
     def disturbed(round, way):
         return (1.0, 3.0, 1.5, 7.0)[round % 4]
 
-    assert Machine(monkeypatch, [gain * 0.02, 0.02], disturbed).fastest() == (OTHER if gain > 1.1 else PLAIN)
+    assert Machine(monkeypatch, [gain * 0.02, 0.02], disturbed).fastest_way() == (OTHER if gain > 1.1 else PLAIN)
 
 
 @pytest.mark.parametrize("gain", [1.05, 1.1, 1.15])
 def test_noise_that_hides_the_gain_leaves_the_choice_open(monkeypatch, gain):
     rng = np.random.default_rng(0)
     machine = Machine(monkeypatch, [gain * 0.02, 0.02], lambda round, way: rng.uniform(1, 2))
-    with pytest.raises(Unclear, match="scatter"):
-        machine.fastest()
+    with pytest.raises(UnclearTimings, match="scatter"):
+        machine.fastest_way()
 
 
 @pytest.mark.parametrize(("gain", "right"), [(0.9, PLAIN), (1.0, PLAIN), (1.25, OTHER)])
@@ -104,8 +111,8 @@ def test_noise_leads_to_the_right_choice_or_to_none(monkeypatch, gain, right):
     for seed in range(100):
         rng = np.random.default_rng(seed)
         machine = Machine(monkeypatch, [gain * 0.02, 0.02], lambda round, way, rng=rng: rng.uniform(1, 1.5))
-        with suppress(Unclear):
-            chosen.append(machine.fastest())
+        with suppress(UnclearTimings):
+            chosen.append(machine.fastest_way())
     assert set(chosen) == {right}
 
 
@@ -113,18 +120,18 @@ def test_noise_does_not_hide_what_is_far_from_the_bound(monkeypatch):
     for gain, used in ((0.3, PLAIN), (4.0, OTHER)):
         rng = np.random.default_rng(0)
         machine = Machine(monkeypatch, [gain * 0.02, 0.02], lambda round, way, rng=rng: rng.uniform(1, 2))
-        assert machine.fastest() == used
+        assert machine.fastest_way() == used
 
 
 def test_a_gain_in_the_median_alone_is_none():
-    assert not is_gain([1.12] * 6 + [0.99] * 4)
-    assert is_gain([1.12] * 9 + [0.99])
+    assert not is_enough_gain([1.12] * 6 + [0.99] * 4)
+    assert is_enough_gain([1.12] * 9 + [0.99])
 
 
 def test_a_machine_so_busy_that_few_rounds_are_done_leaves_the_choice_open(monkeypatch):
     machine = Machine(monkeypatch, [1.0, 0.1], lambda round, way: 20.0)
-    with pytest.raises(Unclear, match="busy"):
-        machine.fastest()
+    with pytest.raises(UnclearTimings, match="busy"):
+        machine.fastest_way()
     assert machine.now < 2 * trials.MAX_SECONDS
 
 
@@ -133,13 +140,13 @@ def test_a_machine_so_busy_that_few_rounds_are_done_leaves_the_choice_open(monke
 )
 def test_trials_have_a_size_that_takes_seconds(monkeypatch, step, size):
     machine = Machine(monkeypatch, [step])
-    assert size_of_trial(machine.trials[0], ways=4) == size
+    assert choose_trial_size(machine.trials[0], ways=4) == size
 
 
 def test_a_network_that_takes_too_long_is_not_tried(monkeypatch):
     machine = Machine(monkeypatch, [3.0])
-    with pytest.raises(Unclear, match="72 s"):
-        size_of_trial(machine.trials[0], ways=4)
+    with pytest.raises(UnclearTimings, match="72 s"):
+        choose_trial_size(machine.trials[0], ways=4)
 
 
 def test_trials_use_one_thread():
