@@ -3,9 +3,9 @@
 from config.errors import ConfigError, UserError
 from config.keys import CHANGEABLE_ON_RESUME, LESS_IS_BETTER, NO_EFFECT_ON_RESULTS, RETRIEVAL_METRICS, Config
 from config.reading import describe, load, validate
-from config.types import Maps
+from config.types import LabelFile, Maps
 
 __all__ = [
     "CHANGEABLE_ON_RESUME", "LESS_IS_BETTER", "NO_EFFECT_ON_RESULTS", "RETRIEVAL_METRICS", "Config", "ConfigError",
-    "Maps", "UserError", "describe", "load", "validate",
+    "LabelFile", "Maps", "UserError", "describe", "load", "validate",
 ]  # fmt: skip

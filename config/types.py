@@ -5,7 +5,16 @@ To accept another spelling, add a line here; the keys themselves are in config.k
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    model_serializer,
+)  # fmt: skip
 
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, validate_loss, validate_miner
 
@@ -37,6 +46,7 @@ def _to_list(value: Any) -> Any:
 
 
 Integer = Annotated[int, BeforeValidator(_reject_bool)]
+Text = Annotated[str, StringConstraints(min_length=1)]
 Number = Annotated[float, BeforeValidator(_reject_bool), Field(allow_inf_nan=False)]
 Models = Annotated[tuple[MODEL_NAMES, ...], BeforeValidator(_to_list)]
 EXACTLY_ONE = Field(min_length=1, max_length=1)
@@ -61,17 +71,49 @@ def key(help_line: str, default: Any = ..., **bounds: Any) -> Any:  # Any, as py
     return Field(default, description=help_line, **bounds)
 
 
+class LabelFile(BaseModel):
+    """One label map: the value of a name in `"maps": {"labels": {...}}`; a path alone stands for the file's only map.
+
+    Attributes:
+        path: of a raster file, or of a file of polygons or points
+        band: the band of class codes, counted from 1, in a raster file of several
+        layer: the layer, in a file of several layers of polygons or points
+        column: the column that names the class of each polygon or point
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Text
+    band: Annotated[Integer, Field(ge=1)] | None = None
+    layer: Text | None = None
+    column: Text | None = None
+
+    @model_serializer
+    def _shortest(self) -> str | dict[str, str | int]:
+        given = {name: value for name, value in dict(self).items() if value is not None}
+        return self.path if len(given) == 1 else given
+
+
+LabelMap = Annotated[LabelFile, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)]
+
+
 class Maps(BaseModel):
     """The user's own maps: the value of `"maps": {...}`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     image: str = key("path of the image GeoTIFF", min_length=1)
-    labels: dict[str, str] = key("label map's name -> its path", min_length=1)
+    labels: dict[str, LabelMap] = key(
+        "label map's name -> its path, or {path, band} for one band of codes among several, or {path, layer, column} "
+        "for polygons and points",
+        min_length=1,
+    )
     rect: tuple[Number, Number, Number, Number] | None = key(
         "west, south, east, north in EPSG:4326: the rectangle that is used; null: the whole image", None
     )
-    bands: tuple[Annotated[Integer, Field(ge=1)], ...] | None = key("bands to use, counted from 1; null: all", None)
+    bands: tuple[Annotated[Integer, Field(ge=1)] | Text, ...] | None = key(
+        "bands to use, counted from 1 or by the names that the file gives them; null: all", None
+    )
     nodata: Number | None = key("nodata value of the image, if the file does not declare it", None)
     legends: dict[str, str] = key(
         "label map's name -> its legend: osm, clc, or a JSON file of classes (name, color, code)", {}

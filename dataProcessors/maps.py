@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from config import Config, Maps
+from config import Config, LabelFile, Maps
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.area import Area, SamplingError
@@ -144,11 +144,12 @@ def map_files(config: Config) -> Maps:
         from dataProcessors.demo import make_demo
 
         paths = make_demo(DATA / "demo")
-        return Maps(image=str(paths.image), labels={"osm": str(paths.osm), "clc": str(paths.clc)})
+        labels = {"osm": LabelFile(path=str(paths.osm)), "clc": LabelFile(path=str(paths.clc))}
+        return Maps(image=str(paths.image), labels=labels)
     if config.maps == "germany":
         maps = Maps(
             image=GEOMAP.SENTINEL.value,
-            labels={"osm": GEOMAP.OSM.value, "clc": GEOMAP.CLC.value},
+            labels={"osm": LabelFile(path=GEOMAP.OSM.value), "clc": LabelFile(path=GEOMAP.CLC.value)},
             rect=ImageSampler.rectangle,
         )
     else:
@@ -157,7 +158,7 @@ def map_files(config: Config) -> Maps:
 
 
 def _check_files(maps: Maps, label_map: str) -> Maps:
-    needed = [maps.image] + [path for name, path in maps.labels.items() if name.lower() == label_map]
+    needed = [maps.image] + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
     missing = [path for path in needed if "://" not in path and not os.path.exists(path)]
     if not missing:
         return maps
@@ -185,8 +186,8 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
     if not image.summary.counts.any():
         raise MapError(f"{image.path}: no pixel of the part in use has data. Choose another 'maps.rect'.")
     warn_about_filler(image, config.image_size)
-    name, path = next((n, p) for n, p in files.labels.items() if n.lower() == config.validation_map)
-    labels = LabelReader(path, name, image, config.legend_hints.get(name), cache, threads)
+    name, file = next((n, f) for n, f in files.labels.items() if n.lower() == config.validation_map)
+    labels = LabelReader(file.path, name, image, config.legend_hints.get(name), cache, threads)
     size = config.image_size
     nodata_share = None if image.fill is None else lambda positions: image.nodata_share(positions, size)
     area = Area(image.window, size, config.validation_spacing, image.summary, config.max_nodata, nodata_share)

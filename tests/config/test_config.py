@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from config import Config, ConfigError, Maps, describe, load, types, validate
+from config import Config, ConfigError, LabelFile, Maps, describe, load, types, validate
 from config.contradictions import NETWORK_PATCH
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -221,6 +221,19 @@ def test_an_override_is_validated(tmp_path):
 )  # fmt: skip
 def test_maps_in_contradiction(changes, part):
     assert part in message(own_maps(**changes))
+
+
+def test_a_label_map_is_a_path_or_says_where_it_is_in_its_file():
+    labels = {"a": "a.tif", "osm": {"path": "b.tif", "band": 3}, "c": {"path": "c.gpkg", "layer": "l", "column": "k"}}
+    config = validate(own_maps(labels=labels))
+    assert config.maps.labels["a"] == LabelFile(path="a.tif")
+    assert json.loads(config.to_json())["maps"]["labels"] == labels
+    for wrong in ({"path": ""}, {"path": "b.tif", "bnd": 3}, {"path": "b.tif", "band": 0}, {"band": 1}, 3):
+        assert "'maps.labels'" in message(own_maps(labels={"osm": wrong}))
+
+
+def test_bands_have_numbers_or_names():
+    assert validate(own_maps(bands=[4, "red"])).maps.bands == (4, "red")
 
 
 def test_label_maps_may_have_any_name_in_any_case():
