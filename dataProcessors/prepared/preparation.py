@@ -18,7 +18,7 @@ from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
-FORMAT = 3  # version of the prepared files; increase it when their content changes
+FORMAT = 4  # version of the prepared files; increase it when their content changes
 CAN_START_WRITEBACK = hasattr(os, "posix_fadvise")
 
 
@@ -39,13 +39,13 @@ class Preparation:
     ):
         self.source, self.window, self.count, self.folder = source, window, count, folder
         rows, columns = block_shape(window)
-        bands, dtype = len(source.bands), source.dtype
-        shape = (rows, columns, BLOCK, BLOCK, bands)
+        dtype, shape = source.dtype, (rows, columns, BLOCK, BLOCK, source.channels)
         _check_space(source.path, folder.parent, int(np.prod(shape)) * dtype.itemsize)
         self._blocks = _BlockFile(folder / "blocks.npy", dtype, shape)
         self._counts: dict[tuple[int, int], np.ndarray] = {}  # (row, column) of a chunk's first block -> its counts
         self._step = overview_step(window)
-        self._overview = np.zeros((bands, rows * BLOCK // self._step, columns * BLOCK // self._step), dtype)
+        sides = rows * BLOCK // self._step, columns * BLOCK // self._step
+        self._overview = np.zeros((len(source.shown), *sides), dtype)
 
     def run(self, threads: int) -> None:
         """Decode the whole window.
@@ -72,7 +72,7 @@ class Preparation:
         row, column = (chunk.y - self.window.y) // BLOCK, (chunk.x - self.window.x) // BLOCK
         self._blocks.write(row, column, _in_blocks(pixels))
         self._counts[row, column] = self.count(pixels)
-        decimated = pixels[:, :: self._step, :: self._step]
+        decimated = pixels[list(self.source.shown), :: self._step, :: self._step]
         top, left = row * BLOCK // self._step, column * BLOCK // self._step
         self._overview[:, top : top + decimated.shape[1], left : left + decimated.shape[2]] = decimated
         return chunk.width * chunk.height
@@ -84,6 +84,7 @@ class Preparation:
         counts = np.minimum(_joined(self._counts, *block_shape(self.window)), inside)
         np.save(self.folder / "counts.npy", counts)
         about = {"source": self.source.path, "window": list(self.window), "block": BLOCK, "format": FORMAT}
+        about["without_data"] = dict(self.source.without_data)
         (self.folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf8")
 
 
@@ -130,7 +131,7 @@ def _whole_blocks(source: ImageSource | LabelSource, chunk: Window) -> np.ndarra
     rows, columns = block_shape(chunk)
     if pixels.shape[1:] == (rows * BLOCK, columns * BLOCK):
         return pixels
-    return pad(pixels, rows * BLOCK, columns * BLOCK, source.fill)
+    return pad(pixels, rows * BLOCK, columns * BLOCK, source.padding)
 
 
 def _in_blocks(pixels: np.ndarray) -> np.ndarray:
