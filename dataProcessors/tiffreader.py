@@ -74,12 +74,14 @@ class TiffReader:
         self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
         self.crs, self.transform = source.grid.crs, source.grid.transform
         self.width, self.height = source.grid.width, source.grid.height
-        self.dtype, self.bands, self.has_validity = source.dtype, source.bands, source.has_validity
+        self.dtype, self.bands = source.dtype, source.bands
         around = _on_blocks(window)
         self.key = _key(source, around, parts)
         self._prepared = None
         if cache is not None:
             self._prepared = open_prepared(source, self.key, around, self._count, Path(cache), threads)
+        held = source if self._prepared is None else self._prepared  # a whole map is prepared without validity
+        self.has_validity, self.channels = held.has_validity, held.channels
         self._windows = ThreadPoolExecutor(threads, "windows")  # threads start only if windows are read
         self.summary = self._decimated_summary(around) if self._prepared is None else self._prepared.summary
 
@@ -96,7 +98,7 @@ class TiffReader:
         """
         positions = np.asarray(positions, np.int64).reshape(-1, 2)
         self._check_inside(positions, size)
-        out = np.empty((len(positions), size, size, self.source.channels), self.dtype)
+        out = np.empty((len(positions), size, size, self.channels), self.dtype)
         tiles = out.transpose(0, 3, 1, 2)
         if self._prepared is not None:
             self._prepared.read(positions, size, out)
@@ -114,7 +116,7 @@ class TiffReader:
 
     def nodata_share(self, positions: np.ndarray, size: int) -> np.ndarray:
         """Return the nodata share of each tile's pixels: (N,) float."""
-        parts = _in_parts(positions, size, self.source.channels * (1 + self.dtype.itemsize))
+        parts = _in_parts(positions, size, self.channels * (1 + self.dtype.itemsize))
         shares = [1 - valid_mask(self.read(part, size), self.has_validity).mean((-2, -1)) for part in parts]
         return np.concatenate(shares) if shares else np.zeros(0)
 
@@ -127,7 +129,9 @@ class TiffReader:
         step = overview_step(around)
         if self._prepared is not None:
             return np.asarray(self._prepared.overview), step, around[:2]
-        return self.source.read_decimated(around, step)[list(self.source.shown)], step, around[:2]
+        pixels = self.source.read_decimated(around, step)
+        validity = pixels[len(self.bands) :]  # none, or one channel
+        return np.concatenate([pixels[: self.source.shown_bands], validity]), step, around[:2]
 
     def fingerprint(self) -> dict:
         """Return what identifies the file: path, bytes, modification time, CRS, the part in use."""
@@ -152,7 +156,7 @@ class TiffReader:
             raise ValueError(f"{self.path}: the tile of {size} px at {first} is not inside {self.window}.")
 
     def _count(self, pixels: np.ndarray, side: int = BLOCK) -> np.ndarray:
-        return count_valid(pixels, self.has_validity, side)
+        return count_valid(pixels, self.source.has_validity, side)
 
     def _log_without_data(self) -> None:
         """Log how many pixels are without data, and who says so."""

@@ -12,8 +12,8 @@ NodataRule = tuple[Sequence[float | None], bool]  # a value of each band, None: 
 class Normalise(nn.Module):
     """(x - offset) * scale in each band, float32; a pixel without data becomes 0 in all bands.
 
-    0 is the middle of the range. A pixel is without data where the validity says so, or any band is not finite. Where no
-    validity is given, rules on values decide.
+    0 is the middle of the range. A pixel is without data where the validity says so, or any band is not finite. Where
+    no validity is given, rules on values decide.
 
     Args:
         offset: (C,) floats; for uint8 colours 127.5

@@ -27,7 +27,7 @@ class LabelSource:
 
     dtype = np.dtype(np.uint8)
     padding = NO_LABEL
-    channels, shown, has_validity = 1, (0,), False
+    channels, shown_bands, has_validity = 1, 1, False
 
     def __init__(
         self, path: str | Path, grid: Grid, decode: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None

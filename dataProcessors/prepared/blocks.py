@@ -59,13 +59,13 @@ def count_valid(pixels: np.ndarray, has_validity: bool, side: int = BLOCK) -> np
 def valid_mask(pixels: np.ndarray, has_validity: bool) -> np.ndarray:
     """Return where pixels hold data: (..., channels, h, w) -> (..., h, w) bool.
 
-    With `has_validity` the last channel says so (not 0). Else pixels of floats hold data where no band is NaN, and
+    With `has_validity` the last channel says so (not 0). Else floats hold data where all bands are finite, and
     integers everywhere.
     """
     if has_validity:
         return pixels[..., -1, :, :] != 0
     if pixels.dtype.kind == "f":
-        return ~np.isnan(pixels).any(-3)
+        return np.isfinite(pixels).all(-3)
     return np.ones(pixels.shape[:-3] + pixels.shape[-2:], bool)
 
 

@@ -40,28 +40,33 @@ DAMAGE_ERRORS = (
 class PreparedMap:
     """Blocks and summary of a prepared map, read from its folder.
 
-    The pixels stay in the file, mapped into memory: private memory does not grow with the map. `without_data` holds who
-    said that pixels are without data, and of how many.
+    The pixels stay in the file, mapped into memory: private memory does not grow with the map.
 
     Args:
         folder: of the prepared map
-        window, dtype, channels, shown: what the folder must hold, and how many channels its overview must have
+        window, dtype, bands, shown_bands: what the folder must hold: bands of the pixels, and of the overview
+    Attributes:
+        channels: of the pixels: the bands and, if `has_validity`, a last one that says where there is data
+        without_data: who said that pixels are without data -> of how many
+
     Raises:
         DAMAGE_ERRORS: a file is missing, truncated or not as expected
         OSError: the operating system cannot open a file
     """
 
-    def __init__(self, folder: Path, window: Window, dtype: np.dtype, channels: int, shown: int):
+    def __init__(self, folder: Path, window: Window, dtype: np.dtype, bands: int, shown_bands: int):
         about = json.loads((folder / "about.json").read_text(encoding="utf8"))
         self.window, self.without_data = window, dict(about["without_data"])
+        self.has_validity = bool(about["has_validity"])
+        self.channels = bands + self.has_validity
         self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)  # (rows, columns, y, x, C)
         self.summary = Summary(window, np.load(folder / "counts.npy", allow_pickle=False))
         self.overview = np.load(folder / "overview.npy", mmap_mode="r", allow_pickle=False)
         found: tuple[object, ...] = about["window"], self.blocks.shape, self.blocks.dtype, self.summary.counts.shape[1:]
         found += self.overview.shape, self.overview.dtype
         rows_columns, step = block_shape(window), overview_step(window)
-        expected: tuple[object, ...] = list(window), (*rows_columns, BLOCK, BLOCK, channels), dtype, rows_columns
-        expected += (shown, -(-window.height // step), -(-window.width // step)), dtype
+        expected: tuple[object, ...] = list(window), (*rows_columns, BLOCK, BLOCK, self.channels), dtype, rows_columns
+        expected += (shown_bands + self.has_validity, -(-window.height // step), -(-window.width // step)), dtype
         if found != expected:
             raise ValueError(f"holds {found} instead of {expected}")
         # prefetch only while batches still come from the disk; for blocks in memory it would only cost time
@@ -136,7 +141,7 @@ def open_prepared(
         StorageError: the disk refuses a write
     """
     folder = cache / key
-    content = window, source.dtype, source.channels, len(source.shown)
+    content = window, source.dtype, len(source.bands), source.shown_bands
     if folder.exists():
         try:
             return _open_folder(folder, *content)

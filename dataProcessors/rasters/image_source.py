@@ -54,7 +54,7 @@ class ImageSource:
         self._masks = MaskBands.of(file, self._bands)
         self.has_validity = self.dtype.kind != "f" and self._marks_pixels()
         self.channels = len(self.bands) + self.has_validity
-        self.shown = (*range(min(len(self.bands), SHOWN_BANDS)), *([len(self.bands)] if self.has_validity else []))
+        self.shown_bands = min(len(self.bands), SHOWN_BANDS)
         self.padding = np.nan if self.dtype.kind == "f" else 0
         self.chunk = _chunk_shape(file, self.channels * self.dtype.itemsize)
         self.without_data: Counter[str] = Counter()
@@ -66,7 +66,10 @@ class ImageSource:
 
     def _marks_pixels(self) -> bool:
         palette = self._bands.palette
-        return bool(self._masks or self.nodata or (palette is not None and (palette[:, 3] == 0).any()))
+        has_gaps = palette is not None and (
+            len(palette) <= np.iinfo(self._bands.types[0]).max or bool((palette[:, 3] == 0).any())
+        )
+        return bool(self._masks or self.nodata) or has_gaps
 
     def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
         """Read the pixels (channels, height, width) of a window that lies inside the image.
@@ -81,51 +84,49 @@ class ImageSource:
 
     def _read(self, window: Window, shape: tuple[int, int]) -> np.ndarray:
         file, where = self._handles.get(), RasterWindow(*window)
+        pixels = np.empty((self.channels, *shape), self.dtype)
         with convert_read_errors(self.path, window):
-            stored: Sequence[np.ndarray] = read_bands(file, self._bands.numbers, where, shape)  # C arrays (h, w)
-            marks = self._masks.mark(file, where, shape)
-        marks |= {rule.source: rule.mark(stored) for rule in self.nodata}
-        if self._bands.palette is not None:
-            stored, transparent = _palette_colours(stored[0], self._bands.palette)
-            marks["transparent colours"] = transparent
-        return self._joined(stored, marks)
+            marks = self._read_bands(file, where, pixels[: len(self.bands)])
+            marks |= self._masks.mark(file, where, shape)
+        if self.dtype.kind == "f":
+            marks["not finite"] = np.logical_not(np.isfinite(pixels).all(0))
+        if marks:
+            self._mark(pixels, marks)
+        return pixels
 
-    def _joined(self, stored: Sequence[np.ndarray], marks: dict[str, np.ndarray]) -> np.ndarray:
-        """Return bands and validity as one array (channels, h, w)."""
-        pixels = np.empty((self.channels, *stored[0].shape), self.dtype)
+    def _read_bands(self, file: DatasetReader, window: RasterWindow, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Fill pixels (C, h, w) with the bands. Return which values mark pixels without data -> where (h, w)."""
+        numbers, palette = self._bands.numbers, self._bands.palette
+        if palette is None and set(self._bands.types) == {self.dtype.name}:  # the usual case, without any copy
+            file.read(list(numbers), window=window, out=pixels)
+            return {rule.source: rule.mark(pixels) for rule in self.nodata}
+        stored = [file.read(number, window=window, out_shape=pixels.shape[1:]) for number in numbers]
+        marks = {rule.source: rule.mark(stored) for rule in self.nodata}
+        if palette is not None:
+            marks["transparent colours"] = fill_with_colours(pixels, stored[0], palette)
+            return marks
         with np.errstate(over="ignore", invalid="ignore"):  # doubles beyond float32 become infinite
             for channel, band in zip(pixels, stored):
                 channel[:] = band
-        if self.dtype.kind == "f":
-            marks["not finite"] = np.logical_not(np.isfinite(pixels).all(0))
-        if not marks:
-            return pixels
+        return marks
+
+    def _mark(self, pixels: np.ndarray, marks: dict[str, np.ndarray]) -> None:
+        """Set validity and padding in pixels (channels, h, w), and add up what marks them."""
         empty = np.logical_or.reduce(list(marks.values()))
         if self.has_validity:
             pixels[-1] = ~empty
         if empty.any():
-            pixels[: len(stored), empty] = self.padding
-            counts = {source: int(mark.sum()) for source, mark in marks.items()}
+            pixels[: len(self.bands), empty] = self.padding
             with self._counting:
-                self.without_data.update(counts)
-        return pixels
+                self.without_data.update({source: int(mark.sum()) for source, mark in marks.items()})
 
 
-def read_bands(
-    file: DatasetReader, numbers: Sequence[int], window: RasterWindow, shape: tuple[int, int]
-) -> Sequence[np.ndarray]:
-    """Read a window of some bands, each (h, w) in its own type: rasterio reads only bands of one type at once."""
-    types = [file.dtypes[number - 1] for number in numbers]
-    if len(set(types)) == 1:
-        return file.read(list(numbers), window=window, out_shape=(len(numbers), *shape))
-    return [file.read(number, window=window, out_shape=shape) for number in numbers]
-
-
-def _palette_colours(codes: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return colours (3, h, w) of codes (h, w), and which are transparent (h, w); a code without a colour is."""
+def fill_with_colours(pixels: np.ndarray, codes: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Fill pixels (3, h, w) with the colours of codes (h, w). Return which have none, or a transparent one (h, w)."""
     known = codes < len(palette)
     colours = palette[np.where(known, codes, 0)]
-    return colours[..., :3].transpose(2, 0, 1), ~known | (colours[..., 3] == 0)
+    pixels[:] = colours[..., :3].transpose(2, 0, 1)
+    return ~known | (colours[..., 3] == 0)
 
 
 def _chunk_shape(file: DatasetReader, pixel_bytes: int) -> tuple[int, int]:

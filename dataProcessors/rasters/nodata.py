@@ -18,6 +18,8 @@ from rasterio.windows import Window as RasterWindow
 from dataProcessors.rasters.bands import Bands
 from dataProcessors.rasters.opening import MapError
 
+EPSILON = np.finfo(np.float32).eps
+
 
 @dataclass(frozen=True)
 class NodataValues:
@@ -37,7 +39,7 @@ class NodataValues:
         """Return plain values, for a checkpoint."""
         return {"values": list(self.values), "in_all_bands": self.in_all_bands, "source": self.source}
 
-    def mark(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+    def mark(self, pixels: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Return where these values mark pixels without data: C bands (h, w), in the file's own types -> (h, w)."""
         found = [equals_nodata(band, value) for band, value in zip(pixels, self.values) if value is not None]
         return np.logical_and.reduce(found) if self.in_all_bands else np.logical_or.reduce(found)
@@ -46,14 +48,14 @@ class NodataValues:
 def equals_nodata(pixels: np.ndarray, value: float) -> np.ndarray:
     """Return which pixels GDAL's mask of a band takes for its nodata value: equal, or for floats nearly so.
 
-    Floats may differ by two units in the last place: abs(a - b) < 2 epsilon abs(a + b), in the type of the pixels (see
-    GDALNoDataMaskBand). Near the largest number of a type the sum overflows, so that -3.4e38 also stands for -FLT_MAX.
+    Floats and doubles may differ a little: abs(a - b) < 2 epsilon abs(a + b), with the epsilon of floats (see
+    ARE_REAL_EQUAL in GDAL). Near the largest float the sum overflows, so that -3.4e38 also stands for -3.4028235e38.
     """
     if pixels.dtype.kind != "f":
         return pixels == int(value)
     with np.errstate(over="ignore", invalid="ignore"):
         own = pixels.dtype.type(value)
-        return (pixels == own) | (np.abs(pixels - own) < 2 * np.finfo(pixels.dtype).eps * np.abs(pixels + own))
+        return (pixels == own) | (np.abs(pixels - own) < 2 * EPSILON * np.abs(pixels + own))
 
 
 def can_hold(dtype: np.dtype, value: float) -> bool:

@@ -241,6 +241,17 @@ def test_a_declared_nodata_that_pixels_cannot_have_is_none(tmp_path, nodata):
     assert not ImageSource(path).has_validity
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
+def test_a_whole_map_is_prepared_without_validity(tmp_path, dtype):
+    """It declares a nodata value that no pixel holds; direct reading cannot know."""
+    pixels = noise((3, 300, 400), dtype)
+    pixels[pixels == 7] = 8
+    prepared, direct = assert_reads(write_map(tmp_path / "a.tif", pixels, nodata=7), tmp_path)
+    assert (prepared.has_validity, direct.has_validity) == (False, True)
+    assert_nodata((prepared, direct), np.zeros((300, 400), bool))
+    assert np.array_equal(prepared.overview()[0], pixels)
+
+
 def test_summary_of_a_map_full_of_data(tmp_path):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 200)))
     for reader in both_ways(path, tmp_path):
