@@ -34,7 +34,8 @@ class LabelSource:
     """
 
     dtype = np.dtype(np.uint8)
-    fill = NO_LABEL
+    padding = NO_LABEL
+    channels, shown_bands, has_validity = 1, 1, False
 
     def __init__(
         self, path: str | Path, grid: Grid, name: str = "labels", band: int | None = None,
@@ -44,6 +45,8 @@ class LabelSource:
         self.grid = grid
         self.decode = decode
         self.bands = (1,)
+        self.description: dict[str, list] = {}
+        self.without_data: dict[str, int] = {}
         self.native = Handles(self.path).get()
         self.synthetic = is_synthetic(self.native)
         self.labels: LabelBands = label_bands(self.path, name, self.native, band)
