@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from config import Config, Maps
@@ -149,4 +150,9 @@ def _format_value(value: Any) -> str:
     """Return a value for people: texts without quotes, whole numbers without a point, everything else as JSON."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON does not know as one that it knows: a part of the config as in the config's file."""
+    return value.model_dump() if isinstance(value, BaseModel) else str(value)
