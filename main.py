@@ -36,8 +36,7 @@ def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
     (folder,) = arguments.targets
     with open_run(folder, arguments.overrides) as run:
         if run.is_complete:
-            command = f"python main.py resume {run.folder} epochs={2 * run.config.epochs}"
-            print(f"{run.folder} is complete: {run.config.epochs} epochs are trained. To train longer: {command}")
+            print(run.describe_end())
         else:
             make_run(run.config, interruption, run)
 
@@ -73,7 +72,8 @@ def make_run(config: configuration.Config, interruption: Interruption, resumed: 
     from assembly import run_training
 
     folder, page = run_training(config, interruption, resumed)
-    print(f"\nThe results are in {folder}. Open {page}, or run: tensorboard --logdir {folder}")
+    show = configuration.command("tensorboard", "--logdir", folder)
+    print(f"\nThe results are in {folder}. Open {page}, or run: {show}")
 
 
 class Verb(NamedTuple):

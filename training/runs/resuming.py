@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 import config as configuration
-from config import Config, UserError
+from config import Config, UserError, main_command
 from storage import Lock, StorageError
 from training.runs.checkpoint import LAST, check_config, load
 from training.runs.faults import OutOfMemory, is_out_of_memory
@@ -50,6 +50,16 @@ class Run:
         last_step = self.config.epochs * self.config.iterations
         return self.checkpoint is not None and self.step >= last_step and self.checkpoint["evaluating"] is None
 
+    def describe_end(self) -> str:
+        """Describe a complete run in one line: the epochs that are done and asked for, and how to train longer."""
+        done, asked = self.step // self.config.iterations, self.config.epochs
+        epochs = f"{done} epoch is" if done == 1 else f"{done} epochs are"
+        longer = main_command("resume", self.folder, f"epochs={2 * done}")
+        return (
+            f"{self.folder} is complete: {epochs} done, {asked} {'was' if asked == 1 else 'were'} asked for. "
+            f"To train longer: {longer}"
+        )
+
     def __enter__(self) -> "Run":
         return self
 
@@ -60,7 +70,7 @@ class Run:
         if error is None:
             return
         if isinstance(error, (Interrupted, StorageError, OutOfMemory)) or is_out_of_memory(error):
-            note = f"To resume: python main.py resume {self.folder}"
+            note = f"To resume: {main_command('resume', self.folder)}"
             if note not in getattr(error, "__notes__", []):  # the context of a resumed run is left twice
                 error.add_note(note)
 
