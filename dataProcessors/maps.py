@@ -129,7 +129,8 @@ class OpenMaps:
             "spacing": config.validation_spacing, "max_nodata": config.max_nodata, "seed": config.seed,
             "window": list(self.image.window),
         }  # fmt: skip
-        pool = load_or_create_pool(pool_path(CACHE, role, **identity) if config.cache else None, make)
+        path = pool_path(CACHE, role, **identity) if config.cache else None
+        pool = load_or_create_pool(path, make, [self.image.key, self.labels.key])
         log.info("%s pool: %d tiles of %d classes", role, len(pool), len(set(pool.labels.tolist())))
         return pool
 

@@ -3,13 +3,15 @@
 import hashlib
 import json
 import logging
-import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from dataProcessors.content import content_hash
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import proportions
 from dataProcessors.legends.matching import choose_decoder
@@ -26,6 +28,7 @@ from dataProcessors.prepared.blocks import (
 )
 from dataProcessors.prepared.preparation import FORMAT
 from dataProcessors.prepared.prepared_map import open_prepared
+from dataProcessors.rasters.file_identity import file_identity, file_status
 from dataProcessors.rasters.grid import Bounds, Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import add_path_to_errors
@@ -117,17 +120,25 @@ class TiffReader:
         return np.asarray(pixels), step, around[:2]
 
     def fingerprint(self) -> dict:
-        """Return what identifies the file: path, bytes, modification time, CRS, the part in use."""
-        about = _file_status(self.path)
+        """Return what identifies the map: its file, its grid, the part in use, and a hash of its content."""
+        status = file_status(self.path)
         return {
             "path": self.path,
-            "bytes": about.st_size if about else None,
-            "modified": about.st_mtime if about else None,
-            "crs": str(self.source.grid.crs),
+            "bytes": status[1] if status else None,
+            "modified": status[2] / 1e9 if status else None,
+            "crs": str(self.crs),
+            "size": [self.width, self.height],
+            "transform": list(self.transform)[:6],
+            "type": str(self.dtype),
             "window": list(self.window),
+            "content": self._content,
             "synthetic": self.source.synthetic,
             "prepared_as": self.key,
         }
+
+    @cached_property
+    def _content(self) -> str:
+        return content_hash(self.read, self.window, self._prepared)
 
     def _check_inside(self, positions: np.ndarray, size: int) -> None:
         low, high = np.array(self.window[:2]), np.array(self.window[:2]) + self.window[2:]
@@ -202,20 +213,13 @@ def _on_blocks(window: Window) -> Window:
 
 def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
     """Return the name of a prepared map: it changes with the file, the part in use, and how its values are read."""
-    about = _file_status(source.path)
     identity = {
-        "path": source.path if about is None else str(Path(source.path).resolve()),
-        "bytes": about.st_size if about else None,
-        "modified": about.st_mtime_ns if about else None,
+        "file": file_identity(source.path),
         "window": list(window),
         "format": FORMAT,
         **source.read_settings,  # may include files beside this one
         **parts,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
-    return f"{Path(source.path).stem}-{digest[:16]}"
-
-
-def _file_status(path: str) -> os.stat_result | None:
-    """Return size and times of a file; None for a remote file."""
-    return os.stat(path) if os.path.exists(path) else None
+    name = re.sub(r"[^\w.-]", "_", Path(source.path).stem)
+    return f"{name}-{digest[:16]}"

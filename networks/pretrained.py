@@ -1,8 +1,8 @@
 """Pretrained weights: timm's, or those of a file, in the forms in which such files are published.
 
 The names of the tensors in a file differ from those in the network: they are nested in a dict of a training program
-(NESTED_KEYS), have the names of outer modules as prefix (OUTER_MODULES), or follow another implementation (LAYOUTS). All
-combinations are tried, and the one that loads most of the network is used. No code in a file is ever run.
+(NESTED_KEYS), have the names of outer modules as prefix (OUTER_MODULES), or follow another implementation (LAYOUTS).
+All combinations are tried, and the one that loads most of the network is used. No code in a file is ever run.
 """
 
 import itertools
@@ -35,8 +35,8 @@ NESTED_KEYS = (
     ("state_dict_ema",), ("model_ema",), ("network",),  # timm, data2vec, this program
     ("model", "state_dict"),
 )  # fmt: skip
-# modules that may stand around a network, in any order: each prefixes the names of its tensors. Of two prefixes that load
-# as much the one that comes first here is used
+# modules that may stand around a network, in any order: each prefixes the names of its tensors; of two prefixes that
+# load as much the one that comes first here is used
 OUTER_MODULES = (
     "module", "_orig_mod",  # of torch's DataParallel and compile
     "model", "network", "encoder", "backbone", "trunk", "visual",

@@ -7,19 +7,29 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, pad
+from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
+ABOUT, BLOCKS = "about.json", "blocks.npy"  # files of a prepared map: its description, its pixels
 FORMAT = 3  # version of the prepared files; increase it when their content changes
 CAN_START_WRITEBACK = hasattr(os, "posix_fadvise")
+
+
+def source_files(source: ImageSource | LabelSource) -> dict[str, object]:
+    """Return where the pixels of a prepared map come from: path, and (path, bytes, time) of each file here."""
+    status = file_status(source.path)
+    parts: Any = source.read_settings["parts"]
+    return {"source": source.path, "files": [list(each) for each in [status, *parts] if each is not None]}
 
 
 class Preparation:
@@ -42,7 +52,7 @@ class Preparation:
         bands, dtype = len(source.bands), source.dtype
         shape = (rows, columns, BLOCK, BLOCK, bands)
         _check_space(source.path, folder.parent, int(np.prod(shape)) * dtype.itemsize)
-        self._blocks = _BlockFile(folder / "blocks.npy", dtype, shape)
+        self._blocks = _BlockFile(folder / BLOCKS, dtype, shape)
         self._counts: dict[tuple[int, int], np.ndarray] = {}  # (row, column) of a chunk's first block -> its counts
         self._step = overview_step(window)
         self._overview = np.zeros((bands, rows * BLOCK // self._step, columns * BLOCK // self._step), dtype)
@@ -83,8 +93,8 @@ class Preparation:
         inside = block_pixels(self.window).astype(np.uint16)  # of each block; the rest is padding
         counts = np.minimum(_joined(self._counts, *block_shape(self.window)), inside)
         np.save(self.folder / "counts.npy", counts)
-        about = {"source": self.source.path, "window": list(self.window), "block": BLOCK, "format": FORMAT}
-        (self.folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf8")
+        about = {"window": list(self.window), "block": BLOCK, "format": FORMAT, **source_files(self.source)}
+        (self.folder / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf8")
 
 
 class _BlockFile:

@@ -8,12 +8,16 @@ from types import TracebackType
 import config as configuration
 from config import Config, UserError, main_command
 from storage import Lock, StorageError
-from training.runs.checkpoint import LAST, check_config, load
+from training.runs.checkpoint import LAST, check_config, check_maps, load
 from training.runs.faults import OutOfMemory, is_out_of_memory
 from training.runs.folder import RESULTS, create_folder, lock_folder, log_resume
 from training.runs.interruption import Interrupted
 
 log = logging.getLogger(__name__)
+FIXED_PLACES = {  # "maps" of the config -> where its files are
+    "demo": "the demo map is in data/demo, and is made there again if it is missing",
+    "germany": "its files have fixed places in data/, which doc/maps.md names; put them there, or links to them",
+}
 
 
 @dataclass
@@ -60,6 +64,19 @@ class Run:
             f"To train longer: {longer}"
         )
 
+    def begin(self, maps: dict[str, dict]) -> None:
+        """Check the maps of a resumed run, then note in its folder that it goes on.
+
+        Args:
+            maps: name -> fingerprint of each map
+        Raises:
+            UserError: a map is not the one that the run was started with
+        """
+        if self.checkpoint:
+            check_maps(self.folder, maps, self.checkpoint)
+            log.info("%s: resumed after step %d", self.folder, self.step)
+        log_resume(self.folder, self.config, max(self.step, 0), maps)
+
     def __enter__(self) -> "Run":
         return self
 
@@ -105,13 +122,21 @@ def open_run(folder: Path, overrides: list[str]) -> Run:
 
 def _open(folder: Path, overrides: list[str], lock: Lock) -> Run:
     config = configuration.load(folder / "config.json", overrides)
+    _check_places(folder, overrides)
     if not (folder / LAST).exists():
         log.info("%s: there is no checkpoint yet; the run starts again from step 0", folder)
         return Run(folder, config, None, False, lock)
     checkpoint = load(folder / LAST)
     check_config(folder, config, checkpoint)
-    run = Run(folder, config, checkpoint, False, lock)
-    if not run.is_complete:
-        log_resume(folder, config, run.step)
-        log.info("%s: resumed after step %d", folder, run.step)
-    return run
+    return Run(folder, config, checkpoint, False, lock)
+
+
+def _check_places(folder: Path, overrides: list[str]) -> None:
+    """Raise a UserError if an override gives a path to a map whose place is fixed."""
+    maps = configuration.load(folder / "config.json").maps
+    changed = [item.partition("=")[0] for item in overrides if item.startswith("maps.")]
+    if isinstance(maps, str) and changed:
+        raise UserError(
+            f"{folder}: '{changed[0]}' cannot be set, because 'maps' is \"{maps}\": {FIXED_PLACES[maps]}. "
+            "Only the paths of maps that the config names one by one can be changed."
+        )
