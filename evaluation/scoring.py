@@ -254,7 +254,8 @@ def confusion_matrices(
 ) -> dict[str, np.ndarray]:
     """Return classifier -> confusion matrix (K, K) int64, rows are the truth, summed over the draws."""
     tables = {model: np.zeros((classes, classes), np.int64) for model in models}
+    known = np.arange(classes + 1)  # one class more than K, because scikit-learn warns if there is only one
     for tiles, by_model in zip(drawn, predicted):
         for model, labels in by_model.items():
-            tables[model] += confusion_matrix(tiles.truth, labels, labels=np.arange(classes))
+            tables[model] += confusion_matrix(tiles.truth, labels, labels=known)[:-1, :-1]
     return tables

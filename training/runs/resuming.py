@@ -121,8 +121,8 @@ def open_run(folder: Path, overrides: list[str]) -> Run:
 
 
 def _open(folder: Path, overrides: list[str], lock: Lock) -> Run:
-    config = configuration.load(folder / "config.json", overrides)
     _check_places(folder, overrides)
+    config = configuration.load(folder / "config.json", overrides)
     if not (folder / LAST).exists():
         log.info("%s: there is no checkpoint yet; the run starts again from step 0", folder)
         return Run(folder, config, None, False, lock)

@@ -549,7 +549,7 @@ def test_a_run_goes_on_after_its_maps_were_moved(reference, broken, moved):
 def test_a_map_that_was_stored_anew_is_known_by_its_pixels(broken, moved):
     with rasterio.open("image.tif") as file:
         pixels, profile = file.read(), file.profile
-    with rasterio.open(moved["image"], "w", **profile | {"compress": "deflate", "tiled": True}) as file:
+    with rasterio.open(moved["image"], "w", **profile | {"compress": "deflate"}) as file:
         file.write(pixels)
     assert main.main(["resume", str(broken), *with_places(moved)]) == 0
 
@@ -603,7 +603,7 @@ def test_all_of_a_map_but_its_path_must_be_as_before(broken, capsys):
 def test_maps_at_fixed_places_have_no_paths_to_change(broken, capsys, maps):
     config = json.loads((broken / "config.json").read_text()) | {"maps": maps, "validation_map": "osm"}
     (broken / "config.json").write_text(json.dumps(config))
-    message = refused(capsys, str(broken), f"maps={maps}", "maps.image=other.tif")
+    message = refused(capsys, str(broken), "maps.image=other.tif")
     assert f"'maps.image' cannot be set, because 'maps' is \"{maps}\"" in message and "data/" in message
 
 
