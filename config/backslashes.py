@@ -8,6 +8,7 @@ PATH_KEYS = ("maps", "pretrained")  # keys of a config whose texts are paths, or
 STRING_OR_COMMENT = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", re.DOTALL)
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 ESCAPES_OF_JSON = "\"'\\/bfnrt\n\r"  # the last two: a string that goes on in the next line
+AS_TYPED = str.maketrans({"\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 ADVICE = "Double the backslashes of a path, or write slashes"
 
 
@@ -32,8 +33,8 @@ def check_backslashes(text: str) -> None:
 def lost_backslashes(content: dict) -> list[str]:
     """Return a message for each path of a config that holds a control character, as "C:\\temp" does."""
     return [
-        f"'{key}' has a control character where a backslash was probably meant: {repr(path)[1:-1]}. "
-        f'{ADVICE}: "{repr(path)[1:-1].replace(chr(92), "/")}"'
+        f"'{key}' has a control character where a backslash was probably meant: {path.translate(AS_TYPED)}. "
+        f'{ADVICE}: "{path.translate(AS_TYPED).replace(chr(92), "/")}"'
         for name in PATH_KEYS
         for key, path in _texts(name, content.get(name))
         if re.search(r"[\x00-\x1f]", path)

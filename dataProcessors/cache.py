@@ -125,6 +125,9 @@ def _source(folder: Path) -> tuple[str, bool]:
 
 
 def _part(folder: Path) -> tuple[str, bool]:
-    if is_in_use(folder):
+    """Return what a folder of a preparation is, and whether it is known that none goes on in it."""
+    lock = Lock.acquire(folder)
+    if lock is None:
         return "being prepared", False
-    return "a preparation that was broken off", True
+    lock.release()
+    return ("a preparation that was broken off", True) if lock.exclusive else ("a preparation", False)
