@@ -165,7 +165,7 @@ class TiffReader:
         missing = 1 - float(self.summary.counts.sum(dtype=np.int64)) / pixels
         about = "" if self.summary.exact else "about "
         shares = self._without_data_shares(pixels)
-        reasons = ", ".join(f"{source} {share:.1%}" for source, share in shares.items()) or "nothing marks any"
+        reasons = ", ".join(f"{source} {share:.1%}" for source, share in shares.items() if share) or "nothing marks any"
         log.info("%s: %s%.1f%% of the part in use is without data (%s)", self.path, about, 100 * missing, reasons)
 
     def _without_data_shares(self, pixels: int) -> dict[str, float]:
