@@ -49,10 +49,8 @@ def bands_table(run: Run) -> list[Html]:
     if not all(isinstance(column, list) for column in columns):
         return []
     rows = [[text(_format_value(value)) for value in row] for row in zip(*columns)]
-    rules = info.get("nodata")
-    nodata = [
-        text(_format_nodata(rule)) for rule in (rules if isinstance(rules, list) else []) if isinstance(rule, dict)
-    ]
+    rules = info["nodata"] if isinstance(info.get("nodata"), list) else []
+    nodata = [text(_format_nodata(rule)) for rule in rules if isinstance(rule, dict)]
     parts = [table(f"Bands of the image, {info.get('type', 'unknown')}", BANDS_HEAD, rows[:MAX_BANDS], "facts")]
     if len(rows) > MAX_BANDS:
         parts.append(paragraph(text(f"And {len(rows) - MAX_BANDS} more bands.")))
