@@ -9,14 +9,13 @@ from dataProcessors.prepared.prepared_map import PreparedMap
 from dataProcessors.rasters.grid import Window
 
 SAMPLES, SIDE = 8, 64  # squares of SIDE pixels are sampled in SAMPLES rows and columns
-OVERVIEW_STEP = 4  # pixels of a prepared map's overview
 
 
 def content_hash(read: Callable[[np.ndarray, int], np.ndarray], window: Window, prepared: PreparedMap | None) -> str:
     """Return a hash of a map's pixels in a window, at a cost that does not grow with the map.
 
-    It takes squares at fixed places; of a prepared map also the counts of all blocks and a part of the overview, so
-    that a change anywhere in a block's labels or validity, or of a larger part of an image, is found.
+    It takes squares at fixed places; of a prepared map also the counts of all blocks and the overview, so that a change
+    of the labels or the validity anywhere, or of a larger part of an image, is found.
 
     Args:
         read: positions (N, 2) and side -> tiles (N, C, side, side)
@@ -34,5 +33,5 @@ def content_hash(read: Callable[[np.ndarray, int], np.ndarray], window: Window, 
         digest.update(read(positions, side).tobytes())
     if prepared is not None:
         digest.update(prepared.summary.counts.tobytes())
-        digest.update(prepared.overview[:, ::OVERVIEW_STEP, ::OVERVIEW_STEP].tobytes())
+        digest.update(prepared.overview.tobytes())
     return digest.hexdigest()[:32]

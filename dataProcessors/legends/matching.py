@@ -156,7 +156,7 @@ def _possible_legends(hint: str | None) -> list[Legend]:
     if hint in legends:
         return [legends[hint]]
     try:
-        return [legend_from_json(hint, json.loads(Path(hint).read_text(encoding="utf8"))["classes"])]
+        return [legend_from_json(hint, json.loads(Path(hint).read_text(encoding="utf8")))]
     except (OSError, ValueError, KeyError, TypeError) as error:  # a missing code is a KeyError
         raise MapError(
             f'\'{hint}\' is not a legend. Use osm, clc, or a JSON file {{"classes": [{{"name": ..., '

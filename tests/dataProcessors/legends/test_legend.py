@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataProcessors.legends.legend import NO_LABEL, dominant, legend_from_json, proportions
+from dataProcessors.legends.legend import NO_LABEL, dominant, find_builtin, legend_from_json, proportions
 
 GREEN = {"name": "green", "color": [0, 255, 0]}
 
@@ -36,16 +36,38 @@ def test_proportions_of_no_tiles():
 
 
 def test_a_legend_from_json():
-    legend = legend_from_json("own", [GREEN | {"code": 3}, {"name": "red", "color": [255, 0, 0], "code": 1}])
+    classes = [GREEN | {"code": 3}, {"name": "red", "color": [255, 0, 0], "code": 1}]
+    legend = legend_from_json("own", {"classes": classes})
     assert (legend.names, legend.codes, legend.colors[0]) == (("green", "red"), (3, 1), (0, 255, 0))
+    assert legend.numberings == ((3, 1),)
+    texts = {"title": "Own", "source": "me", "url": "https://example.org", "licence": "none", "aliases": ["mine"]}
+    more = {"no_data": [0, 9], "no_data_colors": [[255, 255, 255]], "code_sets": [[30, 10], [5, 6]]}
+    full = legend_from_json("own", {"classes": classes} | texts | more)
+    assert full.numberings == ((3, 1), (30, 10), (5, 6))
+    assert (full.no_data, full.no_data_colors, full.title, full.aliases) == ((0, 9), ((255,) * 3,), "Own", ("mine",))
 
 
-@pytest.mark.parametrize(
-    "classes",
-    [[], [GREEN] * 255, [GREEN | {"color": [0, 0]}], [GREEN | {"color": [0, 0, 256]}], [GREEN | {"color": [0.5, 0, 0]}],
-     [GREEN | {"code": "x"}], [GREEN | {"code": 1}, GREEN | {"code": 1}], [GREEN | {"code": 1}, GREEN],
-     [{"name": "green"}], [3], None],
-)  # fmt: skip
-def test_what_is_no_legend(classes):
+TWO = [GREEN | {"code": 1}, {"name": "red", "color": [255, 0, 0], "code": 2}]
+
+
+NO_CLASSES = [
+    [], [GREEN] * 255, [GREEN | {"color": [0, 0]}], [GREEN | {"color": [0, 0, 256]}], [GREEN | {"color": [0.5, 0, 0]}],
+    [GREEN | {"code": "x"}], [GREEN | {"code": 1}, GREEN | {"code": 1}], [GREEN | {"code": 1}, GREEN],
+    [{"name": "green"}], [3], None,
+]  # fmt: skip
+NO_MORE = [
+    {"no_data": [2]}, {"no_data": ["x"]}, {"no_data_colors": [[1, 2]]}, {"code_sets": [[1]]}, {"code_sets": [[1, 1]]},
+    {"nodata": [0]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", [{}, *({"classes": c} for c in NO_CLASSES), *({"classes": TWO} | m for m in NO_MORE)])
+def test_what_is_no_legend(entry):
     with pytest.raises((ValueError, KeyError, TypeError)):
-        legend_from_json("own", classes)
+        legend_from_json("own", entry)
+
+
+def test_legends_are_found_by_name_and_alias_in_either_case(legends):
+    assert find_builtin("OSM") == find_builtin("OsmLandUse") == legends["osm"]
+    assert find_builtin("Corine") == legends["clc"]
+    assert find_builtin("lc") is None
