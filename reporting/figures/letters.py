@@ -33,7 +33,7 @@ def legible(names: Sequence[str], instead: Sequence[str]) -> list[str]:
 def _missing_letters(wanted: frozenset[str]) -> frozenset[str]:
     """Return the letters that no font has; use the fonts that have the others from now on, and log what is missing."""
     missing = wanted - _letters_of(findfont(FontProperties()))
-    fonts = []
+    fonts: list[str] = []
     for font in fontManager.ttflist if missing else ():
         found = set() if font.name.startswith(PLACEHOLDER_FONTS) else missing & _letters_of(font.fname)
         if found:
