@@ -5,9 +5,9 @@ import logging
 import pytest
 import shapefile
 
-from dataProcessors.legends.attribute_table import vat_colours, vat_names
-from dataProcessors.legends.colour_table import clr_colours, clr_names
+from dataProcessors.legends.clr_table import clr_colours, clr_names
 from dataProcessors.legends.side_files import find_side_file
+from dataProcessors.legends.vat_table import vat_colours, vat_names
 from dataProcessors.rasters.opening import MapError
 
 CLASSES = [(1, "forêt"), (12, "prés"), (255, "outside")]
