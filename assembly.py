@@ -63,7 +63,7 @@ def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool
     """Return the network with its initial weights (see `networks.build`); its input is the map's raw pixel values."""
     return build(
         config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
-        Normalise(*scaling, maps.image.fill), config.seed, weights, config.freeze,
+        Normalise(*scaling), config.seed, weights, config.freeze,
     )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def make_checkpoints(config: Config, maps: OpenMaps, run: Run) -> Checkpoints:
 
 def make_reporter(config: Config, maps: OpenMaps, run: Run) -> Reporter:
     """Return the reporter of the run: console, metrics.csv, TensorBoard, figures. It continues an earlier report."""
-    display = Display.from_tiles(sample_tiles(maps.image, config.image_size), maps.image.fill)
+    display = Display.from_tiles(sample_tiles(maps.image, config.image_size), maps.image.has_validity)
     pixels, step, corner = maps.image.overview()
     overview = Overview(display.rgb(pixels[None])[0], step, corner)
     source = maps.image.source

@@ -114,7 +114,7 @@ class Maps(BaseModel):
     bands: tuple[Annotated[Integer, Field(ge=1)] | Text, ...] | None = key(
         "bands to use, counted from 1 or by the names that the file gives them; null: all", None
     )
-    nodata: Number | None = key("nodata value of the image, if the file does not declare it", None)
+    nodata: Number | None = key("nodata value of the image, beside what the file declares", None)
     legends: dict[str, str] = key(
         "label map's name -> its legend: osm, clc, or a JSON file of classes (name, color, code)", {}
     )

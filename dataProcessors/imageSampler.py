@@ -55,9 +55,7 @@ class ImageSampler(TileSampler):
         """Draw a positive (n, 2) at min_pos to max_pos for each anchor; return it and a mask (n,) of those found."""
         return self._near(anchors, self.min_pos, self.max_pos)
 
-    def try_negatives(
-        self, anchors: np.ndarray, away_from: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def try_negatives(self, anchors: np.ndarray, away_from: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Draw a negative (n, 2) at min_neg to max_neg for each anchor; return it and a mask (n,) of those found.
 
         If `away_from` (n, 2) is given, the negative also lies at least min_neg from that tile. If no position within

@@ -189,6 +189,6 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
     name, file = next((n, f) for n, f in files.labels.items() if n.lower() == config.validation_map)
     labels = LabelReader(file.path, name, image, config.legend_hints.get(name), cache, threads)
     size = config.image_size
-    nodata_share = None if image.fill is None else lambda positions: image.nodata_share(positions, size)
+    nodata_share = None if image.is_whole else lambda positions: image.nodata_share(positions, size)
     area = Area(image.window, size, config.validation_spacing, image.summary, config.max_nodata, nodata_share)
     return OpenMaps(config, image, labels, area)

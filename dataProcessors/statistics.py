@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 
-from dataProcessors.prepared.blocks import BLOCK, nodata_mask
+from dataProcessors.prepared.blocks import BLOCK, valid_mask
 from dataProcessors.tiffreader import TiffReader
 
 log = logging.getLogger(__name__)
@@ -14,7 +14,7 @@ MIN_FILLER_PEAK = 3  # ... if it is this many times as frequent as the values ne
 
 
 def sample_tiles(image: TiffReader, size: int, n: int = SAMPLE_TILES) -> np.ndarray:
-    """Read n tiles (n, C, size, size) from all over the part of the map in use, the same at every call."""
+    """Read n tiles (n, channels, size, size) from all over the part of the map in use, the same at every call."""
     size = min(size, image.window.width, image.window.height)
     rng = np.random.default_rng(0)
     high = np.array(image.window[2:]) - size + 1
@@ -30,7 +30,7 @@ def normalisation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]
     if image.dtype == np.uint8 and bands == 3:
         return np.full(bands, 127.5), np.full(bands, 1 / 127.5)
     pixels = sample_tiles(image, size)
-    with_data = pixels.swapaxes(0, 1)[:, ~nodata_mask(pixels, image.fill)].astype(np.float64)  # (C, pixels)
+    with_data = pixels[:, :bands].swapaxes(0, 1)[:, valid_mask(pixels, image.has_validity)].astype(np.float64)
     if not with_data.size:
         return np.zeros(bands), np.ones(bands)
     deviation = with_data.std(1)
@@ -39,8 +39,9 @@ def normalisation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]
 
 def warn_about_filler(image: TiffReader, size: int) -> None:
     """Log a warning if many pixels have one value in all bands that is probably an undeclared nodata value."""
-    tiles = sample_tiles(image, min(size, BLOCK))  # (n, C, h, w)
-    suspected = (tiles == tiles[:, :1]).all(1) & ~nodata_mask(tiles, image.fill)  # (n, h, w)
+    tiles = sample_tiles(image, min(size, BLOCK))  # (n, channels, h, w)
+    valid, tiles = valid_mask(tiles, image.has_validity), tiles[:, : len(image.bands)]
+    suspected = (tiles == tiles[:, :1]).all(1) & valid  # (n, h, w)
     values, counts = np.unique(tiles[:, 0][suspected], return_counts=True)
     if not len(values):
         return
@@ -53,14 +54,17 @@ def warn_about_filler(image: TiffReader, size: int) -> None:
         )  # fmt: skip
 
 
-def band_statistics(tiles: np.ndarray, fill: float | None, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return mean and standard deviation of each band over a tile's pixels with data: (N, C, h, w) -> (N, 2 C) float32.
+def band_statistics(tiles: np.ndarray, has_validity: bool, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return mean and standard deviation of each band over a tile's pixels with data: (N, 2 C) float32.
 
-    offset, scale (C,): the map's normalisation, so that every band has the same weight in distances.
+    Args:
+        tiles: (N, channels, h, w), the C bands and, if `has_validity`, where they hold data
+        has_validity: see `valid_mask`
+        offset, scale: (C,) the map's normalisation, so that every band has the same weight in distances
     """
-    valid = ~nodata_mask(tiles, fill)[:, None]  # (N, 1, h, w)
+    valid = valid_mask(tiles, has_validity)[:, None]  # (N, 1, h, w)
     number = np.maximum(valid.sum((2, 3)), 1)
-    values = np.where(valid, tiles, 0).astype(np.float64)
+    values = np.where(valid, tiles[:, : len(offset)], 0).astype(np.float64)
     mean = values.sum((2, 3)) / number  # (N, C)
     deviation = np.sqrt(np.where(valid, (values - mean[:, :, None, None]) ** 2, 0).sum((2, 3)) / number)
     return np.concatenate([(mean - offset) * scale, deviation * scale], 1).astype(np.float32)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
@@ -20,9 +21,9 @@ from dataProcessors.prepared.blocks import (
     block_shape,
     count_classes,
     count_valid,
-    nodata_mask,
     overview_step,
     pad,
+    valid_mask,
 )
 from dataProcessors.prepared.preparation import FORMAT
 from dataProcessors.prepared.prepared_map import open_prepared
@@ -47,9 +48,9 @@ class TiffReader:
     """Tiles of one image map.
 
     Args:
-        path: a GeoTIFF with 1 to 20 bands of uint8, int16, uint16 or float32
-        bands: bands to read, counted from 1; None: all but alpha
-        nodata: the nodata value, if the file does not declare it
+        path: a GeoTIFF; see dataProcessors.rasters.image_source.ImageSource
+        bands: bands to read, counted from 1 or by name; None: all but alpha
+        nodata: a value that means "no data", beside what the file declares
         rect: west, south, east, north in EPSG:4326, the part in use; None: the whole image
         cache: folder of prepared maps; None: read windows from the GeoTIFF
         threads: threads that prepare the map, or read windows
@@ -58,13 +59,14 @@ class TiffReader:
     """
 
     def __init__(
-        self, path: Path | str, *, bands: tuple[int, ...] | None = None, nodata: float | None = None,
+        self, path: Path | str, *, bands: Sequence[int | str] | None = None, nodata: float | None = None,
         rect: Bounds | None = None, cache: Path | str | None = None, threads: int = 1,
     ):  # fmt: skip
         source = ImageSource(path, bands, nodata)
         with add_path_to_errors(source.path):
             window = source.grid.window_of(rect)
         self._open(source, window, cache, threads)
+        self._log_without_data()
 
     def _open(
         self, source: ImageSource | LabelSource, window: Window, cache: Path | str | None, threads: int, **parts: object
@@ -72,17 +74,21 @@ class TiffReader:
         self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
         self.crs, self.transform = source.grid.crs, source.grid.transform
         self.width, self.height = source.grid.width, source.grid.height
-        self.dtype, self.fill, self.bands = source.dtype, source.fill, source.bands
+        self.dtype, self.bands = source.dtype, source.bands
         around = _on_blocks(window)
         self.key = _key(source, around, parts)
         self._prepared = None
         if cache is not None:
             self._prepared = open_prepared(source, self.key, around, self._count, Path(cache), threads)
+        held = source if self._prepared is None else self._prepared  # a whole map is prepared without validity
+        self.has_validity, self.channels = held.has_validity, held.channels
         self._windows = ThreadPoolExecutor(threads, "windows")  # threads start only if windows are read
         self.summary = self._decimated_summary(around) if self._prepared is None else self._prepared.summary
 
     def read(self, positions: np.ndarray, size: int) -> np.ndarray:
-        """Read tiles (N, C, size, size) in the map's dtype; in memory a pixel's bands lie side by side (channels_last).
+        """Read tiles (N, channels, size, size) in the map's dtype; in memory a pixel's channels lie side by side.
+
+        The channels are the bands and, if `has_validity`, a last one: 1 where a pixel holds data, 0 elsewhere.
 
         Args:
             positions: (N, 2) int, column and row of each tile's upper-left pixel, from the map's upper-left pixel
@@ -92,7 +98,7 @@ class TiffReader:
         """
         positions = np.asarray(positions, np.int64).reshape(-1, 2)
         self._check_inside(positions, size)
-        out = np.empty((len(positions), size, size, len(self.bands)), self.dtype)
+        out = np.empty((len(positions), size, size, self.channels), self.dtype)
         tiles = out.transpose(0, 3, 1, 2)
         if self._prepared is not None:
             self._prepared.read(positions, size, out)
@@ -103,18 +109,29 @@ class TiffReader:
     def _read_window(self, tile: np.ndarray, position: list[int]) -> None:
         tile[:] = self.source.read_window(*position, *tile.shape[:0:-1])
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every pixel holds data for certain."""
+        return not self.has_validity and self.dtype.kind != "f"
+
     def nodata_share(self, positions: np.ndarray, size: int) -> np.ndarray:
         """Return the nodata share of each tile's pixels: (N,) float."""
-        parts = _in_parts(positions, size, len(self.bands) * (1 + self.dtype.itemsize))
-        shares = [nodata_mask(self.read(part, size), self.fill).mean((-2, -1)) for part in parts]
+        parts = _in_parts(positions, size, self.channels * (1 + self.dtype.itemsize))
+        shares = [1 - valid_mask(self.read(part, size), self.has_validity).mean((-2, -1)) for part in parts]
         return np.concatenate(shares) if shares else np.zeros(0)
 
     def overview(self) -> tuple[np.ndarray, int, tuple[int, int]]:
-        """Return the part in use as a decimated image (C, h, w), the decimation step, and its corner's position."""
+        """Return the part in use as a decimated image (c, h, w), the decimation step, and its corner's position.
+
+        Its c channels are the first three bands, or fewer, and the validity if there is one.
+        """
         around = self.summary.window
         step = overview_step(around)
-        pixels = self.source.read_decimated(around, step) if self._prepared is None else self._prepared.overview
-        return np.asarray(pixels), step, around[:2]
+        if self._prepared is not None:
+            return np.asarray(self._prepared.overview), step, around[:2]
+        pixels = self.source.read_decimated(around, step)
+        validity = pixels[len(self.bands) :]  # none, or one channel
+        return np.concatenate([pixels[: self.source.shown_bands], validity]), step, around[:2]
 
     def fingerprint(self) -> dict:
         """Return what identifies the file: path, bytes, modification time, CRS, the part in use."""
@@ -124,6 +141,8 @@ class TiffReader:
             "bytes": about.st_size if about else None,
             "modified": about.st_mtime if about else None,
             "crs": str(self.source.grid.crs),
+            "type": self.dtype.name,
+            **self.source.description,
             "window": list(self.window),
             "synthetic": self.source.synthetic,
             "prepared_as": self.key,
@@ -137,13 +156,30 @@ class TiffReader:
             raise ValueError(f"{self.path}: the tile of {size} px at {first} is not inside {self.window}.")
 
     def _count(self, pixels: np.ndarray, side: int = BLOCK) -> np.ndarray:
-        return count_valid(pixels, self.fill, side)
+        return count_valid(pixels, self.source.has_validity, side)
+
+    def _log_without_data(self) -> None:
+        """Log how many pixels are without data, and who says so."""
+        around = self.summary.window
+        pixels = around.width * around.height
+        missing = 1 - float(self.summary.counts.sum(dtype=np.int64)) / pixels
+        about = "" if self.summary.exact else "about "
+        shares = self._without_data_shares(pixels)
+        reasons = ", ".join(f"{source} {share:.1%}" for source, share in shares.items()) or "nothing marks any"
+        log.info("%s: %s%.1f%% of the part in use is without data (%s)", self.path, about, 100 * missing, reasons)
+
+    def _without_data_shares(self, pixels: int) -> dict[str, float]:
+        """Return who says that pixels are without data, and of which share of them. pixels: of the part in use."""
+        if self._prepared is not None:
+            return {source: count / pixels for source, count in self._prepared.without_data.items()}
+        read = pixels / DECIMATION**2  # for the summary
+        return {source: min(count / read, 1.0) for source, count in self.source.without_data.items()}
 
     def _decimated_summary(self, around: Window) -> Summary:
         """Estimate the counts from every 16th pixel, read from the file's overviews if it has any."""
         rows, columns = block_shape(around)
         side = BLOCK // DECIMATION
-        pixels = pad(self.source.read_decimated(around, DECIMATION), rows * side, columns * side, self.fill)
+        pixels = pad(self.source.read_decimated(around, DECIMATION), rows * side, columns * side, self.source.padding)
         estimated = self._count(pixels, side) * np.uint16(DECIMATION**2)
         return Summary(around, np.minimum(estimated, block_pixels(around).astype(np.uint16)), exact=False)
 

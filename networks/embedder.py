@@ -44,9 +44,14 @@ class Embedder(nn.Module):
             module.eval()
         return self
 
-    def forward(self, tiles: Tensor) -> Tensor:
-        """Embed tiles (N, C, H, W) of the map's dtype (uint8, int16, uint16, float32 ...) -> (N, D) float32."""
-        features = self.backbone(self.normalisation(tiles))  # (N, num_features)
+    def forward(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Embed tiles (N, C, H, W) of the map's dtype (uint8, int16, uint16, float32 ...) -> (N, D) float32.
+
+        Args:
+            tiles: pixels as the map stores them; a further channel is the validity, see `Normalise.forward`
+            valid: (N, H, W), not 0 where a pixel holds data; None: as the tiles say
+        """
+        features = self.backbone(self.normalisation(tiles, valid))  # (N, num_features)
         # autocast only for the backbone: rounded to half precision, embeddings of different tiles would become equal
         with torch.autocast(tiles.device.type, enabled=False):
             embeddings = self.head(features.float())  # (N, D)

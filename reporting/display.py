@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dataProcessors.prepared.blocks import valid_mask
+
 LOW_PERCENTILE, HIGH_PERCENTILE = 2, 98  # of the values of a band; shown as black and as full brightness
 
 
@@ -17,41 +19,36 @@ class Display:
         bands: indices of the bands shown as red, green and blue
         low: for each of these bands, the value that is shown as 0
         high: for each of these bands, the value that is shown as 255
-        fill: a pixel whose bands all have this value has no data; None: there is no such value
+        has_validity: whether the last channel of a tile says where there is data
     """
 
     bands: tuple[int, int, int]
     low: tuple[float, float, float]
     high: tuple[float, float, float]
-    fill: float | None = None
+    has_validity: bool = False
 
     @classmethod
-    def from_tiles(cls, sample_tiles: np.ndarray, fill: float | None = None) -> Display:
-        """Choose bands and limits from a sample of the map's tiles (N, C, H, W) of any type.
+    def from_tiles(cls, sample_tiles: np.ndarray, has_validity: bool = False) -> Display:
+        """Choose bands and limits from a sample of the map's tiles (N, channels, H, W) of any type.
 
         Maps of three uint8 bands are shown unchanged. Of other maps the first three bands are shown, or the first one
         in grey if there are fewer than three, each stretched from its 2 % to its 98 % percentile.
         """
-        bands = (0, 1, 2) if sample_tiles.shape[1] >= 3 else (0, 0, 0)
-        if sample_tiles.dtype == np.uint8 and sample_tiles.shape[1] == 3:
-            return cls(bands, (0.0,) * 3, (255.0,) * 3, fill)
-        has_data = _has_data(sample_tiles, bands, fill)  # (N, H, W)
+        number = sample_tiles.shape[1] - has_validity
+        bands = (0, 1, 2) if number >= 3 else (0, 0, 0)
+        if sample_tiles.dtype == np.uint8 and number == 3:
+            return cls(bands, (0.0,) * 3, (255.0,) * 3, has_validity)
+        has_data = valid_mask(sample_tiles, has_validity)  # (N, H, W)
         low, high = zip(*(_stretch_limits(sample_tiles[:, band][has_data]) for band in bands))
-        return cls(bands, low, high, fill)
+        return cls(bands, low, high, has_validity)
 
     def rgb(self, tiles: np.ndarray) -> np.ndarray:
-        """Convert tiles (N, C, H, W) of any type to RGB (N, H, W, 3) uint8; pixels without data are black."""
+        """Convert tiles (N, channels, H, W) of any type to RGB (N, H, W, 3) uint8; pixels without data are black."""
         shown = tiles[:, list(self.bands)].astype(np.float32)  # (N, 3, H, W)
         low, high = (np.array(values, np.float32)[:, None, None] for values in (self.low, self.high))
         scaled = np.clip((shown - low) / (high - low), 0, 1) * 255
-        visible = np.where(_has_data(tiles, self.bands, self.fill)[:, None], scaled, 0)
+        visible = np.where(valid_mask(tiles, self.has_validity)[:, None], scaled, 0)
         return np.rint(visible).astype(np.uint8).transpose(0, 2, 3, 1)  # (N, H, W, 3)
-
-
-def _has_data(tiles: np.ndarray, bands: tuple[int, ...], fill: float | None) -> np.ndarray:
-    """Return which pixels of tiles (N, C, H, W) have data in these bands, (N, H, W) bool."""
-    finite = np.isfinite(tiles[:, list(bands)]).all(axis=1)
-    return finite if fill is None else finite & (tiles != fill).any(axis=1)
 
 
 def _stretch_limits(values: np.ndarray) -> tuple[float, float]:

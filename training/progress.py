@@ -37,9 +37,7 @@ class StepReporter(Protocol):
     def log_step(self, step: int, values: dict[str, float]) -> None:
         """Log numbers of a training step."""
 
-    def log_batch(
-        self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]]
-    ) -> None:
+    def log_batch(self, step: int, tiles: np.ndarray, classes: np.ndarray, rows: list[tuple[str, np.ndarray]]) -> None:
         """Log tiles (N, C, size, size) of a batch, their classes (N, size, size), and for each role its tiles."""
 
     def log_hardest(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from config import validate
 from networks import Embedder, Normalise, build
+from networks.normalise import NodataRule
 from training.runs.checkpoint import load
 
 
@@ -11,7 +12,9 @@ def trained_network(path: str | Path) -> Embedder:
     """Return the network of a checkpoint, on the CPU and in evaluation mode.
 
     Call it with tiles (N, C, S, S) like those it was trained on: the same bands, the map's raw pixel values,
-    `image_size` pixels a side. It returns their embeddings (N, D) float32.
+    `image_size` pixels a side. It returns their embeddings (N, D) float32. An optional second argument (N, S, S) is not
+    0 where a pixel holds data; without it, the nodata values that the run's map declared or its config named decide
+    (which cannot know of a mask or an alpha band), and pixels that are not finite are without data in any case.
 
     Args:
         path: results/NAME/best.pt or last.pt
@@ -20,8 +23,8 @@ def trained_network(path: str | Path) -> Embedder:
     """
     checkpoint = load(Path(path))
     config, weights = validate(checkpoint["config"], str(path)), checkpoint["network"]
-    offset, scale, fill = (weights.get(f"normalisation.{name}") for name in ("offset", "scale", "fill"))
-    normalisation = Normalise(offset, scale, fill)
+    offset, scale = (weights[f"normalisation.{name}"] for name in ("offset", "scale"))
+    normalisation = Normalise(offset, scale, _nodata_rules(checkpoint, len(offset)))
     network = build(
         config.network,
         len(offset),
@@ -33,3 +36,12 @@ def trained_network(path: str | Path) -> Embedder:
     )
     network.load_state_dict(weights)
     return network.eval()
+
+
+def _nodata_rules(checkpoint: dict, bands: int) -> list[NodataRule]:
+    """Return the rules on values; earlier revisions had one value, which all bands must hold, among the weights."""
+    fill = checkpoint["network"].pop("normalisation.fill", None)
+    if fill is not None:
+        return [((float(fill),) * bands, True)]
+    rules = checkpoint["maps"]["image"].get("nodata", [])
+    return [(rule["values"], rule["in_all_bands"]) for rule in rules]

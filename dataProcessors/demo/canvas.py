@@ -20,9 +20,7 @@ class Cells(NamedTuple):
     across: np.ndarray
 
 
-def cells(
-    u: np.ndarray, v: np.ndarray, length: Length, width: Length, salt: int | np.ndarray
-) -> Cells:
+def cells(u: np.ndarray, v: np.ndarray, length: Length, width: Length, salt: int | np.ndarray) -> Cells:
     """Return bricks `length` long (along u) and `width` wide (along v), every row shifted at random."""
     row = np.floor(v / width)
     start = u + uniform(hash32(row, salt), 3) * length

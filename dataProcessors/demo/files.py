@@ -170,9 +170,7 @@ def _lookup(cover: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(outside, np.uint8(UNMAPPED), found)
 
 
-def _create(
-    path: Path, width: int, height: int, crs: CRS, transform: Affine, tags: dict[str, str]
-) -> DatasetWriter:
+def _create(path: Path, width: int, height: int, crs: CRS, transform: Affine, tags: dict[str, str]) -> DatasetWriter:
     """Create a tiled RGB GeoTIFF whose tags declare it synthetic."""
     out = rasterio.open(
         path, "w", driver="GTiff", width=width, height=height, count=3, dtype="uint8", crs=crs, transform=transform,

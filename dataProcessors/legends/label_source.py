@@ -26,7 +26,8 @@ class LabelSource:
     """
 
     dtype = np.dtype(np.uint8)
-    fill = NO_LABEL
+    padding = NO_LABEL
+    channels, shown_bands, has_validity = 1, 1, False
 
     def __init__(
         self, path: str | Path, grid: Grid, decode: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
@@ -35,6 +36,8 @@ class LabelSource:
         self.grid = grid
         self.decode = decode
         self.bands = (1,)
+        self.description: dict[str, list] = {}
+        self.without_data: dict[str, int] = {}
         self.native = Handles(self.path).get()
         self.synthetic = is_synthetic(self.native)
         self.native_grid = Grid(self.native.crs, self.native.transform, self.native.width, self.native.height)

@@ -49,18 +49,24 @@ def block_pixels(window: Window) -> np.ndarray:
     return heights[:, None] * widths
 
 
-def count_valid(pixels: np.ndarray, fill: float | None, side: int = BLOCK) -> np.ndarray:
+def count_valid(pixels: np.ndarray, has_validity: bool, side: int = BLOCK) -> np.ndarray:
     """Count the pixels with data in each block of side x side pixels: (C, h, w) whole blocks -> (1, rows, columns)."""
-    if fill is None:
+    if not has_validity and pixels.dtype.kind != "f":
         return np.full((1, pixels.shape[1] // side, pixels.shape[2] // side), side * side, np.uint16)
-    return _blocked(~nodata_mask(pixels, fill), side).sum(-1, dtype=np.uint16)[None]
+    return _blocked(valid_mask(pixels, has_validity), side).sum(-1, dtype=np.uint16)[None]
 
 
-def nodata_mask(pixels: np.ndarray, fill: float | None) -> np.ndarray:
-    """Return the mask of nodata pixels, (..., C, h, w) -> (..., h, w) bool: all bands hold `fill`, or any is NaN."""
-    if fill is None:
-        return np.zeros(pixels.shape[:-3] + pixels.shape[-2:], bool)
-    return np.isnan(pixels).any(-3) if fill != fill else (pixels == fill).all(-3)
+def valid_mask(pixels: np.ndarray, has_validity: bool) -> np.ndarray:
+    """Return where pixels hold data: (..., channels, h, w) -> (..., h, w) bool.
+
+    With `has_validity` the last channel says so (not 0). Else floats hold data where all bands are finite, and
+    integers everywhere.
+    """
+    if has_validity:
+        return pixels[..., -1, :, :] != 0
+    if pixels.dtype.kind == "f":
+        return np.isfinite(pixels).all(-3)
+    return np.ones(pixels.shape[:-3] + pixels.shape[-2:], bool)
 
 
 def count_classes(classes: np.ndarray, number: int, side: int = BLOCK) -> np.ndarray:
@@ -79,8 +85,8 @@ def _blocked(plane: np.ndarray, side: int) -> np.ndarray:
     return plane.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(rows, columns, side * side)
 
 
-def pad(pixels: np.ndarray, height: int, width: int, fill: float | None) -> np.ndarray:
-    """Pad pixels (C, h, w) at the right and bottom to (C, height, width), with `fill` or, if that is None, with 0."""
-    whole = np.full((len(pixels), height, width), 0 if fill is None else fill, pixels.dtype)
+def pad(pixels: np.ndarray, height: int, width: int, value: float) -> np.ndarray:
+    """Pad pixels (C, h, w) at the right and bottom to (C, height, width) with a value."""
+    whole = np.full((len(pixels), height, width), value, pixels.dtype)
     whole[:, : pixels.shape[1], : pixels.shape[2]] = pixels
     return whole

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
-FORMAT = 3  # version of the prepared files; increase it when their content changes
+FORMAT = 4  # version of the prepared files; increase it when their content changes
 CAN_START_WRITEBACK = hasattr(os, "posix_fadvise")
 
 
@@ -39,13 +40,14 @@ class Preparation:
     ):
         self.source, self.window, self.count, self.folder = source, window, count, folder
         rows, columns = block_shape(window)
-        bands, dtype = len(source.bands), source.dtype
-        shape = (rows, columns, BLOCK, BLOCK, bands)
+        dtype, shape = source.dtype, (rows, columns, BLOCK, BLOCK, source.channels)
         _check_space(source.path, folder.parent, int(np.prod(shape)) * dtype.itemsize)
         self._blocks = _BlockFile(folder / "blocks.npy", dtype, shape)
         self._counts: dict[tuple[int, int], np.ndarray] = {}  # (row, column) of a chunk's first block -> its counts
         self._step = overview_step(window)
-        self._overview = np.zeros((bands, rows * BLOCK // self._step, columns * BLOCK // self._step), dtype)
+        sides = rows * BLOCK // self._step, columns * BLOCK // self._step
+        self._shown = [*range(source.shown_bands), *([source.channels - 1] if source.has_validity else [])]
+        self._overview = np.zeros((len(self._shown), *sides), dtype)
 
     def run(self, threads: int) -> None:
         """Decode the whole window.
@@ -64,7 +66,7 @@ class Preparation:
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        self._write_summary()
+        self._write_summary(self._drop_validity_of_a_whole_map())
 
     def _prepare(self, chunk: Window) -> int:
         """Decode a chunk; return its number of pixels."""
@@ -72,18 +74,34 @@ class Preparation:
         row, column = (chunk.y - self.window.y) // BLOCK, (chunk.x - self.window.x) // BLOCK
         self._blocks.write(row, column, _in_blocks(pixels))
         self._counts[row, column] = self.count(pixels)
-        decimated = pixels[:, :: self._step, :: self._step]
+        decimated = pixels[self._shown, :: self._step, :: self._step]
         top, left = row * BLOCK // self._step, column * BLOCK // self._step
         self._overview[:, top : top + decimated.shape[1], left : left + decimated.shape[2]] = decimated
         return chunk.width * chunk.height
 
-    def _write_summary(self) -> None:
+    def _counts_inside(self) -> np.ndarray:
+        """Return the counts (K, rows, columns) of the window's pixels; what fills up its last blocks is none."""
+        inside = block_pixels(self.window).astype(np.uint16)
+        return np.minimum(_joined(self._counts, *block_shape(self.window)), inside)
+
+    def _drop_validity_of_a_whole_map(self) -> bool:
+        """Remove the validity from the blocks if it says nothing, so that tiles cost no more than those of other maps.
+
+        Return whether the map has a validity.
+        """
+        pixels = self.window.width * self.window.height
+        if not self.source.has_validity or self._counts_inside().sum(dtype=np.int64) < pixels:
+            return self.source.has_validity
+        self._blocks.drop_last_channel()
+        self._overview = self._overview[:-1]
+        return False
+
+    def _write_summary(self, has_validity: bool) -> None:
         height, width = (-(-side // self._step) for side in (self.window.height, self.window.width))
         np.save(self.folder / "overview.npy", self._overview[:, :height, :width])
-        inside = block_pixels(self.window).astype(np.uint16)  # of each block; the rest is padding
-        counts = np.minimum(_joined(self._counts, *block_shape(self.window)), inside)
-        np.save(self.folder / "counts.npy", counts)
+        np.save(self.folder / "counts.npy", self._counts_inside())
         about = {"source": self.source.path, "window": list(self.window), "block": BLOCK, "format": FORMAT}
+        about |= {"has_validity": has_validity, "without_data": dict(self.source.without_data)}
         (self.folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf8")
 
 
@@ -95,7 +113,7 @@ class _BlockFile:
     """
 
     def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]):
-        self.path, self.columns = path, shape[1]
+        self.path, self.dtype, self.shape, self.columns = path, dtype, shape, shape[1]
         blocks = np.lib.format.open_memmap(path, "w+", dtype, shape)
         self.offset, size = blocks.offset, blocks.nbytes
         if hasattr(os, "posix_fallocate"):
@@ -112,6 +130,23 @@ class _BlockFile:
                 file.flush()
                 if CAN_START_WRITEBACK:  # starts writing to disk now, during decoding, instead of at the end
                     os.posix_fadvise(file.fileno(), start, blocks.nbytes, os.POSIX_FADV_DONTNEED)
+
+    def drop_last_channel(self) -> None:
+        """Remove the last channel of all blocks, row by row and in place: the disk may hold no second copy."""
+        shape = (*self.shape[:-1], self.shape[-1] - 1)
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
+        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        with open(self.path, "rb+") as file:
+            for row in range(shape[0]):
+                file.seek(self.offset + row * row_bytes)
+                blocks = np.frombuffer(file.read(row_bytes), self.dtype).reshape(self.shape[1:])
+                file.seek(self.offset + row * (row_bytes // self.shape[-1]) * shape[-1])
+                file.write(blocks[..., :-1].tobytes())
+            file.truncate()
+            file.seek(0)
+            np.lib.format.write_array_header_1_0(file, header)
+            if file.tell() != self.offset:
+                raise ValueError(f"{self.path}: the header of the new shape has another length")
 
 
 def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
@@ -130,7 +165,7 @@ def _whole_blocks(source: ImageSource | LabelSource, chunk: Window) -> np.ndarra
     rows, columns = block_shape(chunk)
     if pixels.shape[1:] == (rows * BLOCK, columns * BLOCK):
         return pixels
-    return pad(pixels, rows * BLOCK, columns * BLOCK, source.fill)
+    return pad(pixels, rows * BLOCK, columns * BLOCK, source.padding)
 
 
 def _in_blocks(pixels: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 from tokenize import TokenError  # raised for a damaged header of a .npy file
+from typing import Any
 
 import numpy as np
 
@@ -43,23 +44,29 @@ class PreparedMap:
 
     Args:
         folder: of the prepared map
-        window, dtype, bands: what the folder must hold
+        window, dtype, bands, shown_bands: what the folder must hold: bands of the pixels, and of the overview
+    Attributes:
+        channels: of the pixels: the bands and, if `has_validity`, a last one that says where there is data
+        without_data: who said that pixels are without data -> of how many
+
     Raises:
         DAMAGE_ERRORS: a file is missing, truncated or not as expected
         OSError: the operating system cannot open a file
     """
 
-    def __init__(self, folder: Path, window: Window, dtype: np.dtype, bands: int):
+    def __init__(self, folder: Path, window: Window, dtype: np.dtype, bands: int, shown_bands: int):
         about = json.loads((folder / "about.json").read_text(encoding="utf8"))
-        self.window = window
+        self.window, self.without_data = window, dict(about["without_data"])
+        self.has_validity = bool(about["has_validity"])
+        self.channels = bands + self.has_validity
         self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)  # (rows, columns, y, x, C)
         self.summary = Summary(window, np.load(folder / "counts.npy", allow_pickle=False))
         self.overview = np.load(folder / "overview.npy", mmap_mode="r", allow_pickle=False)
         found: tuple[object, ...] = about["window"], self.blocks.shape, self.blocks.dtype, self.summary.counts.shape[1:]
         found += self.overview.shape, self.overview.dtype
         rows_columns, step = block_shape(window), overview_step(window)
-        expected: tuple[object, ...] = list(window), (*rows_columns, BLOCK, BLOCK, bands), dtype, rows_columns
-        expected += (bands, -(-window.height // step), -(-window.width // step)), dtype
+        expected: tuple[object, ...] = list(window), (*rows_columns, BLOCK, BLOCK, self.channels), dtype, rows_columns
+        expected += (shown_bands + self.has_validity, -(-window.height // step), -(-window.width // step)), dtype
         if found != expected:
             raise ValueError(f"holds {found} instead of {expected}")
         # prefetch only while batches still come from the disk; for blocks in memory it would only cost time
@@ -134,7 +141,7 @@ def open_prepared(
         StorageError: the disk refuses a write
     """
     folder = cache / key
-    content = window, source.dtype, len(source.bands)
+    content = window, source.dtype, len(source.bands), source.shown_bands
     if folder.exists():
         try:
             return _open_folder(folder, *content)
@@ -149,9 +156,9 @@ def open_prepared(
     return _open_folder(folder, *content)
 
 
-def _open_folder(folder: Path, window: Window, dtype: np.dtype, bands: int) -> PreparedMap:
+def _open_folder(folder: Path, *content: Any) -> PreparedMap:
     try:
-        return PreparedMap(folder, window, dtype, bands)
+        return PreparedMap(folder, *content)
     except DAMAGE_ERRORS:
         raise
     except OSError as error:  # perhaps temporary: a map that took hours to prepare is not removed

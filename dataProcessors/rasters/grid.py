@@ -9,9 +9,8 @@ from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 
 from config import UserError
-from dataProcessors.rasters.opening import GDAL_ERRORS, error_text
+from dataProcessors.rasters.opening import GDAL_ERRORS, LONLAT, error_text
 
-LONLAT = "EPSG:4326"
 EDGE_POINTS = 101  # points per edge of a lon/lat rectangle: in limit other CRSs its edges are curves
 PIXEL_TOLERANCE = 0.01  # largest difference, in pixels, between two grids that count as equal
 EXTENT_POINTS = 51  # points along each axis of a grid that are transformed to find its extent
@@ -127,9 +126,7 @@ def apply_affine(transform: Affine, x: np.ndarray, y: np.ndarray) -> tuple[np.nd
     return of_arrays @ (x, y)
 
 
-def _transformed(
-    from_crs: CRS | str, to_crs: CRS | str, x: np.ndarray, y: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _transformed(from_crs: CRS | str, to_crs: CRS | str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     try:
         x, y = transform_points(from_crs, to_crs, x, y)
     except GDAL_ERRORS as error:

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from config import UserError
 
 # errors that rasterio raises where GDAL fails; those of GDAL that it does not wrap have no public name
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
+LONLAT = "EPSG:4326"
 MAX_REASON = 200  # characters; GDAL repeats whole CRSs in its messages
 
 logging.getLogger("rasterio").setLevel(logging.WARNING)  # lower levels repeat the text of the errors
@@ -49,7 +51,22 @@ def open_raster(path: str) -> DatasetReader:
             "Use a GeoTIFF, for example one that gdal_translate writes from a subdataset of the file."
         )
     _check_transform(path, georeference[1])
+    _check_place(path, file)
     return file
+
+
+def _check_place(path: str, file: DatasetReader) -> None:
+    """Raise a MapError for a file without a transform that is placed in another way: its pixels lie on no grid."""
+    if not file.transform.is_identity:
+        return
+    points, crs = file.gcps
+    place = {"ground control points": bool(points), "RPCs (rational polynomial coefficients)": file.rpcs is not None}
+    for kind, is_used in place.items():
+        if is_used:
+            option = "" if points else "-rpc "
+            target = crs.to_string() if points and crs and crs.is_epsg_code else LONLAT
+            command = f"gdalwarp {option}-t_srs {target} {shlex.quote(path)} warped.tif"
+            raise MapError(f"{path}: is placed by {kind}, without a transform. Warp it and use the result: {command}")
 
 
 def _check_transform(path: str, transform: Affine) -> None:

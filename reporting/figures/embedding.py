@@ -1,6 +1,5 @@
 """UMAP of the embeddings in two and three dimensions."""
 
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D

@@ -55,7 +55,9 @@ def _block(pixels: np.ndarray, rows: list[tuple[str, np.ndarray]], columns: int,
 
 
 def _write_texts(
-    strip: np.ndarray, titles_above: list[tuple[float, str]], names_beside: list[tuple[float, str]],
+    strip: np.ndarray,
+    titles_above: list[tuple[float, str]],
+    names_beside: list[tuple[float, str]],
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
 ) -> np.ndarray:
     image = Image.fromarray(strip)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from maps_for_tests import LONLAT, ZION, around, grid_of, noise, patches, write_map
 
-from config import UserError, validate
+from config import LabelFile, UserError, validate
 from dataProcessors import maps
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.maps import map_files, open_maps
@@ -64,7 +64,7 @@ def test_only_the_files_in_use_are_missed():
     assert "s2-de" not in str(caught.value) and "CLCBGR" not in str(caught.value)
     Path("data/osm_WGS84.tif").touch()
     files = map_files(validate(MINIMAL))
-    assert files.image == "data/s2-de.tif" and files.labels["clc"] == "data/CLCBGR.tif"
+    assert files.image == "data/s2-de.tif" and files.labels["clc"].path == "data/CLCBGR.tif"
     assert files.rect == (5.97, 47.65, 15.03, 55.41)
     assert validate(MINIMAL).legend_hints == {"osm": "osm", "clc": "clc"}
 
@@ -163,7 +163,8 @@ def test_the_demo_map_is_asked_for_by_name(monkeypatch):
     made = SimpleNamespace(image=Path("i.tif"), osm=Path("o.tif"), clc=Path("c.tif"))
     monkeypatch.setattr(demo, "make_demo", lambda folder: made if folder == maps.DATA / "demo" else None)
     files = map_files(validate(MINIMAL | {"maps": "demo"}))
-    assert (files.image, files.labels) == ("i.tif", {"osm": "o.tif", "clc": "c.tif"})
+    assert files.image == "i.tif"
+    assert files.labels == {"osm": LabelFile(path="o.tif"), "clc": LabelFile(path="c.tif")}
 
 
 @pytest.mark.skipif(not ZION.exists(), reason="the maps of Zion National Park are not here")
@@ -176,7 +177,7 @@ def test_zion(file, classes):
     own = {"image": str(ZION / "imagery.tif"), "labels": {"nlcd": str(ZION / file)}}
     changes = {"maps": own, "validation_map": "nlcd", "image_size": 32}
     opened = open_maps(validate(MINIMAL | changes | {"validation_nb": 500}), 2)
-    assert (opened.image.dtype, len(opened.image.bands), opened.image.fill) == ("uint16", 4, 65535)
+    assert (opened.image.dtype, len(opened.image.bands), opened.image.has_validity) == ("uint16", 4, False)
     assert opened.image.summary.counts.sum() == 1128 * 1428  # no pixel without data
     counts = opened.labels.summary.counts.sum((1, 2), dtype=np.int64)
     assert counts.sum() > 0.98 * 1128 * 1428

@@ -18,12 +18,12 @@ def raw_tiles(number, bands, size, dtype=np.uint8, seed=0):
     return torch.from_numpy(rng(seed).integers(0, 200, (number, bands, size, size)).astype(dtype))
 
 
-def colours(bands, fill=None):
-    return Normalise([127.5] * bands, [1 / 127.5] * bands, fill)
+def colours(bands):
+    return Normalise([127.5] * bands, [1 / 127.5] * bands)
 
 
-def small(bands=3, norm_output=True, fill=None, name="test_resnet", size=32, seed=0):
-    return build(name, bands, size, 16, norm_output, colours(bands, fill), seed).eval()
+def small(bands=3, norm_output=True, name="test_resnet", size=32, seed=0):
+    return build(name, bands, size, 16, norm_output, colours(bands), seed).eval()
 
 
 # --- normalisation
@@ -51,22 +51,49 @@ def test_uint8_colours_span_minus_one_to_one():
     assert colours(1)(tiles).flatten().tolist() == pytest.approx([-1.0, 1.0])
 
 
-def test_a_pixel_is_filled_only_where_all_its_bands_are():
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [(((7, 7), True), [[0, 7, 100], [0, 100, 100]]), (((7, 7), False), [[0, 0, 100], [0, 0, 100]]),
+     (((7, None), False), [[0, 0, 100], [0, 0, 100]]), (((None, 7), False), [[0, 7, 100], [0, 100, 100]])],
+)  # fmt: skip
+def test_rules_on_values_mark_pixels_without_data(rule, expected):
     tiles = torch.full((1, 2, 1, 3), 100.0)
     tiles[0, :, 0, 0] = 7
     tiles[0, 0, 0, 1] = 7
-    found = Normalise([0.0, 0.0], [1.0, 1.0], fill=7)(tiles)[0, :, 0]
-    assert found.tolist() == [[0, 7, 100], [0, 100, 100]]
+    for dtype in (torch.float32, torch.uint8, torch.int16):
+        found = Normalise([0.0, 0.0], [1.0, 1.0], [rule])(tiles.to(dtype))[0, :, 0]
+        assert found.tolist() == expected
     assert Normalise([0.0, 0.0], [1.0, 1.0])(tiles)[0, 0, 0].tolist() == [7, 7, 100]
 
 
+def test_a_rounded_nodata_value_of_floats_counts():
+    tiles = torch.tensor([torch.finfo(torch.float32).min, -1.0, 0.1]).reshape(1, 1, 1, 3)
+    found = Normalise([1.0], [1.0], [((-3.4e38,), False), ((np.float32(0.1).item(),), False)])(tiles)
+    assert found.flatten().tolist() == [0, -2, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint16, np.float32])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_a_validity_is_a_last_channel_or_an_argument(dtype, layout):
+    """Rules on values are for tiles without one: a value that a mask calls data is data."""
+    tiles, valid = raw_tiles(3, 2, 5, dtype), torch.from_numpy(rng(1).random((3, 5, 5)) < 0.5)
+    normalise = Normalise([3.0, 4.0], [2.0, 0.5], [((float(tiles[0, 0, 0, 0]), None), False)])
+    expected = torch.where(valid[:, None], Normalise([3.0, 4.0], [2.0, 0.5])(tiles), 0.0)
+    channel = torch.from_numpy(valid[:, None].numpy().astype(dtype))
+    together = torch.from_numpy(np.concatenate([tiles.numpy(), channel.numpy()], 1)).contiguous(memory_format=layout)
+    for found in (normalise(together), normalise(tiles, valid), normalise(tiles, valid[:, None].to(torch.uint8))):
+        assert torch.equal(found, expected)
+    assert normalise(together).is_contiguous(memory_format=layout)  # so that the network need not convert it
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("fill", [None, 3.0, np.nan])
-def test_a_pixel_with_one_band_that_is_not_finite_becomes_zero(wrong, fill):
+@pytest.mark.parametrize("nodata", [(), [((3.0, 3.0), True)]])
+def test_a_pixel_with_one_band_that_is_not_finite_becomes_zero(wrong, nodata):
     tiles = torch.full((1, 2, 2, 2), 5.0)
     tiles[0, 1, 0, 1] = wrong
-    found = Normalise([1.0, 1.0], [1.0, 1.0], fill)(tiles)
-    assert found[0].tolist() == [[[4, 0], [4, 4]]] * 2
+    for valid in (None, torch.ones(1, 2, 2)):
+        found = Normalise([1.0, 1.0], [1.0, 1.0], nodata)(tiles, valid)
+        assert found[0].tolist() == [[[4, 0], [4, 4]]] * 2
 
 
 def test_normalise_refuses_what_does_not_fit():
@@ -122,8 +149,8 @@ def test_pixels_without_data_give_finite_embeddings_equal_to_those_of_the_middle
     embeddings = network(holed)
     assert embeddings.isfinite().all()
     assert torch.allclose(embeddings, network(middle), atol=1e-6)
-    filled = small(fill=0)(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
-    assert torch.allclose(filled[0], embeddings[2], atol=1e-6)
+    nowhere = small()(raw_tiles(1, 3, 32), torch.zeros(1, 32, 32))
+    assert torch.allclose(nowhere[0], embeddings[2], atol=1e-6)
 
 
 def test_norm_output_is_the_only_difference_it_makes():
@@ -165,7 +192,7 @@ def test_the_seed_gives_the_weights_and_leaves_the_global_state_alone():
 
 
 def test_weights_and_normalisation_are_in_the_state():
-    one, other = small(seed=1, fill=9), build("test_resnet", 3, 32, 16, True, Normalise([0] * 3, [1] * 3, 0), 2).eval()
+    one, other = small(seed=1), build("test_resnet", 3, 32, 16, True, Normalise([0] * 3, [1] * 3), 2).eval()
     other.load_state_dict(one.state_dict())
     tiles = raw_tiles(2, 3, 32)
     assert torch.equal(one(tiles), other(tiles))

@@ -161,8 +161,8 @@ def test_pixels_without_data_are_black_and_do_not_count():
     tiles[:, :, ::2] = 100
     tiles[0, 1, 0, 0] = np.nan
     tiles[0, 0, 3, 3] = np.inf
-    tiles[1, :, 1, 1] = -9999
-    display = Display.from_tiles(tiles, fill=-9999)
+    tiles[1, 2, 1, 1] = np.nan
+    display = Display.from_tiles(tiles)
     assert (display.low, display.high) == ((50.0,) * 3, (100.0,) * 3)
     rgb = display.rgb(tiles)
     black = (rgb == 0).all(-1)
@@ -170,9 +170,9 @@ def test_pixels_without_data_are_black_and_do_not_count():
     assert black[0, 3, 3]
     assert black[1, 1, 1]
     assert (rgb[1, 0, 1] == 255).all()
-    fill_in_one_band = tiles[1:].copy()
-    fill_in_one_band[0, 3, 0, 0] = -9999  # a value like any other where the rest of the bands have data
-    assert (display.rgb(fill_in_one_band)[0, 0, 0] == 255).all()
+    valid = np.isfinite(tiles).all(1, keepdims=True)
+    marked = np.concatenate([np.nan_to_num(tiles, posinf=0), valid], 1).astype(np.int16)
+    assert np.array_equal(Display.from_tiles(marked, has_validity=True).rgb(marked), rgb)
 
 
 def test_map_of_one_value_or_none_is_shown():

@@ -104,6 +104,18 @@ def load(path: Path) -> dict:
     return content
 
 
+def check_revision(path: Path, checkpoint: dict) -> None:
+    """Raise a UserError if the run cannot go on as it began.
+
+    Earlier revisions of the program marked pixels without data by a value, which was then missing from the data.
+    """
+    if "normalisation.fill" in checkpoint["network"]:
+        raise UserError(
+            f"{path}: the run was started by an earlier revision of the program, which read this map's pixels without "
+            "data in another way. Start a new run; its report and its network can still be used."
+        )
+
+
 def config_as_dict(config: Config) -> dict:
     """Return the config as a dict, as stored in a checkpoint."""
     return json.loads(config.to_json())

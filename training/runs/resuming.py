@@ -8,7 +8,7 @@ from types import TracebackType
 import config as configuration
 from config import Config, UserError
 from storage import Lock, StorageError
-from training.runs.checkpoint import LAST, check_config, load
+from training.runs.checkpoint import LAST, check_config, check_revision, load
 from training.runs.faults import OutOfMemory, is_out_of_memory
 from training.runs.folder import RESULTS, create_folder, lock_folder, log_resume
 from training.runs.interruption import Interrupted
@@ -99,6 +99,7 @@ def _open(folder: Path, overrides: list[str], lock: Lock) -> Run:
         log.info("%s: there is no checkpoint yet; the run starts again from step 0", folder)
         return Run(folder, config, None, False, lock)
     checkpoint = load(folder / LAST)
+    check_revision(folder, checkpoint)
     check_config(folder, config, checkpoint)
     run = Run(folder, config, checkpoint, False, lock)
     if not run.is_complete:

@@ -87,7 +87,7 @@ class Evaluator:
 
         def embed(positions: np.ndarray) -> np.ndarray:
             tiles = (self.image.read(part, self.size) for part in in_batches(positions, self.size))
-            return np.concatenate([band_statistics(part, self.image.fill, *self.scaling) for part in tiles])
+            return np.concatenate([band_statistics(part, self.image.has_validity, *self.scaling) for part in tiles])
 
         return self.embed("band_statistics", embed)
 
