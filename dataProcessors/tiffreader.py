@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dataProcessors.legends.label_source import LabelSource
+from config import LabelFile
+from dataProcessors.legends.label_maps import LabelMap, open_label_map
 from dataProcessors.legends.legend import proportions
-from dataProcessors.legends.matching import choose_decoder
 from dataProcessors.prepared.blocks import (
     BLOCK,
     Summary,
@@ -69,7 +69,7 @@ class TiffReader:
         self._log_without_data()
 
     def _open(
-        self, source: ImageSource | LabelSource, window: Window, cache: Path | str | None, threads: int, **parts: object
+        self, source: ImageSource | LabelMap, window: Window, cache: Path | str | None, threads: int, **parts: object
     ) -> None:
         self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
         self.crs, self.transform = source.grid.crs, source.grid.transform
@@ -188,7 +188,8 @@ class LabelReader(TiffReader):
     """Tiles of one label map on the image's grid, as class indices.
 
     Args:
-        path: a GeoTIFF of any CRS, resolution and extent, holding colours, a palette or class codes
+        file: a raster file of any CRS, resolution and extent, holding colours, a palette or class codes; or a file of
+            polygons and points, with the column that names the class
         name: the user's name of the map
         image: the image map to whose grid it is warped
         hint: "osm", "clc", path of a legend file, or None: found from the file
@@ -198,14 +199,14 @@ class LabelReader(TiffReader):
     """
 
     def __init__(
-        self, path: Path | str, name: str, image: TiffReader, hint: str | None = None, cache: Path | str | None = None,
-        threads: int = 1,
+        self, file: Path | str | LabelFile, name: str, image: TiffReader, hint: str | None = None,
+        cache: Path | str | None = None, threads: int = 1,
     ):  # fmt: skip
-        source = LabelSource(path, image.grid)
-        source.decode = choose_decoder(source, name, hint, image.window)
-        self.legend = source.decode.legend
+        file = file if isinstance(file, LabelFile) else LabelFile(path=str(file))
+        source, decoder = open_label_map(file, name, image.grid, hint, image.window)
+        self.legend = decoder.legend
         about_image = {"crs": str(image.crs), "transform": list(image.transform)}
-        legend = {"legend": [self.legend.names, self.legend.colors, self.legend.codes, source.decode.description]}
+        legend = {"legend": [self.legend.names, self.legend.colors, self.legend.codes, decoder.description]}
         self._open(source, image.window, cache, threads, **about_image, **legend)
         self._report_share()
 
@@ -236,7 +237,7 @@ def _on_blocks(window: Window) -> Window:
     return Window(x, y, window.x + window.width - x, window.y + window.height - y)
 
 
-def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
+def _key(source: ImageSource | LabelMap, window: Window, parts: dict) -> str:
     """Return the name of a prepared map: it changes with the file, the part in use, and how its values are read."""
     about = _file_status(source.path)
     identity = {

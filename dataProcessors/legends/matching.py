@@ -149,7 +149,8 @@ def _best_decoder(source: LabelSource, name: str, candidates: list[Decoder], val
     return replace(decoder, legend=replace(decoder.legend, name=name))
 
 
-def _possible_legends(hint: str | None) -> list[Legend]:
+def possible_legends(hint: str | None) -> list[Legend]:
+    """Return the legend that the config names, or without one all that come with the project."""
     legends = builtin_legends()
     if hint is None:
         return list(legends.values())
@@ -167,13 +168,13 @@ def _possible_legends(hint: str | None) -> list[Legend]:
 def _colour_candidates(source: LabelSource, values: np.ndarray, hint: str | None) -> list[Decoder]:
     if values.dtype != np.uint8:
         raise MapError(f"{source.path}: colours must be uint8. Got {values.dtype}.")
-    return [colour_decoder(legend, order) for legend in _possible_legends(hint) for order in ("RGB", "BGR")]
+    return [colour_decoder(legend, order) for legend in possible_legends(hint) for order in ("RGB", "BGR")]
 
 
 def _code_candidates(source: LabelSource, values: np.ndarray, hint: str | None) -> list[Decoder]:
     """Return the ways to read one band: palette colours of a known legend, a legend's codes, else the file's codes."""
     palette = _palette(source)
-    legends = _possible_legends(hint)
+    legends = possible_legends(hint)
     candidates = [_palette_decoder(legend, palette, order) for legend in legends for order in ("RGB", "BGR") if palette]
     if hint is None:
         explained = [candidate for candidate in candidates if _matched_share(candidate, values) > MIN_EXPLAINED]
@@ -214,7 +215,7 @@ def _file_code_decoder(source: LabelSource, palette: dict) -> Decoder:
         raise MapError(f"{source.path}: a label map must have 1 to {NO_LABEL - 1} classes. Got {len(codes)} codes.")
     if max(map(abs, codes)) > MAX_CODE:
         raise MapError(f"{source.path}: class codes must lie within ±2**53. Got {codes[0]:g} to {codes[-1]:g}.")
-    colours = tuple(palette.get(code) or _distinct_colour(i) for i, code in enumerate(codes))
+    colours = tuple(palette.get(code) or distinct_colour(i) for i, code in enumerate(codes))
     legend = Legend("own codes", tuple(names.get(code, f"class {code}") for code in codes), colours, tuple(codes))
     return code_decoder(legend, tuple(codes))
 
@@ -229,7 +230,7 @@ def _occurring_codes(source: LabelSource) -> set[int]:
     return found
 
 
-def _distinct_colour(index: int) -> tuple[int, int, int]:
+def distinct_colour(index: int) -> tuple[int, int, int]:
     """Return a colour for a class that has none, far from the others: hues in steps of the golden angle."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1.0, 0.55 + 0.35 * (index % 2), 0.9 - 0.2 * (index % 3))
     return round(255 * red), round(255 * green), round(255 * blue)

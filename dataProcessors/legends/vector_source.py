@@ -53,8 +53,9 @@ class VectorSource:
     """
 
     dtype = np.dtype(np.uint8)
-    fill = NO_LABEL
+    padding = NO_LABEL
     bands = (1,)
+    channels, shown_bands, has_validity = 1, 1, False
     chunk = (2048, 2048)
     synthetic = False
 
@@ -67,6 +68,8 @@ class VectorSource:
             lacking, other = ("the image", "the features") if grid.crs is None else ("the features", "the image")
             raise MapError(f"{self.path}: {lacking} declare no CRS, but {other} do. Add the missing CRS to its file.")
         self.classes: dict[Value, int] = {}
+        self.without_data: dict[str, int] = {}
+        self.description = {"layer": layer, "column": self.file.column}  # for people
         self.read_settings: dict[str, Any] = {
             "column": self.file.column, "crs": str(self.file.crs), **self.file.settings,
         }  # fmt: skip

@@ -8,15 +8,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from affine import Affine
-from maps_for_tests import CORNER, LONLAT, UTM32, grid_of
+from maps_for_tests import CORNER, LONLAT, UTM32, grid_of, noise, write_map
 from rasterio.crs import CRS
 from rasterio.warp import transform
 
+from config import LabelFile
 from dataProcessors.legends.feature_classes import classes_of_legend, own_classes
 from dataProcessors.legends.legend import NO_LABEL, Legend
 from dataProcessors.legends.vector_source import VectorSource, is_vector
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.opening import MapError
+from dataProcessors.tiffreader import LabelReader, TiffReader
 
 LAEA = CRS.from_epsg(3035)
 needs_pyogrio = pytest.mark.skipif(
@@ -323,6 +325,50 @@ def test_classes_of_a_legend_by_code_or_name(caplog):
 def test_kinds_of_files_by_their_suffix():
     assert all(map(is_vector, ("a.GPKG", "b.geojson", "c.shp", "d.csv", "e.json")))
     assert not any(map(is_vector, ("a.tif", "b.vrt", "https://example.org/c.tif")))
+
+
+def read_map(folder, file, name="samples", hint=None, cache=None):
+    image = TiffReader(write_map(folder / "image.tif", noise((3, 150, 200))))
+    return LabelReader(LabelFile(**file), name, image, hint, cache)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_map_of_samples_is_read_like_any_label_map(tmp_path, cached):
+    grid = grid_of(200, 150)
+    places = [(x + 0.5, y + 0.5) for x in range(0, 200, 3) for y in range(0, 150, 3)]
+    values = [["oak", "beech"][(int(x) + int(y)) % 2] for x, y in places]
+    path = str(write_csv(tmp_path / "p.csv", grid, places, values))
+    reader = read_map(tmp_path, {"path": path, "column": "class"}, cache=tmp_path / "cache" if cached else None)
+    assert (reader.legend.name, reader.legend.names) == ("samples", ("beech", "oak"))
+    assert reader.fingerprint()["synthetic"] is False and reader.fingerprint()["column"] == "class"
+    tile = reader.read(np.array([[30, 60]]), 32)[0, 0]
+    wanted = {(int(y) - 60, int(x) - 30): int(value == "oak") for (x, y), value in zip(places, values)}
+    for (row, column), value in np.ndenumerate(tile):
+        assert value == wanted.get((row, column), NO_LABEL)
+    assert reader.proportions(np.array([[0, 0], [1, 1]]), 1).tolist() == [[0, 1], [0, 0]]
+    assert reader.summary.exact == cached and reader.summary.counts.sum() > 0
+    key = reader.key
+    write_csv(tmp_path / "p.csv", grid, places[:-1], values[:-1])
+    assert read_map(tmp_path, {"path": path, "column": "class"}).key != key
+
+
+def test_polygons_of_a_known_legend_are_read_by_the_name_of_the_map(tmp_path, legends):
+    grid = grid_of(200, 150)
+    path = str(write_csv(tmp_path / "clc.csv", grid, [(10.5, 10.5), (20.5, 20.5), (30.5, 30.5)], ["311", "512", "111"]))
+    for name, hint in (("corine", None), ("mine", "clc")):
+        reader = read_map(tmp_path, {"path": path, "column": "class"}, name, hint)
+        assert reader.legend.names == legends["clc"].names
+        assert reader.source.read_window(10, 10, 1, 1)[0, 0, 0] == legends["clc"].codes.index(311)
+    with pytest.raises(MapError, match=r"0\.0% of the features have a code or name of the legend worldcover"):
+        read_map(tmp_path, {"path": path, "column": "class"}, "worldcover")
+
+
+def test_keys_of_the_other_kind_of_file(tmp_path):
+    path = str(write_csv(tmp_path / "p.csv", grid_of(200, 150), [(10.5, 10.5)], ["a"]))
+    with pytest.raises(MapError, match=r"remove 'band' from 'maps\.labels'"):
+        read_map(tmp_path, {"path": path, "column": "class", "band": 1})
+    with pytest.raises(MapError, match=r"remove 'column' from 'maps\.labels'"):
+        read_map(tmp_path, {"path": str(tmp_path / "image.tif"), "column": "class"})
 
 
 def test_a_rotated_grid(tmp_path):
