@@ -14,6 +14,7 @@ COLOUR_TOLERANCE = 15  # largest L1 distance over red, green and blue from a pix
 
 
 Colour = tuple[int, int, int]  # red, green, blue, each 0..255
+WHITE = (255, 255, 255)
 TEXTS = ("title", "source", "url", "licence")
 LEGEND_KEYS = {*TEXTS, "aliases", "classes", "code_sets", "no_data", "no_data_colors"}
 

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import config as configuration
 import main
-from dataProcessors.legends.class_names import category_names
+from dataProcessors.legends.class_names import names_of_file, vrt_of
 from evaluation.models import CLASSIFIERS, fit_predict_votes
 from evaluation.segmentation import (
     METRICS,
@@ -202,14 +202,14 @@ def test_geotiff_of_the_region_opens_in_gdal_with_place_colours_and_names(finish
         assert file.transform.a == image.transform.a and file.transform.e == image.transform.e
         colours, classes = file.colormap(1), file.read(1)
         rasterio.shutil.copy(file, tmp_path / "gdal.vrt", driver="VRT")
+        rows = names_of_file(str(path), vrt_of(file), 1).rows
     assert set(np.unique(classes)) <= {0, 1, 2, 3, 255}
     assert (classes != 255).all()
     assert len({colours[value] for value in range(4)}) == 4
-    names = category_names(str(path))
-    assert len(names) == 4
+    assert len(rows) == 4
     written = (tmp_path / "gdal.vrt").read_text()
-    for name in names.values():
-        assert f"<Category>{name}</Category>" in written, "GDAL itself knows the names"
+    for row in rows:
+        assert f"<Category>{row.name}</Category>" in written, "GDAL itself knows the names"
 
 
 def test_switched_off_it_leaves_no_trace(complete_run):

@@ -2,13 +2,18 @@
 
 import logging
 
+import numpy as np
 import pytest
 import shapefile
+from maps_for_tests import noise, patches, write_map
 
+from dataProcessors.legends.class_names import category_names_xml
 from dataProcessors.legends.clr_table import clr_colours, clr_names
+from dataProcessors.legends.legend import builtin_legends
 from dataProcessors.legends.side_files import find_side_file
 from dataProcessors.legends.vat_table import vat_colours, vat_names
 from dataProcessors.rasters.opening import MapError
+from dataProcessors.tiffreader import LabelReader, TiffReader
 
 CLASSES = [(1, "forêt"), (12, "prés"), (255, "outside")]
 
@@ -126,3 +131,49 @@ def test_a_file_that_is_no_table_of_colours_is_said_not_to_be_understood(tmp_pat
     with caplog.at_level(logging.WARNING):
         assert clr_colours(str(tmp_path / "m.tif")) == {}
     assert "not understood" in caplog.text and "line 2" in caplog.text
+
+
+def labels(folder, codes, side=8, **options):
+    image = TiffReader(write_map(folder / "image.tif", noise((3, 128, 128))))
+    path = write_map(folder / "m.tif", patches(128, 128, np.array(codes, np.uint8), side)[None], **options)
+    return LabelReader(path, "land", image)
+
+
+def test_a_map_takes_names_and_colours_from_the_files_beside_it(tmp_path):
+    names_table(tmp_path / "m.tif.vat.dbf")
+    (tmp_path / "m.clr").write_text("1 230 0 77\n12 0 204 242\n")
+    reader = labels(tmp_path, [1, 12, 255])
+    assert (reader.legend.names, reader.legend.codes) == (("forêt", "prés", "outside"), (1, 12, 255))
+    assert reader.legend.colors[:2] == ((230, 0, 77), (0, 204, 242))
+    assert "m.tif.vat.dbf" in reader.classes.as_dict()["reason"]
+    (tmp_path / "m.tif.vat.dbf").unlink()
+    (tmp_path / "m.clr").write_text(QGIS.replace("-128", "12").replace(",0,none", ",255,none"))
+    named = labels(tmp_path, [1, 12])
+    assert (named.legend.names, named.legend.colors[0]) == (("Urban fabric, dense", "none"), (230, 0, 77))
+
+
+def test_names_of_gdal_come_before_those_of_other_files(tmp_path):
+    names_table(tmp_path / "m.tif.vat.dbf")
+    image = TiffReader(write_map(tmp_path / "image.tif", noise((3, 128, 128))))
+    path = write_map(tmp_path / "m.tif", patches(128, 128, np.array([0, 1], np.uint8), 8)[None])
+    (tmp_path / "m.tif.aux.xml").write_text(category_names_xml(["a", "b"]))
+    assert LabelReader(path, "land", image).legend.names == ("a", "b")
+
+
+def test_codes_of_corine_with_its_table(tmp_path):
+    """The names of the 44 classes and the one without data, as the file that is downloaded has them."""
+    legend = builtin_legends()["clc"]
+    rows = [(code, name) for code, name in enumerate(legend.names, 1)] + [(48, "NODATA")]
+    names_table(tmp_path / "m.tif.vat.dbf", name="LABEL3", rows=rows)
+    reader = labels(tmp_path, range(1, 49), side=2)
+    assert reader.legend.names == legend.names
+    classes = reader.source.read_window(*reader.window)[0]
+    codes = patches(128, 128, np.arange(1, 49), 2)
+    assert np.array_equal(classes, np.where(codes <= 44, codes - 1, 255))
+
+
+def test_a_clr_file_with_the_colours_of_a_product_says_what_it_is(tmp_path):
+    legend = builtin_legends()["worldcover"]
+    lines = [" ".join(map(str, (code, *colour))) for code, colour in zip(legend.codes, legend.colors)]
+    (tmp_path / "m.clr").write_text("\n".join(lines))
+    assert labels(tmp_path, legend.codes).legend.names == legend.names
