@@ -19,6 +19,7 @@ from evaluation.segmentation import (
     UNKNOWN,
     class_iou,
     class_map,
+    has_several_classes,
     mean_iou,
     metric_and_spread,
     one_hot,
@@ -111,6 +112,8 @@ def test_a_single_class_and_a_class_that_is_only_predicted():
     table = np.array([[6, 2], [0, 0]])
     np.testing.assert_array_equal(class_iou(table), [0.75, np.nan])
     assert mean_iou(table) == 0.75, "the wrong class counts only as what the true one lost"
+    assert has_several_classes(table[None]) and has_several_classes(np.array([[[3, 0], [0, 0]], [[0, 0], [0, 2]]]))
+    assert not has_several_classes(np.array([[[7]], [[2]]])) and not has_several_classes(np.zeros((0, 2, 2), int))
 
 
 def test_spread_is_over_patches_and_seeded():
