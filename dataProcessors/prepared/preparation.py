@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.legends.label_maps import LabelMap
 from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, pad
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
@@ -36,7 +36,7 @@ class Preparation:
     """
 
     def __init__(
-        self, source: ImageSource | LabelSource, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
+        self, source: ImageSource | LabelMap, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
     ):
         self.source, self.window, self.count, self.folder = source, window, count, folder
         rows, columns = block_shape(window)
@@ -159,7 +159,7 @@ def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
             yield Window(left, top, min(x + width, right) - left, min(y + height, bottom) - top)
 
 
-def _whole_blocks(source: ImageSource | LabelSource, chunk: Window) -> np.ndarray:
+def _whole_blocks(source: ImageSource | LabelMap, chunk: Window) -> np.ndarray:
     """Read the chunk's pixels (C, h, w), padded to whole blocks at its right and lower edge."""
     pixels = source.read_window(*chunk)
     rows, columns = block_shape(chunk)

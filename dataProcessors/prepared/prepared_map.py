@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.legends.label_maps import LabelMap
 from dataProcessors.prepared.blocks import BLOCK, Summary, block_shape, overview_step
 from dataProcessors.prepared.preparation import Preparation
 from dataProcessors.rasters.grid import Window
@@ -117,7 +117,7 @@ def _disk_reads() -> int:
 
 
 def open_prepared(
-    source: ImageSource | LabelSource,
+    source: ImageSource | LabelMap,
     key: str,
     window: Window,
     count: Callable[[np.ndarray], np.ndarray],

@@ -158,7 +158,20 @@ def test_classes_in_fit_that_are_not_in_score():
     scores = by_name(evaluation)
     assert scores["single_class", "knn", "balanced_accuracy"].mean == scores["single_class", "knn", "accuracy"].mean
     assert np.isnan(scores["single_class", "-", "silhouette"].mean)
-    assert scores["single_class", "-", "MAP@R"].mean == 1
+    assert np.isfinite(scores["single_class", "knn", "accuracy"].mean), "the models may name another class"
+    for metric in SINGLE:
+        assert np.isnan(scores["single_class", "-", metric].mean), "of one class every neighbour is right"
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_single_class_has_no_scores(classes):
+    fit, score, *truths = pools(classes=3)
+    one = [(truth.sum(1, keepdims=True) > 0) * np.eye(3)[:1, :classes] for truth in truths]
+    made = draws(120, 60, 90, 30, 2, 0)
+    evaluation = evaluate("trained", fit, score, *one, made, FAST)
+    assert len(evaluation.scores) == 6 + 1 + len(SINGLE) + len(MULTI)
+    assert np.isnan([each.mean for each in evaluation.scores]).all()
+    assert evaluation.confusion["knn"].sum() > 0 and len(evaluation.predicted["dt"]) > 0
 
 
 @pytest.mark.parametrize("empty", ["fit", "score"])
