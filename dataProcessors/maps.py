@@ -188,7 +188,7 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
         raise MapError(f"{image.path}: no pixel of the part in use has data. Choose another 'maps.rect'.")
     warn_about_filler(image, config.image_size)
     name, file = next((n, f) for n, f in files.labels.items() if n.lower() == config.validation_map)
-    labels = LabelReader(file.path, name, image, config.legend_hints.get(name), cache, threads)
+    labels = LabelReader(file, name, image, config.legend_hints.get(name), cache, threads)
     size = config.image_size
     nodata_share = None if image.is_whole else lambda positions: image.nodata_share(positions, size)
     area = Area(image.window, size, config.validation_spacing, image.summary, config.max_nodata, nodata_share)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from config import LabelFile
+from dataProcessors.class_shares import ClassShares
 from dataProcessors.content import content_hash
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.legends.label_maps import LabelMap, open_label_map
 from dataProcessors.legends.legend import proportions
-from dataProcessors.legends.matching import choose_decoder
 from dataProcessors.prepared.blocks import (
     BLOCK,
     Summary,
@@ -72,7 +73,7 @@ class TiffReader:
         self._log_without_data()
 
     def _open(
-        self, source: ImageSource | LabelSource, window: Window, cache: Path | str | None, threads: int, **parts: object
+        self, source: ImageSource | LabelMap, window: Window, cache: Path | str | None, threads: int, **parts: object
     ) -> None:
         self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
         self.crs, self.transform = source.grid.crs, source.grid.transform
@@ -198,40 +199,40 @@ class LabelReader(TiffReader):
     """Tiles of one label map on the image's grid, as class indices.
 
     Args:
-        path: a GeoTIFF of any CRS, resolution and extent, holding colours, a palette or class codes
+        file: a raster file of any CRS, resolution and extent, holding colours, a palette or class codes; or a file of
+            polygons and points, with the column that names the class
         name: the user's name of the map
         image: the image map to whose grid it is warped
-        hint: "osm", "clc", path of a legend file, or None: found from the file
+        hint: name of a legend, path of a legend file, or None: by the map's name, or found from the file
         cache, threads: as for TiffReader
     Raises:
-        MapError: the file is missing or damaged, lies elsewhere, or matches no legend
+        MapError: the file is missing or damaged, lies elsewhere, or does not follow its legend
     """
 
     def __init__(
-        self, path: Path | str, name: str, image: TiffReader, hint: str | None = None, cache: Path | str | None = None,
-        threads: int = 1,
+        self, file: Path | str | LabelFile, name: str, image: TiffReader, hint: str | None = None,
+        cache: Path | str | None = None, threads: int = 1,
     ):  # fmt: skip
-        source = LabelSource(path, image.grid)
-        source.decode = choose_decoder(source, name, hint, image.window)
-        self.legend = source.decode.legend
+        file = file if isinstance(file, LabelFile) else LabelFile(path=str(file))
+        source, decoder = open_label_map(file, name, image.grid, hint, image.window, threads)
+        self.legend = decoder.legend
         about_image = {"crs": str(image.crs), "transform": list(image.transform)}
-        legend = {"legend": [self.legend.names, self.legend.colors, self.legend.codes, source.decode.description]}
+        legend = {"legend": [self.legend.names, self.legend.colors, self.legend.codes, decoder.description]}
         self._open(source, image.window, cache, threads, **about_image, **legend)
-        self._report_share()
+        self.classes = ClassShares(decoder, self.summary)
+        self.classes.log(self.path)
 
     def proportions(self, positions: np.ndarray, size: int) -> np.ndarray:
         """Return the class proportions (N, K) float32 of tiles; a row of zeros if a tile has no labelled pixel."""
         parts = [proportions(self.read(part, size), len(self.legend)) for part in _in_parts(positions, size)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.legend)), np.float32)
 
+    def fingerprint(self) -> dict:
+        """Return what identifies the file, and how its pixels became classes."""
+        return super().fingerprint() | {"legend": self.classes.as_dict()}
+
     def _count(self, classes: np.ndarray, side: int = BLOCK) -> np.ndarray:
         return count_classes(classes, len(self.legend), side)
-
-    def _report_share(self) -> None:
-        around = self.summary.window
-        share = float(self.summary.counts.sum(dtype=np.int64)) / (around.width * around.height)
-        log_line = log.warning if share < 0.9 else log.info
-        log_line(f"{self.path}: {share:.1%} of the part in use is labelled; tiles without labels are not scored")
 
 
 def _in_parts(positions: np.ndarray, size: int, pixel_bytes: int = 8) -> list[np.ndarray]:
@@ -246,7 +247,7 @@ def _on_blocks(window: Window) -> Window:
     return Window(x, y, window.x + window.width - x, window.y + window.height - y)
 
 
-def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
+def _key(source: ImageSource | LabelMap, window: Window, parts: dict) -> str:
     """Return the name of a prepared map: it changes with the file, the part in use, and how its values are read."""
     identity = {
         "file": file_identity(source.path),

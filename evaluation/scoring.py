@@ -230,16 +230,29 @@ def predict(task: Task, models: tuple[str, ...], tiles: Tiles, settings: Setting
 def task_scores(
     features: str, task: Task, models: tuple[str, ...], drawn: list[Tiles], predicted: list[dict[str, np.ndarray]]
 ) -> list[Score]:
-    """Return every metric of a task, of each model and of the features. drawn, predicted: one entry per draw."""
+    """Return every metric of a task, of each model and of the features. drawn, predicted: one entry per draw.
+
+    Draws of a single class are left out: there nothing can be wrong, so a perfect score means nothing. A model may
+    still be wrong where only the tiles that it was fitted on have another class.
+    """
     scores = []
+    pairs = [(tiles, by_model) for tiles, by_model in zip(drawn, predicted) if by_model]
+    pairs = [(tiles, by_model) for tiles, by_model in pairs if several_classes(tiles.fit_truth, tiles.truth)]
     for model in models:
         for metric, function in task.model_metrics.items():
-            values = [function(tiles.truth, by_model[model]) for tiles, by_model in zip(drawn, predicted) if by_model]
+            values = [function(tiles.truth, by_model[model]) for tiles, by_model in pairs]
             scores.append(Score(features, task.name, model, metric, *mean_and_std(values)))
+    comparable = [tiles for tiles in drawn if several_classes(tiles.truth)]
     for metric, function in task.feature_metrics.items():
-        values = [function(tiles.score, tiles.truth) for tiles in drawn]
+        values = [function(tiles.score, tiles.truth) for tiles in comparable]
         scores.append(Score(features, task.name, "-", metric, *mean_and_std(values)))
     return scores
+
+
+def several_classes(*truths: np.ndarray) -> bool:
+    """Return whether tables of labels (n,) or of proportions (n, K) hold more than one class together."""
+    found = [np.flatnonzero(truth.any(axis=0)) if truth.ndim == 2 else np.unique(truth) for truth in truths]
+    return len(np.unique(np.concatenate(found))) > 1
 
 
 def mean_and_std(values: list[float]) -> tuple[float, float]:

@@ -107,6 +107,12 @@ def pixel_accuracy(table: np.ndarray) -> float:
     return float(accuracy_score(truth, predicted, sample_weight=pixels)) if len(pixels) else float("nan")
 
 
+def has_several_classes(tables: np.ndarray) -> bool:
+    """Return whether the pixels of confusion matrices (M, K, K) have, or are given, more than one class."""
+    table = tables.sum(axis=0)
+    return int((table.any(axis=0) | table.any(axis=1)).sum()) > 1
+
+
 def class_iou(table: np.ndarray) -> np.ndarray:
     """Return the intersection over union (K,) in [0, 1] of each class of a table (K, K); NaN if it is never true."""
     truth, predicted, pixels = _pairs(table)

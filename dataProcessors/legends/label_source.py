@@ -1,28 +1,36 @@
 """Windows of a label map on the image's grid, as class indices or as the values of its file."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from rasterio.enums import ColorInterp
+from affine import Affine
+from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
+from dataProcessors.legends.label_bands import LabelBands, LabelHandles, label_bands
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.handles import Handles, auxiliary_files, decimated_shape, is_synthetic
 from dataProcessors.rasters.opening import MapError, convert_read_errors
 
 log = logging.getLogger(__name__)
+PART_PIXELS = 4_000_000  # that are decoded at once where a file is searched, or a row of its blocks if that is more
 
 
 class LabelSource:
     """A label map on the image's grid: windows (1, h, w) of class indices, uint8, NO_LABEL where unlabelled.
 
     Args:
-        path: a GeoTIFF of any CRS, resolution and extent
+        path: a raster file of any CRS, resolution and extent
         grid: the image map's grid
+        name: the user's name of the map
+        band: the band of codes in a file of several, counted from 1
         decode: raw pixels (B, h, w), validity (h, w) -> class indices (h, w); set once the legend is known
+    Raises:
+        MapError: the file is missing or damaged, cannot be brought onto the grid, or holds no labels
     """
 
     dtype = np.dtype(np.uint8)
@@ -30,9 +38,10 @@ class LabelSource:
     channels, shown_bands, has_validity = 1, 1, False
 
     def __init__(
-        self, path: str | Path, grid: Grid, decode: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
-    ):
-        self.path = str(path)
+        self, path: str | Path, grid: Grid, name: str = "labels", band: int | None = None,
+        decode: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    ):  # fmt: skip
+        self.path, self.name = str(path), name
         self.grid = grid
         self.decode = decode
         self.bands = (1,)
@@ -40,37 +49,68 @@ class LabelSource:
         self.without_data: dict[str, int] = {}
         self.native = Handles(self.path).get()
         self.synthetic = is_synthetic(self.native)
+        self.labels: LabelBands = label_bands(self.path, name, self.native, band)
         self.native_grid = Grid(self.native.crs, self.native.transform, self.native.width, self.native.height)
         native = self.native_grid
         self.read_settings = {  # everything that determines the pixels that are read
-            "native": [str(native.crs), list(native.transform)], "nodata": self.native.nodatavals,
-            "mask": str(self.native.mask_flag_enums), "parts": auxiliary_files(self.native),
+            "native": [str(native.crs), list(native.transform)], "bands": self.labels,
+            "parts": auxiliary_files(self.native),
         }  # fmt: skip
-        self._handles = Handles(self.path, None if _is_on_grid(self.path, self.native_grid, grid) else grid)
+        self.is_warped = not _is_on_grid(self.path, native, grid)
+        self._plain = self._handles_on(None)
+        self._handles = self._handles_on(grid if self.is_warped else None)
         self._handles.get()  # raises an error now if the map cannot be warped
         self.chunk = (2048, 2048)
 
+    def _handles_on(self, grid: Grid | None) -> LabelHandles:
+        return LabelHandles(self.path, self.native, self.labels, grid)
+
     def read_raw(self, x: int, y: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
         """Read values (B, height, width) on the grid, without interpolation, and their validity (height, width)."""
-        return self._read(Window(x, y, width, height), (height, width))
+        return self._read(self._handles.get(), Window(x, y, width, height))
 
-    def _read(self, window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        file, where = self._handles.get(), RasterWindow(*window)
-        has_alpha = file.colorinterp[-1] == ColorInterp.alpha  # always true for a warped map
-        with convert_read_errors(self.path, window):
-            values = file.read(window=where, out_shape=(file.count, *shape))
-            valid = values[-1] if has_alpha else file.dataset_mask(window=where, out_shape=shape)
-        return values[:-1] if has_alpha else values, valid > 0
+    def read_native(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Read values (B, h, w) of a window of the file in its own pixels, and their validity (h, w)."""
+        return self._read(self._plain.get(), window)
+
+    def _read(self, file: DatasetReader | WarpedVRT, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        number = len(self.labels.values)
+        with convert_read_errors(self.path, window):  # always every pixel: thinned reads may use averaged overviews
+            pixels = file.read(window=RasterWindow(*window))  # (B + flags, h, w); those of a warped map end in an alpha
+        values, flags = pixels[:number], pixels[number:]
+        return values, (flags != 0).all(0) & ~self.labels.without_data(values)
+
+    def native_parts(self, window: Window) -> Iterator[Window]:
+        """Yield parts of a window of the file in its own pixels, whole blocks where possible, one beside another."""
+        rows, columns = self.native.block_shapes[self.labels.values[0] - 1]
+        across = self.native.width if columns > 4096 else max(2048 // columns, 1) * columns
+        down = max(PART_PIXELS // (across * rows), 1) * rows
+        right, bottom = window.x + window.width, window.y + window.height
+        for y in range(window.y // down * down, bottom, down):
+            for x in range(window.x // across * across, right, across):
+                left, top = max(x, window.x), max(y, window.y)
+                yield Window(left, top, min(x + across, right) - left, min(y + down, bottom) - top)
 
     def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
         """Read class indices (1, height, width) of a window of the grid."""
-        assert self.decode is not None  # set as soon as the legend is known
-        return self.decode(*self.read_raw(x, y, width, height))[None]
+        return self._decoded(*self.read_raw(x, y, width, height))
 
     def read_decimated(self, window: Window, step: int) -> np.ndarray:
-        """Read class indices (1, h / step, w / step), both rounded up, of about every step-th pixel along both axes."""
+        """Read class indices (1, h / step, w / step), both rounded up, of about every step-th pixel along both axes.
+
+        Overviews are not used, so the whole file is decoded; a warp computes only the pixels that are returned.
+        """
+        height, width = decimated_shape(window, step)
+        if self.is_warped:
+            place = self.grid.transform @ Affine.translation(*window[:2]) @ Affine.scale(step)
+            coarse = self._handles_on(Grid(self.grid.crs, place, width, height)).get()
+            return self._decoded(*self._read(coarse, Window(0, 0, width, height)))
+        lines = [Window(window.x, y, window.width, 1) for y in range(window.y, window.y + window.height, step)]
+        return np.concatenate([self.read_window(*line)[:, :, ::step] for line in lines], 1)
+
+    def _decoded(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         assert self.decode is not None  # set as soon as the legend is known
-        return self.decode(*self._read(window, decimated_shape(window, step)))[None]
+        return self.decode(values, valid)[None]
 
 
 def _is_on_grid(path: str, native: Grid, grid: Grid) -> bool:

@@ -1,22 +1,26 @@
 """Where an image and a label map overlap, and a sample of the label map's values there."""
 
 import numpy as np
-from rasterio.windows import Window as Block
-from rasterio.windows import intersect
 
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.rasters.grid import EXTENT_POINTS, Window, apply_affine
-from dataProcessors.rasters.opening import add_path_to_errors, convert_read_errors
+from dataProcessors.rasters.opening import add_path_to_errors
 
 SAMPLE_WINDOWS, SAMPLE_SIZE = 64, 64
+WHOLE_PIXELS = 4_000_000  # a part in use of so many pixels is not sampled but read as a whole
 RANDOM_POINTS = 40_000  # that are tested to find where image and label map overlap
-POINTS_PER_BLOCK = 64  # labelled points per block of a file in which labels are rare
+POINTS_PER_PART = 256  # labelled points per part of a file in which labels are rare
 
 
 def sample_labels(source: LabelSource, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Return raw values (B, h, n) and validity (h, n) of small windows where the maps overlap, always the same."""
+    """Return raw values (B, h, n) and validity (h, n) of small windows where the maps overlap, always the same.
+
+    Of a small part in use all pixels are returned.
+    """
     rng = np.random.default_rng(0)
     with add_path_to_errors(source.path):
+        if window.width * window.height <= WHOLE_PIXELS and len(_overlapping_points(source, window, rng)):
+            return source.read_raw(*window)
         values, valid = _sample_at(source, window, rng.permutation(_overlapping_points(source, window, rng)))
         if valid.any():
             return values, valid
@@ -52,12 +56,11 @@ def _points_in_window(source: LabelSource, window: Window, columns: np.ndarray, 
 
 def labelled_points(source: LabelSource, window: Window, rng: np.random.Generator) -> np.ndarray:
     """Return points (n, 2) in pixels of the grid, in the window, where the label map is labelled, by reading it."""
-    found, part = [np.empty((0, 2))], Block(*covering_window(source, window))
-    for block in (block.intersection(part) for _, block in source.native.block_windows(1) if intersect(block, part)):
-        with convert_read_errors(source.path, (block.col_off, block.row_off, block.width, block.height)):
-            rows, columns = np.nonzero(source.native.dataset_mask(window=block))
-        points = _points_in_window(source, window, columns + block.col_off + 0.5, rows + block.row_off + 0.5)
-        found.append(rng.permutation(points)[:POINTS_PER_BLOCK])
+    found = [np.empty((0, 2))]
+    for part in source.native_parts(covering_window(source, window)):
+        rows, columns = np.nonzero(source.read_native(part)[1])
+        points = _points_in_window(source, window, columns + part.x + 0.5, rows + part.y + 0.5)
+        found.append(rng.permutation(points)[:POINTS_PER_PART])
     return np.concatenate(found)
 
 
@@ -83,3 +86,14 @@ def _random_points(window: Window, rng: np.random.Generator) -> tuple[np.ndarray
 def _inside(window: Window, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     x, y, width, height = window
     return (columns >= x) & (columns < x + width) & (rows >= y) & (rows < y + height)
+
+
+def has_other_longitudes(source: LabelSource, window: Window) -> bool:
+    """Return whether the maps would overlap if one of them counted longitudes from -180, and not from 0."""
+    native = source.native_grid
+    if native.crs is None or source.grid.crs is None or not native.crs.is_geographic:
+        return False
+    columns, rows = _random_points(window, np.random.default_rng(0))
+    columns, rows = native.pixels_of(source.grid.crs, *apply_affine(source.grid.transform, columns, rows))
+    turn = 360 / native.transform.a  # in pixels
+    return any(_inside(native.window, columns + shift, rows).any() for shift in (-turn, turn))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.legends.label_maps import LabelMap
 from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, pad
 from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.grid import Window
@@ -26,10 +26,10 @@ FORMAT = 4  # version of the prepared files; increase it when their content chan
 CAN_START_WRITEBACK = hasattr(os, "posix_fadvise")
 
 
-def source_files(source: ImageSource | LabelSource) -> dict[str, object]:
+def source_files(source: ImageSource | LabelMap) -> dict[str, object]:
     """Return where the pixels of a prepared map come from: path, and (path, bytes, time) of each file here."""
     status = file_status(source.path)
-    parts: Any = source.read_settings["parts"]
+    parts: Any = source.read_settings.get("parts", [])
     return {"source": source.path, "files": [list(each) for each in [status, *parts] if each is not None]}
 
 
@@ -46,7 +46,7 @@ class Preparation:
     """
 
     def __init__(
-        self, source: ImageSource | LabelSource, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
+        self, source: ImageSource | LabelMap, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
     ):
         self.source, self.window, self.count, self.folder = source, window, count, folder
         rows, columns = block_shape(window)
@@ -169,7 +169,7 @@ def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
             yield Window(left, top, min(x + width, right) - left, min(y + height, bottom) - top)
 
 
-def _whole_blocks(source: ImageSource | LabelSource, chunk: Window) -> np.ndarray:
+def _whole_blocks(source: ImageSource | LabelMap, chunk: Window) -> np.ndarray:
     """Read the chunk's pixels (C, h, w), padded to whole blocks at its right and lower edge."""
     pixels = source.read_window(*chunk)
     rows, columns = block_shape(chunk)

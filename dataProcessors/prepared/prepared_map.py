@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.legends.label_maps import LabelMap
 from dataProcessors.prepared.blocks import BLOCK, Summary, block_shape, overview_step
 from dataProcessors.prepared.preparation import ABOUT, BLOCKS, Preparation, source_files
 from dataProcessors.rasters.grid import Window
@@ -120,7 +120,7 @@ def _disk_reads() -> int:
 
 
 def open_prepared(
-    source: ImageSource | LabelSource,
+    source: ImageSource | LabelMap,
     key: str,
     window: Window,
     count: Callable[[np.ndarray], np.ndarray],
@@ -170,7 +170,7 @@ def _open_folder(folder: Path, *content: Any) -> PreparedMap:
         raise MapError(f"{folder}: the prepared map cannot be opened: {error}. Try again.") from None
 
 
-def _note_use(folder: Path, source: ImageSource | LabelSource) -> None:
+def _note_use(folder: Path, source: ImageSource | LabelMap) -> None:
     """Keep in a prepared map when it was last used, as the time of its ABOUT, and where its source lies by now."""
     path = folder / ABOUT
     about = json.loads(path.read_text(encoding="utf8"))

@@ -23,10 +23,14 @@ class Handles(threading.local):
     def get(self) -> DatasetReader | WarpedVRT:
         """Return this thread's handle; the first call opens the file."""
         if self.file is None:
-            self.file = open_raster(self.path)
+            self.file = self.open()
             if self.grid is not None:
                 self.file = _warp_to_grid(self.path, self.file, self.grid)
         return self.file
+
+    def open(self) -> DatasetReader:
+        """Open the file."""
+        return open_raster(self.path)
 
 
 def is_synthetic(file: DatasetReader) -> bool:

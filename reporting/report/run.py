@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import struct
 from array import array
@@ -108,10 +109,14 @@ class Run:
 
     @cached_property
     def best_step(self) -> int | None:
-        """The step of the best network: the first with the best value of `best_metric`; None if there is none."""
-        return max(
-            self.trained, key=lambda step: objective(self.trained[step].values(), self.config.best_metric), default=None
-        )
+        """The step of the best network: the first with the best value of `best_metric`; the last if none has a value.
+
+        None if there is no evaluation.
+        """
+        values = {step: objective(scores.values(), self.config.best_metric) for step, scores in self.trained.items()}
+        if all(value == -math.inf for value in values.values()):
+            return self.last_step
+        return max(values, key=values.__getitem__)
 
 
 def read_run(folder: Path) -> Run:

@@ -164,7 +164,8 @@ FAULTS = {
         lambda: put_labels(place=Affine(0, 0, 5e5, 0, 0, 5e6)) and None, [], "labels.tif", "no area"),
     "colours of no legend": (colours((10, 120, 60), (60, 10, 120)), [], "labels.tif", "0.0% of the pixels match",
                              "'maps.legends'"),
-    "labels of floats": (codes_of("float32"), [], "labels.tif", "integer codes. Got float32"),
+    "labels of floats": (lambda: put_labels(patches(SIDE, SIDE, CODES / 2, 24)[None].astype("float32")) and None, [],
+                         "labels.tif", "whole numbers", "float32 values such as", "gdal_translate -ot Byte labels.tif"),
     "complex labels": (codes_of("complex64"), [], "labels.tif", "integer codes. Got complex64"),
     "codes beyond all numbers": (lambda: put_labels(patches(SIDE, SIDE, CODES, 24)[None].astype("uint64") + 2**63)
                                  and None, [], "labels.tif", "within ±2**53"),

@@ -140,3 +140,18 @@ def test_other_words_are_refused(cache, capsys, words):
 def test_a_cache_that_is_not_there_is_empty(tmp_path):
     assert lines(tmp_path / "cache") == f"{tmp_path / 'cache'} is empty."
     assert format_size(0) == "0 bytes" and format_size(1_234_000_000) == "1.23 GB"
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_the_hash_of_the_content_is_that_of_the_pixels(cache, cached):
+    """It stays where the file is stored anew, and changes with the pixels; both with a cache and without one."""
+    folder = cache if cached else None
+    pixels = noise((2, 200, 150))
+    plain, compressed = write_map(Path("c.tif"), pixels), write_map(Path("d.tif"), pixels, compress="deflate")
+    changed = pixels.copy()
+    changed[1, 199, 149] += 1  # the last pixel of the last sample
+    other = write_map(Path("e.tif"), changed)
+    first, second, third = (
+        TiffReader(path, cache=folder).fingerprint()["content"] for path in (plain, compressed, other)
+    )
+    assert first == second != third

@@ -125,7 +125,8 @@ def test_samplers(own_maps):
 def test_too_few_classes_for_supervised_training(own_maps, tmp_path, legends):
     two = np.array(legends["osm"].colors, np.uint8)[patches(700, 800, [2, 10], 60)].transpose(2, 0, 1)
     path = write_map(tmp_path / "two.tif", two)
-    values = own_maps | {"maps": own_maps["maps"] | {"labels": {"land": str(path)}}, "supervised": True}
+    values = own_maps | {"maps": own_maps["maps"] | {"labels": {"osm": str(path)}}, "supervised": True}
+    values["validation_map"] = "osm"
     config = validate(values | {"loss": "quadrupletloss"})
     opened = open_maps(config, 1)
     with pytest.raises(SamplingError, match="with quadrupletloss needs tiles of at least 3 classes; 2 are found"):

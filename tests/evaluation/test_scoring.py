@@ -5,7 +5,16 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from evaluation import chance_map_at_r, gsil, map_at_r, multilabel_map, scoring, sum_error
-from evaluation.scoring import Settings, balanced_accuracy, draws, evaluate, mean_and_std, silhouette
+from evaluation.scoring import (
+    Settings,
+    Tiles,
+    balanced_accuracy,
+    confusion_matrices,
+    draws,
+    evaluate,
+    mean_and_std,
+    silhouette,
+)
 
 pytestmark = pytest.mark.filterwarnings("error")
 FAST = Settings(single_class_models=("knn", "dt"), multi_class_models=("dt",))
@@ -90,6 +99,11 @@ def test_scores_are_those_of_the_drawn_tiles():
     np.testing.assert_array_equal(table.sum(axis=1), np.bincount(truth, minlength=4))
 
 
+def test_a_single_class_is_counted_without_a_warning():
+    one = Tiles(np.zeros((3, 2)), np.zeros((2, 2)), np.zeros(3, int), np.zeros(2, int))
+    assert confusion_matrices(("knn",), [one], [{"knn": np.zeros(2, int)}], 1)["knn"].tolist() == [[2]]
+
+
 def test_accuracy_agrees_with_the_confusion_of_one_draw():
     evaluation = evaluate("trained", *pools(), draws(120, 60, 100, 60, 1, 0), FAST)
     scores = by_name(evaluation)
@@ -158,7 +172,20 @@ def test_classes_in_fit_that_are_not_in_score():
     scores = by_name(evaluation)
     assert scores["single_class", "knn", "balanced_accuracy"].mean == scores["single_class", "knn", "accuracy"].mean
     assert np.isnan(scores["single_class", "-", "silhouette"].mean)
-    assert scores["single_class", "-", "MAP@R"].mean == 1
+    assert np.isfinite(scores["single_class", "knn", "accuracy"].mean), "the models may name another class"
+    for metric in SINGLE:
+        assert np.isnan(scores["single_class", "-", metric].mean), "of one class every neighbour is right"
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_single_class_has_no_scores(classes):
+    fit, score, *truths = pools(classes=3)
+    one = [(truth.sum(1, keepdims=True) > 0) * np.eye(3)[:1, :classes] for truth in truths]
+    made = draws(120, 60, 90, 30, 2, 0)
+    evaluation = evaluate("trained", fit, score, *one, made, FAST)
+    assert len(evaluation.scores) == 6 + 1 + len(SINGLE) + len(MULTI)
+    assert np.isnan([each.mean for each in evaluation.scores]).all()
+    assert evaluation.confusion["knn"].sum() > 0 and len(evaluation.predicted["dt"]) > 0
 
 
 @pytest.mark.parametrize("empty", ["fit", "score"])

@@ -12,13 +12,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import config as configuration
 import main
-from dataProcessors.legends.class_names import category_names
+from dataProcessors.legends.class_names import names_of_file, vrt_of
 from evaluation.models import CLASSIFIERS, fit_predict_votes
 from evaluation.segmentation import (
     METRICS,
     UNKNOWN,
     class_iou,
     class_map,
+    has_several_classes,
     mean_iou,
     metric_and_spread,
     one_hot,
@@ -111,6 +112,8 @@ def test_a_single_class_and_a_class_that_is_only_predicted():
     table = np.array([[6, 2], [0, 0]])
     np.testing.assert_array_equal(class_iou(table), [0.75, np.nan])
     assert mean_iou(table) == 0.75, "the wrong class counts only as what the true one lost"
+    assert has_several_classes(table[None]) and has_several_classes(np.array([[[3, 0], [0, 0]], [[0, 0], [0, 2]]]))
+    assert not has_several_classes(np.array([[[7]], [[2]]])) and not has_several_classes(np.zeros((0, 2, 2), int))
 
 
 def test_spread_is_over_patches_and_seeded():
@@ -202,14 +205,14 @@ def test_geotiff_of_the_region_opens_in_gdal_with_place_colours_and_names(finish
         assert file.transform.a == image.transform.a and file.transform.e == image.transform.e
         colours, classes = file.colormap(1), file.read(1)
         rasterio.shutil.copy(file, tmp_path / "gdal.vrt", driver="VRT")
+        rows = names_of_file(str(path), vrt_of(file), 1).rows
     assert set(np.unique(classes)) <= {0, 1, 2, 3, 255}
     assert (classes != 255).all()
     assert len({colours[value] for value in range(4)}) == 4
-    names = category_names(str(path))
-    assert len(names) == 4
+    assert len(rows) == 4
     written = (tmp_path / "gdal.vrt").read_text()
-    for name in names.values():
-        assert f"<Category>{name}</Category>" in written, "GDAL itself knows the names"
+    for row in rows:
+        assert f"<Category>{row.name}</Category>" in written, "GDAL itself knows the names"
 
 
 def test_switched_off_it_leaves_no_trace(complete_run):

@@ -165,7 +165,7 @@ class EvaluationSchedule:
     def _report(self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation]) -> None:
         """Report scores, update the best network, and draw its figures unless the last figures are too recent."""
         value = objective(evaluations[0].scores, self.best_metric)
-        is_best = value > self._best or self._best_step < 0
+        is_best = value > self._best or self._best == -math.inf  # while nothing can be compared, the last one is kept
         with self.interruption.deferred():
             self.reporter.log_scores(snapshot.step, evaluations)
             on_evaluated(is_best)

@@ -19,6 +19,7 @@ from evaluation.segmentation import (
     Region,
     Segmentation,
     class_map,
+    has_several_classes,
     metric_and_spread,
     one_hot,
     pixel_table,
@@ -84,9 +85,10 @@ class Segmenter:
         return segmentation
 
     def scores(self, features: str, segmentation: dict[str, Segmentation]) -> list[Score]:
-        """Return every metric of every classifier; NaN if it could not be fitted."""
+        """Return every metric of every classifier; NaN if it could not be fitted, or if there is a single class."""
         empty = np.zeros((0, self.classes, self.classes), np.int64)
         tables = {name: segmentation[name].tables if name in segmentation else empty for name in self.models}
+        tables = {name: table if has_several_classes(table) else empty for name, table in tables.items()}
         return [
             Score(features, "segmentation", name, metric, *metric_and_spread(tables[name], function, self.seed))
             for name in self.models

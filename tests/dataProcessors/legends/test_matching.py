@@ -10,10 +10,10 @@ from maps_for_tests import CORNER, LONLAT, UTM32, around, grid_of, looked_up, ne
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
+from dataProcessors.legends.decoders import code_decoder, colour_decoder, nearest_colour_table
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import NO_LABEL, Legend
-from dataProcessors.legends.matching import code_decoder, colour_decoder, nearest_colour_table
-from dataProcessors.legends.overlap import POINTS_PER_BLOCK, covering_window, labelled_points, sample_labels
+from dataProcessors.legends.overlap import POINTS_PER_PART, covering_window, labelled_points, sample_labels
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
@@ -204,17 +204,21 @@ def test_farther_than_fifteen_is_no_label():
 # palettes and codes
 
 
-@pytest.mark.parametrize("hint", [None, "osm"])
-def test_a_palette_of_the_legends_colours(image, tmp_path, legends, hint):
+def test_a_palette_of_the_legends_colours(image, tmp_path, legends, caplog):
+    caplog.set_level("INFO")
     codes = np.random.default_rng(0).permutation(np.arange(1, 200))[:13]
     colormap = {int(code): colour for code, colour in zip(codes, legends["osm"].colors)} | {0: (255, 255, 255)}
     path = labels_in(image, tmp_path, [*codes, 0], side=2, colormap=colormap)
-    reader = opened(path, image, hint)
-    assert reader.legend.names == legends["osm"].names and "palette in RGB" in reader.source.decode.description
+    reader = opened(path, image, "osm")
+    assert reader.legend.names == legends["osm"].names
+    assert reader.source.decode.description == "colours of the palette"
     values, inside = looked_up(path, image.grid)
     class_of = np.full(256, NO_LABEL)
     class_of[codes] = np.arange(13)
     assert differing(whole(reader), np.where(inside, class_of[values[0]], NO_LABEL)) < TIES
+    unnamed = opened(path, image)
+    assert len(unnamed.legend) == 14, "colours alone are no evidence"
+    assert "it has the colours of osm" in caplog.text and '"legends": {"land": "osm"}' in caplog.text
 
 
 def test_a_palette_of_other_colours_gives_the_codes_their_colours(image, tmp_path):
@@ -291,7 +295,7 @@ def test_corine_codes_of_three_digits_and_from_one(image, tmp_path, legends):
 def test_a_legend_of_ones_own(image, tmp_path):
     classes = [{"name": "wet", "color": [0, 0, 200], "code": 40}, {"name": "dry", "color": [200, 200, 0], "code": 5}]
     legend = tmp_path / "legend.json"
-    legend.write_text(json.dumps({"classes": classes}))
+    legend.write_text(json.dumps({"classes": classes, "no_data": [6]}))
     codes = labels_in(image, tmp_path, [5, 40, 6], name="codes.tif")
     colours = labels_in(image, tmp_path, [(200, 201, 5), (0, 0, 200), (255, 255, 255)], name="colours.tif")
     for path in (codes, colours):
@@ -306,7 +310,7 @@ def test_a_legend_of_ones_own(image, tmp_path):
 def test_codes_that_a_legend_does_not_give_are_told(image, tmp_path, caplog):
     legend = tmp_path / "legend.json"
     legend.write_text(json.dumps({"classes": [{"name": name, "color": [9, 9, 9]} for name in ("wood", "lake")]}))
-    reader = opened(labels_in(image, tmp_path, [0, 1, 2]), image, str(legend))
+    reader = opened(labels_in(image, tmp_path, [1, 2] * 20 + [0]), image, str(legend))
     assert "has no codes, so 1 is read as wood, and 0, which occurs, as unlabelled" in caplog.text
     assert set(np.unique(whole(reader))) == {0, 1, NO_LABEL}
 
@@ -315,7 +319,7 @@ def test_codes_that_a_legend_does_not_give_are_told(image, tmp_path, caplog):
 def test_what_is_no_legend_file(image, tmp_path, content):
     if content is not None:
         (tmp_path / "legend.json").write_text(content)
-    with pytest.raises(MapError, match=r"is not a legend\. Use osm, clc, or a JSON file"):
+    with pytest.raises(MapError, match=r"is not a legend\. Use .*worldcover.*, or a JSON file"):
         opened(labels_in(image, tmp_path, [1, 2]), image, str(tmp_path / "legend.json"))
 
 
@@ -339,12 +343,11 @@ def test_colours_that_match_no_legend(image, tmp_path):
         opened(path, image)
 
 
-def test_few_colours_that_match_are_warned_of(image, tmp_path, legends, caplog):
+def test_a_named_legend_that_explains_too_little(image, tmp_path, legends):
     path = labels_in(image, tmp_path, [legends["osm"].colors[2], (10, 120, 60)], side=1)
-    opened(path, image, "osm")
-    told = [record.message for record in caplog.records if "match the legend" in record.message]
-    share = float(told[0].split("labels.tif: ")[1].split("%")[0])
-    assert 40 < share < 60 and caplog.records[0].levelname == "WARNING"
+    told = r"labels.tif: [45]\d.\d% of the pixels match the legend osm .*; 95% are needed.* 10/120/60 \([45]\d"
+    with pytest.raises(MapError, match=told):
+        opened(path, image, "osm")
 
 
 @pytest.mark.parametrize("crs", [LONLAT, LAEA, UTM32])
@@ -388,7 +391,7 @@ def test_labels_in_one_corner_of_the_part_in_use(tmp_path):
     assert np.isin(values[0][valid], 7).mean() == 1
     rng = np.random.default_rng(0)
     columns, rows = labelled_points(source, image.grid.window, rng).T
-    assert len(columns) > POINTS_PER_BLOCK
+    assert len(columns) == 15 * 15 < POINTS_PER_PART
     assert ((columns > 600) & (columns < 615) & (rows > 700) & (rows < 715)).all()
 
 
@@ -398,7 +401,7 @@ def test_a_label_map_of_another_place_is_not_read(tmp_path, monkeypatch, crs):
     image = TiffReader(write_map(tmp_path / "image.tif", np.ones((1, 260, 300), np.uint8)))
     pixel = 0.0004 if crs == LONLAT else 20.0
     path = labels_in(image, tmp_path, range(1, 45), crs, pixel, part=(20, 20, 40, 40))
-    monkeypatch.setattr("dataProcessors.legends.overlap.convert_read_errors", None)
+    monkeypatch.setattr(LabelSource, "read_native", None)
     with pytest.raises(MapError, match="does not overlap"):
         opened(path, image, "clc")
 
@@ -456,14 +459,20 @@ def test_image_without_crs(tmp_path):
     assert (whole(opened(path, image, "clc")) != NO_LABEL).all()
 
 
-@pytest.mark.parametrize(("dtype", "told"), [("float32", "Got float32"), ("float64", "Got float64")])
-def test_values_that_are_no_codes(image, tmp_path, dtype, told):
-    with pytest.raises(MapError, match=told):
-        opened(labels_in(image, tmp_path, [1, 2], dtype=dtype), image)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floats_are_codes_if_they_are_whole_numbers(image, tmp_path, dtype):
+    path = labels_in(image, tmp_path, [7, -2, 300, 5], dtype=dtype, nodata=5)
+    reader = opened(path, image)
+    assert reader.legend.codes == (-2, 7, 300)
+    values, inside = looked_up(path, image.grid)
+    expected = np.select([values[0] == code for code in reader.legend.codes], [0, 1, 2], NO_LABEL)
+    assert differing(whole(reader), np.where(inside, expected, NO_LABEL)) < TIES
+    with pytest.raises(MapError, match=rf"{dtype} values such as 1.5. .* gdal_translate -ot Byte .*labels.tif"):
+        opened(labels_in(image, tmp_path, [1, 1.5], dtype=dtype), image)
 
 
-def test_colours_of_sixteen_bits_and_too_many_codes(image, tmp_path):
-    with pytest.raises(MapError, match=r"colours must be uint8. Got uint16"):
+def test_bands_that_are_no_colours_and_too_many_codes(image, tmp_path):
+    with pytest.raises(MapError, match=r'its 3 bands \(uint16\) are no colours.* "labels": {"land": .*"band": 1}'):
         opened(labels_in(image, tmp_path, [(500, 2, 3)], dtype="uint16", photometric="MINISBLACK"), image)
     with pytest.raises(MapError, match=r"must have 1 to 254 classes. Got \d+ codes"):
         opened(labels_in(image, tmp_path, range(1000), side=1, dtype="uint16"), image)

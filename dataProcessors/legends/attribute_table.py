@@ -1,0 +1,131 @@
+"""GDAL's raster attribute tables: which codes, names and colours their rows stand for.
+
+Columns are known by GDAL's usages (https://gdal.org/en/stable/api/raster_c_api.html, GDALRATFieldUsage). Programs of
+other makers write usage 0 throughout; then the columns are known by their names.
+"""
+
+import itertools
+import math
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dataProcessors.legends.legend import Colour
+
+NAME, MIN, MAX, MIN_MAX, RED, GREEN, BLUE = 2, 3, 4, 5, 6, 7, 8  # GDAL's usage numbers of columns
+REAL, TEXT = 1, 2  # GDAL's type numbers of columns
+VALUE_TITLES = ("value", "code", "gridcode", "pixelvalue", "classvalue", "classcode", "rastervalue", "classid", "id")
+NAME_TITLES = (
+    "classname", "classnames", "label", "labels", "name", "class", "category", "classlabel", "landcover", "landuse",
+    "landcoverclass", "description", "legend", "type",
+)  # fmt: skip
+COLOUR_TITLES = (("red", "r"), ("green", "g"), ("blue", "b"))
+
+
+@dataclass(frozen=True)
+class CodeRow:
+    """Whole numbers from `low` to `high`, both included, are pixels of the class `name`; `colour` None: not given."""
+
+    low: float
+    high: float
+    name: str
+    colour: Colour | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an attribute table: its title in plain letters, GDAL's type and usage, and its place in a row."""
+
+    title: str
+    type: int
+    usage: int
+    place: int
+
+
+def table_rows(table: ElementTree.Element) -> list[CodeRow] | None:
+    """Return the rows of a GDALRasterAttributeTable that have a name; None: the table was not understood.
+
+    Raises:
+        ValueError, OverflowError, LookupError: a row is too short, or a code is no number
+    """
+    columns = [_column(field, place) for place, field in enumerate(table.iterfind("FieldDefn"))]
+    cells = [[cell.text or "" for cell in row.iterfind("F")] for row in table.iterfind("Row")]
+    names = _of_usage(columns, NAME) or _titled(columns, NAME_TITLES) or _only_text(columns)
+    ranges = _ranges(table, columns, cells)
+    if names is None or ranges is None:
+        return None
+    colours = _colours(columns, cells)
+    rows = zip(ranges, (row[names.place].strip() for row in cells), colours)
+    return [CodeRow(*codes, name, colour) for codes, name, colour in rows if name]
+
+
+def _column(field: ElementTree.Element, place: int) -> Column:
+    title = "".join(letter for letter in field.findtext("Name", "").casefold() if letter.isalnum())
+    return Column(title, int(field.findtext("Type", "0")), int(field.findtext("Usage", "0")), place)
+
+
+def _of_usage(columns: list[Column], usage: int) -> Column | None:
+    return next((column for column in columns if column.usage == usage), None)
+
+
+def _titled(columns: list[Column], titles: Iterable[str]) -> Column | None:
+    """Return the column without a usage that has the first of the titles that occurs."""
+    free = {column.title: column for column in reversed(columns) if column.usage == 0}
+    return next((free[title] for title in titles if title in free), None)
+
+
+def _only_text(columns: list[Column]) -> Column | None:
+    texts = [column for column in columns if column.type == TEXT and column.usage == 0]
+    return texts[0] if len(texts) == 1 else None
+
+
+def _ranges(
+    table: ElementTree.Element, columns: list[Column], cells: list[list[str]]
+) -> list[tuple[float, float]] | None:
+    """Return the range of codes of each row; None: the table does not say which codes its rows are."""
+    low, high = _of_usage(columns, MIN), _of_usage(columns, MAX)
+    single = _of_usage(columns, MIN_MAX)
+    if single is None and low and high:
+        return [(_number(row[low.place]), _number(row[high.place])) for row in cells]
+    single = single or low or high
+    if single is None and "Row0Min" in table.attrib and "BinSize" in table.attrib:
+        return _bins(_number(table.attrib["Row0Min"]), _number(table.attrib["BinSize"]), len(cells))
+    single = single or _titled(columns, VALUE_TITLES)
+    if single is None:
+        return None
+    return [(code, code) for code in (_number(row[single.place]) for row in cells)]
+
+
+def _bins(start: float, size: float, count: int) -> list[tuple[float, float]] | None:
+    """Return the whole numbers of bins [start + i * size, start + (i + 1) * size)."""
+    if size <= 0:
+        return None
+    edges = [start + row * size for row in range(count + 1)]
+    return [(math.ceil(low), math.ceil(high) - 1) for low, high in itertools.pairwise(edges)]
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise OverflowError(f"a code is {text}")
+    return int(value) if value.is_integer() else value
+
+
+def _colours(columns: list[Column], cells: list[list[str]]) -> list[Colour | None]:
+    """Return the colour of each row, or None; whole numbers to 255, or shares of 1 where the columns hold no others."""
+    parts = [
+        _of_usage(columns, usage) or _titled(columns, titles)
+        for usage, titles in zip((RED, GREEN, BLUE), COLOUR_TITLES)
+    ]
+    if None in parts:
+        return [None] * len(cells)
+    places = [part.place for part in parts if part is not None]
+    values = [[float(row[place] or 0) for place in places] for row in cells]
+    largest = max((value for row in values for value in row), default=0)
+    scale = 255 if largest <= 1 and all(part is not None and part.type == REAL for part in parts) else 1
+    return [_colour([round(scale * value) for value in row]) for row in values]
+
+
+def _colour(parts: list[int]) -> Colour | None:
+    red, green, blue = parts
+    return (red, green, blue) if all(0 <= part <= 255 for part in parts) else None

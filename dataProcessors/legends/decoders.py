@@ -1,0 +1,124 @@
+"""Ways to turn the pixel values of a label map into class indices: by colour, by code, by range of codes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dataProcessors.legends.legend import COLOUR_TOLERANCE, NO_LABEL, WHITE, Colour, Legend
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """One way to read a label map: raw values (B, h, w), validity (h, w) -> class indices (h, w) uint8.
+
+    Attributes:
+        legend: of the map
+        description: how values become classes
+        to_classes: raw values (B, h, w) -> class indices (h, w)
+        reason: why the map is read in this way
+        explained: share of the pixels with data that have a class, in a sample
+        about_classes: what a reader of the scores must know of the classes, such as which were dropped; "": nothing
+    """
+
+    legend: Legend
+    description: str
+    to_classes: Callable[[np.ndarray], np.ndarray]
+    reason: str = ""
+    explained: float = 1.0
+    about_classes: str = ""
+
+    def __call__(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Return class indices; NO_LABEL where the map has no value, or a value that is no class."""
+        classes = self.to_classes(values)
+        classes[~valid] = NO_LABEL
+        return classes
+
+
+def no_data_colours(legend: Legend) -> tuple[Colour, ...]:
+    """Return the colours that stand for "no data": white, where the legend names none and has no white class."""
+    return legend.no_data_colors or (() if WHITE in legend.colors else (WHITE,))
+
+
+def nearest_colour_table(legend: Legend) -> np.ndarray:
+    """Return the class index of every 24-bit colour (red << 16 | green << 8 | blue): (2**24,) uint8.
+
+    It is the legend's nearest colour in L1 distance, the first of equally near ones; NO_LABEL if none is within
+    COLOUR_TOLERANCE, or if a colour of "no data" is nearer. A table, because looking up a pixel is then one memory
+    access for any number of classes.
+    """
+    table = np.full((256, 256, 256), NO_LABEL, np.uint8)
+    nearest = np.full((256, 256, 256), COLOUR_TOLERANCE + 1, np.uint8)
+    entries = [*enumerate(legend.colors), *((NO_LABEL, colour) for colour in no_data_colours(legend))]
+    for index, colour in entries:
+        box = tuple(slice(max(c - COLOUR_TOLERANCE, 0), c + COLOUR_TOLERANCE + 1) for c in colour)
+        red, green, blue = (np.abs(np.arange(s.start, min(s.stop, 256)) - c) for s, c in zip(box, colour))
+        distance = (red[:, None, None] + green[:, None] + blue).astype(np.uint8)
+        closer = distance < nearest[box]
+        table[box][closer], nearest[box][closer] = index, distance[closer]
+    return table.reshape(-1)
+
+
+def colour_decoder(legend: Legend, order: str = "RGB") -> Decoder:
+    """Return a decoder of three bands of colours that are stored in `order`, RGB or BGR."""
+    table = nearest_colour_table(legend)
+
+    def to_classes(values: np.ndarray) -> np.ndarray:
+        return table[colour_keys(values, order)]
+
+    return Decoder(legend, f"colours in {order} order", to_classes)
+
+
+def colour_keys(values: np.ndarray, order: str = "RGB") -> np.ndarray:
+    """Return red << 16 | green << 8 | blue, uint32, of colours (3, ...) uint8 that are stored in `order`."""
+    red, green, blue = (order.index(letter) for letter in "RGB")
+    key = values[red].astype(np.uint32)  # in place: this runs for every pixel of the map
+    for band in (green, blue):
+        key <<= 8
+        key |= values[band]
+    return key
+
+
+def code_decoder(
+    legend: Legend, codes: tuple[int, ...], classes: np.ndarray | None = None, description: str = "codes"
+) -> Decoder:
+    """Return a decoder of one band in which the value codes[i] is class i (or classes[i])."""
+    return range_decoder(legend, [(code, code) for code in codes], classes, description)
+
+
+def range_decoder(
+    legend: Legend, ranges: list[tuple[float, float]], classes: np.ndarray | None = None, description: str = "codes"
+) -> Decoder:
+    """Return a decoder of one band in which whole numbers from low to high of ranges[i] are class i (or classes[i]).
+
+    Both ends belong to a range; where ranges overlap, the first one counts.
+    """
+    starts, found = _segments(ranges, np.arange(len(ranges)) if classes is None else np.asarray(classes))
+
+    def to_classes(values: np.ndarray) -> np.ndarray:
+        if values.dtype in (np.uint8, np.uint16):
+            return small[values[0]]
+        decoded = search(values[0])
+        if values.dtype.kind == "f":
+            decoded[values[0] != np.rint(values[0])] = NO_LABEL
+        return decoded
+
+    def search(values: np.ndarray) -> np.ndarray:
+        return found[np.searchsorted(starts, values, "right")]
+
+    small = search(np.arange(65536))
+    return Decoder(legend, description, to_classes)
+
+
+def _segments(ranges: list[tuple[float, float]], classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the class of whole numbers changes, (S,) rising, and the class before, between and after: (S + 1,).
+
+    A search among the changes then finds the class of any number, however many a range holds.
+    """
+    low, high = np.array(ranges, np.float64).reshape(-1, 2).T
+    first, beyond = np.ceil(low), np.floor(high) + 1
+    starts = np.unique(np.concatenate([first, beyond]))
+    found = np.full(len(starts) + 1, NO_LABEL, np.uint8)
+    for start, end, index in reversed(list(zip(first, beyond, classes.tolist()))):  # the first range is put in last
+        found[1:][(starts >= start) & (starts < end)] = index
+    return starts.astype(np.int64) if np.abs(starts).max(initial=0) < 2**62 else starts, found
