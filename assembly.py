@@ -16,7 +16,7 @@ from training.execution.device import Execution, resolve_device, resolve_threads
 from training.execution.precision import TRIAL_TILES, resolve
 from training.forward import ForwardPass
 from training.progress import Progress
-from training.runs.checkpoint import Checkpoints, check_maps, config_as_dict
+from training.runs.checkpoint import Checkpoints, config_as_dict
 from training.runs.folder import RESULTS
 from training.runs.interruption import Interruption
 from training.runs.resuming import Run, start_run
@@ -32,9 +32,9 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
     weights = False if checkpoint else config.pretrained  # the checkpoint contains all weights
     check_before_start(config, weights)
     maps = open_maps(config, resolve_threads(config))
-    if resumed and checkpoint:
-        check_maps(resumed.folder, maps.fingerprints(), checkpoint)
-    if not resumed:
+    if resumed:
+        resumed.begin(maps.fingerprints())
+    else:
         maps.check_scored_tiles()
     step = make_step(config, maps)
     scaling = normalisation(maps.image, config.image_size)

@@ -8,8 +8,9 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import config as configuration
@@ -36,8 +37,7 @@ def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
     (folder,) = arguments.targets
     with open_run(folder, arguments.overrides) as run:
         if run.is_complete:
-            command = f"python main.py resume {run.folder} epochs={2 * run.config.epochs}"
-            print(f"{run.folder} is complete: {run.config.epochs} epochs are trained. To train longer: {command}")
+            print(run.describe_end())
         else:
             make_run(run.config, interruption, run)
 
@@ -68,12 +68,22 @@ def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def cache(arguments: argparse.Namespace, interruption: Interruption) -> None:
+    """List the prepared maps in data/cache with size, last use and source, or remove some of them."""
+    from dataProcessors.maps import CACHE
+    from reporting.cache_table import cache_lines
+
+    for line in cache_lines(CACHE, [str(word) for word in arguments.targets], arguments.unused):
+        print(line)
+
+
 def make_run(config: configuration.Config, interruption: Interruption, resumed: "Run | None" = None) -> None:
     """Train a new run, or continue a resumed one, and print where its results are."""
     from assembly import run_training
 
     folder, page = run_training(config, interruption, resumed)
-    print(f"\nThe results are in {folder}. Open {page}, or run: tensorboard --logdir {folder}")
+    show = configuration.command("tensorboard", "--logdir", folder)
+    print(f"\nThe results are in {folder}. Open {page}, or run: {show}")
 
 
 class Verb(NamedTuple):
@@ -85,6 +95,7 @@ class Verb(NamedTuple):
         default: target if none is given; None: the user must give one, unless `takes_many`
         takes_many: whether it accepts any number of targets, also none, instead of exactly one
         takes_overrides: whether it also accepts key=value
+        options: its options, which are on or off -> a line of help
         epilog: returns the last paragraph of its help text
     """
 
@@ -93,6 +104,7 @@ class Verb(NamedTuple):
     default: str | None = None
     takes_many: bool = False
     takes_overrides: bool = False
+    options: Mapping[str, str] = MappingProxyType({})
     epilog: Callable[[], str] = lambda: ""
 
 
@@ -113,6 +125,11 @@ VERBS = {
     "networks": Verb(
         networks, "PATTERN", takes_many=True,
         epilog=lambda: "Patterns work as for files: '*tiny*', 'vit_*'; '*' lists all. Without a pattern: a selection.",
+    ),
+    "cache": Verb(
+        cache, "remove NAME", takes_many=True,
+        options={"--unused": "with remove: all that no run would use, because its source is gone or has changed"},
+        epilog=lambda: "Without an argument: the list. A name is that of the list, or a path; all are removed or none.",
     ),
 }  # fmt: skip
 
@@ -151,6 +168,8 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name:
     if verb.takes_overrides:
         metavar, help_text = f"{metavar} or key=value", f"{help_text}; {OVERRIDES_HELP}"
     parser.add_argument("items", nargs="*", metavar=metavar, help=help_text)
+    for name, line in verb.options.items():
+        parser.add_argument(name, action="store_true", help=line)
 
 
 OVERRIDES_HELP = (

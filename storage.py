@@ -173,7 +173,7 @@ class Lock:
     """Shows other processes that a folder is in use, until it is released or this process ends for whatever reason.
 
     Attributes:
-        exclusive: False where the operating system or the file system has no locks, so that others may hold it too
+        exclusive: False where others may hold it too: it is shared, or there are no locks on this system or disk
     """
 
     def __init__(self, descriptor: int | None, exclusive: bool):
@@ -196,6 +196,20 @@ class Lock:
         except OSError:
             return cls(descriptor, False)
         return cls(descriptor, True)
+
+    @classmethod
+    def share(cls, folder: Path) -> "Lock":
+        """Return a lock that any number of processes hold at once, but not beside an exclusive one; wait for that.
+
+        Raises:
+            FileNotFoundError: there is no such folder
+        """
+        if fcntl is None:
+            return cls(None, False)
+        descriptor = os.open(folder, os.O_RDONLY)
+        with suppress(OSError):  # no locks there
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        return cls(descriptor, False)
 
     def release(self) -> None:
         """Release the lock."""

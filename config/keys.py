@@ -75,7 +75,11 @@ class Config(BaseModel):
         "probability that the next anchor is drawn anywhere (1.0: random, 0.0: cluster sampling, near the last anchor)",
         1.0, ge=0, le=1,
     )  # fmt: skip
-    name: str | None = key("folder of the run under results/; null: loss-network", None, pattern=r"^[\w][\w.+-]*$")
+    name: str | None = key(
+        "folder of the run under results/: letters, digits and _ . + - without blanks, the first no . + or -; null: "
+        "loss-network",
+        None, pattern=r"^[\w][\w.+-]*$",
+    )  # fmt: skip
     maps: Literal["demo", "germany"] | Maps = key(
         'demo, germany, or {"image": path, "labels": {name: path}, "rect": [west, south, east, north], "bands": [..]}',
         "germany",

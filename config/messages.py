@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from config.backslashes import BackslashError
 from config.library import COMPLETE_MESSAGE
 
 LIMITS = {"ge": "of at least", "gt": "over", "le": "at most", "lt": "under"}
@@ -41,6 +42,8 @@ def explain(problem: ErrorDetails, content: dict, config: type[BaseModel], maps:
 
 def explain_json(error: Exception) -> str:
     """Describe an error of the JSON parser with line and column, so that the place can be found in an editor."""
+    if isinstance(error, BackslashError):
+        return f"{error}."
     doubled = re.fullmatch(r'Duplicate key "(.*)" found in object', str(error))
     if doubled:
         return f"the key '{doubled[1]}' occurs twice. Remove one of them."

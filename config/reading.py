@@ -10,6 +10,7 @@ from typing import Any
 import json5
 from pydantic import ValidationError
 
+from config.backslashes import ADVICE, BackslashError, check_backslashes, lost_backslashes
 from config.contradictions import contradictions
 from config.errors import ConfigError
 from config.keys import Config
@@ -43,7 +44,8 @@ def _parse(path: Path) -> dict:
     try:
         content = read_json(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {one_line(explain_json(error))}") from None
+        advice = f" {ADVICE}." if '\\"' in text else ""  # a path that ends in a backslash leaves its string open
+        raise ConfigError(f"{path}: {one_line(explain_json(error))}{advice}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a config must be one JSON object, {{...}}. Got {type(content).__name__}.")
     return content
@@ -53,9 +55,10 @@ def read_json(text: str) -> Any:
     """Parse JSON as it may be written in a config.
 
     Raises:
-        ValueError: it is not valid JSON, or has a key twice
+        ValueError: it is not valid JSON, has a key twice, or a backslash that would be lost (BackslashError)
         RecursionError: it is nested too deeply
     """
+    check_backslashes(text)
     return json5.loads(text, allow_duplicate_keys=False)
 
 
@@ -65,7 +68,9 @@ def _override(content: dict, override: str) -> None:
         raise ConfigError(f"'{one_line(override)}' must have the form key=value, for example batch_size=12.")
     try:
         value = read_json(text)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, BackslashError) and text.lstrip()[0] in "\"'{[":
+            raise ConfigError(f"'{key}': {one_line(str(error))}.") from None
         value = text  # a word or a path needs no quotes
     *parents, last = key.split(".")
     for parent in parents:
@@ -89,6 +94,7 @@ def validate(content: dict, source: str = "config") -> Config:
         problems = list(dict.fromkeys(explain(problem, content, Config, Maps) for problem in found))
         wrong = {str(problem["loc"][0]) for problem in error.errors()}
         config = _placeholder(content, wrong)
+    problems += lost_backslashes(content)
     problems += [message for keys, message in contradictions(config) if not keys & wrong]
     if problems:
         raise ConfigError("\n".join(f"{source}: {one_line(problem)}" for problem in problems))

@@ -116,5 +116,5 @@ class Maps(BaseModel):
     )
     nodata: Number | None = key("nodata value of the image, beside what the file declares", None)
     legends: dict[str, str] = key(
-        "label map's name -> its legend: osm, clc, or a JSON file of classes (name, color, code)", {}
+        "label map's name -> its legend: osm, clc, worldcover ..., or a JSON file of classes (name, color, code)", {}
     )

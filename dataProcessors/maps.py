@@ -129,7 +129,8 @@ class OpenMaps:
             "spacing": config.validation_spacing, "max_nodata": config.max_nodata, "seed": config.seed,
             "window": list(self.image.window),
         }  # fmt: skip
-        pool = load_or_create_pool(pool_path(CACHE, role, **identity) if config.cache else None, make)
+        path = pool_path(CACHE, role, **identity) if config.cache else None
+        pool = load_or_create_pool(path, make, [self.image.key, self.labels.key])
         log.info("%s pool: %d tiles of %d classes", role, len(pool), len(set(pool.labels.tolist())))
         return pool
 
@@ -187,7 +188,7 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
         raise MapError(f"{image.path}: no pixel of the part in use has data. Choose another 'maps.rect'.")
     warn_about_filler(image, config.image_size)
     name, file = next((n, f) for n, f in files.labels.items() if n.lower() == config.validation_map)
-    labels = LabelReader(file.path, name, image, config.legend_hints.get(name), cache, threads, file.band)
+    labels = LabelReader(file, name, image, config.legend_hints.get(name), cache, threads)
     size = config.image_size
     nodata_share = None if image.is_whole else lambda positions: image.nodata_share(positions, size)
     area = Area(image.window, size, config.validation_spacing, image.summary, config.max_nodata, nodata_share)

@@ -3,18 +3,20 @@
 import hashlib
 import json
 import logging
-import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from config import LabelFile
 from dataProcessors.class_shares import ClassShares
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.content import content_hash
+from dataProcessors.legends.label_maps import LabelMap, open_label_map
 from dataProcessors.legends.legend import proportions
-from dataProcessors.legends.matching import choose_decoder
 from dataProcessors.prepared.blocks import (
     BLOCK,
     Summary,
@@ -28,6 +30,7 @@ from dataProcessors.prepared.blocks import (
 )
 from dataProcessors.prepared.preparation import FORMAT
 from dataProcessors.prepared.prepared_map import open_prepared
+from dataProcessors.rasters.file_identity import file_identity, file_status
 from dataProcessors.rasters.grid import Bounds, Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import add_path_to_errors
@@ -70,7 +73,7 @@ class TiffReader:
         self._log_without_data()
 
     def _open(
-        self, source: ImageSource | LabelSource, window: Window, cache: Path | str | None, threads: int, **parts: object
+        self, source: ImageSource | LabelMap, window: Window, cache: Path | str | None, threads: int, **parts: object
     ) -> None:
         self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
         self.crs, self.transform = source.grid.crs, source.grid.transform
@@ -135,19 +138,26 @@ class TiffReader:
         return np.concatenate([pixels[: self.source.shown_bands], validity]), step, around[:2]
 
     def fingerprint(self) -> dict:
-        """Return what identifies the file: path, bytes, modification time, CRS, the part in use."""
-        about = _file_status(self.path)
+        """Return what identifies the map: its file, its grid, the part in use, and a hash of its content."""
+        status = file_status(self.path)
         return {
             "path": self.path,
-            "bytes": about.st_size if about else None,
-            "modified": about.st_mtime if about else None,
-            "crs": str(self.source.grid.crs),
+            "bytes": status[1] if status else None,
+            "modified": status[2] / 1e9 if status else None,
+            "crs": str(self.crs),
+            "size": [self.width, self.height],
+            "transform": list(self.transform)[:6],
             "type": self.dtype.name,
             **self.source.description,
             "window": list(self.window),
+            "content": self._content,
             "synthetic": self.source.synthetic,
             "prepared_as": self.key,
         }
+
+    @cached_property
+    def _content(self) -> str:
+        return content_hash(self.read, self.window, self._prepared)
 
     def _check_inside(self, positions: np.ndarray, size: int) -> None:
         low, high = np.array(self.window[:2]), np.array(self.window[:2]) + self.window[2:]
@@ -166,7 +176,7 @@ class TiffReader:
         missing = 1 - float(self.summary.counts.sum(dtype=np.int64)) / pixels
         about = "" if self.summary.exact else "about "
         shares = self._without_data_shares(pixels)
-        reasons = ", ".join(f"{source} {share:.1%}" for source, share in shares.items()) or "nothing marks any"
+        reasons = ", ".join(f"{source} {share:.1%}" for source, share in shares.items() if share) or "nothing marks any"
         log.info("%s: %s%.1f%% of the part in use is without data (%s)", self.path, about, 100 * missing, reasons)
 
     def _without_data_shares(self, pixels: int) -> dict[str, float]:
@@ -189,22 +199,22 @@ class LabelReader(TiffReader):
     """Tiles of one label map on the image's grid, as class indices.
 
     Args:
-        path: a raster file of any CRS, resolution and extent, holding colours, a palette or class codes
+        file: a raster file of any CRS, resolution and extent, holding colours, a palette or class codes; or a file of
+            polygons and points, with the column that names the class
         name: the user's name of the map
         image: the image map to whose grid it is warped
         hint: name of a legend, path of a legend file, or None: by the map's name, or found from the file
         cache, threads: as for TiffReader
-        band: the band of codes in a file of several, counted from 1
     Raises:
         MapError: the file is missing or damaged, lies elsewhere, or does not follow its legend
     """
 
     def __init__(
-        self, path: Path | str, name: str, image: TiffReader, hint: str | None = None, cache: Path | str | None = None,
-        threads: int = 1, band: int | None = None,
+        self, file: Path | str | LabelFile, name: str, image: TiffReader, hint: str | None = None,
+        cache: Path | str | None = None, threads: int = 1,
     ):  # fmt: skip
-        source = LabelSource(path, image.grid, name, band)
-        decoder = source.decode = choose_decoder(source, hint, image.window, threads)
+        file = file if isinstance(file, LabelFile) else LabelFile(path=str(file))
+        source, decoder = open_label_map(file, name, image.grid, hint, image.window, threads)
         self.legend = decoder.legend
         about_image = {"crs": str(image.crs), "transform": list(image.transform)}
         legend = {"legend": [self.legend.names, self.legend.colors, self.legend.codes, decoder.description]}
@@ -237,22 +247,15 @@ def _on_blocks(window: Window) -> Window:
     return Window(x, y, window.x + window.width - x, window.y + window.height - y)
 
 
-def _key(source: ImageSource | LabelSource, window: Window, parts: dict) -> str:
+def _key(source: ImageSource | LabelMap, window: Window, parts: dict) -> str:
     """Return the name of a prepared map: it changes with the file, the part in use, and how its values are read."""
-    about = _file_status(source.path)
     identity = {
-        "path": source.path if about is None else str(Path(source.path).resolve()),
-        "bytes": about.st_size if about else None,
-        "modified": about.st_mtime_ns if about else None,
+        "file": file_identity(source.path),
         "window": list(window),
         "format": FORMAT,
         **source.read_settings,  # may include files beside this one
         **parts,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
-    return f"{Path(source.path).stem}-{digest[:16]}"
-
-
-def _file_status(path: str) -> os.stat_result | None:
-    """Return size and times of a file; None for a remote file."""
-    return os.stat(path) if os.path.exists(path) else None
+    name = re.sub(r"[^\w.-]", "_", Path(source.path).stem)
+    return f"{name}-{digest[:16]}"

@@ -1,12 +1,14 @@
 """Pretrained weights: timm's, or those of a file, in the forms in which such files are published.
 
 The names of the tensors in a file differ from those in the network: they are nested in a dict of a training program
-(NESTED_KEYS), have the name of an outer module as prefix (PREFIXES), or follow another implementation (LAYOUTS). All
-combinations are tried, and the one that loads most of the network is used. No code in a file is ever run.
+(NESTED_KEYS), have the names of outer modules as prefix (OUTER_MODULES), or follow another implementation (LAYOUTS).
+All combinations are tried, and the one that loads most of the network is used. No code in a file is ever run.
 """
 
+import itertools
 import logging
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,19 +35,19 @@ NESTED_KEYS = (
     ("state_dict_ema",), ("model_ema",), ("network",),  # timm, data2vec, this program
     ("model", "state_dict"),
 )  # fmt: skip
-# prefixes of the network's own names; several parts are nested modules
-PREFIXES = (
-    "", "module.", "_orig_mod.", "model.", "network.", "encoder.", "backbone.", "trunk.", "visual.",
-    "module.backbone.", "module.encoder.", "model.backbone.", "model.encoder.", "encoder.backbone.",
-    "base_encoder.", "module.base_encoder.",  # MoCo v3, SSL4EO-S12
-    "encoder_q.", "module.encoder_q.", "model.encoder_q.", "backbone.encoder_q.",  # MoCo v2, SeCo
-    "teacher.", "teacher.backbone.", "module.teacher.backbone.", "student.", "student.backbone.",  # DINO
-    "online_network.encoder.", "backbone_momentum.", "momentum_encoder.", "module.momentum_encoder.",
+# modules that may stand around a network, in any order: each prefixes the names of its tensors; of two prefixes that
+# load as much the one that comes first here is used
+OUTER_MODULES = (
+    "module", "_orig_mod",  # of torch's DataParallel and compile
+    "model", "network", "encoder", "backbone", "trunk", "visual",
+    "base_encoder", "encoder_q",  # MoCo v3, SSL4EO-S12; MoCo v2, SeCo
+    "teacher", "student", "online_network", "backbone_momentum", "momentum_encoder",  # DINO, BYOL, MoCo
 )  # fmt: skip
 # a ResNet as an nn.Sequential of its children, as in SeCo: index -> name
 RESNET_PLACES = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
 MAX_LISTED_NAMES = 4  # names of each list in a log line
-MIN_LOADED_SHARE = 0.5  # share of the network's tensors; if less is loaded, the log line is a warning
+MIN_LOADED_SHARE = 0.5  # of the tensors of the network, and of those of the file; less is a warning
+BLOCK_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")  # 22 in layer3.22.conv1.weight
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,28 @@ class MatchedWeights:
     missing: list[str]
 
     def describe(self) -> str:
-        """Describe in one line which tensors are loaded, adapted, unexpected and missing."""
-        parts = [f"{len(self.loaded)} of {len(self.loaded) + len(self.missing)} tensors of the network loaded"]
-        lists = {"adapted": self.adapted, "only in the file": self.unexpected, "not in the file": self.missing}
-        return "; ".join(parts + [f"{title}: {_short(names)}" for title, names in lists.items() if names])
+        """Describe in one line which tensors are loaded, adapted, left over and missing."""
+        loaded = len(self.loaded)
+        parts = [f"{loaded} of {loaded + len(self.missing)} tensors of the network loaded"]
+        left_over = f"{len(self.unexpected)} of {loaded + len(self.unexpected)} tensors of the file left over"
+        lists = {"adapted": self.adapted, left_over: self.unexpected, "not in the file": self.missing}
+        parts += [f"{title}: {_short(names)}" for title, names in lists.items() if names]
+        doubt = self.doubt()
+        return "; ".join(parts + ([f"{doubt}: is it a file of this 'network'?"] if doubt else []))
+
+    def doubt(self) -> str:
+        """Return what speaks against a file of the same network; "" if nothing does.
+
+        It is another number of blocks of the same kind, as in a ResNet-101 and a ResNet-50, or little in common.
+        """
+        blocks = {_kind_of_block(name) for name in self.loaded}
+        other_shape = set(self.unexpected) & set(self.missing)
+        for this, other, names in (("file", "network", self.unexpected), ("network", "file", self.missing)):
+            if blocks & {_kind_of_block(name) for name in names if name not in other_shape}:
+                return f"the {this} has more blocks than the {other}"
+            if len(self.loaded) < MIN_LOADED_SHARE * (len(self.loaded) + len(names)):
+                return f"less than {MIN_LOADED_SHARE:.0%} of the {this} is in the {other}"
+        return ""
 
 
 def check(name: str, backbone: nn.Module, weights: bool | str) -> None:
@@ -93,8 +113,7 @@ def create(name: str, bands: int, image_size: int, weights: bool | str) -> nn.Mo
     if weights:
         matched = match(weights, read_weights(weights), backbone)
         backbone.load_state_dict(matched.loaded, strict=False)
-        few = len(matched.loaded) < MIN_LOADED_SHARE * (len(matched.loaded) + len(matched.missing))
-        log.log(logging.WARNING if few else logging.INFO, "%s: %s", weights, matched.describe())
+        log.log(logging.WARNING if matched.doubt() else logging.INFO, "%s: %s", weights, matched.describe())
     return backbone
 
 
@@ -127,10 +146,19 @@ def _size(matched: MatchedWeights) -> int:
 
 def _renamings(content: dict, backbone: nn.Module) -> Iterator[Tensors]:
     for tensors in _nested(content):
-        for prefix in PREFIXES:
+        for prefix in _prefixes(tensors):
             stripped = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            if stripped:
-                yield from (layout(stripped, backbone) for layout in LAYOUTS)
+            yield from (layout(stripped, backbone) for layout in LAYOUTS)
+
+
+def _prefixes(tensors: Tensors) -> list[str]:
+    """Return the prefixes made of OUTER_MODULES that occur in the names, beginning with none."""
+    found: set[tuple[str, ...]] = {()}
+    for name in tensors:
+        outer = tuple(itertools.takewhile(OUTER_MODULES.__contains__, name.split(".")))
+        found |= {outer[:length] for length in range(len(outer) + 1)}
+    ordered = sorted(found, key=lambda outer: [OUTER_MODULES.index(module) for module in outer])
+    return ["".join(f"{module}." for module in outer) for outer in ordered]
 
 
 def _nested(content: dict) -> Iterator[Tensors]:
@@ -184,6 +212,11 @@ def _fit(tensors: Tensors, backbone: nn.Module) -> MatchedWeights:
 def _is_counter(name: str) -> bool:
     """Return whether a tensor only counts batches: batch norm has such counters, older files do not."""
     return name.endswith("num_batches_tracked")
+
+
+def _kind_of_block(name: str) -> str:
+    """Return a name without the numbers of its blocks, which tensors at equal places in other blocks share."""
+    return BLOCK_NUMBER.sub("#", name)
 
 
 def _first_convolution(backbone: nn.Module) -> str:

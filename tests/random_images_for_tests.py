@@ -95,7 +95,8 @@ def _tiff(folder: Path, rng: np.random.Generator, shape: tuple[int, int]) -> Ran
     stored, near = zip(*(_band(rng, dtype, shape, tag) for _ in range(count)))
     alpha = (int(rng.integers(1, count + 1)),) if count > 1 and rng.random() < 0.4 else ()
     for number in alpha:
-        stored[number - 1][:] = np.where(_blob(rng, shape), 0, stored[number - 1])
+        transparent = _blob(rng, shape)
+        stored[number - 1][transparent], near[number - 1][transparent] = 0, False
     mask = _blob(rng, shape) if rng.random() < 0.3 and not alpha else np.zeros(shape, bool)
     meanings = [ColorInterp.alpha if n in alpha else ColorInterp.undefined for n in range(1, count + 1)]
     path = write_map(

@@ -15,6 +15,7 @@ from config.keys import Config
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS
 from config.reading import read_json
 from config.types import Maps
+from dataProcessors.legends.legend import builtin_legends
 from evaluation.models import CLASSIFIERS
 from main import VERBS
 from networks import NETWORKS
@@ -170,6 +171,16 @@ def test_losses_models_and_networks_are_on_their_pages():
     assert words_of(Config.model_fields["loss"].annotation) == names
     assert all(f"`{name}`" in read(DOC / "evaluation.md") for name in CLASSIFIERS)
     assert all(f"`{name}`" in read(DOC / "networks.md") for name in NETWORKS)
+
+
+def test_the_page_of_land_cover_maps_has_every_legend_with_its_other_names():
+    (table,) = tables(DOC / "land_cover_maps.md", "name here")
+    legends = builtin_legends()
+    assert {row[0].strip("`") for row in table} == set(legends)
+    for row in table:
+        legend = legends[row[0].strip("`")]
+        assert set(re.findall(r"`(\w+)`", row[1])) <= set(legend.aliases)
+        assert legend.url in row[2] and legend.licence.split(", ")[-1] in row[5]
 
 
 def test_every_test_that_is_named_exists():

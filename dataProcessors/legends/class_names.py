@@ -14,6 +14,9 @@ from rasterio.io import DatasetReader, MemoryFile
 from rasterio.shutil import copy
 
 from dataProcessors.legends.attribute_table import CodeRow, table_rows
+from dataProcessors.legends.clr_table import clr_names
+from dataProcessors.legends.side_files import find_side_file
+from dataProcessors.legends.vat_table import vat_names
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
 
 log = logging.getLogger(__name__)
@@ -43,7 +46,7 @@ def vrt_of(file: DatasetReader) -> ElementTree.Element:
 
 
 def names_of_file(path: str, vrt: ElementTree.Element, band: int) -> FileNames | None:
-    """Return the named codes of a band, from the sidecar file or from the file itself; None: it names none.
+    """Return the named codes of a band, from its sidecar, itself or another file beside it; None: no names.
 
     Args:
         path: of the raster file
@@ -52,6 +55,11 @@ def names_of_file(path: str, vrt: ElementTree.Element, band: int) -> FileNames |
     Raises:
         MapError: the sidecar file is damaged
     """
+    names = _names_of_gdal(path, vrt, band)
+    return names or (_names_beside(path) if band == 1 else None)
+
+
+def _names_of_gdal(path: str, vrt: ElementTree.Element, band: int) -> FileNames | None:
     sidecar = f"{path}.aux.xml"
     for place, root, tag in ((sidecar, _read_sidecar(sidecar), "PAMRasterBand"), (path, vrt, "VRTRasterBand")):
         try:
@@ -60,6 +68,15 @@ def names_of_file(path: str, vrt: ElementTree.Element, band: int) -> FileNames |
             raise MapError(f"{place}: cannot be read ({error}). Copy the file again, or remove it.") from None
         if rows is not None:
             return FileNames(rows, place) if rows else None
+    return None
+
+
+def _names_beside(path: str) -> FileNames | None:
+    """Return the names of the files that GDAL does not read: .vat.dbf, else .clr."""
+    for suffix, read in ((".vat.dbf", vat_names), (".clr", clr_names)):
+        if names := read(path):
+            rows = [CodeRow(code, code, name) for code, name in sorted(names.items())]
+            return FileNames(rows, str(find_side_file(path, suffix)))
     return None
 
 

@@ -131,11 +131,11 @@ def _different_colours(colours: list[Colour | None]) -> tuple[Colour, ...]:
     """Return a colour for every class: its own, or another one where it has none or an earlier class has the same."""
     found: list[Colour] = []
     for index, colour in enumerate(colours):
-        found.append(colour if colour is not None and colour not in found else _distinct_colour(index))
+        found.append(colour if colour is not None and colour not in found else distinct_colour(index))
     return tuple(found)
 
 
-def _distinct_colour(index: int) -> Colour:
+def distinct_colour(index: int) -> Colour:
     """Return a colour for a class that has none, far from the others: hues in steps of the golden angle."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1.0, 0.55 + 0.35 * (index % 2), 0.9 - 0.2 * (index % 3))
     return round(255 * red), round(255 * green), round(255 * blue)

@@ -59,9 +59,14 @@ class Legend:
 
 
 def builtin_legends() -> dict[str, Legend]:
-    """Return the legends of the project: name -> legend."""
-    content = json.loads((Path(__file__).parent / "legends.json").read_text(encoding="utf8"))
-    return {name: legend_from_json(name, entry) for name, entry in content.items()}
+    """Return the legends of the project, of products/NAME.json: name -> legend.
+
+    Those of few classes come first: where two explain a map equally well, as OSM's and CORINE's common colours, the
+    smaller one says more.
+    """
+    files = sorted((Path(__file__).parent / "products").glob("*.json"))
+    legends = [legend_from_json(file.stem, json.loads(file.read_text(encoding="utf8"))) for file in files]
+    return {legend.name: legend for legend in sorted(legends, key=len)}
 
 
 def find_builtin(word: str) -> Legend | None:
@@ -74,7 +79,7 @@ def find_builtin(word: str) -> Legend | None:
 
 
 def legend_from_json(name: str, entry: dict[str, Any]) -> Legend:
-    """Return a legend from an entry of legends.json, or from the content of a legend file.
+    """Return a legend from the content of a file of products/, or of a user's legend file.
 
     Args:
         name: of the legend

@@ -14,10 +14,10 @@ import numpy as np
 
 from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoder
 from dataProcessors.legends.file_legend import legend_of_codes, legend_of_names
+from dataProcessors.legends.known_products import known_colours, known_product, log_similar, title
 from dataProcessors.legends.label_bands import codes_error
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import NO_LABEL, Colour, Legend, builtin_legends, find_builtin, legend_from_json
-from dataProcessors.legends.products import known_colours, known_product, log_similar, title
 from dataProcessors.legends.sample import MIN_EXPLAINED, Sample, take_sample
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
@@ -55,7 +55,7 @@ def _named_by_config(sample: Sample, hint: str | None) -> Decoder | None:
         MapError: the legend does not explain the map
     """
     source = sample.source
-    legend = find_builtin(source.name) if hint is None else _legend_of_hint(hint)
+    legend = named_legend(source.name, hint)
     if legend is None:
         return None
     ways = list(_ways_to_read(sample, legend))
@@ -75,9 +75,14 @@ def _named_by_config(sample: Sample, hint: str | None) -> Decoder | None:
     raise MapError(f"{source.path}: {problem}. Correct the legend, or {other}.")
 
 
-def _legend_of_hint(hint: str) -> Legend:
-    legend = find_builtin(hint)
-    if legend is not None:
+def named_legend(name: str, hint: str | None) -> Legend | None:
+    """Return the legend that the config names, by a hint or by the map's own name; None: it names none.
+
+    Raises:
+        MapError: the hint is neither the name of a legend nor the path of a legend file
+    """
+    legend = find_builtin(name if hint is None else hint)
+    if legend is not None or hint is None:
         return legend
     try:
         return legend_from_json(hint, json.loads(Path(hint).read_text(encoding="utf8")))

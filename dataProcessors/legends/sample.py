@@ -6,11 +6,14 @@ from functools import cached_property
 import numpy as np
 from rasterio.enums import ColorInterp
 
+from config import command
+from dataProcessors.legends.clr_table import clr_colours
 from dataProcessors.legends.decoders import Decoder, colour_keys, no_data_colours
 from dataProcessors.legends.label_bands import code_of_nodata
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import COLOUR_TOLERANCE, NO_LABEL, Colour, Legend
 from dataProcessors.legends.overlap import has_other_longitudes, sample_labels
+from dataProcessors.legends.vat_table import vat_colours
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
 
@@ -27,7 +30,7 @@ class Sample:
     Attributes:
         source: the label map
         values: (B, 1, n), only where the map has data
-        palette: code -> colour of the colour table; {}: there is none
+        palette: code -> colour of the colour table, or of a file beside the map; {}: there is none
     """
 
     source: LabelSource
@@ -104,10 +107,11 @@ def check_whole_numbers(source: LabelSource, values: np.ndarray) -> None:
     broken = values[values != np.rint(values)]
     if len(broken):
         kind = "Byte" if values.min() >= 0 and values.max() < 255.5 else "Int32"
+        convert = command("gdal_translate", "-ot", kind, source.path, "codes.tif")
         raise MapError(
             f"{source.path}: the codes of classes are whole numbers, but the file holds {values.dtype} values such as "
-            f"{broken[0]:g}. If rounded values are classes, convert it: gdal_translate -ot {kind} {source.path} "
-            "codes.tif. If they are measurements, use a label map."
+            f"{broken[0]:g}. If rounded values are classes, convert it: {convert}. If they are measurements, use a "
+            "label map."
         )
 
 
@@ -123,6 +127,12 @@ def _no_overlap(source: LabelSource, window: Window) -> str:
 
 def _palette(source: LabelSource) -> dict[int, Colour]:
     band = source.labels.values[0]
-    if len(source.labels.values) > 1 or source.native.colorinterp[band - 1] != ColorInterp.palette:
+    if len(source.labels.values) > 1:
         return {}
-    return {code: colour[:3] for code, colour in source.native.colormap(band).items() if colour[3] > 0}
+    if source.native.colorinterp[band - 1] != ColorInterp.palette:
+        return (clr_colours(source.path) or vat_colours(source.path)) if source.native.count == 1 else {}
+    try:
+        table = source.native.colormap(band)
+    except ValueError:  # it declares a colour table and has none
+        return {}
+    return {code: colour[:3] for code, colour in table.items() if colour[3] > 0}

@@ -8,19 +8,29 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.legends.label_maps import LabelMap
 from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, pad
+from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
+ABOUT, BLOCKS = "about.json", "blocks.npy"  # files of a prepared map: its description, its pixels
 FORMAT = 4  # version of the prepared files; increase it when their content changes
 CAN_START_WRITEBACK = hasattr(os, "posix_fadvise")
+
+
+def source_files(source: ImageSource | LabelMap) -> dict[str, object]:
+    """Return where the pixels of a prepared map come from: path, and (path, bytes, time) of each file here."""
+    status = file_status(source.path)
+    parts: Any = source.read_settings.get("parts", [])
+    return {"source": source.path, "files": [list(each) for each in [status, *parts] if each is not None]}
 
 
 class Preparation:
@@ -36,13 +46,13 @@ class Preparation:
     """
 
     def __init__(
-        self, source: ImageSource | LabelSource, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
+        self, source: ImageSource | LabelMap, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
     ):
         self.source, self.window, self.count, self.folder = source, window, count, folder
         rows, columns = block_shape(window)
         dtype, shape = source.dtype, (rows, columns, BLOCK, BLOCK, source.channels)
         _check_space(source.path, folder.parent, int(np.prod(shape)) * dtype.itemsize)
-        self._blocks = _BlockFile(folder / "blocks.npy", dtype, shape)
+        self._blocks = _BlockFile(folder / BLOCKS, dtype, shape)
         self._counts: dict[tuple[int, int], np.ndarray] = {}  # (row, column) of a chunk's first block -> its counts
         self._step = overview_step(window)
         sides = rows * BLOCK // self._step, columns * BLOCK // self._step
@@ -100,9 +110,9 @@ class Preparation:
         height, width = (-(-side // self._step) for side in (self.window.height, self.window.width))
         np.save(self.folder / "overview.npy", self._overview[:, :height, :width])
         np.save(self.folder / "counts.npy", self._counts_inside())
-        about = {"source": self.source.path, "window": list(self.window), "block": BLOCK, "format": FORMAT}
+        about = {"window": list(self.window), "block": BLOCK, "format": FORMAT, **source_files(self.source)}
         about |= {"has_validity": has_validity, "without_data": dict(self.source.without_data)}
-        (self.folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf8")
+        (self.folder / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf8")
 
 
 class _BlockFile:
@@ -159,7 +169,7 @@ def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
             yield Window(left, top, min(x + width, right) - left, min(y + height, bottom) - top)
 
 
-def _whole_blocks(source: ImageSource | LabelSource, chunk: Window) -> np.ndarray:
+def _whole_blocks(source: ImageSource | LabelMap, chunk: Window) -> np.ndarray:
     """Read the chunk's pixels (C, h, w), padded to whole blocks at its right and lower edge."""
     pixels = source.read_window(*chunk)
     rows, columns = block_shape(chunk)

@@ -10,19 +10,20 @@ import logging
 import os
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from tokenize import TokenError  # raised for a damaged header of a .npy file
 from typing import Any
 
 import numpy as np
 
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.legends.label_maps import LabelMap
 from dataProcessors.prepared.blocks import BLOCK, Summary, block_shape, overview_step
-from dataProcessors.prepared.preparation import Preparation
+from dataProcessors.prepared.preparation import ABOUT, BLOCKS, Preparation, source_files
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import MapError
-from storage import convert_write_errors, remove_folder, rename_folder, temporary_folder
+from storage import Lock, StorageError, convert_write_errors, remove_folder, rename_folder, temporary_folder, write_text
 
 try:
     import resource
@@ -55,11 +56,13 @@ class PreparedMap:
     """
 
     def __init__(self, folder: Path, window: Window, dtype: np.dtype, bands: int, shown_bands: int):
-        about = json.loads((folder / "about.json").read_text(encoding="utf8"))
+        self._lock = Lock.share(folder)  # while a process uses the map, no other removes it
+        weakref.finalize(self, self._lock.release)
+        about = json.loads((folder / ABOUT).read_text(encoding="utf8"))
         self.window, self.without_data = window, dict(about["without_data"])
         self.has_validity = bool(about["has_validity"])
         self.channels = bands + self.has_validity
-        self.blocks = np.load(folder / "blocks.npy", mmap_mode="r", allow_pickle=False)  # (rows, columns, y, x, C)
+        self.blocks = np.load(folder / BLOCKS, mmap_mode="r", allow_pickle=False)  # (rows, columns, y, x, C)
         self.summary = Summary(window, np.load(folder / "counts.npy", allow_pickle=False))
         self.overview = np.load(folder / "overview.npy", mmap_mode="r", allow_pickle=False)
         found: tuple[object, ...] = about["window"], self.blocks.shape, self.blocks.dtype, self.summary.counts.shape[1:]
@@ -71,7 +74,7 @@ class PreparedMap:
             raise ValueError(f"holds {found} instead of {expected}")
         # prefetch only while batches still come from the disk; for blocks in memory it would only cost time
         self._from_disk = CAN_PREFETCH
-        self._descriptor = os.open(folder / "blocks.npy", os.O_RDONLY)
+        self._descriptor = os.open(folder / BLOCKS, os.O_RDONLY)
         weakref.finalize(self, os.close, self._descriptor)
         self._lines = np.asarray(self.blocks).reshape(*self.blocks.shape[:3], -1)  # faster to slice than a memmap
 
@@ -117,7 +120,7 @@ def _disk_reads() -> int:
 
 
 def open_prepared(
-    source: ImageSource | LabelSource,
+    source: ImageSource | LabelMap,
     key: str,
     window: Window,
     count: Callable[[np.ndarray], np.ndarray],
@@ -144,7 +147,9 @@ def open_prepared(
     content = window, source.dtype, len(source.bands), source.shown_bands
     if folder.exists():
         try:
-            return _open_folder(folder, *content)
+            prepared = _open_folder(folder, *content)
+            _note_use(folder, source)
+            return prepared
         except DAMAGE_ERRORS as error:
             damage = str(error)
         log.warning("%s: the prepared map is damaged (%s). It is prepared again", folder, damage)
@@ -163,6 +168,17 @@ def _open_folder(folder: Path, *content: Any) -> PreparedMap:
         raise
     except OSError as error:  # perhaps temporary: a map that took hours to prepare is not removed
         raise MapError(f"{folder}: the prepared map cannot be opened: {error}. Try again.") from None
+
+
+def _note_use(folder: Path, source: ImageSource | LabelMap) -> None:
+    """Keep in a prepared map when it was last used, as the time of its ABOUT, and where its source lies by now."""
+    path = folder / ABOUT
+    about = json.loads(path.read_text(encoding="utf8"))
+    with suppress(OSError, StorageError):  # a cache that is only read is used all the same
+        if about.get("source") == source.path:
+            os.utime(path)
+        else:
+            write_text(path, json.dumps(about | source_files(source), indent=1))
 
 
 def _release_memory() -> None:

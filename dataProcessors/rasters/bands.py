@@ -64,7 +64,7 @@ def describe_bands(path: str, file: DatasetReader, bands: Bands) -> dict[str, li
     """Log what the file says about the used bands, where it says anything; return it by subject."""
     used = [band - 1 for band in bands.numbers]
     scales, offsets = [file.scales[i] for i in used], [file.offsets[i] for i in used]
-    if any(bands.names):
+    if any(bands.names) and bands.palette is None:
         named = [f"{number} {name}" for number, name in zip(bands.numbers, bands.names)]
         more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
         log.info("%s: bands %s%s", path, ", ".join(named[:MAX_NAMED]), more)
@@ -73,7 +73,8 @@ def describe_bands(path: str, file: DatasetReader, bands: Bands) -> dict[str, li
             "%s: the file has scale %s and offset %s; pixels are used as they are stored, without them",
             path, _distinct(scales), _distinct(offsets),
         )  # fmt: skip
-    return {"bands": list(bands.numbers), "names": list(bands.names), "scales": scales, "offsets": offsets}
+    names = list(bands.names)
+    return {"bands": list(bands.numbers), "band_names": names, "scales": scales, "offsets": offsets}
 
 
 def _distinct(values: list[float]) -> str:

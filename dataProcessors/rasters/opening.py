@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
-from config import UserError
+from config import UserError, command
 
 # errors that rasterio raises where GDAL fails; those of GDAL that it does not wrap have no public name
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
@@ -63,10 +62,10 @@ def _check_place(path: str, file: DatasetReader) -> None:
     place = {"ground control points": bool(points), "RPCs (rational polynomial coefficients)": file.rpcs is not None}
     for kind, is_used in place.items():
         if is_used:
-            option = "" if points else "-rpc "
+            options = [] if points else ["-rpc"]
             target = crs.to_string() if points and crs and crs.is_epsg_code else LONLAT
-            command = f"gdalwarp {option}-t_srs {target} {shlex.quote(path)} warped.tif"
-            raise MapError(f"{path}: is placed by {kind}, without a transform. Warp it and use the result: {command}")
+            warp = command("gdalwarp", *options, "-t_srs", target, path, "warped.tif")
+            raise MapError(f"{path}: is placed by {kind}, without a transform. Warp it and use the result: {warp}")
 
 
 def _check_transform(path: str, transform: Affine) -> None:

@@ -5,7 +5,7 @@ import json
 import logging
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,10 @@ MIN_PROPOSED = 256  # positions per class in a round; twice as many after a roun
 PATIENCE = 4  # ... and after this many such rounds the class is given up
 MAX_CANDIDATES = 50_000  # tiles of reserved cells whose labels are read; larger maps are sampled
 MAX_PER_CLASS = 2_000  # candidates per class, from the blocks that hold most of it
+
+POOLS = "pools"  # folder of the pools in the cache
+# errors of reading a pool if the file is missing or damaged
+DAMAGE_ERRORS = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 ReadProportions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> proportions (N, K)
 
@@ -50,10 +54,10 @@ class Pool:
         """Return a pool of the tiles at these indices."""
         return Pool(self.positions[indices], self.proportions[indices])
 
-    def save(self, path: Path) -> None:
-        """Write the pool to a .npz file that appears complete or not at all."""
+    def save(self, path: Path, maps: Sequence[str] = ()) -> None:
+        """Write the pool to a .npz file that appears complete or not at all. maps: see `maps_of_pool`."""
         with atomic_write(path) as temporary:
-            np.savez(temporary, positions=self.positions, proportions=self.proportions)
+            np.savez(temporary, positions=self.positions, proportions=self.proportions, maps=np.array(maps, str))
 
     @classmethod
     def load(cls, path: Path) -> "Pool":
@@ -65,11 +69,20 @@ class Pool:
         try:
             with np.load(path, allow_pickle=False) as content:
                 return cls(content["positions"], content["proportions"])
-        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except DAMAGE_ERRORS as error:
             raise ValueError(f"{path} is damaged: {error}") from None
 
 
-def load_or_create_pool(path: Path | None, make: Callable[[], Pool]) -> Pool:
+def maps_of_pool(path: Path) -> set[str]:
+    """Return the names of the prepared maps that a saved pool's tiles lie on; none if they cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return set(content["maps"].tolist())
+    except DAMAGE_ERRORS:
+        return set()
+
+
+def load_or_create_pool(path: Path | None, make: Callable[[], Pool], maps: Sequence[str] = ()) -> Pool:
     """Load the pool at `path`; create and save it if the file is missing or damaged. None: neither load nor save."""
     if path is not None and path.exists():
         try:
@@ -78,14 +91,14 @@ def load_or_create_pool(path: Path | None, make: Callable[[], Pool]) -> Pool:
             log.warning("%s. The pool is drawn again", error)
     pool = make()
     if path is not None:
-        pool.save(path)
+        pool.save(path, maps)
     return pool
 
 
 def pool_path(cache: Path, role: str, **identity: object) -> Path:
     """Return the file of a pool; its name differs for every other `identity`, which determines the content."""
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
-    return cache / "pools" / f"{role}-{digest[:16]}.npz"
+    return cache / POOLS / f"{role}-{digest[:16]}.npz"
 
 
 def training_pool(area: Area, summary: Summary, shares: ReadProportions, size: int, rng: np.random.Generator) -> Pool:

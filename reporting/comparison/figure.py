@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from config import LESS_IS_BETTER
 from reporting.comparison.rows import TableRow, shorten
 from reporting.feature_sets import SPREAD_TEXT, feature_title
+from reporting.figures.letters import legible
 from reporting.figures.style import BASELINE_COLOURS, CONTRAST_COLOUR, MAIN_COLOUR, new_figure
 
 PANEL_WIDTH, ROW_HEIGHT, MARGIN_HEIGHT = 2.3, 0.24, 0.95  # inches: of a panel; of a row; above and below all rows
@@ -39,6 +40,7 @@ def comparison_figure(rows: list[TableRow], tags: list[str]) -> Figure:
     grid_rows = ceil(len(tags) / columns)
     columns = ceil(len(tags) / grid_rows)
     labels = shorten([row.label for row in shown], MAX_LENGTH)
+    labels = legible(labels, [f"run {number}" for number in range(1, len(labels) + 1)])
     figure = new_figure(LETTER_WIDTH * max(map(len, labels)) + PANEL_WIDTH * columns, 0.6 + height * grid_rows)
     cast(ConstrainedLayoutEngine, figure.get_layout_engine()).set(w_pad=0.1, h_pad=0.08)
     for place, tag in enumerate(tags):

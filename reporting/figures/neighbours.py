@@ -12,6 +12,7 @@ from reporting.figures.style import CONTRAST_COLOUR, class_names, new_figure
 from reporting.figures.thumbnails import thumbnails
 
 MAX_QUERIES, MAX_NEIGHBOURS = 8, 8
+MIN_WIDTH = 6  # neighbours that the figure is wide enough for, because of its title
 SIDE, BORDER = 64, 6  # pixels of a tile and of its frame
 STEP = SIDE + 2 * BORDER + 8  # pixels from one tile to the next
 TEXT_HEIGHT = 42  # pixels below a tile for its class
@@ -44,7 +45,7 @@ def neighbours(
     if count < 1 or not len(queries):
         return _empty_figure(title)
     rows = np.column_stack([queries, nearest(check_embeddings(embeddings), queries, count)])  # (q, 1 + count)
-    height, width = len(rows) * (STEP + TEXT_HEIGHT), (1 + count) * STEP + GAP
+    height, width = len(rows) * (STEP + TEXT_HEIGHT), (1 + max(count, MIN_WIDTH)) * STEP + GAP
     figure = new_figure(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH + 0.8)
     axes = figure.add_subplot()
     axes.axis("off")

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dataProcessors.legends.legend import Legend
+from reporting.figures.letters import legible
 from storage import atomic_write
 
 DPI = 100
@@ -40,12 +41,12 @@ def label_picture(classes: np.ndarray, legend: Legend) -> np.ndarray:
 def class_names(legend: Legend, width: int, lines: int = 2) -> list[str]:
     """Return the K + 1 names of the legend's classes and "no label", each in at most `lines` lines of `width` letters.
 
-    Dollar signs are escaped, because matplotlib reads text between two of them as a formula.
+    Dollar signs are escaped, because matplotlib reads text between two of them as a formula. A class whose name no font
+    can show is called by its code, or else by its number in the legend.
     """
-    wrapped = [
-        textwrap.fill(name, width, max_lines=lines, placeholder=" …", break_on_hyphens=False)
-        for name in (*legend.names, NO_LABEL)
-    ]
+    numbers = [f"class {number}" for number in legend.codes or range(1, len(legend) + 1)]
+    names = legible([*legend.names, NO_LABEL], [*numbers, NO_LABEL])
+    wrapped = [textwrap.fill(name, width, max_lines=lines, placeholder=" …", break_on_hyphens=False) for name in names]
     return [name.replace("$", r"\$") for name in wrapped]
 
 

@@ -13,9 +13,11 @@ from pydantic.fields import FieldInfo
 
 from config import Config, Maps
 from reporting.report.curves import SPEED, step_figures
-from reporting.report.html_elements import Html, Section, element, gallery, join, table, text
+from reporting.report.html_elements import Html, Section, element, gallery, join, paragraph, table, text
 from reporting.report.run import Curve, Run
 
+BANDS_HEAD = ["band", "name", "scale", "offset"]
+MAX_BANDS = 20  # that are listed
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S %z"  # of run.json
 
 
@@ -38,6 +40,26 @@ def maps_table(run: Run) -> list[Html]:
     ]
     head = ["map", "file", "coordinate system", "window (pixels)", "kind"]
     return [table("Maps; window: left, top, width and height of the part in use", head, rows, "facts")] if rows else []
+
+
+def bands_table(run: Run) -> list[Html]:
+    """Return a list of one table of the image's bands, or an empty list if the file says nothing about them."""
+    info = run_maps(run).get("image", {})
+    columns = [info.get(key) for key in ("bands", "band_names", "scales", "offsets")]
+    if not all(isinstance(column, list) for column in columns):
+        return []
+    rows = [[text(_format_value(value)) for value in row] for row in zip(*columns)]
+    rules = info["nodata"] if isinstance(info.get("nodata"), list) else []
+    nodata = [text(_format_nodata(rule)) for rule in rules if isinstance(rule, dict)]
+    parts = [table(f"Bands of the image, {info.get('type', 'unknown')}", BANDS_HEAD, rows[:MAX_BANDS], "facts")]
+    if len(rows) > MAX_BANDS:
+        parts.append(paragraph(text(f"And {len(rows) - MAX_BANDS} more bands.")))
+    return parts + [paragraph(rule) for rule in nodata]
+
+
+def _format_nodata(rule: dict) -> str:
+    where = "in all bands" if rule.get("in_all_bands") else "in any band"
+    return f"No data: {_format_value(rule.get('source'))}, {where} of a pixel."
 
 
 def _kind(map_info: dict) -> Html:
@@ -150,9 +172,8 @@ def _format_value(value: Any) -> str:
     """Return a value for people: texts without quotes, whole numbers without a point, everything else as JSON."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_plain)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_plain_value)
 
 
-def _plain(value: Any) -> Any:
-    """Return a value that JSON does not know as one that it knows: a part of the config as in the config's file."""
+def _plain_value(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else str(value)

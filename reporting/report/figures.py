@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reporting.report.classes import class_tables
-from reporting.report.facts import maps_table
+from reporting.report.facts import bands_table, maps_table
 from reporting.report.html_elements import Html, Section, element, gallery, join, link, paragraph, picture, text
 from reporting.report.pictures import open_picture
 from reporting.report.run import NETWORKS, Query, Run
@@ -117,7 +117,7 @@ def _figure(path: Path, name: str, max_bytes: int) -> Html:
 def _extra_parts(run: Run, anchor: str, has_pictures: bool) -> list[Html]:
     """Return what a section shows in addition to its pictures."""
     if anchor == "map":
-        return maps_table(run) + class_tables(run)
+        return maps_table(run) + bands_table(run) + class_tables(run)
     if anchor == "segmentation":
         return segmentation_tables(run)
     if anchor == "neighbours" and has_pictures and any(query.address for query in run.queries):

@@ -58,7 +58,8 @@ def test_grids_are_those_of_real_maps(small):
 
 
 def test_label_maps_hold_legend_colours_or_white(small):
-    for name, legend in builtin_legends().items():
+    for name in ("osm", "clc"):
+        legend = builtin_legends()[name]
         with rasterio.open(getattr(small, name)) as source:
             colours = np.unique(source.read().reshape(3, -1).T, axis=0)
         assert {tuple(c) for c in colours.tolist()} - set(legend.colors) - {WHITE} == set()

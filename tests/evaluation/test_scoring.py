@@ -5,7 +5,16 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from evaluation import chance_map_at_r, gsil, map_at_r, multilabel_map, scoring, sum_error
-from evaluation.scoring import Settings, balanced_accuracy, draws, evaluate, mean_and_std, silhouette
+from evaluation.scoring import (
+    Settings,
+    Tiles,
+    balanced_accuracy,
+    confusion_matrices,
+    draws,
+    evaluate,
+    mean_and_std,
+    silhouette,
+)
 
 pytestmark = pytest.mark.filterwarnings("error")
 FAST = Settings(single_class_models=("knn", "dt"), multi_class_models=("dt",))
@@ -88,6 +97,11 @@ def test_scores_are_those_of_the_drawn_tiles():
     assert table.sum() == sum((score_proportions[scored].max(axis=1) >= 0.6).sum() for _, scored in made)
     truth = np.concatenate([p[p.max(axis=1) >= 0.6].argmax(axis=1) for p in (score_proportions[s] for _, s in made)])
     np.testing.assert_array_equal(table.sum(axis=1), np.bincount(truth, minlength=4))
+
+
+def test_a_single_class_is_counted_without_a_warning():
+    one = Tiles(np.zeros((3, 2)), np.zeros((2, 2)), np.zeros(3, int), np.zeros(2, int))
+    assert confusion_matrices(("knn",), [one], [{"knn": np.zeros(2, int)}], 1)["knn"].tolist() == [[2]]
 
 
 def test_accuracy_agrees_with_the_confusion_of_one_draw():

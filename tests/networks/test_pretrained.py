@@ -64,6 +64,8 @@ def test_weights_saved_by_timm_give_the_same_embeddings(tmp_path, resnet, name):
     (None, "module."), (None, "backbone."), (None, "encoder."), ("state_dict", "module.base_encoder."),
     ("state_dict", "module.encoder_q."), ("teacher", "backbone."), ("student", "module.backbone."), ("model", ""),
     ("state_dict", "model.backbone."), ("network", "backbone."), ("state_dict", "encoder_q."),
+    (None, "module._orig_mod."), (None, "_orig_mod.module."), ("state_dict", "model._orig_mod.backbone.module."),
+    ("student", "module.student.backbone.encoder."),
 ])  # fmt: skip
 def test_names_of_the_module_that_held_the_network_are_taken_off(tmp_path, resnet, nest, prefix):
     tensors = with_prefix(prefix, resnet) | {"queue": torch.zeros(3), f"{prefix}head.9.weight": torch.zeros(2, 2)}
@@ -132,7 +134,7 @@ def test_the_report_says_what_fits_and_what_does_not(tmp_path, resnet, caplog):
     filled(saved(tmp_path, state))
     told = caplog.text
     assert "tensors of the network loaded" in told
-    assert "only in the file: layer1.0.conv1.weight, fc.weight, fc.bias" in told
+    assert "3 of 74 tensors of the file left over: layer1.0.conv1.weight, fc.weight, fc.bias" in told
     assert "not in the file: layer1.0.conv1.weight, layer4.0.conv1.weight" in told and "more" in told
     assert caplog.records[-1].levelno == logging.INFO
 
@@ -140,6 +142,30 @@ def test_the_report_says_what_fits_and_what_does_not(tmp_path, resnet, caplog):
 def test_a_file_that_has_little_is_warned_of(tmp_path, resnet, caplog):
     filled(saved(tmp_path, {"layer1.0.conv1.weight": resnet.layer1[0].conv1.weight.detach()}))
     assert caplog.records[-1].levelno == logging.WARNING
+
+
+@pytest.mark.parametrize(
+    ("in_file", "network", "told"),
+    [
+        ("resnet34", "resnet18", "80 of 180 tensors of the file left over"),
+        ("resnet18", "resnet34", "the network has more blocks than the file"),
+        ("resnet18", "resnet18", None),
+    ],
+)
+def test_weights_of_another_depth_are_warned_of(in_file, network, told):
+    """All tensors of the smaller network are in the larger one."""
+    file, backbone = (timm.create_model(name, num_classes=0) for name in (in_file, network))
+    state = {name: value for name, value in file.state_dict().items() if "num_batches" not in name}
+    found = match("file", state, backbone)
+    assert bool(found.doubt()) == bool(told)
+    assert told is None or told in found.describe()
+
+
+def test_heads_and_decoders_beside_a_network_are_no_doubt(resnet):
+    beside = {f"decoder.{i}.weight": torch.zeros(2) for i in range(30)} | {"queue": torch.zeros(2)}
+    assert not match("file", dict(resnet.state_dict()) | beside, resnet).doubt()
+    many = {f"decoder.{i}.weight": torch.zeros(2) for i in range(300)}
+    assert "less than 50% of the file" in match("file", dict(resnet.state_dict()) | many, resnet).describe()
 
 
 class Trap:

@@ -1,6 +1,7 @@
 """Figures: what they show, and that they work with little or degenerate data."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -211,6 +212,15 @@ def test_neighbours_of_too_few_tiles_says_so():
     nothing = np.zeros((1, 8, 8, 3), np.uint8)
     figure = figures.neighbours(np.ones((1, 2)), np.array([0]), nothing, np.array([0]), LEGENDS["osm"], "title")
     assert "too few tiles were scored" in texts(figure)
+
+
+def test_two_tiles_make_a_figure_that_is_as_wide_as_its_title():
+    tiles = np.zeros((2, 8, 8, 3), np.uint8)
+    title = "Tiles with the nearest embeddings, step 1,000 (SYNTHETIC map)"
+    figure = figures.neighbours(np.eye(2), np.array([0, 1]), tiles, np.array([0]), LEGENDS["osm"], title)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.canvas.draw()
 
 
 def sampling(roles, reserved=((200, 300),), step=10.0, size=20):

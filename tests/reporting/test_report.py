@@ -262,6 +262,18 @@ def test_synthetic_maps_are_said_to_be_so(tmp_path):
     assert page.row("image")[-1] == "real"
 
 
+def test_bands_and_what_stands_for_no_data_are_shown(tmp_path):
+    folder = make_run(tmp_path / "run")
+    rule = {"values": [0, None], "in_all_bands": False, "source": "nodata 0 of the file"}
+    bands = {"bands": [3, 1], "band_names": ["nir", ""], "scales": [0.0001, 1], "offsets": [0, 0]}
+    image = MAPS["image"] | bands | {"type": "uint16", "nodata": [rule]}
+    (folder / "run.json").write_text(json.dumps({"maps": MAPS | {"image": image}}))
+    page = checked(write_report(folder))
+    assert page.row("3") == ["nir", "0.0001", "0"]
+    assert "Bands of the image, uint16" in page.text
+    assert "No data: nodata 0 of the file, in any band of a pixel." in page.text
+
+
 def test_hostile_names_are_only_text(tmp_path):
     labels = {EVIL.lower(): EVIL}
     folder = make_run(tmp_path / "run", maps={"image": EVIL, "labels": labels}, validation_map=EVIL)

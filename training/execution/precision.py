@@ -10,6 +10,7 @@ from torch import nn
 
 from config import Config, UserError
 from dataProcessors import maps
+from dataProcessors.cache import PRECISION
 from storage import StorageError
 from training.execution import trials
 from training.execution.device import Execution, resolve_device
@@ -18,7 +19,6 @@ from training.execution.saved_choice import Choice, SavedChoice
 
 log = logging.getLogger(__name__)
 TRIAL_TILES = trials.MAX_TILES
-CHOICES = "precision"  # folder of the choices in the cache
 
 
 def resolve(config: Config, network: nn.Module, tiles: np.ndarray, cache: Path | None = None) -> Execution:
@@ -109,7 +109,7 @@ def choose(ways: Sequence[Execution], config: Config, network: nn.Module, tiles:
     If the timings are unclear, or the choice cannot be saved, return the first way, plain fp32, and save nothing.
     """
     named = {way_name(way): way for way in ways}
-    saved = SavedChoice(cache / CHOICES, list(named), describe_machine() | describe_network(config, tiles))
+    saved = SavedChoice(cache / PRECISION, list(named), describe_machine() | describe_network(config, tiles))
     choice = saved.load()
     if choice is not None:
         return _use_saved(named, choice, saved)

@@ -7,6 +7,7 @@ is no learning-rate schedule (the rate is constant), and no gradient scaler (bf1
 """
 
 import json
+import logging
 import time
 import zipfile
 from collections.abc import Mapping
@@ -16,13 +17,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from config import CHANGEABLE_ON_RESUME, Config, ConfigError, UserError, validate
+from config import CHANGEABLE_ON_RESUME, Config, ConfigError, Maps, UserError, validate
 from storage import atomic_write, link_or_copy, storage_error
 from training.runs.faults import is_out_of_memory
 
 FORMAT = 2  # increase it when the content of a checkpoint changes
 LAST, BEST = "last.pt", "best.pt"
 EVALUATING = "evaluating.pt"  # the network whose evaluation is pending
+# what of a map must be as before when a run is resumed -> how a difference is described; {}: now, before
+MAP_FACTS = {
+    "bytes": "{} bytes instead of {}",
+    "crs": "CRS {} instead of {}",
+    "size": "size {} instead of {}",
+    "transform": "transform {} instead of {}",
+    "type": "type {} instead of {}",
+    "window": "part in use {} instead of {}",
+    "content": "other pixels",
+}
+log = logging.getLogger(__name__)
 
 
 class Checkpoints:
@@ -123,31 +135,55 @@ def config_as_dict(config: Config) -> dict:
 
 def check_config(path: Path, config: Config, checkpoint: dict) -> None:
     """Raise a ConfigError that lists the keys of a config that contradict the checkpoint to resume from."""
-    before = validate(checkpoint["config"], str(path))
-    names = [name for name in type(config).model_fields if name not in CHANGEABLE_ON_RESUME]
-    changed = [name for name in names if repr(getattr(config, name)) != repr(getattr(before, name))]  # True == 1
+    before = _fixed_settings(validate(checkpoint["config"], str(path)))
+    now = _fixed_settings(config)
+    changed = [name for name in now | before if repr(now.get(name)) != repr(before.get(name))]  # True == 1
     if changed:
-        lines = "\n".join(
-            f"  '{name}' is {getattr(config, name)!r}, and was {getattr(before, name)!r}" for name in changed
-        )
+        lines = "\n".join(f"  '{name}' is {now.get(name)!r}, and was {before.get(name)!r}" for name in changed)
         raise ConfigError(
             f"{path}: the config contradicts the checkpoint:\n{lines}\n"
-            f"Only {', '.join(CHANGEABLE_ON_RESUME)} may change when a run is resumed. "
+            f"Only {', '.join(CHANGEABLE_ON_RESUME)} and the paths of maps may change when a run is resumed. "
             "Start a new run for anything else."
         )
 
 
+def _fixed_settings(config: Config) -> dict[str, object]:
+    """Return all that must not change when a run is resumed: key -> value. Paths of maps are not among it."""
+    settings = {name: value for name, value in config if name not in CHANGEABLE_ON_RESUME}
+    if isinstance(config.maps, Maps):
+        maps = dict(settings.pop("maps"))
+        labels, legends = maps.pop("labels"), maps.pop("legends")
+        maps |= {"image": "a file", "labels": sorted(labels)}
+        maps |= {f"labels.{name}.{key}": each for name, file in labels.items() for key, each in file if key != "path"}
+        maps |= {f"legends.{name}": "a file" if Path(each).suffix else each for name, each in legends.items()}
+        settings |= {f"maps.{key}": value for key, value in maps.items()}
+    return settings
+
+
 def check_maps(path: Path, maps: dict[str, dict], checkpoint: dict) -> None:
-    """Raise a UserError if the fingerprint of a map differs from the map that the run was started with."""
+    """Compare the fingerprints of the maps with those of the maps that the run was started with.
+
+    Where both have a hash of the content, the files themselves may be others. Checkpoints of earlier revisions have
+    none; there the files must have as many bytes as before, and a warning says what was not compared.
+
+    Raises:
+        UserError: a map differs; the message says in what
+    """
     for name, before in checkpoint["maps"].items():
         now = maps.get(name, {})
-        changed = [key for key in ("bytes", "crs", "window") if now.get(key) != before[key]]
+        file = now.get("path", before["path"])
+        compared = [key for key in MAP_FACTS if key in before and not (key == "bytes" and "content" in before)]
+        changed = [MAP_FACTS[key].format(now.get(key), before[key]) for key in compared if now.get(key) != before[key]]
         if changed:
-            differences = ", ".join(f"{key} {now.get(key)}, before {before[key]}" for key in changed)
             raise UserError(
-                f"{path}: {before['path']} is not the map that the run was started with ({differences}). "
-                "Restore the old file, or start a new run."
+                f"{path}: {file} is not the map that the run was started with ({before['path']}): "
+                f"{', '.join(changed)}. Give the path of the same map, or start a new run."
             )
+        if "content" not in before and file != before["path"]:
+            log.warning(
+                "%s: %s takes the place of %s. Its pixels could not be compared: an earlier revision of the program, "
+                "which kept no hash of them, started the run", path, file, before["path"],
+            )  # fmt: skip
 
 
 def random_state() -> dict:

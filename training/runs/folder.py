@@ -48,14 +48,18 @@ def lock_folder(folder: Path) -> Lock:
     return lock
 
 
-def log_resume(folder: Path, config: Config, step: int) -> None:
-    """Log in run.json that the run resumes after a step, and write the config: some of its keys may have changed."""
+def log_resume(folder: Path, config: Config, step: int, maps: dict[str, dict]) -> None:
+    """Log in run.json that the run resumes after a step, and write the config: some of its keys may have changed.
+
+    maps: name -> fingerprint of each map, which may have been moved
+    """
     try:
         description = json.loads((folder / "run.json").read_text(encoding="utf8"))
     except (OSError, ValueError):  # removed or edited: the run does not need it
         description = {}
     resumed = {"at": _now(), "step": step, "command": sys.argv}
     description["resumed"] = [*description.get("resumed", []), resumed]
+    description["maps"] = maps
     write_text(folder / "run.json", json.dumps(description, indent=1) + "\n")
     write_text(folder / "config.json", config.to_json())
 

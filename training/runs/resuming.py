@@ -6,14 +6,18 @@ from pathlib import Path
 from types import TracebackType
 
 import config as configuration
-from config import Config, UserError
+from config import Config, UserError, main_command
 from storage import Lock, StorageError
-from training.runs.checkpoint import LAST, check_config, check_revision, load
+from training.runs.checkpoint import LAST, check_config, check_maps, check_revision, load
 from training.runs.faults import OutOfMemory, is_out_of_memory
 from training.runs.folder import RESULTS, create_folder, lock_folder, log_resume
 from training.runs.interruption import Interrupted
 
 log = logging.getLogger(__name__)
+FIXED_PLACES = {  # "maps" of the config -> where its files are
+    "demo": "the demo map is in data/demo, and is made there again if it is missing",
+    "germany": "its files have fixed places in data/, which doc/maps.md names; put them there, or links to them",
+}
 
 
 @dataclass
@@ -50,6 +54,29 @@ class Run:
         last_step = self.config.epochs * self.config.iterations
         return self.checkpoint is not None and self.step >= last_step and self.checkpoint["evaluating"] is None
 
+    def describe_end(self) -> str:
+        """Describe a complete run in one line: the epochs that are done and asked for, and how to train longer."""
+        done, asked = self.step // self.config.iterations, self.config.epochs
+        epochs = f"{done} epoch is" if done == 1 else f"{done} epochs are"
+        longer = main_command("resume", self.folder, f"epochs={2 * done}")
+        return (
+            f"{self.folder} is complete: {epochs} done, {asked} {'was' if asked == 1 else 'were'} asked for. "
+            f"To train longer: {longer}"
+        )
+
+    def begin(self, maps: dict[str, dict]) -> None:
+        """Check the maps of a resumed run, then note in its folder that it goes on.
+
+        Args:
+            maps: name -> fingerprint of each map
+        Raises:
+            UserError: a map is not the one that the run was started with
+        """
+        if self.checkpoint:
+            check_maps(self.folder, maps, self.checkpoint)
+            log.info("%s: resumed after step %d", self.folder, self.step)
+        log_resume(self.folder, self.config, max(self.step, 0), maps)
+
     def __enter__(self) -> "Run":
         return self
 
@@ -60,7 +87,7 @@ class Run:
         if error is None:
             return
         if isinstance(error, (Interrupted, StorageError, OutOfMemory)) or is_out_of_memory(error):
-            note = f"To resume: python main.py resume {self.folder}"
+            note = f"To resume: {main_command('resume', self.folder)}"
             if note not in getattr(error, "__notes__", []):  # the context of a resumed run is left twice
                 error.add_note(note)
 
@@ -94,6 +121,7 @@ def open_run(folder: Path, overrides: list[str]) -> Run:
 
 
 def _open(folder: Path, overrides: list[str], lock: Lock) -> Run:
+    _check_places(folder, overrides)
     config = configuration.load(folder / "config.json", overrides)
     if not (folder / LAST).exists():
         log.info("%s: there is no checkpoint yet; the run starts again from step 0", folder)
@@ -101,8 +129,15 @@ def _open(folder: Path, overrides: list[str], lock: Lock) -> Run:
     checkpoint = load(folder / LAST)
     check_revision(folder, checkpoint)
     check_config(folder, config, checkpoint)
-    run = Run(folder, config, checkpoint, False, lock)
-    if not run.is_complete:
-        log_resume(folder, config, run.step)
-        log.info("%s: resumed after step %d", folder, run.step)
-    return run
+    return Run(folder, config, checkpoint, False, lock)
+
+
+def _check_places(folder: Path, overrides: list[str]) -> None:
+    """Raise a UserError if an override gives a path to a map whose place is fixed."""
+    maps = configuration.load(folder / "config.json").maps
+    changed = [item.partition("=")[0] for item in overrides if item.startswith("maps.")]
+    if isinstance(maps, str) and changed:
+        raise UserError(
+            f"{folder}: '{changed[0]}' cannot be set, because 'maps' is \"{maps}\": {FIXED_PLACES[maps]}. "
+            "Only the paths of maps that the config names one by one can be changed."
+        )

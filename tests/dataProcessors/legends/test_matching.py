@@ -319,7 +319,7 @@ def test_codes_that_a_legend_does_not_give_are_told(image, tmp_path, caplog):
 def test_what_is_no_legend_file(image, tmp_path, content):
     if content is not None:
         (tmp_path / "legend.json").write_text(content)
-    with pytest.raises(MapError, match=r"is not a legend\. Use osm, clc, or a JSON file"):
+    with pytest.raises(MapError, match=r"is not a legend\. Use .*worldcover.*, or a JSON file"):
         opened(labels_in(image, tmp_path, [1, 2]), image, str(tmp_path / "legend.json"))
 
 

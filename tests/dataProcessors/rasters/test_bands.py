@@ -33,7 +33,7 @@ def test_bands_by_name(tmp_path, caplog):
     assert (source.bands, source.names) == ((3, 2, 1, 4), ("red", "Green", "blue", "nir"))
     assert np.array_equal(whole(source), whole(ImageSource(path))[[2, 1, 0, 3]])
     assert "bands 3 red, 2 Green, 1 blue, 4 nir" in caplog.text
-    assert source.description["names"] == ["red", "Green", "blue", "nir"]
+    assert source.description["band_names"] == ["red", "Green", "blue", "nir"]
 
 
 def test_a_name_that_differs_only_in_case_from_another_is_found_exactly(tmp_path):

@@ -1,0 +1,130 @@
+"""Polygons and points of GeoPackages, GeoJSON, Shapefiles and FlatGeobufs, read by pyogrio, an optional library."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from rasterio.crs import CRS
+
+from config import command
+from dataProcessors.legends.features import Box, Features, as_value, check_column
+from dataProcessors.rasters.file_identity import file_status
+from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
+
+log = logging.getLogger(__name__)
+REQUIREMENTS = "pyogrio==0.13.0 shapely==2.2.0"
+BATCH = 20_000  # features that are read at once where the whole file is
+SLOW_BYTES = 50_000_000  # of a GeoJSON file, which is read as a whole for every part of the map
+SHAPEFILE_PARTS = (".dbf", ".shx", ".prj", ".cpg")
+
+
+class OgrFeatures:
+    """The features of one layer of a file; see FeatureFile.
+
+    Args:
+        path: of the file
+        layer: its name; None: the only one
+        column: that names the class
+    Raises:
+        MapError: pyogrio is not installed, the file cannot be read, has several layers, or lacks the column
+    """
+
+    def __init__(self, path: str, layer: str | None, column: str | None):
+        self.path = path
+        self._ogr, self._shapely = _libraries(path)
+        self._layer = self._choose_layer(layer)
+        about = self._call(self._ogr.read_info, force_feature_count=True)
+        self.column = check_column(path, column, list(map(str, about["fields"])))
+        self.count = int(about["features"])
+        self.crs = _crs(path, about["crs"])
+        others = [Path(path).with_suffix(suffix) for suffix in SHAPEFILE_PARTS if path.lower().endswith(".shp")]
+        parts = [file_status(each) for each in others if each.exists()]
+        self.settings: dict[str, Any] = {"layer": self._layer, "parts": parts}
+        if path.lower().endswith(("json", ".geojsonl")) and os.path.getsize(path) > SLOW_BYTES:
+            log.warning(
+                "%s: a large GeoJSON file is slow, as it is read as a whole for every part of the map. Convert it: "
+                "%s", path, command("ogr2ogr", "labels.gpkg", path),
+            )  # fmt: skip
+
+    def batches(self) -> Iterator[Features]:
+        """Yield all features, BATCH at a time."""
+        for start in range(0, self.count, BATCH):
+            yield self._read(skip_features=start, max_features=BATCH)
+
+    def within(self, box: Box) -> Features:
+        """Return the features whose own boxes touch a box."""
+        return self._read(bbox=box)
+
+    def _choose_layer(self, layer: str | None) -> str:
+        names = [str(name) for name, geometry in self._call(self._ogr.list_layers) if geometry is not None]
+        if not names:
+            raise MapError(f"{self.path}: the file has no layer of polygons or points.")
+        if layer is None and len(names) == 1:
+            return names[0]
+        if layer not in names:
+            problem = "say which layer holds the labels" if layer is None else f"there is no layer {layer!r}"
+            raise MapError(
+                f'{self.path}: {problem}: {{"path": ..., "layer": ...}} in \'maps.labels\'. Layers: {", ".join(names)}.'
+            )
+        return layer
+
+    def _read(self, **options: Any) -> Features:
+        _, fids, wkb, columns = self._call(self._ogr.raw.read, columns=[self.column], return_fids=True, **options)
+        order = np.argsort(fids, kind="stable")  # an index in the file may give them in another one
+        values = [as_value(value) for value in np.asarray(columns[0], object)[order]]
+        try:
+            shapes = self._shapely.from_wkb(wkb[order])
+        except self._shapely.errors.GEOSException as error:
+            raise MapError(f"{self.path}: a geometry is damaged ({error_text(error)}). Repair the file.") from None
+        return self._features(values, shapes)
+
+    def _features(self, values: list, shapes: np.ndarray) -> Features:
+        shapely = self._shapely
+        parts, of = shapely.get_parts(shapes, return_index=True)
+        inner, inner_of = shapely.get_parts(parts, return_index=True)  # of collections within collections
+        parts, of = inner[~shapely.is_empty(inner)], of[inner_of][~shapely.is_empty(inner)]
+        kinds = shapely.get_type_id(parts)
+        points, polygons = kinds == shapely.GeometryType.POINT, kinds == shapely.GeometryType.POLYGON
+        usable = np.isin(np.arange(len(shapes)), of[points | polygons])
+        boxes = np.where(usable[:, None], shapely.bounds(shapes), np.nan)
+        lines = np.isin(shapely.get_type_id(shapes), (1, 2, 5)) & ~usable
+        coordinates = shapely.get_coordinates(parts[points])
+        return Features(values, coordinates, of[points], parts[polygons], of[polygons], boxes, int(lines.sum()))
+
+    def _call(self, function: Any, **options: Any) -> Any:
+        """Call a function of pyogrio on the layer; its errors become a MapError."""
+        layer = {"layer": self._layer} if hasattr(self, "_layer") else {}
+        errors = self._ogr.errors
+        try:
+            return function(self.path, **layer, **options)
+        except (errors.DataSourceError, errors.DataLayerError, errors.FeatureError, errors.GeometryError,
+                errors.FieldError, errors.CRSError, OSError, ValueError) as error:  # fmt: skip
+            raise MapError(
+                f"{self.path}: cannot be read as polygons or points ({error_text(error)}). Copy it again, or set "
+                "another path in 'maps.labels'."
+            ) from None
+
+
+def _libraries(path: str) -> tuple[ModuleType, ModuleType]:
+    try:
+        import pyogrio
+        import pyogrio.raw
+        import shapely
+    except ImportError:
+        raise MapError(
+            f"{path}: polygons and points are read by optional libraries. Install them: pip install {REQUIREMENTS}"
+        ) from None
+    return pyogrio, shapely
+
+
+def _crs(path: str, text: str | None) -> CRS | None:
+    try:
+        return CRS.from_user_input(text) if text else None
+    except GDAL_ERRORS as error:
+        raise MapError(
+            f"{path}: its CRS is not understood ({error_text(error)}). Correct it with ogr2ogr -a_srs."
+        ) from None
