@@ -12,6 +12,7 @@ from maps_for_tests import CORNER, LONLAT, UTM32, grid_of, noise, patches, write
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
+from config import LabelFile
 from dataProcessors.legends.label_bands import code_of_nodata
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import NO_LABEL
@@ -36,8 +37,8 @@ def image(tmp_path):
 def read(image, tmp_path):
     """Opens a label map on the image's pixels; returns the reader and the class names (h, w), "" where unlabelled."""
 
-    def opened(path, hint=None, name="lc", **options):
-        reader = LabelReader(path, name, image, hint, **options)
+    def opened(path, hint=None, name="lc", band=None, **options):
+        reader = LabelReader(LabelFile(path=str(path), band=band), name, image, hint, **options)
         classes = reader.source.read_window(0, 0, SIDE, SIDE)[0]
         return reader, np.array([*reader.legend.names, ""])[np.minimum(classes, len(reader.legend))]
 
