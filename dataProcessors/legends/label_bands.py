@@ -17,6 +17,7 @@ from rasterio.io import DatasetReader
 from dataProcessors.legends.class_names import vrt_of
 from dataProcessors.rasters.grid import Grid
 from dataProcessors.rasters.handles import Handles
+from dataProcessors.rasters.nodata import equals_nodata
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
 
 GDAL_TYPES = {
@@ -107,11 +108,11 @@ def _has_mask(flags: list[MaskFlags]) -> bool:
 
 
 def _equals(values: np.ndarray, nodata: float | None) -> np.ndarray:
-    """Return where values are the nodata value; of a float, where they are it but for rounding."""
+    """Return where values are the nodata value; floats may differ a little, as those of images."""
     if nodata is None or not np.isfinite(nodata):  # values that are not finite are no data anyway
         return np.zeros(values.shape, bool)
     if values.dtype.kind == "f":
-        return np.abs(values.astype(np.float64) - nodata) <= 1e-5 * abs(nodata)
+        return equals_nodata(values, nodata)
     code = code_of_nodata(nodata, values.dtype)
     return np.zeros(values.shape, bool) if code is None else values == code
 

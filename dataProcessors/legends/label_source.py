@@ -102,7 +102,10 @@ class LabelSource:
         """
         height, width = decimated_shape(window, step)
         if self.is_warped:
-            place = self.grid.transform @ Affine.translation(*window[:2]) @ Affine.scale(step)
+            first = Affine.translation(
+                *(0.5 / step - 0.5,) * 2
+            )  # of the pixels in a coarse one; others may lie outside
+            place = self.grid.transform @ Affine.translation(*window[:2]) @ Affine.scale(step) @ first
             coarse = self._handles_on(Grid(self.grid.crs, place, width, height)).get()
             return self._decoded(*self._read(coarse, Window(0, 0, width, height)))
         lines = [Window(window.x, y, window.width, 1) for y in range(window.y, window.y + window.height, step)]

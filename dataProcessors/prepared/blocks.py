@@ -42,10 +42,10 @@ def block_shape(window: Window) -> tuple[int, int]:
     return -(-window.height // BLOCK), -(-window.width // BLOCK)
 
 
-def block_pixels(window: Window) -> np.ndarray:
+def block_pixels(window: Window, side: int = BLOCK) -> np.ndarray:
     """Return the number of pixels of a window in each of its blocks, (rows, columns); edge blocks have fewer."""
-    heights = np.minimum(window.height - np.arange(0, window.height, BLOCK), BLOCK)
-    widths = np.minimum(window.width - np.arange(0, window.width, BLOCK), BLOCK)
+    heights = np.minimum(window.height - np.arange(0, window.height, side), side)
+    widths = np.minimum(window.width - np.arange(0, window.width, side), side)
     return heights[:, None] * widths
 
 
