@@ -1,8 +1,8 @@
 """Which pixels of an image hold data.
 
-A pixel is without data where an alpha band is 0 or NaN, where a mask says so for any band, where any band is not finite, and
-where any band holds its own nodata value. Only a value of 0 that all bands of an unsigned type share must be in all
-bands: a dark lake has a red of 0.
+A pixel is without data where an alpha band is 0 or NaN, where a mask says so for any band, where any band is not
+finite, and where any band holds its own nodata value. Only a value of 0 that all bands of an unsigned type share must
+be in all bands: a dark lake has a red of 0.
 """
 
 import math
