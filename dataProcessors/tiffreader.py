@@ -16,7 +16,7 @@ import numpy as np
 from config import LabelFile
 from dataProcessors.class_shares import ClassShares
 from dataProcessors.content import content_hash
-from dataProcessors.legends.label_maps import LabelMap, open_label_map
+from dataProcessors.labels.label_maps import LabelMap, open_label_map
 from dataProcessors.legends.legend import proportions
 from dataProcessors.prepared.blocks import (
     BLOCK,
@@ -192,12 +192,10 @@ class TiffReader:
         """Estimate the counts from every 16th pixel, read from the file's overviews if it has any."""
         rows, columns = block_shape(around)
         side = BLOCK // DECIMATION
-        pixels = self.source.read_decimated(around, DECIMATION)
-        height, width = pixels.shape[1:]
-        read = block_pixels(Window(0, 0, width, height), side)  # of each block; those at the edge have fewer
-        counts = self._count(pad(pixels, rows * side, columns * side, self.source.padding), side)
-        estimated = np.minimum(counts, read).astype(np.int64) * block_pixels(around) // read
-        return Summary(around, estimated.astype(np.uint16), exact=False)
+        pixels = pad(self.source.read_decimated(around, DECIMATION), rows * side, columns * side, self.source.padding)
+        read, whole = block_pixels(around, DECIMATION), block_pixels(around)  # of each block; the rest is padding
+        counts = np.minimum(self._count(pixels, side), read) * (whole / read).astype(np.float32)
+        return Summary(around, np.rint(counts).astype(np.uint16), exact=False)
 
 
 class LabelReader(TiffReader):

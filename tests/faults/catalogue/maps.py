@@ -37,10 +37,10 @@ LEGENDS = (
         ("test_decoding.py", "test_matching.py"),
     ),
     Fault(
-        "codes-sorted-without-their-classes", "dataProcessors/legends", ("code_decoder",),
-        (("[order].astype(", ".astype("),),
+        "codes-sorted-without-their-classes", "dataProcessors/legends", ("code_decoder", "range_decoder"),
+        (("np.asarray(classes)", "np.sort(classes)"),),
         "wrong order", "Codes are sorted and their classes are not: a legend in another order is mixed up.",
-        ("test_decoding.py", "test_matching.py"),
+        ("test_decoding.py", "test_matching.py", "test_label_files.py"),
     ),
     Fault(
         "unlabelled-pixels-in-the-shares", "dataProcessors/legends", ("proportions",),
@@ -55,10 +55,10 @@ LEGENDS = (
         ("test_decoding.py", "test_label_source.py", "test_bad_maps.py"),
     ),
     Fault(
-        "class-names-from-one", "dataProcessors/legends", ("_names",),
-        (('"CategoryNames/Category"))', '"CategoryNames/Category"), 1)'),),
+        "class-names-from-one", "dataProcessors/legends", ("_rows",),
+        (("in enumerate(categories)", "in enumerate(categories, 1)"),),
         "off by one", "The names in a side car are given to pixel values that are one larger.",
-        ("test_decoding.py", "test_class_names.py", "test_segmentation.py"),
+        ("test_decoding.py", "test_label_files.py", "test_segmentation.py"),
     ),
 )  # fmt: skip
 
