@@ -46,7 +46,7 @@ def warn_about_filler(image: TiffReader, size: int) -> None:
     if not len(values):
         return
     value, most = values[counts.argmax()].item(), counts.max()
-    beside = counts[np.isin(values.astype(float), [value - 1, value + 1])]
+    beside = counts[np.isin(values.astype(float), [value - 1, value + 1]) & (values != value)]  # 1e38 + 1 is 1e38
     if most >= MIN_FILLER_SHARE * suspected.size and (most >= MIN_FILLER_PEAK * beside).all():
         log.warning(
             "%s: %.0f%% of the pixels are %g in all bands. If this means nodata, set 'maps.nodata' to it: else these "

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import math
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,7 @@ from dataProcessors.prepared.preparation import FORMAT
 from dataProcessors.prepared.prepared_map import open_prepared
 from dataProcessors.rasters.file_identity import file_identity, file_status
 from dataProcessors.rasters.grid import Bounds, Window
+from dataProcessors.rasters.handles import decimated_shape
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import add_path_to_errors
 
@@ -183,8 +185,8 @@ class TiffReader:
         """Return who says that pixels are without data, and of which share of them. pixels: of the part in use."""
         if self._prepared is not None:
             return {source: count / pixels for source, count in self._prepared.without_data.items()}
-        read = pixels / DECIMATION**2  # for the summary
-        return {source: min(count / read, 1.0) for source, count in self.source.without_data.items()}
+        read = math.prod(decimated_shape(self.summary.window, DECIMATION))  # for the summary
+        return {source: count / read for source, count in self.source.without_data.items()}
 
     def _decimated_summary(self, around: Window) -> Summary:
         """Estimate the counts from every 16th pixel, read from the file's overviews if it has any."""
@@ -218,8 +220,8 @@ class LabelReader(TiffReader):
         source, decoder = open_label_map(file, name, image.grid, hint, image.window, threads)
         self.legend = decoder.legend
         about_image = {"crs": str(image.crs), "transform": list(image.transform)}
-        legend = {"legend": [self.legend.names, self.legend.colors, self.legend.codes, decoder.description]}
-        self._open(source, image.window, cache, threads, **about_image, **legend)
+        legend = [self.legend.names, self.legend.colors, self.legend.codes, decoder.description, decoder.settings]
+        self._open(source, image.window, cache, threads, **about_image, legend=legend)
         self.classes = ClassShares(decoder, self.summary)
         self.classes.log(self.path)
 

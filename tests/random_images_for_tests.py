@@ -60,7 +60,8 @@ class RandomImage:
         return pixels, valid
 
     def _holds_data(self, row: int, column: int, values: list[float]) -> bool:
-        if any(self.stored[n - 1][row, column] == 0 for n in self.alpha if n not in self.used):
+        alpha = [float(self.stored[n - 1][row, column]) for n in self.alpha if n not in self.used]
+        if any(value == 0 or np.isnan(value) for value in alpha):
             return False
         if any(self.masks[n - 1][row, column] for n in self.used) or not np.isfinite(values).all():
             return False

@@ -124,7 +124,10 @@ def legend_of_codes(sample: Sample, threads: int) -> Decoder:
 
 def _check_range(codes: Sequence[float], path: str) -> None:
     if max(map(abs, codes)) > MAX_CODE:
-        raise MapError(f"{path}: class codes must lie within ±2**53. Got {min(codes):g} to {max(codes):g}.")
+        raise MapError(
+            f"{path}: class codes must lie within ±2**53. Got {min(codes):g} to {max(codes):g}. If one of them means "
+            "nodata, declare it, for example with gdal_edit.py -a_nodata."
+        )
 
 
 def _different_colours(colours: list[Colour | None]) -> tuple[Colour, ...]:

@@ -18,6 +18,7 @@ from rasterio.io import DatasetReader
 from dataProcessors.legends.legend import MAX_CODE
 from dataProcessors.rasters.grid import Grid
 from dataProcessors.rasters.handles import Handles
+from dataProcessors.rasters.nodata import equals_nodata
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
 
 GDAL_TYPES = {
@@ -122,13 +123,13 @@ def _has_mask(flags: list[MaskFlags]) -> bool:
 
 
 def _equals(values: np.ndarray, nodata: float | None) -> np.ndarray:
-    """Return where values are the nodata value; of a float, where they are it but for rounding."""
+    """Return where values are the nodata value; floats may differ a little, as those of images."""
     if nodata is None or not np.isfinite(nodata):  # values that are not finite are no data anyway
         return np.zeros(values.shape, bool)
     if values.dtype.kind == "f" and abs(nodata) > MAX_CODE:  # -3.4e+38 is written for -3.4028235e+38, and the like
         return np.abs(values) > MAX_CODE
     if values.dtype.kind == "f":
-        return np.abs(values.astype(np.float64) - nodata) <= 1e-5 * abs(nodata)
+        return equals_nodata(values, nodata)
     code = code_of_nodata(nodata, values.dtype)
     return np.zeros(values.shape, bool) if code is None else values == code
 

@@ -22,6 +22,7 @@ class Decoder:
         reason: why the map is read in this way
         explained: share of the pixels with data that have a class, in a sample
         about_classes: what a reader of the scores must know of the classes, such as which were dropped; "": nothing
+        settings: what the classes follow from beside the legend, for example the ranges of its codes
     """
 
     legend: Legend
@@ -30,6 +31,7 @@ class Decoder:
     reason: str = ""
     explained: float = 1.0
     about_classes: str = ""
+    settings: tuple = ()
 
     def __call__(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Return class indices; NO_LABEL where the map has no value, or a value that is no class."""
@@ -69,7 +71,7 @@ def colour_decoder(legend: Legend, order: str = "RGB") -> Decoder:
     def to_classes(values: np.ndarray) -> np.ndarray:
         return table[colour_keys(values, order)]
 
-    return Decoder(legend, f"colours in {order} order", to_classes)
+    return Decoder(legend, f"colours in {order} order", to_classes, settings=no_data_colours(legend))
 
 
 def colour_keys(values: np.ndarray, order: str = "RGB") -> np.ndarray:
@@ -110,7 +112,7 @@ def range_decoder(
         return found[np.searchsorted(starts, values, "right")]
 
     small = search(np.arange(65536))
-    return Decoder(legend, description, to_classes)
+    return Decoder(legend, description, to_classes, settings=(starts.tolist(), found.tolist()))
 
 
 def _segments(ranges: list[tuple[float, float]], classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

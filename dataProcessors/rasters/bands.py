@@ -56,7 +56,9 @@ def choose_bands(path: str, file: DatasetReader, wanted: Sequence[int | str] | N
     types = tuple(file.dtypes[band - 1] for band in numbers)
     alpha = tuple(band for band in alpha if band not in numbers)
     if wanted is None and [meanings[band] for band in numbers] == [ColorInterp.palette]:
-        return _palette_bands(path, file, numbers, alpha)
+        palette = _palette(file, numbers[0])
+        if palette is not None:
+            return _palette_bands(path, file, numbers, alpha, palette)
     return Bands(numbers, names, types, _pixel_type(path, types), alpha)
 
 
@@ -97,8 +99,11 @@ def _number(path: str, file: DatasetReader, band: int | str) -> int:
         if known.count(str(given)) == 1:
             return known.index(str(given)) + 1
     named = f", named {', '.join(names)}" if any(names) else ", which have no names"
-    double = f" has more than one band named '{band}'" if names.count(str(band)) > 1 else f" has band {band}"
-    raise MapError(f"{path}: 'maps.bands'{double}, but the file has bands 1 to {file.count}{named}.")
+    if [name.lower() for name in names].count(str(band).lower()) > 1:
+        raise MapError(
+            f"{path}: more than one band is called {band!r}, as 'maps.bands' has it{named}. Give its number."
+        )
+    raise MapError(f"{path}: 'maps.bands' has band {band!r}, but the file has bands 1 to {file.count}{named}.")
 
 
 def _pixel_type(path: str, types: tuple[str, ...]) -> np.dtype:
@@ -115,10 +120,20 @@ def _pixel_type(path: str, types: tuple[str, ...]) -> np.dtype:
     return np.dtype(np.float32)
 
 
-def _palette_bands(path: str, file: DatasetReader, numbers: tuple[int, ...], alpha: tuple[int, ...]) -> Bands:
-    colours = file.colormap(numbers[0])
+def _palette(file: DatasetReader, band: int) -> np.ndarray | None:
+    """Return red, green, blue and alpha of each code, (codes, 4) uint8; None: a palette is declared and not there."""
+    try:
+        colours = file.colormap(band)
+    except ValueError:
+        return None
     palette = np.zeros((max(colours) + 1, 4), np.uint8)
     palette[list(colours)] = list(colours.values())
+    return palette
+
+
+def _palette_bands(
+    path: str, file: DatasetReader, numbers: tuple[int, ...], alpha: tuple[int, ...], palette: np.ndarray
+) -> Bands:
     log.info("%s: band %d has a palette: its colours are used. For its codes, name it in 'maps.bands'", path, *numbers)
     types = (file.dtypes[numbers[0] - 1],)
     return Bands(numbers, ("red", "green", "blue"), types, np.dtype(np.uint8), alpha, palette)

@@ -61,7 +61,8 @@ class ImageSource:
         self._counting = threading.Lock()
         self.read_settings = {  # everything that determines the pixels that are read
             "bands": self._bands.numbers, "nodata": self.nodata, "masks": self._masks, "type": self.dtype.name,
-            "palette": self._bands.palette is not None, "parts": auxiliary_files(file),
+            "palette": None if self._bands.palette is None else self._bands.palette.tolist(),
+            "parts": auxiliary_files(file),
         }  # fmt: skip
 
     def _marks_pixels(self) -> bool:

@@ -1,8 +1,8 @@
 """Which pixels of an image hold data.
 
-A pixel is without data where an alpha band is 0, where a mask says so for any band, where any band is not finite, and
-where any band holds its own nodata value. Only a value of 0 that all bands of an unsigned type share must be in all
-bands: a dark lake has a red of 0.
+A pixel is without data where an alpha band is 0 or NaN, where a mask says so for any band, where any band is not
+finite, and where any band holds its own nodata value. Only a value of 0 that all bands of an unsigned type share must
+be in all bands: a dark lake has a red of 0.
 """
 
 import math
@@ -19,6 +19,7 @@ from dataProcessors.rasters.bands import Bands
 from dataProcessors.rasters.opening import MapError
 
 EPSILON = np.finfo(np.float32).eps
+HUGE = float(np.finfo(np.float32).max) / 2  # sums of larger floats overflow
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,17 @@ def equals_nodata(pixels: np.ndarray, value: float) -> np.ndarray:
 
     Floats and doubles may differ a little: abs(a - b) < 2 epsilon abs(a + b), with the epsilon of floats (see
     ARE_REAL_EQUAL in GDAL). Near the largest float the sum overflows, so that -3.4e38 also stands for -3.4028235e38.
+    Two cases go beyond GDAL's masks, which would leave fillers of such a size among the data: a value that no float
+    can have, such as -1.8e308, stands for the nearest one; and doubles near the largest float, which they become when
+    they are read, are compared as floats.
     """
     if pixels.dtype.kind != "f":
         return pixels == int(value)
+    limits = np.finfo(pixels.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
-        own = pixels.dtype.type(value)
+        own = pixels.dtype.type(min(max(value, limits.min), limits.max))
+        if pixels.dtype.itemsize > 4 and HUGE < abs(value) <= 2 * HUGE:
+            return equals_nodata(pixels.astype(np.float32), value)
         return (pixels == own) | (np.abs(pixels - own) < 2 * EPSILON * np.abs(pixels + own))
 
 
@@ -83,10 +90,10 @@ def nodata_rules(path: str, file: DatasetReader, bands: Bands, named: float | No
 
 
 def _possible(values: tuple[float | None, ...], bands: Bands) -> tuple[float | None, ...]:
-    """Return the values that pixels can have; a file may declare any number. NaN is never data: no value is needed."""
+    """Return the values that pixels can have; a file may declare any number. What is not finite is never data."""
     types = [np.dtype(name) for name in bands.types]
     return tuple(
-        v if v is not None and not math.isnan(v) and can_hold(each, v) else None for v, each in zip(values, types)
+        v if v is not None and math.isfinite(v) and can_hold(each, v) else None for v, each in zip(values, types)
     )
 
 
@@ -126,7 +133,7 @@ class MaskBands:
         marks = {}
         if self.alpha:
             values = file.read(list(self.alpha), window=window, out_shape=(len(self.alpha), *shape))
-            marks["alpha"] = (values == 0).any(0)
+            marks["alpha"] = ((values == 0) | np.isnan(values)).any(0)
         if self.masked:
             masks = file.read_masks(list(self.masked), window=window, out_shape=(len(self.masked), *shape))
             marks["mask"] = (masks == 0).any(0)

@@ -59,10 +59,13 @@ def _check_place(path: str, file: DatasetReader) -> None:
     if not file.transform.is_identity:
         return
     points, crs = file.gcps
-    place = {"ground control points": bool(points), "RPCs (rational polynomial coefficients)": file.rpcs is not None}
-    for kind, is_used in place.items():
+    place = {
+        "ground control points": ([], bool(points)),
+        "RPCs (rational polynomial coefficients)": (["-rpc"], file.rpcs is not None),
+        "geolocation arrays (longitude and latitude of each pixel)": (["-geoloc"], bool(file.tags(ns="GEOLOCATION"))),
+    }
+    for kind, (options, is_used) in place.items():
         if is_used:
-            options = [] if points else ["-rpc"]
             target = crs.to_string() if points and crs and crs.is_epsg_code else LONLAT
             warp = command("gdalwarp", *options, "-t_srs", target, path, "warped.tif")
             raise MapError(f"{path}: is placed by {kind}, without a transform. Warp it and use the result: {warp}")

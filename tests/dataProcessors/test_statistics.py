@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from maps_for_tests import noise, write_map
 
-from dataProcessors.statistics import band_statistics, normalisation, sample_tiles
+from dataProcessors.statistics import band_statistics, normalisation, sample_tiles, warn_about_filler
 from dataProcessors.tiffreader import TiffReader
 
 
@@ -43,6 +43,15 @@ def test_sampled_tiles_are_the_same_every_time_and_from_all_over(tmp_path):
     assert np.array_equal(tiles, sample_tiles(reader, 30))
     corners = tiles[:, :, 0, 0].astype(int)
     assert corners.min() < 10 and corners[:, 0].max() > 350 and corners[:, 1].max() > 250
+
+
+def test_a_filler_of_any_size_is_warned_of(tmp_path, caplog):
+    for filler in (-9999.0, float(np.finfo(np.float32).min)):
+        pixels = noise((2, 300, 400), "float32")
+        pixels[:, :, :100] = filler
+        caplog.clear()
+        warn_about_filler(TiffReader(write_map(tmp_path / f"{-filler:g}.tif", pixels)), 16)
+        assert "set 'maps.nodata'" in caplog.text
 
 
 @pytest.mark.parametrize(("dtype", "holes"), [("uint8", False), ("uint8", True), ("int16", True), ("float32", True)])

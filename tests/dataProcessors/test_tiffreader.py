@@ -21,7 +21,7 @@ from dataProcessors.prepared.prepared_map import PreparedMap
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.tiffreader import TiffReader
+from dataProcessors.tiffreader import LabelReader, TiffReader
 
 RGBA = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
 
@@ -252,6 +252,15 @@ def test_a_whole_map_is_prepared_without_validity(tmp_path, dtype):
     assert np.array_equal(prepared.overview()[0], pixels)
 
 
+@pytest.mark.parametrize("shape", [(300, 300), (257, 1000), (128, 129), (97, 130)])
+def test_an_estimated_summary_of_a_map_full_of_data_is_exact(tmp_path, shape):
+    path = write_map(tmp_path / "image.tif", noise((1, *shape)) | 1, nodata=0)
+    readers = both_ways(path, tmp_path)
+    assert all(reader.summary.counts.sum() == shape[0] * shape[1] for reader in readers)
+    labels = LabelReader(write_map(tmp_path / "labels.tif", noise((1, *shape)) % 3), "land", readers[0])
+    assert labels.classes.labelled == pytest.approx(1, abs=0.001)
+
+
 def test_summary_of_a_map_full_of_data(tmp_path):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 200)))
     for reader in both_ways(path, tmp_path):
@@ -316,6 +325,18 @@ def test_what_is_read_otherwise_is_prepared_otherwise(tmp_path):
     middle = [(low + high) / 2 for low, high in zip(bounds[:2], bounds[2:])]
     ways = [{}, {"bands": (2, 1)}, {"nodata": 0}, {"rect": (*middle, *bounds[2:])}]
     assert len({TiffReader(path, **way).key for way in ways}) == 4
+
+
+def test_another_palette_is_prepared_otherwise(tmp_path):
+    path = write_map(tmp_path / "a.tif", noise((1, 300, 200)))
+    keys = set()
+    for red in (1, 2):
+        table = f'<ColorInterp>Palette</ColorInterp><ColorTable><Entry c1="{red}" c2="0" c3="0" c4="255"/></ColorTable>'
+        band = f'<PAMDataset><PAMRasterBand band="1">{table}</PAMRasterBand></PAMDataset>'
+        Path(f"{path}.aux.xml").write_text(band)
+        assert len(TiffReader(path).bands) == 3
+        keys.add(TiffReader(path).key)
+    assert len(keys) == 2
 
 
 def test_what_a_file_beside_a_map_says_of_it_counts(tmp_path):

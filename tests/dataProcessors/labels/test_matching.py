@@ -253,6 +253,19 @@ def test_codes_with_names_and_colours_of_the_file(image, tmp_path, sidecar):
     assert differing(whole(reader), expected) < TIES  # neither NA nor the code without a name
 
 
+def test_other_ranges_of_the_same_names_are_prepared_anew(image, tmp_path):
+    path = labels_in(image, tmp_path, [1, 2, 3], part=(-0.1, -0.1, 1.1, 1.1))
+    fields = (("low", 3), ("high", 4), ("name", 2))
+    columns = "".join(f"<FieldDefn><Name>{name}</Name><Usage>{usage}</Usage></FieldDefn>" for name, usage in fields)
+    for end in (1, 2):
+        rows = f"<Row><F>1</F><F>{end}</F><F>water</F></Row><Row><F>3</F><F>3</F><F>forest</F></Row>"
+        table = f"<GDALRasterAttributeTable>{columns}{rows}</GDALRasterAttributeTable>"
+        (tmp_path / "labels.tif.aux.xml").write_text(AUX.format(table))
+        tiles = opened(path, image, cache=tmp_path / "cache").read([[0, 0]], 200)[0, 0]
+        expected = np.select([looked_up(path, image.grid)[0][0] <= end], [0], NO_LABEL)[:200, :200]
+        assert differing(tiles == 0, expected == 0) < TIES
+
+
 def test_a_broken_sidecar(image, tmp_path):
     path = labels_in(image, tmp_path, [1, 3])
     (tmp_path / "labels.tif.aux.xml").write_text("<PAMDataset>")
@@ -467,6 +480,8 @@ def test_floats_are_codes_if_they_are_whole_numbers(image, tmp_path, dtype):
     values, inside = looked_up(path, image.grid)
     expected = np.select([values[0] == code for code in reader.legend.codes], [0, 1, 2], NO_LABEL)
     assert differing(whole(reader), np.where(inside, expected, NO_LABEL)) < TIES
+    rounded = labels_in(image, tmp_path, [7, np.finfo(np.float32).min], dtype=dtype, nodata=-3.4e38)
+    assert opened(rounded, image).legend.codes == (7,)
     with pytest.raises(MapError, match=rf"{dtype} values such as 1.5. .* gdal_translate -ot Byte .*labels.tif"):
         opened(labels_in(image, tmp_path, [1, 1.5], dtype=dtype), image)
 

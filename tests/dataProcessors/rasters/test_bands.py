@@ -42,9 +42,11 @@ def test_a_name_that_differs_only_in_case_from_another_is_found_exactly(tmp_path
 
 @pytest.mark.parametrize(
     ("names", "wanted", "parts"),
-    [(("red", "nir"), "swir", ["has band swir", "bands 1 to 2", "named red, nir"]),
-     (("", ""), "red", ["have no names"]),
-     (("x", "x"), "x", ["more than one band named 'x'"]), (("red", "nir"), 3, ["has band 3", "bands 1 to 2"])],
+    [(("red", "nir"), "swir", ["has band 'swir'", "bands 1 to 2", "named red, nir"]),
+     (("", ""), "1", ["has band '1'", "have no names"]),
+     (("x", "x"), "x", ["more than one band is called 'x'", "Give its number"]),
+     (("red", "Red"), "RED", ["more than one band is called 'RED'"]),
+     (("red", "nir"), 3, ["has band 3", "bands 1 to 2"])],
 )  # fmt: skip
 def test_bands_that_are_not_there(tmp_path, names, wanted, parts):
     path = with_names(tmp_path / "a.tif", names)
@@ -111,6 +113,23 @@ def test_a_palette_of_another_format_may_have_gaps(tmp_path):
     read = whole(ImageSource(tmp_path / "a.vrt"))
     assert np.array_equal(read[3] > 0, codes[0] < 5)
     assert np.array_equal(read[0], np.where(codes[0] < 5, 10 * codes[0], 0))
+
+
+@pytest.mark.parametrize("inside", ["", "<Metadata domain='GEOLOCATION'><MDI key='X_BAND'>1</MDI></Metadata>"])
+def test_a_palette_that_is_declared_and_not_there_and_geolocation_arrays(tmp_path, inside):
+    codes = noise((1, 30, 40))
+    write_map(tmp_path / "codes.tif", codes)
+    path = tmp_path / "a.vrt"
+    path.write_text(
+        f'<VRTDataset rasterXSize="40" rasterYSize="30">{inside}<VRTRasterBand dataType="Byte" band="1">'
+        "<ColorInterp>Palette</ColorInterp><SimpleSource><SourceFilename relativeToVRT='1'>codes.tif</SourceFilename>"
+        "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    if inside:
+        with pytest.raises(MapError, match=r"geolocation arrays.*gdalwarp -geoloc -t_srs EPSG:4326"):
+            ImageSource(path)
+    else:
+        assert np.array_equal(whole(ImageSource(path)), codes)
 
 
 def placed(path, points=None, rpcs=None, **options):
