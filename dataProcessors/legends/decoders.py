@@ -1,11 +1,14 @@
 """Ways to turn the pixel values of a label map into class indices: by colour, by code, by range of codes."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from dataProcessors.legends.legend import COLOUR_TOLERANCE, NO_LABEL, WHITE, Colour, Legend
+
+FARTHEST = 2**62  # codes beyond it are cut off, as no map has them
 
 
 @dataclass(frozen=True)
@@ -115,10 +118,10 @@ def _segments(ranges: list[tuple[float, float]], classes: np.ndarray) -> tuple[n
 
     A search among the changes then finds the class of any number, however many a range holds.
     """
-    low, high = np.array(ranges, np.float64).reshape(-1, 2).T
-    first, beyond = np.ceil(low), np.floor(high) + 1
-    starts = np.unique(np.concatenate([first, beyond]))
+    first = [max(math.ceil(low), -FARTHEST) for low, _ in ranges]
+    beyond = [min(math.floor(high) + 1, FARTHEST) for _, high in ranges]  # in Python's integers, which are exact
+    starts = np.unique(np.array([*first, *beyond], np.int64))
     found = np.full(len(starts) + 1, NO_LABEL, np.uint8)
     for start, end, index in reversed(list(zip(first, beyond, classes.tolist()))):  # the first range is put in last
         found[1:][(starts >= start) & (starts < end)] = index
-    return starts.astype(np.int64) if np.abs(starts).max(initial=0) < 2**62 else starts, found
+    return starts, found

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from dataProcessors.legends.attribute_table import CodeRow
-from dataProcessors.legends.class_names import FileNames, names_of_file, vrt_of
+from dataProcessors.legends.class_names import FileNames, names_of_file
 from dataProcessors.legends.decoders import Decoder, code_decoder, range_decoder
 from dataProcessors.legends.label_bands import code_of_nodata
 from dataProcessors.legends.label_source import LabelSource
@@ -30,7 +30,7 @@ def legend_of_names(sample: Sample, threads: int) -> Decoder | None:
         MapError: the file's names are damaged
     """
     source = sample.source
-    names = names_of_file(source.path, vrt_of(source.native), source.labels.values[0])
+    names = names_of_file(source.path, source.vrt, source.labels.values[0])
     if names is None:
         return None
     classes, dropped = _split(source, names)
@@ -40,7 +40,9 @@ def legend_of_names(sample: Sample, threads: int) -> Decoder | None:
         log.warning("%s: %d named classes are not used, 1 to %d are possible", names.place, len(classes), NO_LABEL - 1)
         return None
     _check_range([row.low for row in classes], source.path)
-    decoder = range_decoder(_legend(classes, sample.palette, dropped), [(row.low, row.high) for row in classes])
+    legend = _legend(classes, sample.palette, dropped)
+    rows = [row for row in names.rows if row in classes]  # in the file's order: where ranges overlap, the first counts
+    decoder = range_decoder(legend, [(row.low, row.high) for row in rows], np.array([classes.index(r) for r in rows]))
     return _if_it_fits(sample, decoder, names.place, dropped)
 
 

@@ -5,6 +5,7 @@ nodata value hide an alpha band, and a warp thins files by their overviews; in t
 """
 
 import os
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -14,7 +15,7 @@ import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
-from dataProcessors.legends.class_names import vrt_of
+from dataProcessors.legends.legend import MAX_CODE
 from dataProcessors.rasters.grid import Grid
 from dataProcessors.rasters.handles import Handles
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
@@ -51,13 +52,16 @@ class LabelBands:
         return missing if values.dtype.kind != "f" else missing | ~np.isfinite(values).all(0)
 
 
-def label_bands(path: str, name: str, file: DatasetReader, band: int | None = None) -> LabelBands:
+def label_bands(
+    path: str, name: str, file: DatasetReader, vrt: ElementTree.Element, band: int | None = None
+) -> LabelBands:
     """Return the bands of a label map.
 
     Args:
         path: of the file
         name: the user's name of the map
         file: the open file
+        vrt: what GDAL knows of it, see `vrt_of`
         band: the band of codes that the config names, counted from 1
     Raises:
         MapError: it has several bands and they are no colours, or its values have a type that cannot be classes
@@ -68,7 +72,18 @@ def label_bands(path: str, name: str, file: DatasetReader, band: int | None = No
         raise MapError(f"{path}: a label map must hold colours or integer codes. Got {dtype}.")
     alpha = [str(each) for each in _alpha_bands(file) if each not in values]
     masks = [f"mask,{each}" for each in values if _has_mask(file.mask_flag_enums[each - 1])]
-    return LabelBands(values, tuple(file.nodatavals[each - 1] for each in values), dtype, (*alpha, *masks))
+    return LabelBands(values, tuple(_nodata(vrt, each) for each in values), dtype, (*alpha, *masks))
+
+
+def _nodata(vrt: ElementTree.Element, band: int) -> float | None:
+    """Return the declared nodata value, also one that the band's type cannot hold, which rasterio leaves out."""
+    text = vrt.findtext(f"VRTRasterBand[@band='{band}']/NoDataValue")
+    if text is None:
+        return None
+    try:
+        return int(text)  # exact beyond 2**53
+    except ValueError:
+        return float(text)
 
 
 def _value_bands(path: str, name: str, file: DatasetReader, band: int | None) -> tuple[int, ...]:
@@ -110,6 +125,8 @@ def _equals(values: np.ndarray, nodata: float | None) -> np.ndarray:
     """Return where values are the nodata value; of a float, where they are it but for rounding."""
     if nodata is None or not np.isfinite(nodata):  # values that are not finite are no data anyway
         return np.zeros(values.shape, bool)
+    if values.dtype.kind == "f" and abs(nodata) > MAX_CODE:  # -3.4e+38 is written for -3.4028235e+38, and the like
+        return np.abs(values) > MAX_CODE
     if values.dtype.kind == "f":
         return np.abs(values.astype(np.float64) - nodata) <= 1e-5 * abs(nodata)
     code = code_of_nodata(nodata, values.dtype)
@@ -133,9 +150,9 @@ def code_of_nodata(nodata: float, dtype: np.dtype) -> int | None:
 class LabelHandles(Handles):
     """Open label maps, one per thread: bands of values, then of flags; warped to a grid if one is given."""
 
-    def __init__(self, path: str, file: DatasetReader, bands: LabelBands, grid: Grid | None = None):
+    def __init__(self, path: str, vrt: str, grid: Grid | None = None):
         super().__init__(path, grid)
-        self.vrt = _plain_vrt(path, file, bands)
+        self.vrt = vrt
 
     def open(self) -> DatasetReader:
         """Open the VRT of the file's bands."""
@@ -145,13 +162,13 @@ class LabelHandles(Handles):
             raise MapError(f"{self.path}: cannot be opened: {error_text(error)} Copy the file again.") from None
 
 
-def _plain_vrt(path: str, file: DatasetReader, bands: LabelBands) -> str:
+def plain_vrt(path: str, file: DatasetReader, vrt: ElementTree.Element, bands: LabelBands) -> str:
     """Return a VRT with the bands of values and of flags, without nodata values, masks and overviews."""
     t, srs = file.transform, "" if file.crs is None else f"<SRS>{escape(file.crs.to_wkt())}</SRS>"
     place = ", ".join(repr(float(each)) for each in (t.c, t.a, t.b, t.f, t.d, t.e))
     sources = [(GDAL_TYPES[bands.dtype.name], str(each)) for each in bands.values]
     sources += [(GDAL_TYPES[bands.dtype.name], flag) for flag in bands.flags]
-    name = escape(_gdal_name(path, file))
+    name = escape(_gdal_name(path, file, vrt))
     listed = "".join(
         f'<VRTRasterBand dataType="{kind}" band="{number}"><SimpleSource><OpenOptions>'
         '<OOI key="OVERVIEW_LEVEL">NONE</OOI></OpenOptions>'
@@ -163,9 +180,9 @@ def _plain_vrt(path: str, file: DatasetReader, bands: LabelBands) -> str:
     return f"<VRTDataset {size}>{srs}<GeoTransform>{place}</GeoTransform>{listed}</VRTDataset>"
 
 
-def _gdal_name(path: str, file: DatasetReader) -> str:
+def _gdal_name(path: str, file: DatasetReader, vrt: ElementTree.Element) -> str:
     """Return the name by which GDAL opens a file: an absolute path, or for example that of a remote file."""
     if os.path.exists(path):
         return str(Path(path).resolve())
-    source = None if file.driver == "VRT" else vrt_of(file).findtext(".//SourceFilename")
+    source = None if file.driver == "VRT" else vrt.findtext(".//SourceFilename")
     return source or file.files[0]

@@ -10,7 +10,8 @@ from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
-from dataProcessors.legends.label_bands import LabelBands, LabelHandles, label_bands
+from dataProcessors.legends.class_names import vrt_of
+from dataProcessors.legends.label_bands import LabelBands, LabelHandles, label_bands, plain_vrt
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.handles import Handles, auxiliary_files, decimated_shape, is_synthetic
@@ -49,13 +50,15 @@ class LabelSource:
         self.without_data: dict[str, int] = {}
         self.native = Handles(self.path).get()
         self.synthetic = is_synthetic(self.native)
-        self.labels: LabelBands = label_bands(self.path, name, self.native, band)
+        self.vrt = vrt_of(self.native)
+        self.labels: LabelBands = label_bands(self.path, name, self.native, self.vrt, band)
         self.native_grid = Grid(self.native.crs, self.native.transform, self.native.width, self.native.height)
         native = self.native_grid
         self.read_settings = {  # everything that determines the pixels that are read
             "native": [str(native.crs), list(native.transform)], "bands": self.labels,
             "parts": auxiliary_files(self.native),
         }  # fmt: skip
+        self._plain_vrt = plain_vrt(self.path, self.native, self.vrt, self.labels)
         self.is_warped = not _is_on_grid(self.path, native, grid)
         self._plain = self._handles_on(None)
         self._handles = self._handles_on(grid if self.is_warped else None)
@@ -63,7 +66,7 @@ class LabelSource:
         self.chunk = (2048, 2048)
 
     def _handles_on(self, grid: Grid | None) -> LabelHandles:
-        return LabelHandles(self.path, self.native, self.labels, grid)
+        return LabelHandles(self.path, self._plain_vrt, grid)
 
     def read_raw(self, x: int, y: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
         """Read values (B, height, width) on the grid, without interpolation, and their validity (height, width)."""
