@@ -22,6 +22,7 @@ class Decoder:
         reason: why the map is read in this way
         explained: share of the pixels with data that have a class, in a sample
         about_classes: what a reader of the scores must know of the classes, such as which were dropped; "": nothing
+        order: in which colours are stored, RGB or BGR
     """
 
     legend: Legend
@@ -30,6 +31,7 @@ class Decoder:
     reason: str = ""
     explained: float = 1.0
     about_classes: str = ""
+    order: str = "RGB"
 
     def __call__(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Return class indices; NO_LABEL where the map has no value, or a value that is no class."""
@@ -69,7 +71,7 @@ def colour_decoder(legend: Legend, order: str = "RGB") -> Decoder:
     def to_classes(values: np.ndarray) -> np.ndarray:
         return table[colour_keys(values, order)]
 
-    return Decoder(legend, f"colours in {order} order", to_classes)
+    return Decoder(legend, f"colours in {order} order", to_classes, order=order)
 
 
 def colour_keys(values: np.ndarray, order: str = "RGB") -> np.ndarray:

@@ -88,14 +88,13 @@ def _has_colours(sample: Sample, decoder: Decoder) -> bool:
     """Return whether a legend has all frequent colours of the map, exactly unless compression may have changed them."""
     values, shares = sample.different
     classes = decoder.to_classes(values)[0]
-    frequent = (shares >= FREQUENT) & ~sample.no_data(decoder.legend)
+    frequent = (shares >= FREQUENT) & ~sample.no_data(decoder)
     if len(np.unique(classes[classes != NO_LABEL])) < MIN_CLASSES or (classes[frequent] == NO_LABEL).any():
         return False
     compression = sample.source.native.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "")
     if any(each in compression for each in LOSSY):
         return True
-    order = 1 if "RGB" in decoder.description else -1
-    colours = values[::order, 0, frequent].T.tolist()  # (d, 3)
+    colours = values[[decoder.order.index(letter) for letter in "RGB"], 0][:, frequent].T.tolist()  # (d, 3)
     return all(tuple(colour) == decoder.legend.colors[index] for colour, index in zip(colours, classes[frequent]))
 
 
