@@ -53,8 +53,11 @@ class ClassShares:
             "pixels%s:\n%s", path, decoder.reason, decoder.description, 100 * decoder.explained,
             "" if self.exact else ", estimated from every 16th line and column", self._table(),
         )  # fmt: skip
+        about = "" if self.exact else "about "
         log_line = log.warning if self.labelled < MOSTLY_LABELLED else log.info
-        log_line(f"{path}: {self.labelled:.1%} of the part in use is labelled; tiles without labels are not scored")
+        log_line(
+            f"{path}: {about}{self.labelled:.1%} of the part in use is labelled; tiles without labels are not scored"
+        )
         self._warn_of_one_class(path)
 
     def _table(self) -> str:

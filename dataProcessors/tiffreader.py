@@ -191,8 +191,9 @@ class TiffReader:
         rows, columns = block_shape(around)
         side = BLOCK // DECIMATION
         pixels = pad(self.source.read_decimated(around, DECIMATION), rows * side, columns * side, self.source.padding)
-        estimated = self._count(pixels, side) * np.uint16(DECIMATION**2)
-        return Summary(around, np.minimum(estimated, block_pixels(around).astype(np.uint16)), exact=False)
+        read, whole = block_pixels(around, DECIMATION), block_pixels(around)  # of each block; the rest is padding
+        counts = np.minimum(self._count(pixels, side), read) * (whole / read).astype(np.float32)
+        return Summary(around, np.rint(counts).astype(np.uint16), exact=False)
 
 
 class LabelReader(TiffReader):

@@ -99,13 +99,14 @@ class LabelSource:
         return self._decoded(*self.read_raw(x, y, width, height))
 
     def read_decimated(self, window: Window, step: int) -> np.ndarray:
-        """Read class indices (1, h / step, w / step), both rounded up, of about every step-th pixel along both axes.
+        """Read class indices (1, h / step, w / step), both rounded up, of every step-th pixel along both axes.
 
         Overviews are not used, so the whole file is decoded; a warp computes only the pixels that are returned.
         """
         height, width = decimated_shape(window, step)
         if self.is_warped:
-            place = self.grid.transform @ Affine.translation(*window[:2]) @ Affine.scale(step)
+            first = Affine.translation(window.x + 0.5, window.y + 0.5)  # the centres of the pixels that are taken
+            place = self.grid.transform @ first @ Affine.scale(step) @ Affine.translation(-0.5, -0.5)
             coarse = self._handles_on(Grid(self.grid.crs, place, width, height)).get()
             return self._decoded(*self._read(coarse, Window(0, 0, width, height)))
         lines = [Window(window.x, y, window.width, 1) for y in range(window.y, window.y + window.height, step)]

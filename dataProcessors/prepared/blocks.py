@@ -42,10 +42,13 @@ def block_shape(window: Window) -> tuple[int, int]:
     return -(-window.height // BLOCK), -(-window.width // BLOCK)
 
 
-def block_pixels(window: Window) -> np.ndarray:
-    """Return the number of pixels of a window in each of its blocks, (rows, columns); edge blocks have fewer."""
-    heights = np.minimum(window.height - np.arange(0, window.height, BLOCK), BLOCK)
-    widths = np.minimum(window.width - np.arange(0, window.width, BLOCK), BLOCK)
+def block_pixels(window: Window, step: int = 1) -> np.ndarray:
+    """Return the number of pixels of a window in each of its blocks, (rows, columns); edge blocks have fewer.
+
+    With a step, only every step-th pixel along both axes is counted.
+    """
+    heights = -(-np.minimum(window.height - np.arange(0, window.height, BLOCK), BLOCK) // step)
+    widths = -(-np.minimum(window.width - np.arange(0, window.width, BLOCK), BLOCK) // step)
     return heights[:, None] * widths
 
 

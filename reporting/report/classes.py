@@ -21,8 +21,8 @@ def _caption(name: str, legend: dict) -> str:
     shares = "Shares of the labelled pixels" + ("" if legend.get("exact") else ", estimated")
     labelled = legend.get("labelled")
     covered = f"; {labelled:.1%} of the part in use is labelled" if isinstance(labelled, float | int) else ""
-    parts = [f"Classes of {name}: {legend.get('reason')}. Read as {legend.get('read_as')}", shares + covered]
-    return ". ".join([*parts, *filter(None, [legend.get("note")])])
+    note = f" ({legend['note']})" if legend.get("note") else ""
+    return f"Classes of {name}: {legend.get('reason')}{note}. Read as {legend.get('read_as')}. {shares}{covered}"
 
 
 def _rows(classes: object) -> Iterator[list[Html]]:

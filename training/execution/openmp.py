@@ -12,7 +12,7 @@ the environment only once.
 import os
 from collections.abc import MutableMapping
 
-SPIN_COUNT = "10000"  # checks for work, some 150 to 700 microseconds: nearly all operations of a step follow sooner
+SPIN_COUNT = "3000"  # checks for work, 40 to 200 microseconds: most operations of a step follow sooner
 USER_SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")  # if the user has set one of these, nothing is changed
 
 

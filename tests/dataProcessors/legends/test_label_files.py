@@ -12,6 +12,7 @@ from maps_for_tests import CORNER, LONLAT, UTM32, grid_of, noise, patches, write
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
+from config import LabelFile
 from dataProcessors.legends.label_bands import code_of_nodata
 from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import NO_LABEL
@@ -36,8 +37,8 @@ def image(tmp_path):
 def read(image, tmp_path):
     """Opens a label map on the image's pixels; returns the reader and the class names (h, w), "" where unlabelled."""
 
-    def opened(path, hint=None, name="lc", **options):
-        reader = LabelReader(path, name, image, hint, **options)
+    def opened(path, hint=None, name="lc", band=None, **options):
+        reader = LabelReader(LabelFile(path=str(path), band=band), name, image, hint, **options)
         classes = reader.source.read_window(0, 0, SIDE, SIDE)[0]
         return reader, np.array([*reader.legend.names, ""])[np.minimum(classes, len(reader.legend))]
 
@@ -401,7 +402,7 @@ def test_floats_with_nan_and_a_rounded_nodata(read, tmp_path, dtype):
 @pytest.mark.parametrize("wrapped", [False, True], ids=["COG", "VRT of a COG"])
 @pytest.mark.parametrize("crs", [UTM32, None], ids=["warped", "on the grid"])
 def test_averaged_overviews_are_not_read(tmp_path, wrapped, crs):
-    side = 1024
+    side = 1000  # no multiple of a block
     codes = patches(side, side, np.array([1, 5, 9], "uint8"), 8)
     place = {"crs": crs, "place": CORNER}
     write_map(tmp_path / "plain.tif", codes[None], tiled=True, **place)
@@ -417,8 +418,7 @@ def test_averaged_overviews_are_not_read(tmp_path, wrapped, crs):
     assert reader.legend.codes == (1, 5, 9) and reader.classes.labelled == 1 and not reader.classes.exact
     for step in (4, 16):
         thinned = reader.source.read_decimated(image.window, step)[0]
-        first = {1: codes[::step, ::step], 2: codes[step // 2 :: step, step // 2 :: step]}[1 + (crs is not None)]
-        assert np.array_equal(np.array([1, 5, 9])[thinned], first)
+        assert np.array_equal(np.array([1, 5, 9])[thinned], codes[::step, ::step])
 
 
 # shares, words
