@@ -64,7 +64,7 @@ class Labels:
         return None
 
     def holds_data(self, row: int, column: int, bands: list[int]) -> bool:
-        """Return whether a pixel has a value: not transparent, masked or infinite, nor nodata in all bands of labels."""
+        """Return whether a pixel has a value: it is not transparent, masked or infinite, nor nodata in all bands."""
         alpha = [n for n, meaning in enumerate(self.meanings, 1) if meaning == "alpha" and n not in bands]
         if self.masked[row, column] or any(self.stored[n - 1][row, column] == 0 for n in alpha):
             return False
@@ -144,7 +144,7 @@ class Seen:
         return is_no_data
 
     def _named_by_config(self, legend: Legend) -> Names | None:
-        """The legend's own codes, else its colours, else its order: the first that explains 95 % is meant."""
+        """The legend's codes, else its colours, else its classes in order: the first that explains 95 % is meant."""
         for ways in self._ways(legend):
             shares = [self.share(names, self.no_data_of(legend, order)) for names, order in ways]
             if shares and max(shares) >= Fraction(95, 100):
@@ -165,14 +165,13 @@ class Seen:
     def _known_colours(self) -> Names | None:
         if 2 * sum(n for (red, green, blue), n in self.counts.items() if red == green == blue) > self.total:
             return None
-        best = (Fraction(0), None)
+        best: tuple[Fraction, Names | None] = (Fraction(0), None)
         for legend in builtin_legends().values():
             for order in (1, -1):
                 names, is_no_data = by_colour(legend, order), self.no_data_of(legend, order)
                 frequent = [v for v, n in self.counts.items() if 100 * n >= self.total and not is_no_data(v)]
                 exact = all(value[::order] in legend.colors for value in frequent)
-                classes = {names(value) for value in self.counts} - {""}
-                share = self.share(names, is_no_data)
+                share, classes = self.share(names, is_no_data), {names(value) for value in self.counts} - {""}
                 if exact and len(classes) >= 3 and share >= Fraction(95, 100) and share > best[0]:
                     best = share, names
         return best[1]
@@ -180,8 +179,8 @@ class Seen:
     def _named_by_file(self) -> Names | None:
         if self.labels.named != self.bands[0]:
             return None
-        nodata = self.labels.nodata[self.bands[0] - 1]
-        rows = [row for row in dict.fromkeys(self.labels.rows) if not (row[0] == row[1] and _means(nodata, row[0], self.dtype))]
+        nodata, rows = self.labels.nodata[self.bands[0] - 1], list(dict.fromkeys(self.labels.rows))
+        rows = [row for row in rows if not (row[0] == row[1] and _means(nodata, row[0], self.dtype))]
         classes = [row for row in rows if row[2].casefold() not in NO_CLASS]
         if len(classes) > 254:
             classes = [row for row in classes if any(row[0] <= value <= row[1] for (value,) in self.counts)]

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from label_rules_for_tests import FLOAT_MIN, Labels
+from label_rules_for_tests import Labels
 from maps_for_tests import write_map
+from random_class_names_for_tests import random_names
 from rasterio.enums import ColorInterp
 from vrt_for_tests import vrt_band, vrt_mask, vrt_source, write_vrt
 
@@ -14,9 +15,6 @@ from dataProcessors.legends.legend import Legend, builtin_legends, legend_from_j
 
 SHAPE = (20, 26)  # of all maps: height and width
 TYPES = ("uint8", "int8", "uint16", "int16", "int32", "uint32", "float32")
-WORDS = ("Water", "Trees", "Grass", "Crops", "Built", "Ice", "Wüste & Fels", "No data", "Background")
-ENTITIES = str.maketrans({"&": "&amp;"})
-INTEGER, TEXT = 0, 2  # GDAL's types of a table's columns
 
 
 def random_labels(folder: Path, rng: np.random.Generator) -> Labels:
@@ -160,7 +158,7 @@ def _write(folder: Path, rng: np.random.Generator, labels: Labels) -> None:
     dtypes = {band.dtype.name for band in labels.stored}
     fits_tiff = not labels.palette or (len(labels.stored) == 1 and dtypes == {"uint8"})
     is_vrt = not fits_tiff or rng.random() < 0.3
-    names = _names(rng, labels) if rng.random() < 0.4 else ""
+    names = random_names(rng, labels) if rng.random() < 0.4 else ""
     labels.path = folder / ("labels.vrt" if is_vrt else "labels.tif")
     if is_vrt:
         inside = rng.random() < 0.5
@@ -212,78 +210,6 @@ def _write_vrt(folder: Path, rng: np.random.Generator, labels: Labels, names: st
         write_map(folder / "mask.tif", np.where(labels.masked, 0, 255).astype(np.uint8)[None])
         masked = vrt_mask("mask.tif")
     write_vrt(labels.path, SHAPE, inside, masked)
-
-
-def _names(rng: np.random.Generator, labels: Labels) -> str:
-    """Give names to most codes of a band: category names, or an attribute table of one of the usual kinds."""
-    labels.named = labels.band or 1
-    if rng.random() < 0.1:
-        labels.named = int(rng.integers(1, len(labels.stored) + 1))
-    band = labels.stored[labels.named - 1]
-    codes = np.unique(band[np.isfinite(band)])[:300].astype(np.int64)
-    codes = codes[rng.random(len(codes)) < rng.choice([1, 1, 0.7])]
-    kinds = [_categories, _single_values, _ranges, _bins, _titled, _names_alone]
-    return kinds[rng.integers(len(kinds))](rng, labels, rng.permutation(codes).tolist())
-
-
-def _word(rng: np.random.Generator) -> str:
-    return str(rng.choice(WORDS)) + (f" {rng.integers(100)}" if rng.random() < 0.6 else "")
-
-
-def _categories(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
-    """Names whose places are their codes; a few, or more than a legend may have."""
-    fits = [code for code in codes if 0 <= code < 400]
-    everything = rng.random() < 0.2
-    texts = [_word(rng) if code in fits or everything else "" for code in range(max(fits, default=0) + 1)]
-    texts += [_word(rng) for _ in range(300 - len(texts))] if everything else []
-    labels.rows = [(code, code, text) for code, text in enumerate(texts) if text]
-    inside = "".join(f"<Category>{text.translate(ENTITIES)}</Category>" for text in texts)
-    return f"<CategoryNames>{inside}</CategoryNames>"
-
-
-def _single_values(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
-    labels.rows = [(code, code, _word(rng)) for code in codes]
-    columns = [("anything", INTEGER, 5), ("words", TEXT, 2)]
-    return _table(columns, [(low, name) for low, _, name in labels.rows])
-
-
-def _ranges(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
-    """Ranges around codes, which may overlap: the first row counts."""
-    spans = [(code - int(rng.integers(0, 3)), code + int(rng.integers(0, 3))) for code in codes]
-    labels.rows = [(low, high, _word(rng)) for low, high in spans]
-    return _table([("to", INTEGER, 4), ("words", TEXT, 2), ("from", INTEGER, 3)],
-                  [(high, name, low) for low, high, name in labels.rows])  # fmt: skip
-
-
-def _bins(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
-    start, size = int(min(codes, default=0)), int(rng.integers(1, 4))
-    shift = float(rng.choice([0, 0.5]))  # to the first whole number of a bin
-    number = int(rng.integers(1, 8))
-    labels.rows = [(start + i * size, start + (i + 1) * size - 1, _word(rng)) for i in range(number)]
-    return _table([("words", TEXT, 2)], [(name,) for *_, name in labels.rows],
-                  f'Row0Min="{start - shift}" BinSize="{size}"')  # fmt: skip
-
-
-def _titled(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
-    """Columns that only their titles explain."""
-    labels.rows = [(code, code, _word(rng)) for code in codes]
-    columns = [("OID", INTEGER, 0), ("VALUE", INTEGER, 0), ("Count", INTEGER, 0), ("Class_Name", TEXT, 0)]
-    return _table(columns, [(i, low, 7, name) for i, (low, _, name) in enumerate(labels.rows)])
-
-
-def _names_alone(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
-    """A table that does not say which codes its rows are."""
-    return _table([("Count", INTEGER, 1), ("Class_Name", TEXT, 2)], [(5, _word(rng)) for _ in codes])
-
-
-def _table(columns: list[tuple[str, int, int]], rows: list[tuple], attributes: str = "") -> str:
-    fields = "".join(
-        f'<FieldDefn index="{i}"><Name>{title}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
-        for i, (title, kind, usage) in enumerate(columns)
-    )
-    cells = ["".join(f"<F>{str(cell).translate(ENTITIES)}</F>" for cell in row) for row in rows]
-    filled = "".join(f'<Row index="{i}">{row}</Row>' for i, row in enumerate(cells))
-    return f"<GDALRasterAttributeTable {attributes}>{fields}{filled}</GDALRasterAttributeTable>"
 
 
 def _drawn(rng: np.random.Generator, number: int) -> np.ndarray:

@@ -42,8 +42,8 @@ def legend_of_names(sample: Sample, threads: int) -> Decoder | None:
     _check_range([row.low for row in classes], source.path)
     legend = replace(_legend(classes, sample.palette), no_data=_codes_of(dropped, sample))
     index = {row: i for i, row in enumerate(classes)}
-    ranges = [(row.low, row.high) for row in names.rows]  # of all rows, in the file's order: the first of several counts
-    decoder = range_decoder(legend, ranges, np.array([index.get(row, NO_LABEL) for row in names.rows]))
+    indices = np.array([index.get(row, NO_LABEL) for row in names.rows])  # in the file's order: the first row counts
+    decoder = range_decoder(legend, [(row.low, row.high) for row in names.rows], indices)
     return _if_it_fits(sample, decoder, names.place, dropped)
 
 
