@@ -13,14 +13,14 @@ from vrt_for_tests import vrt_band, vrt_mask, vrt_source, write_vrt
 
 from dataProcessors.legends.legend import Legend, builtin_legends, legend_from_json
 
-SHAPE = (20, 26)  # of all maps: height and width
+SHAPE = (17, 22)  # of all maps: height and width
 TYPES = ("uint8", "int8", "uint16", "int16", "int32", "uint32", "float32")
 
 
 def random_labels(folder: Path, rng: np.random.Generator) -> Labels:
     """Write a random label map of SHAPE into a folder."""
     theme = _theme(rng)
-    labels = _colours(rng, theme) if rng.random() < 0.15 else _codes(rng, theme)
+    labels = _colours(rng, theme) if rng.random() < 0.12 else _codes(rng, theme)
     if rng.random() < 0.2:
         labels.masked = _blob(rng)
     if rng.random() < 0.2:

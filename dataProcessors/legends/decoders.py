@@ -64,10 +64,13 @@ def nearest_colour_table(legend: Legend) -> np.ndarray:
     return table.reshape(-1)
 
 
-def colour_decoder(legend: Legend, order: str = "RGB") -> Decoder:
-    """Return a decoder of three bands of colours that are stored in `order`, RGB or BGR."""
+def colour_decoders(legend: Legend) -> list[Decoder]:
+    """Return the decoders of three bands of colours, stored in RGB and in BGR order, which share a table of 16 MB."""
     table = nearest_colour_table(legend)
+    return [_colour_decoder(legend, order, table) for order in ("RGB", "BGR")]
 
+
+def _colour_decoder(legend: Legend, order: str, table: np.ndarray) -> Decoder:
     def to_classes(values: np.ndarray) -> np.ndarray:
         return table[colour_keys(values, order)]
 

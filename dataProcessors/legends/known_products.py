@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoder, no_data_colours
+from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoders, no_data_colours
 from dataProcessors.legends.label_bands import codes_error
 from dataProcessors.legends.legend import COLOUR_TOLERANCE, NO_LABEL, Colour, Legend, builtin_legends
 from dataProcessors.legends.sample import FREQUENT, MIN_EXPLAINED, Sample
@@ -59,8 +59,7 @@ def known_colours(sample: Sample) -> Decoder:
         raise codes_error(source.path, source.name, "its three bands are equal")
     best, best_way = (False, -1.0), None
     for legend in builtin_legends().values():
-        for order in ("RGB", "BGR"):
-            way = colour_decoder(legend, order)  # a table of 16 MB, so only the best one is kept
+        for way in colour_decoders(legend):  # only the best one is kept
             share = sample.explained(way)
             fit = share >= MIN_EXPLAINED and _has_colours(sample, way), share
             if fit > best:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoder
+from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoders
 from dataProcessors.legends.file_legend import legend_of_codes, legend_of_names
 from dataProcessors.legends.known_products import known_colours, known_product, log_similar, title
 from dataProcessors.legends.label_bands import codes_error
@@ -105,7 +105,7 @@ def _ways_to_read(sample: Sample, legend: Legend) -> Iterator[list[Decoder]]:
     the palette is one of the legend's, such as the black of entries that nobody set.
     """
     if sample.holds_colours:
-        yield [colour_decoder(legend, order) for order in ("RGB", "BGR")]
+        yield colour_decoders(legend)
         return
     if legend.numberings:
         yield [code_decoder(replace(legend, codes=codes), codes) for codes in legend.numberings]
@@ -117,7 +117,7 @@ def _ways_to_read(sample: Sample, legend: Legend) -> Iterator[list[Decoder]]:
 
 def _palette_decoder(legend: Legend, palette: dict[int, Colour]) -> Decoder:
     colours = np.array(list(palette.values()), np.uint8).T[:, None]  # (3, 1, codes)
-    classes = colour_decoder(legend).to_classes(colours)[0]
+    classes = colour_decoders(legend)[0].to_classes(colours)[0]
     known = classes != NO_LABEL
     return code_decoder(legend, tuple(np.array(list(palette))[known]), classes[known], "colours of the palette")
 
