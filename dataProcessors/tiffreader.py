@@ -15,7 +15,7 @@ import numpy as np
 from config import LabelFile
 from dataProcessors.class_shares import ClassShares
 from dataProcessors.content import content_hash
-from dataProcessors.legends.label_maps import LabelMap, open_label_map
+from dataProcessors.labels.label_maps import LabelMap, open_label_map
 from dataProcessors.legends.legend import proportions
 from dataProcessors.prepared.blocks import (
     BLOCK,

@@ -10,7 +10,7 @@ import numpy as np
 from affine import Affine
 from matplotlib.figure import Figure
 
-from dataProcessors.legends.class_raster import write_class_raster
+from dataProcessors.labels.class_raster import write_class_raster
 from dataProcessors.legends.legend import Legend
 from evaluation.scoring import Evaluation
 from evaluation.segmentation import COARSENED, Region, class_iou, mean_iou, pixel_accuracy

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from dataProcessors.legends.label_maps import LabelMap
+from dataProcessors.labels.label_maps import LabelMap
 from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, pad
 from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.grid import Window

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from dataProcessors.legends.label_maps import LabelMap
+from dataProcessors.labels.label_maps import LabelMap
 from dataProcessors.prepared.blocks import BLOCK, Summary, block_shape, overview_step
 from dataProcessors.prepared.preparation import ABOUT, BLOCKS, Preparation, source_files
 from dataProcessors.rasters.grid import Window

@@ -8,7 +8,7 @@ from random_images_for_tests import random_image
 from random_labels_for_tests import SHAPE, random_labels
 
 from config import LabelFile
-from dataProcessors.legends import overlap
+from dataProcessors.labels import overlap
 from dataProcessors.prepared.blocks import valid_mask
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import config as configuration
 import main
-from dataProcessors.legends.class_names import names_of_file, vrt_of
+from dataProcessors.class_tables.class_names import names_of_file, vrt_of
 from evaluation.models import CLASSIFIERS, fit_predict_votes
 from evaluation.segmentation import (
     METRICS,

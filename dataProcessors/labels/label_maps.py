@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 
 from config import LabelFile
+from dataProcessors.labels.file_legend import distinct_colour
+from dataProcessors.labels.known_products import title
+from dataProcessors.labels.label_source import LabelSource
+from dataProcessors.labels.matching import choose_decoder, named_legend
 from dataProcessors.legends.decoders import Decoder
-from dataProcessors.legends.feature_classes import classes_of_legend, own_classes
-from dataProcessors.legends.file_legend import distinct_colour
-from dataProcessors.legends.known_products import title
-from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import Legend
-from dataProcessors.legends.matching import choose_decoder, named_legend
-from dataProcessors.legends.vector_source import VectorSource, is_vector
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.opening import MapError
+from dataProcessors.vectors.feature_classes import classes_of_legend, own_classes
+from dataProcessors.vectors.vector_source import VectorSource, is_vector
 
 LabelMap = LabelSource | VectorSource
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from rasterio.crs import CRS
 
-from dataProcessors.legends.features import Box, Features, Value, as_value, check_column
 from dataProcessors.rasters.opening import MapError
+from dataProcessors.vectors.features import Box, Features, Value, as_value, check_column
 
 LONGITUDE = ("longitude", "lon", "long", "lng", "x")
 LATITUDE = ("latitude", "lat", "y")

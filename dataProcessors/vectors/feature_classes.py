@@ -4,9 +4,9 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from dataProcessors.legends.features import Value
 from dataProcessors.legends.legend import MAX_CODE, NO_LABEL, Legend
 from dataProcessors.rasters.opening import MapError
+from dataProcessors.vectors.features import Value
 
 log = logging.getLogger(__name__)
 MIN_EXPLAINED = 0.95  # share of the features with a value that a legend must know

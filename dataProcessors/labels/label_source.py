@@ -10,8 +10,8 @@ from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
-from dataProcessors.legends.class_names import vrt_of
-from dataProcessors.legends.label_bands import LabelBands, LabelHandles, label_bands, plain_vrt
+from dataProcessors.class_tables.class_names import vrt_of
+from dataProcessors.labels.label_bands import LabelBands, LabelHandles, label_bands, plain_vrt
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.handles import Handles, auxiliary_files, decimated_shape, is_synthetic

@@ -7,13 +7,13 @@ import numpy as np
 from rasterio.enums import ColorInterp
 
 from config import command
-from dataProcessors.legends.clr_table import clr_colours
+from dataProcessors.class_tables.clr_table import clr_colours
+from dataProcessors.class_tables.vat_table import vat_colours
+from dataProcessors.labels.label_bands import code_of_nodata
+from dataProcessors.labels.label_source import LabelSource
+from dataProcessors.labels.overlap import has_other_longitudes, sample_labels
 from dataProcessors.legends.decoders import Decoder, colour_keys, no_data_colours
-from dataProcessors.legends.label_bands import code_of_nodata
-from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import COLOUR_TOLERANCE, NO_LABEL, Colour
-from dataProcessors.legends.overlap import has_other_longitudes, sample_labels
-from dataProcessors.legends.vat_table import vat_colours
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.shutil import copy
 
-from dataProcessors.legends.attribute_table import CodeRow, table_rows
-from dataProcessors.legends.clr_table import clr_names
-from dataProcessors.legends.side_files import find_side_file
-from dataProcessors.legends.vat_table import vat_names
+from dataProcessors.class_tables.attribute_table import CodeRow, table_rows
+from dataProcessors.class_tables.clr_table import clr_names
+from dataProcessors.class_tables.side_files import find_side_file
+from dataProcessors.class_tables.vat_table import vat_names
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
 
 log = logging.getLogger(__name__)

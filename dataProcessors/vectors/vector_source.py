@@ -10,13 +10,13 @@ import numpy as np
 from affine import Affine
 from rasterio.features import rasterize
 
-from dataProcessors.legends.csv_points import CsvPoints
-from dataProcessors.legends.features import Box, FeatureFile, Features, Value
 from dataProcessors.legends.legend import NO_LABEL
-from dataProcessors.legends.ogr_features import OgrFeatures
 from dataProcessors.rasters.grid import EXTENT_POINTS, Grid, Window, apply_affine
 from dataProcessors.rasters.handles import decimated_shape
 from dataProcessors.rasters.opening import MapError, add_path_to_errors
+from dataProcessors.vectors.csv_points import CsvPoints
+from dataProcessors.vectors.features import Box, FeatureFile, Features, Value
+from dataProcessors.vectors.ogr_features import OgrFeatures
 
 log = logging.getLogger(__name__)
 OPENERS: dict[str, Callable[[str, str | None, str | None], FeatureFile]] = {  # suffix -> (path, layer, column)

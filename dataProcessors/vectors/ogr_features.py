@@ -11,9 +11,9 @@ import numpy as np
 from rasterio.crs import CRS
 
 from config import command
-from dataProcessors.legends.features import Box, Features, as_value, check_column
 from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
+from dataProcessors.vectors.features import Box, Features, as_value, check_column
 
 log = logging.getLogger(__name__)
 REQUIREMENTS = "pyogrio==0.13.0 shapely==2.2.0"

@@ -7,7 +7,7 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
-from dataProcessors.legends.class_names import category_names_xml
+from dataProcessors.class_tables.class_names import category_names_xml
 from dataProcessors.legends.legend import NO_LABEL, Legend
 from storage import atomic_write, write_text
 

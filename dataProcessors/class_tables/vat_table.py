@@ -8,8 +8,8 @@ from pathlib import Path
 
 import shapefile
 
+from dataProcessors.class_tables.side_files import find_side_file
 from dataProcessors.legends.legend import Colour
-from dataProcessors.legends.side_files import find_side_file
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from dataProcessors.labels.label_bands import codes_error
+from dataProcessors.labels.sample import FREQUENT, MIN_EXPLAINED, Sample
 from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoders, no_data_colours
-from dataProcessors.legends.label_bands import codes_error
 from dataProcessors.legends.legend import COLOUR_TOLERANCE, NO_LABEL, Colour, Legend, builtin_legends
-from dataProcessors.legends.sample import FREQUENT, MIN_EXPLAINED, Sample
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)

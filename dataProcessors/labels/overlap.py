@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.labels.label_source import LabelSource
 from dataProcessors.rasters.grid import EXTENT_POINTS, Window, apply_affine
 from dataProcessors.rasters.opening import add_path_to_errors
 

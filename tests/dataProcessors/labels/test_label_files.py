@@ -13,10 +13,10 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 from config import LabelFile
-from dataProcessors.legends.label_bands import code_of_nodata
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.labels.label_bands import code_of_nodata
+from dataProcessors.labels.label_source import LabelSource
+from dataProcessors.labels.occurring import occurring_codes
 from dataProcessors.legends.legend import NO_LABEL
-from dataProcessors.legends.occurring import occurring_codes
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
 

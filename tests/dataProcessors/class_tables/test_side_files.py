@@ -7,11 +7,11 @@ import pytest
 import shapefile
 from maps_for_tests import noise, patches, write_map
 
-from dataProcessors.legends.class_names import category_names_xml
-from dataProcessors.legends.clr_table import clr_colours, clr_names
+from dataProcessors.class_tables.class_names import category_names_xml
+from dataProcessors.class_tables.clr_table import clr_colours, clr_names
+from dataProcessors.class_tables.side_files import find_side_file
+from dataProcessors.class_tables.vat_table import vat_colours, vat_names
 from dataProcessors.legends.legend import builtin_legends
-from dataProcessors.legends.side_files import find_side_file
-from dataProcessors.legends.vat_table import vat_colours, vat_names
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
 

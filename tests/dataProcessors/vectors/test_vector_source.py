@@ -13,12 +13,12 @@ from rasterio.crs import CRS
 from rasterio.warp import transform
 
 from config import LabelFile
-from dataProcessors.legends.feature_classes import classes_of_legend, own_classes
 from dataProcessors.legends.legend import NO_LABEL, Legend
-from dataProcessors.legends.vector_source import VectorSource, is_vector
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.vectors.feature_classes import classes_of_legend, own_classes
+from dataProcessors.vectors.vector_source import VectorSource, is_vector
 
 LAEA = CRS.from_epsg(3035)
 needs_pyogrio = pytest.mark.skipif(

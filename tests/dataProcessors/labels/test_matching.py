@@ -10,10 +10,10 @@ from maps_for_tests import CORNER, LONLAT, UTM32, around, grid_of, looked_up, ne
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
+from dataProcessors.labels.label_source import LabelSource
+from dataProcessors.labels.overlap import POINTS_PER_PART, covering_window, labelled_points, sample_labels
 from dataProcessors.legends.decoders import code_decoder, colour_decoders, nearest_colour_table
-from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import NO_LABEL, Legend
-from dataProcessors.legends.overlap import POINTS_PER_PART, covering_window, labelled_points, sample_labels
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dataProcessors.labels.file_legend import legend_of_codes, legend_of_names
+from dataProcessors.labels.known_products import known_colours, known_product, log_similar, title
+from dataProcessors.labels.label_bands import codes_error
+from dataProcessors.labels.label_source import LabelSource
+from dataProcessors.labels.sample import MIN_EXPLAINED, Sample, take_sample
 from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoders
-from dataProcessors.legends.file_legend import legend_of_codes, legend_of_names
-from dataProcessors.legends.known_products import known_colours, known_product, log_similar, title
-from dataProcessors.legends.label_bands import codes_error
-from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import NO_LABEL, Colour, Legend, builtin_legends, find_builtin, legend_from_json
-from dataProcessors.legends.sample import MIN_EXPLAINED, Sample, take_sample
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from dataProcessors.legends.attribute_table import CodeRow
-from dataProcessors.legends.class_names import FileNames, names_of_file
+from dataProcessors.class_tables.attribute_table import CodeRow
+from dataProcessors.class_tables.class_names import FileNames, names_of_file
+from dataProcessors.labels.label_bands import code_of_nodata
+from dataProcessors.labels.label_source import LabelSource
+from dataProcessors.labels.occurring import occurring_codes
+from dataProcessors.labels.sample import Sample, check_whole_numbers
 from dataProcessors.legends.decoders import Decoder, code_decoder, range_decoder
-from dataProcessors.legends.label_bands import code_of_nodata
-from dataProcessors.legends.label_source import LabelSource
 from dataProcessors.legends.legend import MAX_CODE, NO_LABEL, Colour, Legend
-from dataProcessors.legends.occurring import occurring_codes
-from dataProcessors.legends.sample import Sample, check_whole_numbers
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)

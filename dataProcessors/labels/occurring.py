@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from dataProcessors.legends.label_source import LabelSource
+from dataProcessors.labels.label_source import LabelSource
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import add_path_to_errors
 
