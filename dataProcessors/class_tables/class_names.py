@@ -6,7 +6,7 @@ rasterio cannot read them, but GDAL writes all it knows of a file into a VRT, wh
 
 import logging
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from dataProcessors.class_tables.vat_table import vat_names
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
 
 log = logging.getLogger(__name__)
+TABLE = "GDALRasterAttributeTable"
 BAD_NUMBERS = (OSError, ValueError, LookupError, OverflowError)  # from files, numbers, encodings and short rows
 
 
@@ -46,7 +47,9 @@ def vrt_of(file: DatasetReader) -> ElementTree.Element:
 
 
 def names_of_file(path: str, vrt: ElementTree.Element, band: int) -> FileNames | None:
-    """Return the named codes of a band, from its sidecar, itself or another file beside it; None: no names.
+    """Return the named codes of a band, from its sidecar, another file beside it or itself; None: no names.
+
+    The files beside it are read here, also those that some versions of GDAL read: so all versions give the same names.
 
     Args:
         path: of the raster file
@@ -55,29 +58,30 @@ def names_of_file(path: str, vrt: ElementTree.Element, band: int) -> FileNames |
     Raises:
         MapError: the sidecar file is damaged
     """
-    names = _names_of_gdal(path, vrt, band)
-    return names or (_names_beside(path) if band == 1 else None)
-
-
-def _names_of_gdal(path: str, vrt: ElementTree.Element, band: int) -> FileNames | None:
     sidecar = f"{path}.aux.xml"
-    for place, root, tag in ((sidecar, _read_sidecar(sidecar), "PAMRasterBand"), (path, vrt, "VRTRasterBand")):
-        try:
-            rows = _rows(place, _band_element(root, tag, band))
-        except BAD_NUMBERS as error:
-            raise MapError(f"{place}: cannot be read ({error}). Copy the file again, or remove it.") from None
-        if rows is not None:
-            return FileNames(rows, place) if rows else None
-    return None
+    root = _read_sidecar(sidecar)
+    beside = _band_element(root, "PAMRasterBand", band)
+    is_repeated = beside is not None and beside.find(TABLE) is not None  # GDAL also knows the sidecar's table
+    return (
+        _names_in_xml(sidecar, root, "PAMRasterBand", band)
+        or _names_beside(path, ".vat.dbf", vat_names, band)
+        or _names_in_xml(path, None if is_repeated else vrt, "VRTRasterBand", band)
+        or _names_beside(path, ".clr", clr_names, band)
+    )
 
 
-def _names_beside(path: str) -> FileNames | None:
-    """Return the names of the files that GDAL does not read: .vat.dbf, else .clr."""
-    for suffix, read in ((".vat.dbf", vat_names), (".clr", clr_names)):
-        if names := read(path):
-            rows = [CodeRow(code, code, name) for code, name in sorted(names.items())]
-            return FileNames(rows, str(find_side_file(path, suffix)))
-    return None
+def _names_in_xml(place: str, root: ElementTree.Element | None, tag: str, band: int) -> FileNames | None:
+    try:
+        rows = _rows(place, _band_element(root, tag, band))
+    except BAD_NUMBERS as error:
+        raise MapError(f"{place}: cannot be read ({error}). Copy the file again, or remove it.") from None
+    return FileNames(rows, place) if rows else None
+
+
+def _names_beside(path: str, suffix: str, read: Callable[[str], dict[int, str]], band: int) -> FileNames | None:
+    names = read(path) if band == 1 else {}
+    rows = [CodeRow(code, code, name) for code, name in sorted(names.items())]
+    return FileNames(rows, str(find_side_file(path, suffix))) if rows else None
 
 
 def category_names_xml(names: Sequence[str]) -> str:
@@ -107,19 +111,14 @@ def _band_element(root: ElementTree.Element | None, tag: str, band: int) -> Elem
     return next((each for each in bands if each.get("band", "1") == str(band)), None)
 
 
-def _rows(place: str, band: ElementTree.Element | None) -> list[CodeRow] | None:
-    """Return the rows of the category names, whose places are their codes, or else of the attribute table.
-
-    None: there are neither. An attribute table that is not understood has no rows.
-    """
+def _rows(place: str, band: ElementTree.Element | None) -> list[CodeRow]:
+    """Return the rows of the category names, whose places are their codes, or else of the attribute table."""
     categories = [] if band is None else [(item.text or "").strip() for item in band.iterfind("CategoryNames/Category")]
     if any(categories):
         return [CodeRow(code, code, name) for code, name in enumerate(categories) if name]
-    table = None if band is None else band.find("GDALRasterAttributeTable")
-    if table is None:
-        return None
-    rows = table_rows(table)
-    if rows is None:
+    table = None if band is None else band.find(TABLE)
+    rows = [] if table is None else table_rows(table)
+    if table is not None and rows is None:
         titles = [field.findtext("Name", "") for field in table.iterfind("FieldDefn")]
         log.warning(
             "%s: the attribute table with the columns %s was not understood and is not used: it does not say which "
