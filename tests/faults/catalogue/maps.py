@@ -55,7 +55,7 @@ LEGENDS = (
         ("test_decoding.py", "test_label_source.py", "test_bad_maps.py"),
     ),
     Fault(
-        "class-names-from-one", "dataProcessors/legends", ("_names", "_rows"),
+        "class-names-from-one", "dataProcessors/class_tables", ("_names", "_rows"),
         (('"CategoryNames/Category"))', '"CategoryNames/Category"), 1)'),
          ("enumerate(categories)", "enumerate(categories, 1)")),
         "off by one", "The names in a side car are given to pixel values that are one larger.",
