@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from maps_for_tests import CORNER, UTM32, write_map
+from maps_for_tests import write_map
 from rasterio.enums import ColorInterp
+from vrt_for_tests import vrt_band, vrt_mask, vrt_source, write_vrt
 
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-VRT_TYPES = {"uint8": "Byte", "int8": "Int8", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32",
-             "int32": "Int32", "float32": "Float32", "float64": "Float64"}  # fmt: skip
 
 
 @dataclass
@@ -121,25 +120,14 @@ def _vrt(folder: Path, rng: np.random.Generator, shape: tuple[int, int]) -> Rand
         masked = ""
         if mask.any():
             write_map(folder / f"mask{number}.tif", np.where(mask, 0, 255).astype(np.uint8)[None])
-            inner = _source(f"mask{number}.tif")
-            masked = f'<MaskBand><VRTRasterBand dataType="Byte">{inner}</VRTRasterBand></MaskBand>'
+            masked = vrt_mask(f"mask{number}.tif")
         declared = "" if tag is None else f"<NoDataValue>{tag!r}</NoDataValue>"
-        kind = f'dataType="{VRT_TYPES[dtype.name]}" band="{number}"'
-        inside += f"<VRTRasterBand {kind}>{declared}{_source(f'band{number}.tif')}{masked}</VRTRasterBand>"
+        inside += vrt_band(number, dtype.name, declared, vrt_source(f"band{number}.tif"), masked)
         for kept, value in ((image.stored, band), (image.nodata, tag), (image.near, near), (image.masks, mask)):
             kept.append(value)
-    place = ", ".join(map(str, CORNER.to_gdal()))
-    image.path.write_text(
-        f'<VRTDataset rasterXSize="{shape[1]}" rasterYSize="{shape[0]}"><SRS>{UTM32.to_string()}</SRS>'
-        f"<GeoTransform>{place}</GeoTransform>{inside}</VRTDataset>"
-    )
+    write_vrt(image.path, shape, inside)
     image.__post_init__()
     return _with_options(rng, image)
-
-
-def _source(name: str) -> str:
-    file = f'<SourceFilename relativeToVRT="1">{name}</SourceFilename>'
-    return f"<SimpleSource>{file}<SourceBand>1</SourceBand></SimpleSource>"
 
 
 def _palette(folder: Path, rng: np.random.Generator, shape: tuple[int, int]) -> RandomImage:

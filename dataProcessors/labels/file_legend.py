@@ -40,10 +40,17 @@ def legend_of_names(sample: Sample, threads: int) -> Decoder | None:
         log.warning("%s: %d named classes are not used, 1 to %d are possible", names.place, len(classes), NO_LABEL - 1)
         return None
     _check_range([row.low for row in classes], source.path)
-    legend = _legend(classes, sample.palette, dropped)
-    rows = [row for row in names.rows if row in classes]  # in the file's order: where ranges overlap, the first counts
-    decoder = range_decoder(legend, [(row.low, row.high) for row in rows], np.array([classes.index(r) for r in rows]))
+    legend = replace(_legend(classes, sample.palette), no_data=_codes_of(dropped, sample))
+    index = {row: i for i, row in enumerate(classes)}
+    indices = np.array([index.get(row, NO_LABEL) for row in names.rows])  # in the file's order: the first row counts
+    decoder = range_decoder(legend, [(row.low, row.high) for row in names.rows], indices)
     return _if_it_fits(sample, decoder, names.place, dropped)
+
+
+def _codes_of(rows: list[CodeRow], sample: Sample) -> tuple[int, ...]:
+    """Return the codes of a sample that lie in rows."""
+    codes = map(int, sample.different[0].ravel().tolist())
+    return tuple(code for code in codes if any(row.low <= code <= row.high for row in rows))
 
 
 def _if_it_fits(sample: Sample, decoder: Decoder, place: str, dropped: list[CodeRow]) -> Decoder | None:
@@ -71,7 +78,8 @@ def _split(source: LabelSource, names: FileNames) -> tuple[list[CodeRow], list[C
     """Return the rows that are classes, in the order of their codes, and those whose name says that they are none."""
     nodata = source.labels.nodata[0]
     missing = code_of_nodata(nodata, source.labels.dtype) if nodata is not None and _is_whole(source) else nodata
-    rows = [row for row in sorted(names.rows, key=lambda row: row.low) if not row.low == row.high == missing]
+    rows = sorted(dict.fromkeys(names.rows), key=lambda row: row.low)  # a row that is there twice is one
+    rows = [row for row in rows if not row.low == row.high == missing]
     return [row for row in rows if not _is_no_class(row.name)], [row for row in rows if _is_no_class(row.name)]
 
 
@@ -88,13 +96,13 @@ def _only_occurring(rows: list[CodeRow], codes: dict[int, int]) -> list[CodeRow]
     return [row for row in rows if ((found >= row.low) & (found <= row.high)).any()]
 
 
-def _legend(rows: list[CodeRow], palette: dict[int, Colour], dropped: Sequence[CodeRow] = ()) -> Legend:
+def _legend(rows: list[CodeRow], palette: dict[int, Colour]) -> Legend:
     """Return the legend of rows of codes; equal names are told apart by their codes."""
     repeated = {name for name, count in Counter(row.name for row in rows).items() if count > 1}
     names = tuple(f"{row.name} ({_codes_text(row)})" if row.name in repeated else row.name for row in rows)
     codes = tuple(int(np.ceil(row.low)) for row in rows)
     colours = _different_colours([row.colour or palette.get(code) for row, code in zip(rows, codes)])
-    return Legend("own codes", names, colours, codes, no_data=tuple(int(row.low) for row in dropped))
+    return Legend("own codes", names, colours, codes)
 
 
 def _codes_text(row: CodeRow) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from dataProcessors.labels.label_bands import codes_error
 from dataProcessors.labels.sample import FREQUENT, MIN_EXPLAINED, Sample
-from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoder, no_data_colours
+from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoders, no_data_colours
 from dataProcessors.legends.legend import COLOUR_TOLERANCE, NO_LABEL, Colour, Legend, builtin_legends
 from dataProcessors.rasters.opening import MapError
 
@@ -59,8 +59,7 @@ def known_colours(sample: Sample) -> Decoder:
         raise codes_error(source.path, source.name, "its three bands are equal")
     best, best_way = (False, -1.0), None
     for legend in builtin_legends().values():
-        for order in ("RGB", "BGR"):
-            way = colour_decoder(legend, order)  # a table of 16 MB, so only the best one is kept
+        for way in colour_decoders(legend):  # only the best one is kept
             share = sample.explained(way)
             fit = share >= MIN_EXPLAINED and _has_colours(sample, way), share
             if fit > best:
@@ -88,14 +87,13 @@ def _has_colours(sample: Sample, decoder: Decoder) -> bool:
     """Return whether a legend has all frequent colours of the map, exactly unless compression may have changed them."""
     values, shares = sample.different
     classes = decoder.to_classes(values)[0]
-    frequent = (shares >= FREQUENT) & ~sample.no_data(decoder.legend)
+    frequent = (shares >= FREQUENT) & ~sample.no_data(decoder)
     if len(np.unique(classes[classes != NO_LABEL])) < MIN_CLASSES or (classes[frequent] == NO_LABEL).any():
         return False
     compression = sample.source.native.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "")
     if any(each in compression for each in LOSSY):
         return True
-    order = 1 if "RGB" in decoder.description else -1
-    colours = values[::order, 0, frequent].T.tolist()  # (d, 3)
+    colours = values[[decoder.order.index(letter) for letter in "RGB"], 0][:, frequent].T.tolist()  # (d, 3)
     return all(tuple(colour) == decoder.legend.colors[index] for colour, index in zip(colours, classes[frequent]))
 
 

@@ -17,7 +17,7 @@ from dataProcessors.labels.known_products import known_colours, known_product, l
 from dataProcessors.labels.label_bands import codes_error
 from dataProcessors.labels.label_source import LabelSource
 from dataProcessors.labels.sample import MIN_EXPLAINED, Sample, take_sample
-from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoder
+from dataProcessors.legends.decoders import Decoder, code_decoder, colour_decoders
 from dataProcessors.legends.legend import NO_LABEL, Colour, Legend, builtin_legends, find_builtin, legend_from_json
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
@@ -58,21 +58,26 @@ def _named_by_config(sample: Sample, hint: str | None) -> Decoder | None:
     legend = named_legend(source.name, hint)
     if legend is None:
         return None
-    ways = list(_ways_to_read(sample, legend))
-    shares = [sample.explained(way) for way in ways]
-    best = int(np.argmax(shares))
-    decoder, share = ways[best], shares[best]
-    if share >= MIN_EXPLAINED:
-        said = "the config names this legend" if hint else f"the label map's name in the config, {source.name}"
-        return replace(decoder, reason=f"{said}: {title(legend)}", explained=share)
+    found: list[Decoder] = []
+    for ways in _ways_to_read(sample, legend):
+        decoder = max((replace(way, explained=sample.explained(way)) for way in ways), key=_share)
+        if decoder.explained >= MIN_EXPLAINED:
+            said = "the config names this legend" if hint else f"the label map's name in the config, {source.name}"
+            return replace(decoder, reason=f"{said}: {title(legend)}")
+        found.append(decoder)
+    decoder = max(found, key=_share)
     other = "name another legend in 'maps.legends'" if hint else "give the label map another name in 'maps.labels'"
     problem = (
-        f"{share:.1%} of the pixels match the legend {legend.name} ({decoder.description}), which the config names; "
-        f"{MIN_EXPLAINED:.0%} are needed. Values without a class: {sample.unexplained(decoder)}"
+        f"{decoder.explained:.1%} of the pixels match the legend {legend.name} ({decoder.description}), which the "
+        f"config names; {MIN_EXPLAINED:.0%} are needed. Values without a class: {sample.unexplained(decoder)}"
     )
     if sample.is_mostly_equal:
         raise codes_error(source.path, source.name, f"{problem}. Its three bands are equal")
     raise MapError(f"{source.path}: {problem}. Correct the legend, or {other}.")
+
+
+def _share(decoder: Decoder) -> float:
+    return decoder.explained
 
 
 def named_legend(name: str, hint: str | None) -> Legend | None:
@@ -93,22 +98,26 @@ def named_legend(name: str, hint: str | None) -> Legend | None:
         ) from None
 
 
-def _ways_to_read(sample: Sample, legend: Legend) -> Iterator[Decoder]:
-    """Yield the ways in which a map can follow a named legend; of equally good ones the first is meant."""
+def _ways_to_read(sample: Sample, legend: Legend) -> Iterator[list[Decoder]]:
+    """Yield the ways in which a map can follow a named legend: its codes, its colours, the order of its classes.
+
+    The first that explains the map is meant: a code that the legend does not know is no class because its colour in
+    the palette is one of the legend's, such as the black of entries that nobody set.
+    """
     if sample.holds_colours:
-        yield from (colour_decoder(legend, order) for order in ("RGB", "BGR"))
+        yield colour_decoders(legend)
         return
-    for codes in legend.numberings:
-        yield code_decoder(replace(legend, codes=codes), codes)
+    if legend.numberings:
+        yield [code_decoder(replace(legend, codes=codes), codes) for codes in legend.numberings]
     if sample.palette:
-        yield _palette_decoder(legend, sample.palette)
+        yield [_palette_decoder(legend, sample.palette)]
     if not legend.numberings:
-        yield _numbered_decoder(sample, legend)
+        yield [_numbered_decoder(sample, legend)]
 
 
 def _palette_decoder(legend: Legend, palette: dict[int, Colour]) -> Decoder:
     colours = np.array(list(palette.values()), np.uint8).T[:, None]  # (3, 1, codes)
-    classes = colour_decoder(legend).to_classes(colours)[0]
+    classes = colour_decoders(legend)[0].to_classes(colours)[0]
     known = classes != NO_LABEL
     return code_decoder(legend, tuple(np.array(list(palette))[known]), classes[known], "colours of the palette")
 

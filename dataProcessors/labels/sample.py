@@ -13,7 +13,7 @@ from dataProcessors.labels.label_bands import code_of_nodata
 from dataProcessors.labels.label_source import LabelSource
 from dataProcessors.labels.overlap import has_other_longitudes, sample_labels
 from dataProcessors.legends.decoders import Decoder, colour_keys, no_data_colours
-from dataProcessors.legends.legend import COLOUR_TOLERANCE, NO_LABEL, Colour, Legend
+from dataProcessors.legends.legend import COLOUR_TOLERANCE, NO_LABEL, Colour
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
 
@@ -61,18 +61,19 @@ class Sample:
         """
         values, shares = self.different
         known = decoder.to_classes(values)[0] != NO_LABEL
-        counted = known | ~self.no_data(decoder.legend)
+        counted = known | ~self.no_data(decoder)
         return float(shares[known].sum() / max(shares[counted].sum(), 1e-12)) if counted.any() else 0.0
 
-    def no_data(self, legend: Legend) -> np.ndarray:
-        """Return which of the values that differ stand for "no data" in a legend: (d,) bool."""
+    def no_data(self, decoder: Decoder) -> np.ndarray:
+        """Return which of the values that differ stand for "no data" in a decoder's legend: (d,) bool."""
         values, _ = self.different
-        colours = np.array(no_data_colours(legend), np.int64).reshape(-1, 3)
+        without = no_data_colours(decoder.legend)
         if self.holds_colours:
+            stored = [[colour["RGB".index(letter)] for letter in decoder.order] for colour in without]
+            colours = np.array(stored, np.int64).reshape(-1, 3)
             distances = np.abs(values.astype(np.int64).reshape(3, 1, -1) - colours.T[:, :, None]).sum(0)
             return (distances <= COLOUR_TOLERANCE).any(0)
-        shown = [code for code, colour in self.palette.items() if colour in no_data_colours(legend)]
-        codes = [*legend.no_data, *shown]
+        codes = [*decoder.legend.no_data, *(code for code, colour in self.palette.items() if colour in without)]
         if values.dtype.kind in "iu":
             codes = [code for each in codes if (code := code_of_nodata(each, values.dtype)) is not None]
         return np.isin(values[0, 0], codes)
@@ -80,7 +81,7 @@ class Sample:
     def unexplained(self, decoder: Decoder) -> str:
         """Return the most frequent values that a decoder gives no class, with their shares, in words."""
         values, shares = self.different
-        unknown = np.flatnonzero((decoder.to_classes(values)[0] == NO_LABEL) & ~self.no_data(decoder.legend))
+        unknown = np.flatnonzero((decoder.to_classes(values)[0] == NO_LABEL) & ~self.no_data(decoder))
         most = unknown[np.argsort(-shares[unknown], kind="stable")][:SHOWN_VALUES]
         texts = ["/".join(f"{value:g}" for value in values[:, 0, each].tolist()) for each in most]
         return ", ".join(f"{text} ({shares[each]:.1%})" for text, each in zip(texts, most))

@@ -23,6 +23,7 @@ class Decoder:
         explained: share of the pixels with data that have a class, in a sample
         about_classes: what a reader of the scores must know of the classes, such as which were dropped; "": nothing
         settings: what the classes follow from beside the legend, for example the ranges of its codes
+        order: in which colours are stored, RGB or BGR
     """
 
     legend: Legend
@@ -32,6 +33,7 @@ class Decoder:
     explained: float = 1.0
     about_classes: str = ""
     settings: tuple = ()
+    order: str = "RGB"
 
     def __call__(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Return class indices; NO_LABEL where the map has no value, or a value that is no class."""
@@ -64,14 +66,17 @@ def nearest_colour_table(legend: Legend) -> np.ndarray:
     return table.reshape(-1)
 
 
-def colour_decoder(legend: Legend, order: str = "RGB") -> Decoder:
-    """Return a decoder of three bands of colours that are stored in `order`, RGB or BGR."""
+def colour_decoders(legend: Legend) -> list[Decoder]:
+    """Return the decoders of three bands of colours, stored in RGB and in BGR order, which share a table of 16 MB."""
     table = nearest_colour_table(legend)
+    return [_colour_decoder(legend, order, table) for order in ("RGB", "BGR")]
 
+
+def _colour_decoder(legend: Legend, order: str, table: np.ndarray) -> Decoder:
     def to_classes(values: np.ndarray) -> np.ndarray:
         return table[colour_keys(values, order)]
 
-    return Decoder(legend, f"colours in {order} order", to_classes, settings=no_data_colours(legend))
+    return Decoder(legend, f"colours in {order} order", to_classes, settings=no_data_colours(legend), order=order)
 
 
 def colour_keys(values: np.ndarray, order: str = "RGB") -> np.ndarray:

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class Legend:
         return self.code_sets if self.codes is None else (self.codes, *self.code_sets)
 
 
+@cache
 def builtin_legends() -> dict[str, Legend]:
     """Return the legends of the project, of products/NAME.json: name -> legend.
 

@@ -202,6 +202,15 @@ def test_where_ranges_overlap_the_first_row_counts(read, tmp_path):
     assert np.array_equal(names, np.array(["a", "a", "a", "b", "c"])[FIVE])
 
 
+def test_a_row_that_is_no_class_counts_where_ranges_overlap(read, tmp_path):
+    columns = [("from", 0, 3), ("to", 0, 4), ("name", 2, 2)]
+    rows = [(0, 2, "No data"), (2, 3, "b"), (0, 9, "c")]
+    reader, names = read(pam(put(tmp_path, FIVE), table(columns, rows)))
+    assert np.array_equal(names, np.array(["", "", "", "b", "c"])[FIVE])
+    assert reader.classes.as_dict()["explained"] == 1, "what a row calls no data is none that a name lacks for"
+    assert read(pam(put(tmp_path, FIVE), table(columns, [*rows, rows[1]])))[0].legend.names == ("c", "b")
+
+
 @pytest.mark.parametrize("scale", [1, 255])
 def test_colours_of_columns_without_usages(read, tmp_path, scale):
     columns = [("Value", 0, 0), ("Name", 2, 0), ("Red", 1, 0), ("Green", 1, 0), ("Blue", 1, 0)]
@@ -340,6 +349,28 @@ def test_colours_must_be_exact_unless_compression_changes_them(read, tmp_path, l
     reader, names = read(put(tmp_path, colours, name="lossy.tif", **options))
     assert reader.legend.names == legends["osm"].names
     assert (names == read(put(tmp_path, colours, name="exact.tif"))[1]).mean() > 0.95
+
+
+def test_codes_of_a_named_legend_come_before_the_colours_of_the_palette(read, tmp_path, legends):
+    """CORINE's burnt areas are black, as are entries of a palette that nobody set."""
+    clc = legends["clc"]
+    codes = np.array([1, 2, 12, 23, 41], "uint8")[FIVE]
+    codes[:8, :8] = 77
+    palette = {i + 1: colour for i, colour in enumerate(clc.colors)}
+    _, names = read(put(tmp_path, codes, colormap=palette), "clc")
+    assert np.array_equal(names, names_of(codes, {i + 1: name for i, name in enumerate(clc.names)}))
+    assert (names[:8, :8] == "").all()
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["RGB", "BGR"])
+def test_colours_of_no_data_in_either_order(read, tmp_path, legends, order):
+    clcplus = legends["clcplus"]
+    colours = np.array([*clcplus.colors[:4], clcplus.no_data_colors[0]], "uint8")
+    bands = colours[FIVE].transpose(2, 0, 1)[::order]
+    for hint in (None, "clcplus"):
+        reader, names = read(put(tmp_path, bands, photometric="MINISBLACK"), hint)
+        assert np.array_equal(names, np.array([*clcplus.names[:4], ""])[FIVE])
+        assert reader.classes.as_dict()["explained"] == 1
 
 
 def test_bands_that_say_which_colour_they_are(read, tmp_path, legends):

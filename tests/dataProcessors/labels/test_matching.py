@@ -12,7 +12,7 @@ from rasterio.enums import ColorInterp
 
 from dataProcessors.labels.label_source import LabelSource
 from dataProcessors.labels.overlap import POINTS_PER_PART, covering_window, labelled_points, sample_labels
-from dataProcessors.legends.decoders import code_decoder, colour_decoder, nearest_colour_table
+from dataProcessors.legends.decoders import code_decoder, colour_decoders, nearest_colour_table
 from dataProcessors.legends.legend import NO_LABEL, Legend
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
@@ -175,11 +175,12 @@ def test_colours_near_a_legend_equal_a_slow_loop(legends, name):
     near = np.array(legend.colors)[rng.integers(0, len(legend), 4000)] + rng.integers(-9, 10, (4000, 3))
     colours = np.concatenate([np.clip(near, 0, 255), rng.integers(0, 256, (2000, 3)), legend.colors])
     expected = nearest_colours(colours, legend)
-    found = colour_decoder(legend).to_classes(colours.T.astype(np.uint8)[:, None])[0]
+    rgb, bgr = colour_decoders(legend)
+    found = rgb.to_classes(colours.T.astype(np.uint8)[:, None])[0]
     assert np.array_equal(found, expected)
     assert 0.1 < (expected == NO_LABEL).mean() < 0.9
     swapped = colours[:, ::-1].T.astype(np.uint8)[:, None]
-    assert np.array_equal(colour_decoder(legend, "BGR").to_classes(swapped)[0], expected)
+    assert np.array_equal(bgr.to_classes(swapped)[0], expected)
 
 
 def test_two_colours_within_reach_resolve_to_the_nearer_and_ties_to_the_first():

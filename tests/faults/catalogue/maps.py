@@ -11,9 +11,9 @@ RASTERS = (
     ),
     Fault(
         "infinity-is-data", "dataProcessors/rasters", ("ImageSource._read",),
-        (("~np.isfinite(", "np.isnan("),),
+        (("~np.isfinite(", "np.isnan("), ("np.logical_not(np.isfinite(pixels).all(0))", "np.isnan(pixels).any(0)")),
         "wrong mask", "Infinite values of a float image count as data.",
-        ("test_tiffreader.py", "test_image_source.py", "test_bad_maps.py"),
+        ("test_tiffreader.py", "test_image_source.py", "test_nodata.py", "test_bad_maps.py"),
     ),
     Fault(
         "one-handle-for-all-threads", "dataProcessors/rasters", ("_Handles", "Handles"),
@@ -22,10 +22,10 @@ RASTERS = (
         ("test_tiffreader.py", "test_image_source.py", "test_decoding.py"),
     ),
     Fault(
-        "largest-value-is-no-nodata", "dataProcessors/rasters", ("_can_hold",),
+        "largest-value-is-no-nodata", "dataProcessors/rasters", ("_can_hold", "can_hold"),
         (("<= limits.max", "< limits.max"), ("<= value <=", "<= value <")),
         "boundary", "A declared nodata value that is the largest of its type, such as 255, is ignored.",
-        ("test_tiffreader.py", "test_image_source.py", "test_bad_maps.py"),
+        ("test_tiffreader.py", "test_image_source.py", "test_nodata.py", "test_bad_maps.py"),
     ),
 )  # fmt: skip
 
@@ -37,8 +37,8 @@ LEGENDS = (
         ("test_decoding.py", "test_matching.py"),
     ),
     Fault(
-        "codes-sorted-without-their-classes", "dataProcessors/legends", ("code_decoder", "range_decoder"),
-        (("np.asarray(classes)", "np.sort(classes)"),),
+        "codes-sorted-without-their-classes", "dataProcessors/legends", ("code_decoder", "_segments"),
+        (("[order].astype(", ".astype("), ("zip(first, beyond, classes", "zip(sorted(first), sorted(beyond), classes")),
         "wrong order", "Codes are sorted and their classes are not: a legend in another order is mixed up.",
         ("test_decoding.py", "test_matching.py", "test_label_files.py"),
     ),
@@ -55,10 +55,11 @@ LEGENDS = (
         ("test_decoding.py", "test_label_source.py", "test_bad_maps.py"),
     ),
     Fault(
-        "class-names-from-one", "dataProcessors/legends", ("_rows",),
-        (("in enumerate(categories)", "in enumerate(categories, 1)"),),
+        "class-names-from-one", "dataProcessors/class_tables", ("_names", "_rows"),
+        (('"CategoryNames/Category"))', '"CategoryNames/Category"), 1)'),
+         ("enumerate(categories)", "enumerate(categories, 1)")),
         "off by one", "The names in a side car are given to pixel values that are one larger.",
-        ("test_decoding.py", "test_label_files.py", "test_segmentation.py"),
+        ("test_decoding.py", "test_class_names.py", "test_segmentation.py", "test_matching.py", "test_label_files.py"),
     ),
 )  # fmt: skip
 
@@ -76,7 +77,8 @@ PREPARED = (
         ("test_tiffreader.py", "test_preparation.py", "test_prepared_map.py", "test_bad_maps.py"),
     ),
     Fault(
-        "padding-counts-as-data", "dataProcessors/prepared", ("Preparation._write_summary",),
+        "padding-counts-as-data", "dataProcessors/prepared",
+        ("Preparation._write_summary", "Preparation._counts_inside"),
         (("np.minimum(", "(lambda found, _: found)("),),
         "edge of the map", "Blocks at the right and lower edge count the pixels that only fill them up.",
         ("test_tiffreader.py", "test_preparation.py", "test_prepared_map.py", "test_area.py"),
