@@ -88,7 +88,7 @@ def test_many_random_images(tmp_path_factory):
 
 def check_all_labels(tmp_path_factory, seeds: range, image: TiffReader) -> None:
     read = [check_labels(tmp_path_factory.mktemp("map"), seed, image) for seed in seeds]
-    assert 0.5 < np.mean(read) < 0.95, "both readable and refused maps are drawn"
+    assert 0.4 < np.mean(read) < 0.9, "both readable and refused maps are drawn"
 
 
 @pytest.mark.parametrize("part", range(PARTS))
