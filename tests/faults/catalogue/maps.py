@@ -19,7 +19,7 @@ RASTERS = (
         "one-handle-for-all-threads", "dataProcessors/rasters", ("_Handles", "Handles"),
         (("(threading.local)", ""),),
         "shared between threads", "All threads read through one open file, which GDAL does not allow.",
-        ("test_tiffreader.py", "test_image_source.py", "test_decoding.py"),
+        ("test_tiffreader.py", "test_image_source.py", "test_decoding.py", "test_matching.py"),
     ),
     Fault(
         "largest-value-is-no-nodata", "dataProcessors/rasters", ("_can_hold", "can_hold"),
@@ -52,7 +52,7 @@ LEGENDS = (
         "class-codes-are-interpolated", "dataProcessors/legends", ("_onto_grid", "_warp_to_grid"),
         (("Resampling.nearest", "Resampling.bilinear"),),
         "wrong interpolation", "A label map is brought onto the image's pixels by mixing neighbouring class codes.",
-        ("test_decoding.py", "test_label_source.py", "test_bad_maps.py"),
+        ("test_decoding.py", "test_matching.py", "test_label_source.py", "test_bad_maps.py"),
     ),
     Fault(
         "class-names-from-one", "dataProcessors/class_tables", ("_names", "_rows"),
@@ -68,7 +68,7 @@ PREPARED = (
         "block-counts-overflow", "dataProcessors/prepared", ("count_classes",),
         (("sum(1, dtype=np.uint16)", "sum(1, dtype=np.uint8)"),),
         "wrong dtype", "Counts of a class in a block are kept modulo 256.",
-        ("test_tiffreader.py", "test_blocks.py", "test_decoding.py", "test_pool.py"),
+        ("test_tiffreader.py", "test_blocks.py", "test_decoding.py", "test_matching.py", "test_pool.py"),
     ),
     Fault(
         "failed-chunk-is-ignored", "dataProcessors/prepared", ("Preparation.run",),
