@@ -202,13 +202,7 @@ class Seen:
         def is_no_data(value: Value) -> bool:
             return row_of(value) is not None or self.palette.get(value[0]) == WHITE
 
-        share = self.share(names, is_no_data)
-        unnamed = [value for value in self.counts if row_of(value) is None]
-        if share < Fraction(1, 2) or (share < Fraction(95, 100) and len(classes) + len(unnamed) > 254):
-            return None
-        if share >= Fraction(95, 100):
-            return names
-        return lambda value: f"class {int(value[0])}" if row_of(value) is None else names(value)
+        return names if self.share(names, is_no_data) >= Fraction(1, 2) else None
 
     def _product(self) -> Names | None:
         best = (Fraction(0), 0, None)

@@ -3,7 +3,7 @@
 import colorsys
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
 NO_CLASS_NAMES = {"na", "nodata", "unclassified", "background", "unlabelled", "unlabeled"}  # without blanks and signs
-WELL_NAMED, HALF_NAMED = 0.95, 0.5  # shares of pixels with data: names of fewer are not all; do not fit the map
+WELL_NAMED, HALF_NAMED = 0.95, 0.5  # shares of pixels with data: names of fewer are a warning; do not fit the map
 
 
 def legend_of_names(sample: Sample, threads: int) -> Decoder | None:
@@ -39,41 +39,12 @@ def legend_of_names(sample: Sample, threads: int) -> Decoder | None:
     if not 1 <= len(classes) < NO_LABEL:
         log.warning("%s: %d named classes are not used, 1 to %d are possible", names.place, len(classes), NO_LABEL - 1)
         return None
-    decoder = _row_decoder(sample, names.rows, classes, dropped)
-    share = sample.explained(decoder)
-    if share < HALF_NAMED:
-        log.warning(
-            "%s: its class names are not used, because %.1f%% of the pixels with data have a code with a name. Codes "
-            "without one: %s", names.place, 100 * share, sample.unexplained(decoder),
-        )  # fmt: skip
-        return None
-    if share < WELL_NAMED:
-        log.warning(
-            "%s: %.1f%% of the pixels with data have a code without a name: %s. Each of these codes is a class too. "
-            "To name or to drop them, describe the classes in a JSON file and name it in 'maps.legends'",
-            names.place, 100 - 100 * share, sample.unexplained(decoder),
-        )  # fmt: skip
-        unnamed = _unnamed(names.rows, occurring_codes(source, threads))
-        classes = sorted(classes + unnamed, key=lambda row: row.low)
-        if len(classes) >= NO_LABEL:
-            return None
-        decoder = _row_decoder(sample, [*names.rows, *unnamed], classes, dropped)
-    return _with_reason(decoder, sample, names.place, dropped)
-
-
-def _row_decoder(sample: Sample, rows: Sequence[CodeRow], classes: list[CodeRow], dropped: list[CodeRow]) -> Decoder:
-    """Return the decoder of rows of which some are classes, and some are dropped; the first row of a code counts."""
-    _check_range([row.low for row in classes], sample.source.path)
+    _check_range([row.low for row in classes], source.path)
     legend = replace(_legend(classes, sample.palette), no_data=_codes_of(dropped, sample))
     index = {row: i for i, row in enumerate(classes)}
-    indices = np.array([index.get(row, NO_LABEL) for row in rows])
-    return range_decoder(legend, [(row.low, row.high) for row in rows], indices)
-
-
-def _unnamed(rows: Sequence[CodeRow], codes: Iterable[float]) -> list[CodeRow]:
-    """Return a row for each code that lies in none of the rows."""
-    missing = [int(code) for code in codes if not any(row.low <= code <= row.high for row in rows)]
-    return [CodeRow(code, code, f"class {code}") for code in missing]
+    indices = np.array([index.get(row, NO_LABEL) for row in names.rows])  # in the file's order: the first row counts
+    decoder = range_decoder(legend, [(row.low, row.high) for row in names.rows], indices)
+    return _if_it_fits(sample, decoder, names.place, dropped)
 
 
 def _codes_of(rows: list[CodeRow], sample: Sample) -> tuple[int, ...]:
@@ -82,12 +53,24 @@ def _codes_of(rows: list[CodeRow], sample: Sample) -> tuple[int, ...]:
     return tuple(code for code in codes if any(row.low <= code <= row.high for row in rows))
 
 
-def _with_reason(decoder: Decoder, sample: Sample, place: str, dropped: list[CodeRow]) -> Decoder:
+def _if_it_fits(sample: Sample, decoder: Decoder, place: str, dropped: list[CodeRow]) -> Decoder | None:
+    share = sample.explained(decoder)
+    if share < HALF_NAMED:
+        log.warning(
+            "%s: its class names are not used, because %.1f%% of the pixels with data have a code with a name. Codes "
+            "without one: %s", place, 100 * share, sample.unexplained(decoder),
+        )  # fmt: skip
+        return None
+    if share < WELL_NAMED:
+        log.warning(
+            "%s: %.1f%% of the pixels with data have a code without a name and are unlabelled: %s. If these are "
+            "classes, describe all of them in a JSON file and name it in 'maps.legends'",
+            place, 100 - 100 * share, sample.unexplained(decoder),
+        )  # fmt: skip
     about = ""
     if dropped:
         about = "no class by its name: " + ", ".join(f"{row.name} ({_codes_text(row)})" for row in dropped)
         log.info("%s: %s", place, about)
-    share = sample.explained(decoder)
     return replace(decoder, reason=f"class names in {place}", explained=share, about_classes=about)
 
 
@@ -141,7 +124,8 @@ def legend_of_codes(sample: Sample, threads: int) -> Decoder:
             "a legend, name that in 'maps.legends'."
         )
     _check_range(list(codes), source.path)
-    legend = _legend(_unnamed([], codes), sample.palette)
+    rows = [CodeRow(int(code), int(code), f"class {int(code)}") for code in codes]
+    legend = _legend(rows, sample.palette)
     reason = "nothing names the classes: every code that occurs in the file is a class"
     return replace(code_decoder(legend, legend.codes or ()), reason=reason)
 

@@ -255,8 +255,8 @@ def test_names_that_fit_few_codes_are_not_used(read, tmp_path, caplog):
     assert "its class names are not used" in caplog.text
     caplog.clear()
     _, names = read(pam(put(tmp_path, FIVE, name="four.tif"), categories(NAMES[:4])))
-    assert np.array_equal(names, np.array([*NAMES[:4], "class 4"])[FIVE])
-    assert "have a code without a name: 4 (" in caplog.text
+    assert np.array_equal(names, np.array([*NAMES[:4], ""])[FIVE])
+    assert "have a code without a name and are unlabelled: 4 (" in caplog.text
 
 
 def test_equal_names_are_told_apart(read, tmp_path):
