@@ -16,6 +16,7 @@ from reporting.report.curves import SPEED, step_figures
 from reporting.report.html_elements import Html, Section, element, gallery, join, paragraph, table, text
 from reporting.report.run import Curve, Run
 
+BAND_KEYS = ("bands", "band_names", "scales", "offsets")  # of a map in run.json
 BANDS_HEAD = ["band", "name", "scale", "offset"]
 MAX_BANDS = 20  # that are listed
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S %z"  # of run.json
@@ -45,11 +46,14 @@ def maps_table(run: Run) -> list[Html]:
 def bands_table(run: Run) -> list[Html]:
     """Return a list of one table of the image's bands, or an empty list if the file says nothing about them."""
     info = run_maps(run).get("image", {})
-    columns = [info.get(key) for key in ("bands", "band_names", "scales", "offsets")]
-    if not all(isinstance(column, list) for column in columns):
+    columns: list[list] = [each for key in BAND_KEYS if isinstance(each := info.get(key), list)]
+    if len(columns) < len(BAND_KEYS):
         return []
     rows = [[text(_format_value(value)) for value in row] for row in zip(*columns)]
     rules = info["nodata"] if isinstance(info.get("nodata"), list) else []
+    _, names, scales, offsets = columns
+    if not (any(names) or any(offsets) or rules or any(scale != 1 for scale in scales)):
+        return []
     nodata = [text(_format_nodata(rule)) for rule in rules if isinstance(rule, dict)]
     parts = [table(f"Bands of the image, {info.get('type', 'unknown')}", BANDS_HEAD, rows[:MAX_BANDS], "facts")]
     if len(rows) > MAX_BANDS:
