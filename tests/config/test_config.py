@@ -213,6 +213,7 @@ def test_an_override_is_validated(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "part"),
     [({"rect": [15, 47, 5, 55]}, "'maps.rect' must be west < east"), ({"rect": [5, 55, 15, 47]}, "'maps.rect'"),
+     ({"rect": [5, 50, 15, 50]}, "'maps.rect'"), ({"rect": [5, 47, 5, 55]}, "'maps.rect'"),
      ({"rect": [5, 47, 190, 55]}, "'maps.rect'"), ({"rect": [5, 47, 15]}, "'maps.rect'"),
      ({"legends": {"clc": "clc"}}, "'maps.legends' has names that 'maps.labels' does not have: clc"),
      ({"labels": {"osm": "a", "OSM": "b"}}, "upper and lower case"), ({"labels": {}}, "'maps.labels'"),
