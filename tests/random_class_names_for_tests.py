@@ -2,6 +2,7 @@
 
 import numpy as np
 from label_rules_for_tests import Labels
+from vrt_for_tests import attribute_table_xml as table
 
 WORDS = ("Water", "Trees", "Grass", "Crops", "Built", "Ice", "Wüste & Fels", "No data", "Background")
 ENTITIES = str.maketrans({"&": "&amp;"})
@@ -38,14 +39,14 @@ def _categories(rng: np.random.Generator, labels: Labels, codes: list[int]) -> s
 def _single_values(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
     labels.rows = [(code, code, _word(rng)) for code in codes]
     columns = [("anything", INTEGER, 5), ("words", TEXT, 2)]
-    return _table(columns, [(low, name) for low, _, name in labels.rows])
+    return table(columns, [(low, name) for low, _, name in labels.rows])
 
 
 def _ranges(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
     """Ranges around codes, which may overlap: the first row counts."""
     spans = [(code - int(rng.integers(0, 3)), code + int(rng.integers(0, 3))) for code in codes]
     labels.rows = [(low, high, _word(rng)) for low, high in spans]
-    return _table([("to", INTEGER, 4), ("words", TEXT, 2), ("from", INTEGER, 3)],
+    return table([("to", INTEGER, 4), ("words", TEXT, 2), ("from", INTEGER, 3)],
                   [(high, name, low) for low, high, name in labels.rows])  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def _bins(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
     shift = float(rng.choice([0, 0.5]))  # to the first whole number of a bin
     number = int(rng.integers(1, 8))
     labels.rows = [(start + i * size, start + (i + 1) * size - 1, _word(rng)) for i in range(number)]
-    return _table([("words", TEXT, 2)], [(name,) for *_, name in labels.rows],
+    return table([("words", TEXT, 2)], [(name,) for *_, name in labels.rows],
                   f'Row0Min="{start - shift}" BinSize="{size}"')  # fmt: skip
 
 
@@ -62,19 +63,9 @@ def _titled(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
     """Columns that only their titles explain."""
     labels.rows = [(code, code, _word(rng)) for code in codes]
     columns = [("OID", INTEGER, 0), ("VALUE", INTEGER, 0), ("Count", INTEGER, 0), ("Class_Name", TEXT, 0)]
-    return _table(columns, [(i, low, 7, name) for i, (low, _, name) in enumerate(labels.rows)])
+    return table(columns, [(i, low, 7, name) for i, (low, _, name) in enumerate(labels.rows)])
 
 
 def _names_alone(rng: np.random.Generator, labels: Labels, codes: list[int]) -> str:
     """A table that does not say which codes its rows are."""
-    return _table([("Count", INTEGER, 1), ("Class_Name", TEXT, 2)], [(5, _word(rng)) for _ in codes])
-
-
-def _table(columns: list[tuple[str, int, int]], rows: list[tuple], attributes: str = "") -> str:
-    fields = "".join(
-        f'<FieldDefn index="{i}"><Name>{title}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
-        for i, (title, kind, usage) in enumerate(columns)
-    )
-    cells = ["".join(f"<F>{str(cell).translate(ENTITIES)}</F>" for cell in row) for row in rows]
-    filled = "".join(f'<Row index="{i}">{row}</Row>' for i, row in enumerate(cells))
-    return f"<GDALRasterAttributeTable {attributes}>{fields}{filled}</GDALRasterAttributeTable>"
+    return table([("Count", INTEGER, 1), ("Class_Name", TEXT, 2)], [(5, _word(rng)) for _ in codes])

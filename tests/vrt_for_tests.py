@@ -1,6 +1,7 @@
 """Write small VRTs for tests: files that put bands of other files together, each with what GDAL may know of a band."""
 
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from maps_for_tests import CORNER, UTM32
 
@@ -22,6 +23,17 @@ def vrt_band(number: int, dtype: str, *parts: str) -> str:
 def vrt_mask(name: str) -> str:
     """Return the mask of a band or of a whole VRT: 0 where there is no data."""
     return f'<MaskBand><VRTRasterBand dataType="Byte">{vrt_source(name)}</VRTRasterBand></MaskBand>'
+
+
+def attribute_table_xml(columns: list[tuple[str, int, int]], rows: list[tuple], attributes: str = "") -> str:
+    """Return an attribute table; columns: (title, GDAL's type, GDAL's usage)."""
+    fields = "".join(
+        f'<FieldDefn index="{i}"><Name>{title}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
+        for i, (title, kind, usage) in enumerate(columns)
+    )
+    cells = ["".join(f"<F>{escape(str(cell))}</F>" for cell in row) for row in rows]
+    filled = "".join(f'<Row index="{i}">{row}</Row>' for i, row in enumerate(cells))
+    return f"<GDALRasterAttributeTable {attributes}>{fields}{filled}</GDALRasterAttributeTable>"
 
 
 def write_vrt(path: Path, shape: tuple[int, int], *parts: str) -> Path:

@@ -7,7 +7,7 @@ other makers write usage 0 throughout; then the columns are known by their names
 import itertools
 import math
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dataProcessors.legends.legend import Colour
@@ -15,9 +15,9 @@ from dataProcessors.legends.legend import Colour
 NAME, MIN, MAX, MIN_MAX, RED, GREEN, BLUE = 2, 3, 4, 5, 6, 7, 8  # GDAL's usage numbers of columns
 REAL, TEXT = 1, 2  # GDAL's type numbers of columns
 VALUE_TITLES = ("value", "code", "gridcode", "pixelvalue", "classvalue", "classcode", "rastervalue", "classid", "id")
-NAME_TITLES = (
-    "classname", "classnames", "label", "labels", "name", "class", "category", "classlabel", "landcover", "landuse",
-    "landcoverclass", "description", "legend", "type",
+NAME_TITLES = (  # the most telling first: CORINE has LABEL1 to LABEL3, of which the third names its 44 classes
+    "classname", "classnames", "label3", "label", "labels", "name", "class", "category", "classlabel", "landcover",
+    "landuse", "landcoverclass", "nlcdland", "lcname", "description", "descriptio", "legend", "type",
 )  # fmt: skip
 COLOUR_TITLES = (("red", "r"), ("green", "g"), ("blue", "b"))
 
@@ -60,8 +60,13 @@ def table_rows(table: ElementTree.Element) -> list[CodeRow] | None:
 
 
 def _column(field: ElementTree.Element, place: int) -> Column:
-    title = "".join(letter for letter in field.findtext("Name", "").casefold() if letter.isalnum())
+    title = plain_title(field.findtext("Name", ""))
     return Column(title, int(field.findtext("Type", "0")), int(field.findtext("Usage", "0")), place)
+
+
+def plain_title(title: str) -> str:
+    """Return the title of a column in plain letters: "Class_Name" and "CLASS NAME" are one."""
+    return "".join(letter for letter in title.casefold() if letter.isalnum())
 
 
 def _of_usage(columns: list[Column], usage: int) -> Column | None:
@@ -86,14 +91,14 @@ def _ranges(
     low, high = _of_usage(columns, MIN), _of_usage(columns, MAX)
     single = _of_usage(columns, MIN_MAX)
     if single is None and low and high:
-        return [(_number(row[low.place]), _number(row[high.place])) for row in cells]
+        return [(code_number(row[low.place]), code_number(row[high.place])) for row in cells]
     single = single or low or high
     if single is None and "Row0Min" in table.attrib and "BinSize" in table.attrib:
-        return _bins(_number(table.attrib["Row0Min"]), _number(table.attrib["BinSize"]), len(cells))
+        return _bins(code_number(table.attrib["Row0Min"]), code_number(table.attrib["BinSize"]), len(cells))
     single = single or _titled(columns, VALUE_TITLES)
     if single is None:
         return None
-    return [(code, code) for code in (_number(row[single.place]) for row in cells)]
+    return [(code, code) for code in (code_number(row[single.place]) for row in cells)]
 
 
 def _bins(start: float, size: float, count: int) -> list[tuple[float, float]] | None:
@@ -104,7 +109,12 @@ def _bins(start: float, size: float, count: int) -> list[tuple[float, float]] | 
     return [(math.ceil(low), math.ceil(high) - 1) for low, high in itertools.pairwise(edges)]
 
 
-def _number(text: str) -> float:
+def code_number(text: str | float) -> float:
+    """Return a cell of codes as a number, an int where it is whole.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is empty, no number, or not finite
+    """
     value = float(text)
     if not math.isfinite(value):
         raise OverflowError(f"a code is {text}")
@@ -123,9 +133,10 @@ def _colours(columns: list[Column], cells: list[list[str]]) -> list[Colour | Non
     values = [[float(row[place] or 0) for place in places] for row in cells]
     largest = max((value for row in values for value in row), default=0)
     scale = 255 if largest <= 1 and all(part is not None and part.type == REAL for part in parts) else 1
-    return [_colour([round(scale * value) for value in row]) for row in values]
+    return [colour_of([scale * value for value in row]) for row in values]
 
 
-def _colour(parts: list[int]) -> Colour | None:
-    red, green, blue = parts
-    return (red, green, blue) if all(0 <= part <= 255 for part in parts) else None
+def colour_of(parts: Sequence[float]) -> Colour | None:
+    """Return red, green and blue as a colour; None: one of them is none of 0..255."""
+    red, green, blue = (round(part) for part in parts)
+    return (red, green, blue) if all(0 <= part <= 255 for part in (red, green, blue)) else None

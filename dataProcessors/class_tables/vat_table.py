@@ -5,23 +5,62 @@ import logging
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import shapefile
 
+from dataProcessors.class_tables.attribute_table import (
+    COLOUR_TITLES,
+    NAME_TITLES,
+    code_number,
+    colour_of,
+    plain_title,
+)
 from dataProcessors.class_tables.side_files import find_side_file
 from dataProcessors.legends.legend import Colour
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
-Table = dict[str, list]  # name of a column -> its values
-VALUE_COLUMNS = ("value",)
-NAME_COLUMNS = (  # the most telling first: CORINE has LABEL1 to LABEL3, of which the third names its 44 classes
-    "class_name", "classname", "class_names", "label3", "class", "label", "name", "land_cover", "landcover",
-    "nlcd_land", "lc_name", "category", "description", "descriptio", "legend",
-)  # fmt: skip
-COLOUR_COLUMNS = (("red", "green", "blue"), ("r", "g", "b"))
 DAMAGE = (shapefile.ShapefileException, struct.error, ValueError, LookupError, OSError, EOFError)
 MAX_REASON = 80  # characters of the reason in a message
+
+
+class Table(NamedTuple):
+    """The attribute table beside a raster: its file, the titles of its columns, and their values (rows of cells)."""
+
+    file: Path
+    titles: list[str]
+    rows: list[list]
+
+    def column(self, titles: Sequence[str]) -> list | None:
+        """Return the column that has the first of these plain titles that occurs; None: none occurs."""
+        places = {plain_title(title): place for place, title in reversed(list(enumerate(self.titles)))}
+        place = next((places[title] for title in titles if title in places), None)
+        return None if place is None else [row[place] for row in self.rows]
+
+    def codes(self) -> list[int] | None:
+        """Return the column of codes; None: there is none.
+
+        Raises:
+            MapError: a code is no whole number
+        """
+        values = self.column(("value",))
+        if values is None:
+            return None
+        whole = [number for value in values if (number := _whole_number(value)) is not None]
+        if len(whole) == len(values):
+            return whole
+        raise MapError(
+            f"{self.file}: the column Value must hold whole numbers. Correct the attribute table, or remove it."
+        )
+
+
+def _whole_number(value: str | float) -> int | None:
+    try:
+        number = code_number(value)
+    except (TypeError, ValueError, OverflowError):  # an empty cell, a word
+        return None
+    return number if isinstance(number, int) else None
 
 
 def vat_names(path: str) -> dict[int, str]:
@@ -30,18 +69,17 @@ def vat_names(path: str) -> dict[int, str]:
     Raises:
         MapError: the table is damaged
     """
-    file = find_side_file(path, ".vat.dbf")
-    if file is None:
+    table = _table_beside(path)
+    if table is None:
         return {}
-    table = _read(file)
-    value, name = _column(table, VALUE_COLUMNS), _column(table, NAME_COLUMNS)
-    if value is None or name is None:
+    codes, names = table.codes(), table.column(NAME_TITLES)
+    if codes is None or names is None:
         log.warning(
             "%s: the attribute table is not understood and names no classes: it needs a column Value and one such as "
-            "Class_Name, and has %s", file, ", ".join(table),
+            "Class_Name, and has %s", table.file, ", ".join(table.titles),
         )  # fmt: skip
         return {}
-    named = zip(_codes(file, table[value]), (str(text or "").strip() for text in table[name]))
+    named = zip(codes, (str(text or "").strip() for text in names))
     return {code: text for code, text in named if text}
 
 
@@ -51,40 +89,39 @@ def vat_colours(path: str) -> dict[int, Colour]:
     Raises:
         MapError: the table is damaged
     """
-    file = find_side_file(path, ".vat.dbf")
-    if file is None:
-        return {}
-    table = _read(file)
-    lower = {name.casefold(): name for name in table}
-    bands = next((names for names in COLOUR_COLUMNS if {*names, *VALUE_COLUMNS} <= set(lower)), None)
-    if bands is None:
+    table = _table_beside(path)
+    bands = [] if table is None else [band for each in COLOUR_TITLES if (band := table.column(each)) is not None]
+    codes = table.codes() if table is not None and len(bands) == len(COLOUR_TITLES) else None
+    if codes is None:
         return {}
     try:
-        rows = [[float(v) for v in row] for row in zip(*(table[lower[band]] for band in bands))]
+        rows = [[float(v) for v in row] for row in zip(*bands)]
     except (TypeError, ValueError):  # empty cells
         return {}
     scale = 255 if all(v <= 1 for row in rows for v in row) else 1  # ArcGIS writes 0 .. 255, or shares of 1
-    colours = [(round(red * scale), round(green * scale), round(blue * scale)) for red, green, blue in rows]
-    coloured = zip(_codes(file, table[lower["value"]]), colours)
-    return {code: colour for code, colour in coloured if all(0 <= v <= 255 for v in colour)}
+    colours = [colour_of([scale * v for v in row]) for row in rows]
+    return {code: colour for code, colour in zip(codes, colours) if colour is not None}
 
 
-def _read(file: Path) -> Table:
+def _table_beside(path: str) -> Table | None:
+    """Return the attribute table of a raster, whatever its encoding; None: it has none."""
+    file = find_side_file(path, ".vat.dbf")
+    if file is None:
+        return None
     problem: Exception | None = None
     for encoding in (_encoding(file), "latin-1"):  # the latter reads any bytes
         try:
-            return _columns(file, encoding)
+            return _read(file, encoding)
         except DAMAGE as error:
             problem = error
     reason = " ".join(str(problem).split())[:MAX_REASON]
     raise MapError(f"{file}: the attribute table is damaged ({reason}). Copy it again, or remove it.")
 
 
-def _columns(file: Path, encoding: str) -> Table:
+def _read(file: Path, encoding: str) -> Table:
     with open(file, "rb") as stream, shapefile.Reader(dbf=stream, encoding=encoding) as table:
-        names = [field[0] for field in table.fields[1:]]  # the first one marks rows as deleted
-        rows = [list(record) for record in table.iterRecords() if record is not None]
-    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+        titles = [field[0] for field in table.fields[1:]]  # the first one marks rows as deleted
+        return Table(file, titles, [list(record) for record in table.iterRecords() if record is not None])
 
 
 def _encoding(file: Path) -> str:
@@ -97,18 +134,3 @@ def _encoding(file: Path) -> str:
         except LookupError:
             continue
     return "utf-8"
-
-
-def _column(table: Table, wanted: Sequence[str]) -> str | None:
-    lower = {name.casefold(): name for name in table}
-    return next((lower[name] for name in wanted if name in lower), None)
-
-
-def _codes(file: Path, values: list) -> list[int]:
-    try:
-        numbers = [float(value) for value in values]
-        if all(number.is_integer() for number in numbers):
-            return [int(number) for number in numbers]
-    except (TypeError, ValueError):
-        pass
-    raise MapError(f"{file}: the column Value must hold whole numbers. Correct the attribute table, or remove it.")

@@ -11,6 +11,7 @@ from affine import Affine
 from maps_for_tests import CORNER, LONLAT, UTM32, grid_of, noise, patches, write_map
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
+from vrt_for_tests import attribute_table_xml as table
 
 from config import LabelFile
 from dataProcessors.labels.label_bands import code_of_nodata
@@ -59,17 +60,6 @@ def pam(path, inside, tag="PAM"):
 
 def categories(names):
     return "<CategoryNames>" + "".join(f"<Category>{name}</Category>" for name in names) + "</CategoryNames>"
-
-
-def table(columns, rows, attributes=""):
-    """Attribute table; columns: (title, GDAL's type, GDAL's usage)."""
-    fields = "".join(
-        f'<FieldDefn index="{i}"><Name>{title}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
-        for i, (title, kind, usage) in enumerate(columns)
-    )
-    cells = ["".join(f"<F>{cell}</F>" for cell in row) for row in rows]
-    filled = "".join(f'<Row index="{number}">{row}</Row>' for number, row in enumerate(cells))
-    return f"<GDALRasterAttributeTable {attributes}>{fields}{filled}</GDALRasterAttributeTable>"
 
 
 def names_of(codes, names):
