@@ -15,7 +15,6 @@ import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
-from dataProcessors.legends.legend import MAX_CODE
 from dataProcessors.rasters.grid import Grid
 from dataProcessors.rasters.handles import Handles
 from dataProcessors.rasters.nodata import equals_nodata
@@ -126,8 +125,6 @@ def _equals(values: np.ndarray, nodata: float | None) -> np.ndarray:
     """Return where values are the nodata value; floats may differ a little, as those of images."""
     if nodata is None or not np.isfinite(nodata):  # values that are not finite are no data anyway
         return np.zeros(values.shape, bool)
-    if values.dtype.kind == "f" and abs(nodata) > MAX_CODE:  # -3.4e+38 is written for -3.4028235e+38, and the like
-        return np.abs(values) > MAX_CODE
     if values.dtype.kind == "f":
         return equals_nodata(values, nodata)
     code = code_of_nodata(nodata, values.dtype)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from rasterio.enums import ColorInterp
 
 from config import command
 from dataProcessors.class_tables.clr_table import clr_colours
@@ -14,6 +13,7 @@ from dataProcessors.labels.label_source import LabelSource
 from dataProcessors.labels.overlap import has_other_longitudes, sample_labels
 from dataProcessors.legends.decoders import Decoder, colour_keys, no_data_colours
 from dataProcessors.legends.legend import COLOUR_TOLERANCE, NO_LABEL, Colour
+from dataProcessors.rasters.bands import colour_table
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
 
@@ -130,10 +130,7 @@ def _palette(source: LabelSource) -> dict[int, Colour]:
     band = source.labels.values[0]
     if len(source.labels.values) > 1:
         return {}
-    if source.native.colorinterp[band - 1] != ColorInterp.palette:
-        return (clr_colours(source.path) or vat_colours(source.path)) if source.native.count == 1 else {}
-    try:
-        table = source.native.colormap(band)
-    except ValueError:  # it declares a colour table and has none
-        return {}
+    table = colour_table(source.native, band)
+    if not table and source.native.count == 1:
+        return clr_colours(source.path) or vat_colours(source.path)
     return {code: colour[:3] for code, colour in table.items() if colour[3] > 0}

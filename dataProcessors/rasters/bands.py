@@ -55,10 +55,9 @@ def choose_bands(path: str, file: DatasetReader, wanted: Sequence[int | str] | N
     names = tuple(file.descriptions[band - 1] or "" for band in numbers)
     types = tuple(file.dtypes[band - 1] for band in numbers)
     alpha = tuple(band for band in alpha if band not in numbers)
-    if wanted is None and [meanings[band] for band in numbers] == [ColorInterp.palette]:
-        palette = _palette(file, numbers[0])
-        if palette is not None:
-            return _palette_bands(path, file, numbers, alpha, palette)
+    colours = colour_table(file, numbers[0]) if wanted is None and len(numbers) == 1 else {}
+    if colours:
+        return _palette_bands(path, file, numbers, alpha, _palette_array(colours))
     return Bands(numbers, names, types, _pixel_type(path, types), alpha)
 
 
@@ -120,12 +119,16 @@ def _pixel_type(path: str, types: tuple[str, ...]) -> np.dtype:
     return np.dtype(np.float32)
 
 
-def _palette(file: DatasetReader, band: int) -> np.ndarray | None:
-    """Return red, green, blue and alpha of each code, (codes, 4) uint8; None: a palette is declared and not there."""
+def colour_table(file: DatasetReader, band: int) -> dict[int, tuple[int, int, int, int]]:
+    """Return code -> red, green, blue and alpha of a band's palette; {}: it has none, though it may declare one."""
     try:
-        colours = file.colormap(band)
+        return file.colormap(band) if file.colorinterp[band - 1] == ColorInterp.palette else {}
     except ValueError:
-        return None
+        return {}
+
+
+def _palette_array(colours: dict[int, tuple[int, int, int, int]]) -> np.ndarray:
+    """Return red, green, blue and alpha of each code, (codes, 4) uint8; transparent for a code that has none."""
     palette = np.zeros((max(colours) + 1, 4), np.uint8)
     palette[list(colours)] = list(colours.values())
     return palette

@@ -45,7 +45,6 @@ class ImageSource:
         self.synthetic = is_synthetic(file)
         self._bands = choose_bands(self.path, file, bands)
         self.dtype = self._bands.dtype
-        self.names = self._bands.names
         self.bands = self._bands.numbers if self._bands.palette is None else (1, 2, 3)
         self.nodata = nodata_rules(self.path, file, self._bands, nodata)
         self.description = describe_bands(self.path, file, self._bands) | {  # for people

@@ -30,7 +30,7 @@ def test_bands_by_name(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     path = with_names(tmp_path / "a.tif", ("blue", "Green", "red", "nir"))
     source = ImageSource(path, ("red", "green", 1, "nir"))
-    assert (source.bands, source.names) == ((3, 2, 1, 4), ("red", "Green", "blue", "nir"))
+    assert source.bands == (3, 2, 1, 4)
     assert np.array_equal(whole(source), whole(ImageSource(path))[[2, 1, 0, 3]])
     assert "bands 3 red, 2 Green, 1 blue, 4 nir" in caplog.text
     assert source.description["band_names"] == ["red", "Green", "blue", "nir"]
@@ -94,7 +94,7 @@ def test_a_palette_is_expanded_unless_its_codes_are_named(tmp_path):
     source = ImageSource(path)
     read = whole(source)
     visible = colours[codes[0]][..., 3] > 0
-    assert source.bands == (1, 2, 3) and source.names == ("red", "green", "blue")
+    assert source.bands == (1, 2, 3)
     assert np.array_equal(read[:3, visible], colours[codes[0]].transpose(2, 0, 1)[:3, visible])
     assert not source.has_validity or np.array_equal(read[3] > 0, visible)
     assert np.array_equal(whole(ImageSource(path, (1,))), codes)
