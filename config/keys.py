@@ -43,8 +43,10 @@ class Config(BaseModel):
     )
     loss: Loss = key('the loss; one of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}')
     alt_loss: bool = key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
-    single_class_classifiers: Models = key("models that predict a tile's dominant class", ("knn",))
-    multi_class_classifiers: Models = key("models that predict a tile's class proportions (svc: SVR)", ("knn",))
+    single_class_classifiers: Models = key("models that predict a tile's dominant class", ("knn", "linear"))
+    multi_class_classifiers: Models = key(
+        "models that predict a tile's class proportions (svc: SVR)", ("knn", "linear")
+    )
     image_size: Integer = key("side of a tile in pixels", 96, ge=8, le=4096)
     batch_size: Integer = key("anchors per step; with magnetloss tiles per cluster", 24, ge=1, le=100_000)
     mining: Mining = key(

@@ -19,7 +19,7 @@ from pydantic import (
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, validate_loss, validate_miner
 
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
-MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]
+MODEL_NAMES = Literal["knn", "linear", "svc", "rfc", "mlp", "dt"]
 MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
 if TYPE_CHECKING:  # a type checker does not know the names of a table
     LIBRARY_LOSS_NAMES = str
