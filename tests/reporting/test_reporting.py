@@ -1,8 +1,8 @@
 """Scores as table, file and curves; tiles in colours and thumbnails; the Reporter as a whole."""
 
-import re
 import csv
 import math
+import re
 from pathlib import Path
 
 import numpy as np
