@@ -62,7 +62,7 @@ def test_the_best_yardstick_may_be_another_one_in_every_figure():
 def test_chance_and_coarsened_labels_are_no_yardsticks():
     draws = draws_of({MAP: LOW}, chance={MAP: HIGH}, coarsened_labels={MAP: HIGH})
     assert comparisons(draws) == []
-    assert verdict(draws, facts()) .startswith("Nothing could be compared: no values of a yardstick")
+    assert verdict(draws, facts()).startswith("Nothing could be compared: no values of a yardstick")
 
 
 @pytest.mark.parametrize(
