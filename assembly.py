@@ -11,6 +11,7 @@ from reporting.figures import Overview
 from reporting.map_view import MapView
 from reporting.report import write_report
 from reporting.reporter import Reporter
+from reporting.verdict_file import read_verdict
 from storage import check_writable
 from training.execution.device import Execution, resolve_device, resolve_threads
 from training.execution.precision import TRIAL_TILES, resolve
@@ -52,8 +53,10 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
         forward, progress = ForwardPass(config, network, execution, maps), Progress(config, maps, reporter)
         checkpoints = make_checkpoints(config, maps, run)
         Trainer(config, step, forward, progress, schedule, checkpoints, interruption).run(checkpoint)
+        page = write_report(run.folder)
+        reporter.log_verdict(config.epochs * config.iterations, read_verdict(run.folder))
         reporter.close()
-        return run.folder, write_report(run.folder)
+        return run.folder, page
 
 
 def check_before_start(config: Config, weights: bool | str) -> None:

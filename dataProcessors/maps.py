@@ -10,6 +10,7 @@ import numpy as np
 
 from config import Config, LabelFile, Maps
 from dataProcessors.imageSampler import ImageSampler
+from dataProcessors.legends.legend import dominant
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.area import Area, SamplingError
 from dataProcessors.sampling.pool import Pool, check_classes, load_or_create_pool, pool_path, score_pool, training_pool
@@ -54,6 +55,10 @@ class OpenMaps:
     def read_classes(self, positions: np.ndarray) -> np.ndarray:
         """Read the same tiles of the label map: (N, size, size) uint8 class indices, NO_LABEL where unlabelled."""
         return self.labels.read(positions, self.area.size)[:, 0]
+
+    def read_labels(self, positions: np.ndarray) -> np.ndarray:
+        """Return the dominant class (N,) of the same tiles, -1 where a tile has no labelled pixel."""
+        return dominant(self.labels.proportions(positions, self.area.size))
 
     def fingerprints(self) -> dict[str, dict]:
         """Return what identifies the map files in use."""

@@ -18,7 +18,9 @@ from evaluation.proportions import labelled, normalised, sum_error
 from evaluation.retrieval import graded_map_at_r, map_at_r, multilabel_map
 from evaluation.segmentation import Segmentation
 from evaluation.silhouette import gsil
+from evaluation.spectrum import used_dimensions
 
+USED_DIMENSIONS = "embedding/used_dimensions"  # tag of a value of each draw that is no score: more is not better
 Draw = tuple[np.ndarray, np.ndarray]  # indices of the tiles to fit on (f,) and of the tiles to score (s,)
 
 
@@ -74,6 +76,7 @@ class Evaluation:
     predicted: dict[str, np.ndarray]  # regressor -> (n, K) normalised, first draw; {} if nothing could be fitted
     truth: np.ndarray  # (n, K) proportions of the same tiles: the labelled tiles scored in the first draw
     segmentation: dict[str, Segmentation] = field(default_factory=dict)  # by classifier; {}: no segmentation
+    by_draw: dict[str, list[float]] = field(default_factory=dict)  # tag of a score -> its value in each draw, or NaN
 
 
 class Tiles(NamedTuple):
@@ -191,16 +194,18 @@ def evaluate(
     classes = [predict(SINGLE_CLASS, settings.single_class_models, tiles, settings) for tiles in crisp]
     shares = [predict(MULTI_CLASS, settings.multi_class_models, tiles, settings) for tiles in mixed]
     with joblib.parallel_config(backend="threading", n_jobs=settings.jobs):
-        scores = [
-            *task_scores(features, SINGLE_CLASS, settings.single_class_models, crisp, classes),
-            *task_scores(features, MULTI_CLASS, settings.multi_class_models, mixed, shares),
-        ]
+        values = {
+            **task_scores(features, SINGLE_CLASS, settings.single_class_models, crisp, classes),
+            **task_scores(features, MULTI_CLASS, settings.multi_class_models, mixed, shares),
+        }
+    by_draw = {score.tag: of_score for score, of_score in values.items()}
     return Evaluation(
         features,
-        scores,
+        list(values),
         confusion=confusion_matrices(settings.single_class_models, crisp, classes, pools.truth.shape[1]),
         predicted={model: normalised(predicted) for model, predicted in shares[0].items()},
         truth=mixed[0].truth,
+        by_draw=by_draw | {USED_DIMENSIONS: [used_dimensions(tiles.score) for tiles in drawn]},
     )
 
 
@@ -229,23 +234,29 @@ def predict(task: Task, models: tuple[str, ...], tiles: Tiles, settings: Setting
 
 def task_scores(
     features: str, task: Task, models: tuple[str, ...], drawn: list[Tiles], predicted: list[dict[str, np.ndarray]]
-) -> list[Score]:
-    """Return every metric of a task, of each model and of the features. drawn, predicted: one entry per draw.
+) -> dict[Score, list[float]]:
+    """Return every metric of a task, of each model and of the features -> its value in each draw.
 
     Draws of a single class are left out: there nothing can be wrong, so a perfect score means nothing. A model may
     still be wrong where only the tiles that it was fitted on have another class.
     """
-    scores = []
-    pairs = [(tiles, by_model) for tiles, by_model in zip(drawn, predicted) if by_model]
-    pairs = [(tiles, by_model) for tiles, by_model in pairs if several_classes(tiles.fit_truth, tiles.truth)]
+    scores = {}
+    predictable = [
+        bool(by_model) and several_classes(tiles.fit_truth, tiles.truth) for tiles, by_model in zip(drawn, predicted)
+    ]
     for model in models:
         for metric, function in task.model_metrics.items():
-            values = [function(tiles.truth, by_model[model]) for tiles, by_model in pairs]
-            scores.append(Score(features, task.name, model, metric, *mean_and_std(values)))
-    comparable = [tiles for tiles in drawn if several_classes(tiles.truth)]
+            values = [
+                function(tiles.truth, by_model[model]) if defined else math.nan
+                for tiles, by_model, defined in zip(drawn, predicted, predictable)
+            ]
+            scores[Score(features, task.name, model, metric, *mean_and_std(values))] = values
+    comparable = [several_classes(tiles.truth) for tiles in drawn]
     for metric, function in task.feature_metrics.items():
-        values = [function(tiles.score, tiles.truth) for tiles in comparable]
-        scores.append(Score(features, task.name, "-", metric, *mean_and_std(values)))
+        values = [
+            function(tiles.score, tiles.truth) if defined else math.nan for tiles, defined in zip(drawn, comparable)
+        ]
+        scores[Score(features, task.name, "-", metric, *mean_and_std(values))] = values
     return scores
 
 

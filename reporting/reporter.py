@@ -17,12 +17,14 @@ from evaluation.scoring import Evaluation, Score
 from evaluation.segmentation import Region
 from reporting import figures
 from reporting.console_table import score_table
+from reporting.draws_csv import DRAWS_NAME, DrawsFile
 from reporting.figures.style import label_picture, save_figure
 from reporting.figures.thumbnails import thumbnails
 from reporting.map_view import TILE_COLUMNS, MapView, tiles_csv
 from reporting.metrics_csv import MetricsFile
 from reporting.segmentation import read_baseline_iou, segmentation_figures, write_baseline_iou, write_segmentation
 from reporting.tensorboard.writer import TensorBoardWriter
+from reporting.verdict_file import VERDICT_NAME
 from storage import write_text
 
 
@@ -56,6 +58,7 @@ class Reporter:
         self.folder, self.view, self.seed = folder, view, seed
         self.tensorboard = TensorBoardWriter(folder / "tensorboard")
         self.metrics = MetricsFile(folder / "metrics.csv")
+        self.draws = DrawsFile(folder / DRAWS_NAME)
         self._baselines: list[Score] = []
 
     def resume(self, step: int, scored_step: int) -> None:
@@ -66,6 +69,8 @@ class Reporter:
             scored_step: the last step whose scores are kept, -1 if there is none
         """
         kept_scores = self.metrics.drop_after(scored_step)
+        self.draws.keep_until(scored_step)
+        (self.folder / VERDICT_NAME).unlink(missing_ok=True)  # there will be another one
         self._baselines = [score for score in kept_scores if score.features != "trained"]
         self.tensorboard.drop_after(step, scored_step)
         shutil.rmtree(self.folder / "figures" / "last", ignore_errors=True)  # the last network will be another one
@@ -108,6 +113,7 @@ class Reporter:
     def log_scores(self, step: int, evaluations: list[Evaluation]) -> None:
         """Report the scores of an evaluation. Baselines are scored once, and their scores shown with all later ones."""
         new = [score for evaluation in evaluations for score in evaluation.scores]
+        self.draws.append(step, evaluations)
         self.metrics.append(step, new)
         write_baseline_iou(self.folder / "figures", evaluations, self.view.legend)
         self._baselines += [score for score in new if score.features != "trained"]
@@ -185,6 +191,11 @@ class Reporter:
         yield "umap_3d", figures.umap_3d(points, scored.labels, legend, title)
         title = f"A sample of the tiles trained on so far{title_end}"
         yield "sampled_tiles", figures.sampling_map(view.overview, view.size, sampled, view.reserved, title)
+
+    def log_verdict(self, step: int, text: str) -> None:
+        """Report the verdict on the run, after its last step."""
+        self.tensorboard.log_text("verdict", text, step)
+        tqdm.write(f"\n{text}")
 
     def flush(self) -> None:
         """Write everything that was logged so far to the disk."""

@@ -1,5 +1,7 @@
 """Whole runs through main.py, on a small map made here."""
 
+import csv
+import html
 import itertools
 import json
 import os
@@ -80,10 +82,20 @@ def test_results_hold_what_is_promised(complete_run, workplace):
     events = EventAccumulator(str(folder / "tensorboard" / "trained")).Reload()
     pictures = {"batch/tiles", "batch/hardest", "figures/umap", "figures/sampled_tiles", "figures/confusion_matrix/knn"}
     assert pictures <= set(events.Tags()["images"])
-    assert {"train/loss", "train/wait_share", "baselines/retrieval/MAP@R"} <= set(events.Tags()["scalars"])
+    shares = {"train/false_negatives", "train/false_positives"}
+    assert {"train/loss", "train/wait_share", "baselines/retrieval/MAP@R"} | shares <= set(events.Tags()["scalars"])
     assert all(0 <= event.value <= 1 for event in events.Scalars("train/wait_share"))
     assert (folder / "figures/best/umap.png").exists() and (folder / "figures/best/umap.svg").exists()
-    assert "complete" in (folder / "report.html").read_text(encoding="utf8")
+    page = (folder / "report.html").read_text(encoding="utf8")
+    assert "complete" in page
+    told = (folder / "verdict.txt").read_text(encoding="utf8").strip()
+    assert "better than the best yardstick in" in told
+    assert told in html.unescape(page)
+    assert told in str(events.Tensors("verdict/text_summary")[0].tensor_proto.string_val[0].decode())
+    with (folder / "draws.csv").open() as file:
+        drawn = list(csv.DictReader(file))
+    assert {row["features"] for row in drawn} == {"trained", "untrained", "band_statistics"}
+    assert {len(row["values"].split()) for row in drawn} == {config["valIteration"]}
     assert not [path for path in folder.rglob(".*")], "no temporary file is left"
 
 
@@ -145,6 +157,7 @@ def test_command_line_as_a_user_calls_it(tmp_path):
     assert "tensorboard --logdir results/first" in done.stdout
     assert "epoch 1/1: loss" in done.stdout, "without a terminal a line per epoch"
     assert "accuracy" in done.stdout
+    assert (tmp_path / "results/first/verdict.txt").read_text() in done.stdout
     assert json.loads((tmp_path / "results/first/config.json").read_text())["maps"]["bands"] == [1, 3]
 
 

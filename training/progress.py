@@ -16,8 +16,10 @@ from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.batches import Batch
 from training.steps.history import HardestTuples, SampledPositions
 from training.steps.step import StepOutput
+from training.steps.used_pairs import false_shares
 
 log = logging.getLogger(__name__)
+PAIRS_EVERY = 10  # steps whose pairs are compared with the label map; of prepared maps: others are slow to read
 COLLAPSED_SPREAD = 1e-3  # embeddings count as one point if their spread is smaller in every step of an epoch
 
 
@@ -71,6 +73,7 @@ class Progress:
         self.sampled, self.hardest = SampledPositions(), HardestTuples()
         self.losses: list[float] = []
         self._spreads: list[float] = []
+        self._pairs_every = PAIRS_EVERY if config.cache else config.iterations
 
     def state_dict(self) -> dict:
         """Return the part of a checkpoint that belongs to this object."""
@@ -105,9 +108,14 @@ class Progress:
         for role, indices in batch.roles.items():
             self.sampled.add(role, batch.positions[indices])
         self.hardest.add(terms, batch.positions, output.tiles_of_terms)
-        self.reporter.log_step(batch.step, values)
+        self.reporter.log_step(batch.step, values | self._false_shares(batch, output))
         if self.config.is_evaluated_after(batch.step):
             self._log_pictures(batch, output)
+
+    def _false_shares(self, batch: Batch, output: StepOutput) -> dict[str, float]:
+        """Return the shares of pairs that the label map contradicts, in the first of every few steps; else {}."""
+        is_due = (batch.step - 1) % self._pairs_every == 0
+        return false_shares(output.used_pairs(), self.maps.read_labels) if is_due else {}
 
     def _log_pictures(self, batch: Batch, output: StepOutput) -> None:
         """Log the tiles of a batch, their distances, and the hardest tuples of the epoch."""

@@ -13,6 +13,7 @@ from config.messages import one_line
 from evaluation.scoring import Score
 from reporting.feature_sets import separate_chance
 from reporting.metrics_csv import HEADER, read_scores
+from reporting.verdict_file import read_verdict
 from training.runs.folder import RESULTS
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Run:
         step: of the last evaluation
         total_steps: of the whole run, from its config
         scores: features (those of `Score`, and "chance") -> their latest scores
+        verdict: what the end of the run, or its report, said of the network; "" if there is none
     """
 
     name: str
@@ -41,6 +43,7 @@ class Run:
     step: int
     total_steps: int
     scores: dict[str, Scores]
+    verdict: str = ""
 
 
 def read_runs(folders: list[Path]) -> list[Run]:
@@ -52,7 +55,7 @@ def read_runs(folders: list[Path]) -> list[Run]:
         UserError: a folder does not exist or holds no run, a file is damaged, or no run has scores
     """
     named_folders = list({folder.resolve(): folder for folder in folders if not folder.is_file()}.values())
-    runs: dict[Path, tuple[dict[str, Any], int, int, dict[str, Scores]]] = {}
+    runs: dict[Path, tuple[dict[str, Any], int, int, dict[str, Scores], str]] = {}
     skipped: list[UserError] = []
     for folder in named_folders or ([] if folders else _runs_with_scores()):
         try:
@@ -90,8 +93,8 @@ def _unique_names(folders: list[Path]) -> list[str]:
     return [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders)]
 
 
-def read_run(folder: Path) -> tuple[dict[str, Any], int, int, dict[str, Scores]]:
-    """Read settings, step, total steps and scores of the run in a folder; see `Run`.
+def read_run(folder: Path) -> tuple[dict[str, Any], int, int, dict[str, Scores], str]:
+    """Read settings, step, total steps, scores and verdict of the run in a folder; see `Run`.
 
     Raises:
         NoScoresError: the run has not been evaluated yet
@@ -111,7 +114,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], int, int, dict[str, Scores]]
     step = max(step for step in count if count[step] == most)
     rows = [score for each, for_step in sorted(evaluations.items()) if each <= step for score in for_step]
     scores = _by_features(rows)
-    return _settings(config), step, config.epochs * config.iterations, scores
+    return _settings(config), step, config.epochs * config.iterations, scores, read_verdict(folder)
 
 
 def _config(path: Path) -> Config:

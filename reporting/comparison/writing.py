@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+import textwrap
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,10 +66,11 @@ def write_comparison(folders: list[Path], results: Path = RESULTS) -> str:
     rows, keys, tags = table_rows(runs), differing_keys(runs), score_tags(runs)
     tables, warning, path = make_tables(rows, keys, tags), comparability_warning(keys), results / "comparison"
     write_text(path.with_suffix(".csv"), csv_text(rows, keys, tags))
-    write_text(path.with_suffix(".md"), markdown_text(tables, warning))
+    verdicts = [f"{run.name}: {run.verdict}" for run in runs if run.verdict]
+    write_text(path.with_suffix(".md"), markdown_text(tables, warning, verdicts))
     save_figure(comparison_figure(rows, tags), path)
     width = shutil.get_terminal_size((DEFAULT_WIDTH, 0)).columns
-    return f"{console_text(tables, warning, width)}\n\nWritten: {path}.csv, .md, .png and .svg"
+    return f"{console_text(tables, warning, width, verdicts)}\n\nWritten: {path}.csv, .md, .png and .svg"
 
 
 def comparability_warning(keys: list[str]) -> str:
@@ -158,10 +160,12 @@ def less_is_better(tag: str) -> bool:
     return tag.split("/")[1] in LESS_IS_BETTER
 
 
-def markdown_text(tables: list[Table], warning: str) -> str:
-    """Return the tables in GitHub's Markdown, with the best of each column in bold."""
+def markdown_text(tables: list[Table], warning: str, verdicts: list[str]) -> str:
+    """Return the tables in GitHub's Markdown, with the best of each column in bold, and the verdicts on the runs."""
     about = f"Scores of each run's last evaluation: mean and {SPREAD_TEXT}; the best in bold."
     parts = ["# Comparison of runs", " ".join(filter(None, [about, warning])), *map(_markdown_table, tables)]
+    if verdicts:
+        parts.append("## Verdicts\n\n" + "\n".join(f"- {_escaped(each)}" for each in verdicts))
     return "\n\n".join(parts) + "\n"
 
 
@@ -185,13 +189,16 @@ def _escaped(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
-def console_text(tables: list[Table], warning: str, width: int) -> str:
-    """Return the tables as text; the best of each column has a star.
+def console_text(tables: list[Table], warning: str, width: int, verdicts: list[str]) -> str:
+    """Return the tables as text, then the verdicts on the runs; the best of each column has a star.
 
     Lines have at most `width` letters, unless a single column of a table is wider.
     """
     about = f"each run's last evaluation: mean ±{SPREAD_TEXT}; *: best of its column"
-    return "\n\n".join([*(_console_table(table, width) for table in tables), "\n".join(filter(None, [about, warning]))])
+    wrapped = [textwrap.fill(each, width) for each in verdicts]
+    return "\n\n".join(
+        [*(_console_table(table, width) for table in tables), *wrapped, "\n".join(filter(None, [about, warning]))]
+    )
 
 
 def _console_table(table: Table, width: int) -> str:

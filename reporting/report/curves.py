@@ -21,12 +21,21 @@ TRAINING = (
     ("Active share", "share of loss terms above 0", {"active share": "active_share"}),
     ("Distances", "mean distance", {"positive": "positive_distance", "negative": "negative_distance"}),
     ("Embedding spread", "spread", {"embedding spread": "embedding_spread"}),
+    (
+        "False pairs",
+        "share of the pairs with labels",
+        {"false negatives": "false_negatives", "false positives": "false_positives"},
+    ),
 )
 SPEED = (
     ("Tiles per second", "tiles per second", {"tiles per second": "tiles_per_second"}),
     ("Waiting for data", "share of the time", {"share of time waiting": "wait_share"}),
 )
 STEP_CURVES_TEXT = "Line: mean of successive steps; band: their 10 % to 90 % percentiles."
+FALSE_PAIRS_TEXT = (
+    "False negatives: share of the pairs that were pushed apart although both tiles have one class; false positives: "
+    "of those that were drawn together although their classes differ. Near 0 the pairs agree with the label map."
+)
 SCORE_CURVES_TEXT = f"Trained network, with a band of its {SPREAD_TEXT}, beside the baselines."
 
 
@@ -37,7 +46,8 @@ def curves_section(run: Run) -> Section:
     if scores:
         parts += [paragraph(text(SCORE_CURVES_TEXT), "quiet"), gallery(scores, "curves")]
     if training:
-        parts += [paragraph(text(STEP_CURVES_TEXT), "quiet"), gallery(training, "curves")]
+        about = f"{STEP_CURVES_TEXT} {FALSE_PAIRS_TEXT}" if "false_negatives" in run.curves else STEP_CURVES_TEXT
+        parts += [paragraph(text(about), "quiet"), gallery(training, "curves")]
     return Section(
         "curves", "Learning curves", join(parts or [paragraph(text("Nothing has been logged yet."), "quiet")])
     )

@@ -22,6 +22,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 import config as configuration
 from config import Config, UserError
 from evaluation.scoring import Score, objective
+from reporting.draws_csv import DRAWS_NAME, Draws, read_draws
 from reporting.feature_sets import in_order, separate_chance
 from reporting.metrics_csv import HEADER, score_of_row
 
@@ -61,6 +62,7 @@ class Run:
         config: the resolved config
         info: the content of run.json
         scores: step -> scores, with chance as a feature set of its own; steps rising
+        draws: step -> values of the scores in each draw
         curves: tag without "train/" -> curve
         queries: tiles whose neighbours are shown
     """
@@ -69,6 +71,7 @@ class Run:
     config: Config
     info: dict
     scores: dict[int, list[Score]]
+    draws: dict[int, Draws]
     curves: dict[str, Curve]
     queries: list[Query]
 
@@ -138,6 +141,7 @@ def read_run(folder: Path) -> Run:
         config,
         _read_run_info(folder / "run.json"),
         read_scores(folder / "metrics.csv"),
+        read_draws(folder / DRAWS_NAME),
         read_curves(folder / "tensorboard" / "trained"),
         read_queries(folder / "figures" / "best" / "tiles.csv"),
     )

@@ -4,12 +4,14 @@ import time
 from pathlib import Path
 
 from reporting.feature_sets import format_score
+from reporting.report.conclusion import run_verdict
 from reporting.report.curves import curves_section
 from reporting.report.facts import config_section, synthetic_maps, timing_section
 from reporting.report.figures import figure_sections
 from reporting.report.html_elements import Html, document, element, join, paragraph, text
 from reporting.report.run import Run, read_run
 from reporting.report.scores import score_columns, scores_section
+from reporting.verdict_file import write_verdict
 from storage import write_text
 
 REPORT_NAME = "report.html"
@@ -17,7 +19,7 @@ MAX_PICTURE_BYTES = 9_300_000  # of all pictures, so that the whole page stays b
 
 
 def write_report(folder: Path) -> Path:
-    """Write the report of a run and return its path; an earlier report is replaced.
+    """Write the report of a run and the verdict on it, and return the report's path; earlier ones are replaced.
 
     The run may still be going on. Neither its maps nor its checkpoints are needed.
 
@@ -27,6 +29,7 @@ def write_report(folder: Path) -> Path:
         UserError: the folder does not exist or holds no run, or nothing can be written to it
     """
     run = read_run(folder)
+    write_verdict(folder, run_verdict(run))
     write_text(folder / REPORT_NAME, render_page(run))
     return folder / REPORT_NAME
 
@@ -43,6 +46,8 @@ def render_page(run: Run) -> str:
 def _header(run: Run, missing: list[str]) -> Html:
     parts = [element("h1", text(run.name)), paragraph(text(_progress_text(run)), "state")]
     parts.append(paragraph(text(_setup_text(run))))
+    if conclusion := run_verdict(run):
+        parts.append(paragraph(text(conclusion), "verdict"))
     if maps := synthetic_maps(run):
         values = f"Synthetic map ({', '.join(maps)}): it shows no place on Earth, and its scores hold for no real map."
         parts.append(paragraph(element("strong", text(values)), "note"))

@@ -203,6 +203,7 @@ def chart_layout(metrics: list[str]) -> dict[str, dict[str, list]]:
         "distance of positives and negatives": ["Multiline", [r"^train/(positive|negative)_distance$"]],
         "share of active tuples": ["Multiline", [r"^train/active_share$"]],
         "spread of the embeddings": ["Multiline", [r"^train/embedding_spread$"]],
+        "share of false negatives and positives": ["Multiline", [r"^train/false_(negatives|positives)$"]],
         "learning rate": ["Multiline", [r"^train/learning_rate$"]],
         "tiles per second": ["Multiline", [r"^train/tiles_per_second$"]],
         "share of time waiting for data": ["Multiline", [r"^train/wait_share$"]],

@@ -92,6 +92,7 @@ def test_scores_are_those_of_the_drawn_tiles():
     for metric, values in figures.items():
         assert named[metric].mean == pytest.approx(np.mean(values), abs=1e-12)
         assert named[metric].std == pytest.approx(np.std(values), abs=1e-12)
+        assert evaluation.by_draw[named[metric].tag] == pytest.approx(values, abs=1e-12)
     table = evaluation.confusion["knn"]
     assert table.dtype == np.int64
     assert table.sum() == sum((score_proportions[scored].max(axis=1) >= 0.6).sum() for _, scored in made)
@@ -208,6 +209,10 @@ def test_a_draw_that_tells_nothing_leaves_the_mean():
     kept = evaluate("trained", fit, score, fit_proportions, score_proportions, made[:1], FAST)
     both = evaluate("trained", fit, score, fit_proportions, score_proportions, made, FAST)
     assert both.scores == kept.scores
+    for score in both.scores:
+        first, second = both.by_draw[score.tag]
+        assert first == score.mean
+        assert np.isnan(second), "its place is kept, so that feature sets can be compared draw by draw"
     assert all(np.isfinite(score.mean) for score in both.scores)
 
 

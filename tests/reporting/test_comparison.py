@@ -109,10 +109,20 @@ def test_files_and_table_of_two_runs(folder, capsys):
     assert "*0.810 ±0.010" in told
     assert "10 of 20" in told
     assert "same tiles" not in told
+    assert "Verdicts" not in Path("results/comparison.md").read_text(encoding="utf8")
     with Image.open("results/comparison.png") as image:
         assert min(image.size) > 200
     assert Path("results/comparison.svg").read_text(encoding="utf8").rstrip().endswith("</svg>")
     assert not list(folder.rglob(".part-*"))
+
+
+def test_verdicts_on_the_runs_come_with_them(folder, capsys):
+    (run_folder("first", [0.3]) / "verdict.txt").write_text("Worse than all | others.\n", encoding="utf8")
+    run_folder("second", [0.7])
+    compared()
+    assert "first: Worse than all | others." in capsys.readouterr().out
+    markdown = Path("results/comparison.md").read_text(encoding="utf8")
+    assert markdown.endswith("## Verdicts\n\n- first: Worse than all \\| others.\n")
 
 
 def test_csv_is_read_by_pandas_with_numbers_in_all_columns_of_scores(folder):

@@ -18,7 +18,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 import config as configuration
 from config import Config, UserError
-from evaluation.scoring import Score
+from evaluation.scoring import Evaluation, Score
+from reporting.draws_csv import DrawsFile
 from reporting.figures.curves import BINS, bin_steps, score_curve, step_curves
 from reporting.metrics_csv import MetricsFile
 from reporting.report import write_report
@@ -228,6 +229,40 @@ def test_scores_are_those_of_metrics_csv_and_the_best_of_a_row_is_marked(tmp_pat
     assert "retrieval/MAP@R: trained, step 50 (best): 0.800 ±0.020 ; trained, step 100 (last)" in page.text
 
 
+def test_the_verdict_on_the_best_network_comes_first(tmp_path):
+    folder = make_run(tmp_path / "run")
+    write_events(folder, {"false_negatives": [0.5, 0.3, float("nan")], "false_positives": [0.1, 0.1, 0.1]})
+    for step, (value, _) in TRAINED.items():
+        add_draws(folder, step, "trained", value)
+    add_draws(folder, 0, "band_statistics", 0.9)
+    page = checked(write_report(folder))
+    told = (folder / "verdict.txt").read_text(encoding="utf8").strip()
+    assert told.startswith("Worse than band statistics in 1 of 1 figures. The trained network (step 50, the best by")
+    assert "MAP@R (0.800, band statistics 0.900)" in told
+    assert "40% of the pairs used as negatives" in told
+    assert told in page.text
+    assert page.text.index(told) < page.text.index("Learning curves")
+    assert "Near 0 the pairs agree with the label map." in page.text
+    assert any(attributes["alt"].startswith("False pairs: ") for attributes in page.all("img"))
+
+
+def test_the_verdict_on_a_run_that_goes_on(tmp_path):
+    folder = make_run(tmp_path / "run", epochs=4)
+    add_draws(folder, 50, "trained", 0.8)
+    add_draws(folder, 0, "untrained", 0.5)
+    assert "So far, at step 100 of 200, the trained network (step 50, the best" in checked(write_report(folder)).text
+
+
+def test_a_run_of_an_earlier_revision_has_no_values_of_each_draw(tmp_path):
+    page = checked(write_report(make_run(tmp_path / "run")))
+    assert "Nothing could be compared: no evaluation of the network with values of each draw is there." in page.text
+
+
+def add_draws(folder, step, features, value):
+    evaluation = Evaluation(features, [], {}, {}, np.zeros((0, 1)), by_draw={"retrieval/MAP@R": [value, value, value]})
+    DrawsFile(folder / "draws.csv").append(step, [evaluation])
+
+
 def test_best_step_is_the_one_of_the_best_metric_and_the_first_of_equals(tmp_path):
     run = read_run(make_run(tmp_path / "run", best_metric="multi_class/sum_error/knn"))
     assert (run.best_step, run.last_step) == (50, 100)
@@ -298,6 +333,7 @@ def test_run_that_has_only_begun(tmp_path):
     (folder / "run.json").unlink()
     page = checked(write_report(folder))
     assert "Step 0 of 100 so far (0%)." in page.text
+    assert not (folder / "verdict.txt").exists()
     assert "No evaluation has finished yet." in page.text
     assert "Nothing has been logged yet." in page.text
     assert "No pictures yet: map and sampling, confusion matrices, UMAP of the embeddings" in page.text

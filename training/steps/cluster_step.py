@@ -14,6 +14,7 @@ from losses.distances import pairwise_squared_distances
 from mining import ClusterBatch, ClusterIndex, batch_hard
 from training.runs.checkpoint import to_arrays, to_tensors
 from training.steps.step import EmbedFunctions, Step, StepOutput, TileMaps
+from training.steps.used_pairs import UsedPairs
 
 
 class ClusterStep(Step):
@@ -37,7 +38,9 @@ class ClusterStep(Step):
         table = pairwise_squared_distances(embeddings.detach())
         masks = [to_device(mask) for mask in _masks(batch)]
         distances = {role: _masked_mean(table, mask) for role, mask in zip(("positive", "negative"), masks)}
-        return StepOutput(terms, embeddings, distances, lambda tiles: _hardest(table, masks, tiles))
+        return StepOutput(
+            terms, embeddings, distances, lambda tiles: _hardest(table, masks, tiles), lambda: _used_pairs(batch)
+        )
 
 
 class ClassClusterStep(ClusterStep):
@@ -85,6 +88,11 @@ def _masks(batch: Batch) -> tuple[Tensor, Tensor]:
     classes = clusters if batch.cluster_classes is None else batch.cluster_classes[clusters]
     same = (clusters[:, None] == clusters) & ~np.eye(len(clusters), dtype=bool)
     return torch.from_numpy(same), torch.from_numpy(classes[:, None] != classes)
+
+
+def _used_pairs(batch: Batch) -> UsedPairs:
+    """Return the pairs of tiles within a cluster, and those of tiles in clusters of different classes."""
+    return UsedPairs(batch.positions, *(np.stack(mask.numpy().nonzero()) for mask in _masks(batch)))
 
 
 def _masked_mean(table: Tensor, mask: Tensor) -> Tensor:

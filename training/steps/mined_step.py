@@ -18,6 +18,7 @@ from mining import batch_hard
 from mining.library import Indices, LibraryMiner, all_pairs, as_triplets, distinct_pairs
 from training.steps.step import EmbedFunctions, StepOutput, TileMaps
 from training.steps.tuple_step import ROLES, TupleStep, pairwise_distances_on_cpu
+from training.steps.used_pairs import UsedPairs
 
 LOGGED_ROLES = ("anchor", "positive", "negative")
 
@@ -87,7 +88,8 @@ class MinedStep(TupleStep):
         a1, p, a2, n = distinct_pairs(mined)
         distances = {"positive": table[a1, p].to(embeddings.device), "negative": table[a2, n].to(embeddings.device)}
         tiles_of_terms = lambda terms: _complete_tiles(result.tiles[terms], table, (a1, p, a2, n))  # noqa: E731
-        return StepOutput(result.terms, embeddings, distances, tiles_of_terms, result.loss)
+        used_pairs = lambda: UsedPairs(batch.positions, np.stack([a1, p]), np.stack([a2, n]))  # noqa: E731
+        return StepOutput(result.terms, embeddings, distances, tiles_of_terms, used_pairs, result.loss)
 
 
 def _mine_all_pairs(embeddings: Tensor, positive: Tensor, negative: Tensor, step: int) -> Indices:

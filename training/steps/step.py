@@ -13,6 +13,7 @@ from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.tile_sampler import TileSampler
 from losses import Loss
 from training.steps.history import TilesOfTerms
+from training.steps.used_pairs import UsedPairs
 
 Embed = Callable[[np.ndarray], Tensor]  # raw tiles (N, C, H, W) -> embeddings (N, D)
 
@@ -56,6 +57,7 @@ class StepOutput:
         distances: role -> squared distances (n,) from each tuple's anchor to its tile in that role; for clusters, the
             mean squared distance from each tile to the other tiles of its cluster, and to tiles of other classes
         tiles_of_terms: returns the tiles in the batch that given terms belong to; see history.TilesOfTerms
+        used_pairs: returns the pairs that the loss used, without waiting for the device
         loss: scalar, with gradient; None: the mean of the terms
     """
 
@@ -63,6 +65,7 @@ class StepOutput:
     embeddings: Tensor
     distances: dict[str, Tensor]
     tiles_of_terms: TilesOfTerms
+    used_pairs: Callable[[], UsedPairs]
     loss: Tensor | None = None
 
 

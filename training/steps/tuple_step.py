@@ -11,6 +11,7 @@ from losses.distances import pairwise_squared_distances, squared_distances
 from mining import batch_hard, random_hard, second_negative
 from training.runs.faults import require_finite
 from training.steps.step import EmbedFunctions, Step, StepOutput, TileMaps
+from training.steps.used_pairs import pairs_of_tuples
 
 ROLES = {
     "tripletloss": ("anchor", "positive", "negative"),
@@ -42,14 +43,15 @@ class TupleStep(Step):
 
     def __call__(self, batch: Batch, embed: EmbedFunctions) -> StepOutput:
         """Return the loss terms (B,), one per tuple."""
-        rows = [torch.from_numpy(indices) for indices in batch.roles.values()]  # a (B,) per role
+        rows = [torch.from_numpy(indices) for indices in batch.roles.values()]  # (B,) of each role
         replaced = self._mine_offline(batch, embed)
         embeddings = embed.train(batch)  # (N, D)
         drawn = rows[2]
         rows = self._mine_online(rows, embeddings, batch)
         replaced |= rows[2] != drawn
+        positions = batch.positions
         if len(rows) == 4 and replaced.any():
-            embeddings, rows[3] = self._second_negatives(batch, embed, embeddings, rows, replaced)
+            embeddings, positions, rows[3] = self._second_negatives(batch, embed, embeddings, rows, replaced)
             rows = [row[rows[3] >= 0] for row in rows]  # a tuple without any second negative is left out
         assert isinstance(self.loss, Loss)  # MinedStep, whose loss takes the mined tuples, does not come here
         chosen = [embeddings[row.to(embeddings.device, non_blocking=True)] for row in rows]
@@ -59,6 +61,7 @@ class TupleStep(Step):
             embeddings,
             {name: squared_distances(chosen[0], e).detach() for name, e in list(zip(shown, chosen))[1:]},
             lambda terms: {role: indices.numpy()[terms] for role, indices in shown.items()},
+            lambda: pairs_of_tuples(positions, [row.numpy() for row in rows]),
         )
 
     def _mine_offline(self, batch: Batch, embed: EmbedFunctions) -> Tensor:
@@ -97,14 +100,17 @@ class TupleStep(Step):
 
     def _second_negatives(
         self, batch: Batch, embed: EmbedFunctions, embeddings: Tensor, rows: list[Tensor], replaced: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the embeddings, with those of newly drawn tiles appended, and the second negatives (B,), -1: none."""
+    ) -> tuple[Tensor, np.ndarray, Tensor]:
+        """Return embeddings and positions, with those of newly drawn tiles appended, and the second negatives (B,).
+
+        -1: an anchor has no second negative.
+        """
         anchors, first, drawn = rows[0], rows[2], rows[3]
         distances, negatives = pairwise_distances_on_cpu(embeddings), torch.from_numpy(batch.negative)
         second = torch.where(replaced, second_negative(distances, negatives, anchors, first), drawn)
         missing = (second < 0).nonzero()[:, 0]
         if not len(missing):
-            return embeddings, second
+            return embeddings, batch.positions, second
         positions, found = self.batches.second_negatives(
             batch.step, batch.positions[anchors[missing]], batch.positions[first[missing]]
         )
@@ -112,7 +118,7 @@ class TupleStep(Step):
         if len(missing):
             second[missing] = len(embeddings) + torch.arange(len(missing))
             embeddings = torch.cat([embeddings, embed.eval_with_grad(self.batches.read(positions))])
-        return embeddings, second
+        return embeddings, np.concatenate([batch.positions, positions]), second
 
 
 def pairwise_distances_on_cpu(embeddings: Tensor) -> Tensor:

@@ -37,13 +37,13 @@ EVALUATION = (
 
 REPORTING = (
     Fault(
-        "scores-are-not-synced", "reporting", ("MetricsFile._append",),
+        "scores-are-not-synced", "reporting", ("MetricsFile._append", "StepsFile._append"),
         (("os.fsync(file.fileno())", "pass"),),
         "unsynced file", "Scores may be lost with the power although the checkpoint counts them as shown.",
         ("test_reporting.py", "test_metrics_csv.py", "test_full_disk.py"),
     ),
     Fault(
-        "last-scores-are-dropped-when-resumed", "reporting", ("MetricsFile.keep_until", "MetricsFile.drop_after"),
+        "last-scores-are-dropped-when-resumed", "reporting", ("MetricsFile.drop_after", "StepsFile.keep_until"),
         (("<= step", "< step"),),
         "off by one", "A resumed run drops the scores of its last evaluated step from metrics.csv.",
         ("test_reporting.py", "test_metrics_csv.py", "test_resuming.py"),

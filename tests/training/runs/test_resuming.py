@@ -101,8 +101,9 @@ def test_losses_and_scores_are_those_of_an_unbroken_run(workplace, no_figures, m
         assert load(broken / "last.pt")["step"] == step
     assert main.main(["resume", str(broken)]) == 0
     assert losses_of(broken) == losses_of(folder), "bit for bit"
-    assert (broken / "metrics.csv").read_text() == (folder / "metrics.csv").read_text()
-    for tag in ("train/embedding_spread", "retrieval/MAP@R"):
+    for name in ("metrics.csv", "draws.csv", "verdict.txt"):
+        assert (broken / name).read_text() == (folder / name).read_text()
+    for tag in ("train/embedding_spread", "train/false_positives", "retrieval/MAP@R"):
         assert values_of(broken, tag) == values_of(folder, tag), "without doubled or missing steps"
     for name in ("last.pt", "best.pt"):
         ours, theirs = (load(each / name)["network"] for each in (broken, folder))
@@ -251,7 +252,8 @@ def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
     assert load(broken / "last.pt")["step"] == step
     assert load(broken / "evaluating.pt")["step"] == pending
     assert main.main(["resume", str(broken)]) == 0
-    assert (broken / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
+    for name in ("metrics.csv", "draws.csv", "verdict.txt"):
+        assert (broken / name).read_text() == (reference / name).read_text()
     for tag in ("train/loss", "retrieval/MAP@R"):
         assert values_of(broken, tag) == values_of(reference, tag)
     assert load(broken / "best.pt")["step"] == load(reference / "best.pt")["step"]

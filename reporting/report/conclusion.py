@@ -1,0 +1,39 @@
+"""The verdict on a run, from the files in its folder."""
+
+import math
+
+import numpy as np
+
+from evaluation.scoring import USED_DIMENSIONS, objective
+from reporting.draws_csv import Draws
+from reporting.report.run import Run
+from reporting.verdict import TRAINED, Facts, verdict
+
+
+def run_verdict(run: Run) -> str:
+    """Return the verdict on the best network of a run that has been evaluated so far; "" without an evaluation."""
+    if run.best_step is None:
+        return ""
+    draws = draws_at(run.draws, run.best_step)
+    used = [value for value in draws.get(TRAINED, {}).get(USED_DIMENSIONS, []) if math.isfinite(value)]
+    tag = run.config.best_metric
+    facts = Facts(
+        tag, list(run.trained), run.best_step, run.total_steps,
+        has_best_metric=any(objective(scores.values(), tag) > -math.inf for scores in run.trained.values()),
+        false_negatives=_mean_of_curve(run, "false_negatives"), false_positives=_mean_of_curve(run, "false_positives"),
+        used_dimensions=float(np.mean(used)) if used else math.nan,
+    )  # fmt: skip
+    return verdict(draws, facts)
+
+
+def draws_at(draws: dict[int, Draws], step: int) -> Draws:
+    """Return the values of the trained network at this step, and of yardsticks, which are scored once, at any step."""
+    others = {name: values for each in draws.values() for name, values in each.items() if name != TRAINED}
+    trained = draws.get(step, {}).get(TRAINED)
+    return others | ({TRAINED: trained} if trained else {})
+
+
+def _mean_of_curve(run: Run, name: str) -> float:
+    values = run.curves[name].values if name in run.curves else np.empty(0)
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else math.nan
