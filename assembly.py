@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import torch
+
 from config import Config
 from dataProcessors.maps import OpenMaps, open_maps
-from dataProcessors.statistics import Scaling, normalisation, sample_tiles
-from networks import Embedder, Normalise, build, check
+from dataProcessors.statistics import Scaling, normalisation, sample_tiles, standardisation
+from networks import Embedder, HeadInputs, Normalise, build, check
 from reporting.display import Display
 from reporting.figures import Overview
 from reporting.map_view import MapView
@@ -70,8 +72,16 @@ def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool
     """Return the network with its initial weights (see `networks.build`); its input is the map's raw pixel values."""
     return build(
         config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
-        Normalise(*scaling), config.seed, weights, config.freeze,
+        Normalise(*scaling), config.seed, weights, config.freeze, make_head_inputs(config, maps), config.projection,
     )  # fmt: skip
+
+
+def make_head_inputs(config: Config, maps: OpenMaps) -> HeadInputs | None:
+    """Return the further inputs of the network's head, standardised over a sample of the map; None: there are none."""
+    if not config.head_inputs:
+        return None
+    inputs = HeadInputs(config.head_inputs, *standardisation(maps.image, config.image_size))
+    return inputs.fit(torch.from_numpy(sample_tiles(maps.image, config.image_size)))
 
 
 def make_schedule(

@@ -1,7 +1,7 @@
 """Values of a config that are valid one by one but contradict each other."""
 
 from config.keys import Config
-from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS, is_invalid_combination
+from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS, OWN_LOSSES, is_invalid_combination
 from config.types import BUILT_IN_FEATURES, Maps
 
 NETWORK_PATCH = {"transformer": 8}  # network -> pixels that 'image_size' must be a multiple of
@@ -26,7 +26,7 @@ def contradictions(config: Config) -> list[tuple[set[str], str]]:
          {"best_metric", "single_class_classifiers", "multi_class_classifiers"},
          f"'best_metric' must be a score of this run: {', '.join(config.metrics)}. Got '{config.best_metric}'."),
     ]  # fmt: skip
-    checks += _mining_contradictions(config) + _yardstick_contradictions(config)
+    checks += _loss_contradictions(config) + _mining_contradictions(config) + _yardstick_contradictions(config)
     if not isinstance(config.maps, str):
         checks += _map_contradictions(config.maps)
     return [(keys, message) for wrong, keys, message in checks if wrong]
@@ -43,6 +43,20 @@ def _map_contradictions(maps: Maps) -> list[tuple[bool, set[str], str]]:
         (bool(unknown), {"maps"}, f"'maps.legends' has names that 'maps.labels' does not have: {', '.join(unknown)}."),
         (len(set(lower)) < len(lower), {"maps"},
          "'maps.labels' has names that differ only in upper and lower case. Rename one of them."),
+    ]  # fmt: skip
+
+
+def _loss_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
+    pairs = config.loss_name in OWN_LOSSES
+    return [
+        (pairs and config.batch_size < 2, {"loss", "batch_size"},
+         f"'batch_size' must be at least 2 for {config.loss_name}, which takes its statistics from the batch. Got 1."),
+        (pairs and config.norm_output and not config.projection, {"loss", "norm_output", "projection"},
+         f"'norm_output' must be false for {config.loss_name}: a vector of length 1 cannot vary enough in every "
+         "dimension. Or set 'projection', such as [512, 512]: then only the embedding has length 1."),
+        (config.loss_name == "quadrupletloss" and bool(config.projection), {"loss", "projection"},
+         "'projection' cannot be used with quadrupletloss, whose second negatives are embedded one by one. Remove it "
+         "or take tripletloss."),
     ]  # fmt: skip
 
 
@@ -64,6 +78,8 @@ def _mining_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
     online = [mode for mode in config.mining if mode in ("HARD_NEGATIVE", "HARD_POSITIVE")]
     both = {"loss", "mining"}
     return [
+        (loss in OWN_LOSSES and bool(config.mining), both,
+         f"'mining' cannot be used with {loss}, which has no negatives. Set it to []."),
         (bool(miners) and loss not in LOSSES_WITH_MINERS, both,
          f"'mining' has {named}, which {loss} cannot use. Losses that can: {', '.join(LOSSES_WITH_MINERS)}."),
         (len(config.library_miners) > 1, {"mining"},

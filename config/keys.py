@@ -10,6 +10,7 @@ from config.types import (
     BoolOrInteger,
     BoolOrPath,
     FeatureName,
+    HeadInputs,
     Integer,
     Loss,
     LowerCase,
@@ -53,6 +54,15 @@ class Config(BaseModel):
         "false: train all; true: the head only; n: the last n stages and the head (a stage: the layers between two "
         "reductions of the resolution, such as a ResNet's four layers, or one block of a transformer)",
         False,
+    )
+    head_inputs: HeadInputs = key(
+        "features that join the network's in its last layer: band_statistics, random_convolutions; what a network "
+        "loses on the way, above all the level of the bands, is fed in there",
+        (),
+    )
+    projection: tuple[Annotated[Integer, Field(ge=1, le=100_000)], ...] = key(
+        "widths of the projection head: layers between embedding and loss, which are dropped after training; []: none",
+        (),
     )
     loss: Loss = key('the loss; one of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}')
     alt_loss: bool = key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
@@ -132,7 +142,15 @@ class Config(BaseModel):
     checkpoint_minutes: Number = key(
         "largest time between two checkpoints, in minutes; one is also written after every epoch", 10, gt=0
     )
-    learning_rate: Number = key("learning rate of Adam", 2e-4, gt=0)
+    learning_rate: Number = key("learning rate of Adam; with a schedule the largest one", 2e-4, gt=0)
+    schedule: Literal["constant", "cosine"] = key(
+        "learning rate over the run; cosine: rises during the first twentieth of the steps, then falls to 0 along a "
+        "cosine",
+        "constant",
+    )
+    weight_decay: Number = key(
+        "weight decay of AdamW: per step, weights shrink by this times the learning rate", 0, ge=0, le=1
+    )
     seed: Integer = key("seed of all random draws", 0, ge=0, lt=2**31)
     threads: Annotated[Integer, Field(ge=1)] | Literal["auto"] = key("CPU cores this run may use", "auto")
     precision: Literal["auto", "fp32", "bf16"] = key(

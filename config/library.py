@@ -1,4 +1,4 @@
-"""Miners and losses of pytorch-metric-learning that a config may use, and the parameters that it may set.
+"""Miners and losses that a config may give parameters, and these parameters: above all pytorch-metric-learning's.
 
 Musgrave et al. 2020, arXiv:2008.09164. This is the only table of them: to add one, add a line here. It holds plain
 values, so that a config is checked without importing the library; a test compares it with the library.
@@ -105,6 +105,13 @@ LIBRARY_LOSSES: dict[str, tuple[str, Parameters]] = {
     "circleloss": ("CircleLoss", {"m": NumberRange(0.4, 0, 1), "gamma": NumberRange(80, SMALL, 1000)}),
     "supconloss": ("SupConLoss", {"temperature": NumberRange(0.1, SMALL, 100)}),
 }  # fmt: skip
+# the project's own losses that have parameters -> these; see losses/
+OWN_LOSSES: dict[str, Parameters] = {
+    "vicregloss": {
+        "invariance": NumberRange(25, SMALL, 1000), "variance": NumberRange(25, SMALL, 1000),
+        "covariance": NumberRange(1, SMALL, 1000),
+    },
+}  # fmt: skip
 LOSSES_WITH_MINERS = ("tripletloss", *LIBRARY_LOSSES)  # losses whose tuples a miner of the library may choose
 # values that the library refuses in combination: miner -> parameters, and the refused combinations of their values
 INVALID_COMBINATIONS = {
@@ -134,7 +141,7 @@ def validate_loss(value: NameOrParameters) -> NameOrParameters:
     Raises:
         PydanticCustomError: the loss has no such parameter, or the parameter cannot have such a value
     """
-    return _validate("loss", value, {name: known for name, (_, known) in LIBRARY_LOSSES.items()})
+    return _validate("loss", value, {name: known for name, (_, known) in LIBRARY_LOSSES.items()} | OWN_LOSSES)
 
 
 def _validate(key: str, value: NameOrParameters, tables: dict[str, Parameters]) -> NameOrParameters:

@@ -16,17 +16,18 @@ from pydantic import (
     model_serializer,
 )  # fmt: skip
 
-from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, validate_loss, validate_miner
+from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, OWN_LOSSES, validate_loss, validate_miner
 
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
 BUILT_IN_FEATURES = ("trained", "untrained", "band_statistics", "random_convolutions", "chance", "coarsened_labels")
 MODEL_NAMES = Literal["knn", "linear", "svc", "rfc", "mlp", "dt"]
+HEAD_INPUT_NAMES = Literal["band_statistics", "random_convolutions"]
 MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
 if TYPE_CHECKING:  # a type checker does not know the names of a table
-    LIBRARY_LOSS_NAMES = str
+    PARAMETER_LOSS_NAMES = str
     LIBRARY_MINER_NAMES = str
 else:
-    LIBRARY_LOSS_NAMES = Literal[*LIBRARY_LOSSES]
+    PARAMETER_LOSS_NAMES = Literal[*OWN_LOSSES, *LIBRARY_LOSSES]
     LIBRARY_MINER_NAMES = Literal[*LIBRARY_MINERS]
 
 
@@ -49,13 +50,14 @@ def _to_list(value: Any) -> Any:
 Integer = Annotated[int, BeforeValidator(_reject_bool)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Number = Annotated[float, BeforeValidator(_reject_bool), Field(allow_inf_nan=False)]
+HeadInputs = Annotated[tuple[HEAD_INPUT_NAMES, ...], BeforeValidator(_to_list)]
 Models = Annotated[tuple[MODEL_NAMES, ...], BeforeValidator(_to_list)]
 EXACTLY_ONE = Field(min_length=1, max_length=1)
 LibraryMiner = Annotated[dict[LIBRARY_MINER_NAMES, dict[str, Any]], EXACTLY_ONE]  # name -> parameters
 MiningEntry = Annotated[MINING_NAMES | LIBRARY_MINER_NAMES | LibraryMiner, AfterValidator(validate_miner)]
 Mining = Annotated[tuple[MiningEntry, ...], BeforeValidator(_to_list)]
-LibraryLoss = Annotated[dict[LIBRARY_LOSS_NAMES, dict[str, Any]], EXACTLY_ONE]
-Loss = Annotated[LOSS_NAMES | LIBRARY_LOSS_NAMES | LibraryLoss, AfterValidator(validate_loss)]
+ParameterLoss = Annotated[dict[PARAMETER_LOSS_NAMES, dict[str, Any]], EXACTLY_ONE]
+Loss = Annotated[LOSS_NAMES | PARAMETER_LOSS_NAMES | ParameterLoss, AfterValidator(validate_loss)]
 LowerCase = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
 

@@ -4,11 +4,13 @@ from losses.base import Loss
 from losses.magnet import MagNetLoss
 from losses.quadruplet import QuadrupletLoss
 from losses.triplet import TripletLoss
+from losses.vicreg import VICRegLoss
 
 LOSSES = {
     "tripletloss": TripletLoss,
     "quadrupletloss": QuadrupletLoss,
     "magnetloss": MagNetLoss,
+    "vicregloss": VICRegLoss,
 }
 
-__all__ = ["LOSSES", "Loss", "MagNetLoss", "QuadrupletLoss", "TripletLoss"]
+__all__ = ["LOSSES", "Loss", "MagNetLoss", "QuadrupletLoss", "TripletLoss", "VICRegLoss"]

@@ -1,11 +1,16 @@
 """The module that turns tiles into embeddings with one of the networks."""
 
+from collections.abc import Sequence
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from networks import freezing, pretrained, zoo
+from networks.head_inputs import HeadInputs
 from networks.normalise import Normalise
+from networks.projection import projection_head
 
 MIN_NORM = 1e-6  # shorter outputs are not scaled to unit length: their gradients would explode
 
@@ -13,12 +18,16 @@ MIN_NORM = 1e-6  # shorter outputs are not scaled to unit length: their gradient
 class Embedder(nn.Module):
     """Raw tiles -> embeddings: normalisation, backbone, linear layer and, if `norm_output`, scaling to unit length.
 
+    In training mode the embeddings also go through the projection head, if there is one.
+
     Args:
         backbone: module with `num_features`; (N, C, H, W) float32 -> (N, num_features)
         output_size: D, length of an embedding
         norm_output: divide each embedding by its L2 norm
         normalisation: from pixel values to the backbone's input
         freeze: parts of the backbone that are not trained; see networks.freezing.freeze_parts
+        head_inputs: further inputs of the linear layer, beside the backbone's features; None: none
+        projection: widths of the projection head's layers; see networks.projection
     """
 
     def __init__(
@@ -28,12 +37,17 @@ class Embedder(nn.Module):
         norm_output: bool,
         normalisation: Normalise,
         freeze: bool | int = False,
+        head_inputs: HeadInputs | None = None,
+        projection: Sequence[int] = (),
     ):
         super().__init__()
         self.normalisation = normalisation
         self.backbone = backbone
-        self.head = nn.Linear(zoo.feature_width(backbone), output_size)
+        self.head_inputs = head_inputs
+        further = head_inputs.num_features if head_inputs else 0
+        self.head = nn.Linear(zoo.feature_width(backbone) + further, output_size)
         self.norm_output = norm_output
+        self.projection = projection_head(output_size, projection) if projection else None
         self._frozen = freezing.freeze_parts(backbone, freeze)
         self.train()  # sets the frozen parts to evaluation mode
 
@@ -51,11 +65,21 @@ class Embedder(nn.Module):
             tiles: pixels as the map stores them; a further channel is the validity, see `Normalise.forward`
             valid: (N, H, W), not 0 where a pixel holds data; None: as the tiles say
         """
-        features = self.backbone(self.normalisation(tiles, valid))  # (N, num_features)
+        pixels, masks = self.normalisation.masked(tiles, valid)
+        features = self.backbone(pixels)  # (N, num_features)
         # autocast only for the backbone: rounded to half precision, embeddings of different tiles would become equal
         with torch.autocast(tiles.device.type, enabled=False):
-            embeddings = self.head(features.float())  # (N, D)
-            return normalize(embeddings, eps=MIN_NORM) if self.norm_output else embeddings
+            embeddings = self.head(self._with_head_inputs(features.float(), tiles, masks))  # (N, D)
+            if self.norm_output:
+                embeddings = normalize(embeddings, eps=MIN_NORM)
+            return self.projection(embeddings) if self.projection is not None and self.training else embeddings
+
+    def _with_head_inputs(self, features: Tensor, tiles: Tensor, masks: list[Tensor]) -> Tensor:
+        """Return the backbone's features (N, num_features) with the further inputs beside them."""
+        if self.head_inputs is None:
+            return features
+        everywhere = torch.ones_like(tiles[:, :1], dtype=torch.bool)
+        return torch.cat([features, self.head_inputs(tiles, reduce(torch.logical_and, masks, everywhere)[:, 0])], 1)
 
 
 def check(name: str, image_size: int, weights: bool | str, freeze: bool | int) -> None:
@@ -80,6 +104,8 @@ def build(
     seed: int,
     weights: bool | str = False,
     freeze: bool | int = False,
+    head_inputs: HeadInputs | None = None,
+    projection: Sequence[int] = (),
 ) -> Embedder:
     """Build an Embedder on the CPU with the initial weights that the seed gives; global random state is not changed.
 
@@ -93,6 +119,8 @@ def build(
         seed: of the initial weights
         weights: of the backbone: False: random; True: timm's; else the path of a file
         freeze: train everything (False), only the head (True), or the last n stages and the head
+        head_inputs: further inputs of the head, fitted to a sample of tiles
+        projection: widths of the projection head's layers; (): none
     Raises:
         UserError: the name is unknown, the network cannot take the image size or has fewer stages, or the weights
             are not available
@@ -104,4 +132,4 @@ def build(
         torch.default_generator.manual_seed(seed)  # only the CPU's: torch.manual_seed would reseed every device
         backbone = pretrained.create(name, bands, image_size, weights)
         freezing.check(name, backbone, freeze)
-        return Embedder(backbone, output_size, norm_output, normalisation, freeze)
+        return Embedder(backbone, output_size, norm_output, normalisation, freeze, head_inputs, projection)

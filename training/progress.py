@@ -14,6 +14,7 @@ from tqdm import tqdm
 from config import Config
 from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.batches import Batch
+from training.schedules import learning_rate
 from training.steps.history import HardestTuples, SampledPositions
 from training.steps.step import StepOutput
 from training.steps.used_pairs import false_shares
@@ -102,7 +103,7 @@ class Progress:
 
     def log(self, batch: Batch, output: StepOutput, terms: np.ndarray, values: dict[str, float]) -> None:
         """Log a finished step, with its loss terms (n,) and its numbers."""
-        values = values | {"learning_rate": self.config.learning_rate}
+        values = values | {"learning_rate": learning_rate(self.config, batch.step)}
         self.losses.append(values["loss"])
         self._spreads.append(values["embedding_spread"])
         for role, indices in batch.roles.items():

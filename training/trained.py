@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from config import validate
-from networks import Embedder, Normalise, build
+from networks import Embedder, HeadInputs, Normalise, build
 from networks.normalise import NodataRule
 from training.runs.checkpoint import load
 
@@ -25,6 +25,7 @@ def trained_network(path: str | Path) -> Embedder:
     config, weights = validate(checkpoint["config"], str(path)), checkpoint["network"]
     offset, scale = (weights[f"normalisation.{name}"] for name in ("offset", "scale"))
     normalisation = Normalise(offset, scale, _nodata_rules(checkpoint, len(offset)))
+    inputs = HeadInputs(config.head_inputs, offset, scale) if config.head_inputs else None
     network = build(
         config.network,
         len(offset),
@@ -33,6 +34,8 @@ def trained_network(path: str | Path) -> Embedder:
         config.norm_output,
         normalisation,
         config.seed,
+        head_inputs=inputs,
+        projection=config.projection,
     )
     network.load_state_dict(weights)
     return network.eval()

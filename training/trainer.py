@@ -22,6 +22,7 @@ from training.runs.checkpoint import Checkpoints
 from training.runs.faults import Faults, NotFinite, describe_batch
 from training.runs.interruption import Interruption
 from training.saving import Saver
+from training.schedules import learning_rate, set_learning_rate
 from training.scoring.schedule import EvaluationSchedule
 from training.snapshots import Snapshots
 from training.steps.step import Step, StepOutput
@@ -55,7 +56,7 @@ class Trainer:
         self.schedule, self.interruption = schedule, interruption
         network, execution = forward.network, forward.execution
         self.faults = Faults(checkpoints.folder, config, execution.device)
-        self.optimizer = make_optimizer(network, config.learning_rate, execution)
+        self.optimizer = make_optimizer(config, network, execution)
         self.state = TrainingState(config, network, self.optimizer, step, schedule, progress)
         self.pending = PendingSteps(step, progress, execution, self.faults)
         self.saver = Saver(self.state, self.pending, checkpoints, progress.reporter.flush, self.faults)
@@ -133,6 +134,7 @@ class Trainer:
             except NotFinite:
                 self.pending.log()  # an earlier step may have diverged already: then report that one
                 raise
+            set_learning_rate(self.optimizer, learning_rate(self.config, batch.step))
             self.state.is_updating = True  # until `advance`: a half-updated network must never be saved
             self.optimizer.step()
             values = self.progress.step_values(loss, output)
@@ -155,11 +157,14 @@ class Trainer:
             return self.forward.embed_positions(positions)
 
 
-def make_optimizer(network: nn.Module, learning_rate: float, execution: Execution) -> torch.optim.Adam:
-    """Return Adam for all parameters that are not frozen."""
+def make_optimizer(config: Config, network: nn.Module, execution: Execution) -> torch.optim.AdamW:
+    """Return AdamW for all parameters that are not frozen; without weight decay it is Adam.
+
+    Loshchilov & Hutter 2017, arXiv:1711.05101.
+    """
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     fused = execution.device.type == "cuda"  # one kernel for all weights; else the GPU waits for Python to start them
-    return torch.optim.Adam(trainable, lr=learning_rate, fused=fused or None)
+    return torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused or None)
 
 
 def with_wait_seconds(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:

@@ -317,7 +317,7 @@ def test_names_are_those_of_the_rooms():
     from training.steps.step_table import STEPS
 
     assert set(get_args(types.LOSS_NAMES)) == set(LOSSES)
-    library = get_args(types.LIBRARY_LOSS_NAMES)
+    library = get_args(types.PARAMETER_LOSS_NAMES)
     assert set(STEPS) == {(name, on) for name in (*LOSSES, *library) for on in (False, True)}
     assert set(get_args(types.MINING_NAMES)) == set(MINING_MODES)
     assert set(get_args(types.MODEL_NAMES)) == set(CLASSIFIERS)

@@ -25,14 +25,15 @@ class UsedPairs(NamedTuple):
 
 
 def pairs_of_tuples(positions: np.ndarray, rows: list[np.ndarray]) -> UsedPairs:
-    """Return the pairs of triplets or quadruplets: anchor and positive; anchor and negative; both negatives.
+    """Return the pairs of tuples: anchor and positive; anchor and negative; both negatives, as far as there are any.
 
     Args:
         positions: (T, 2) of the tiles
-        rows: for each role, anchor, positive, negative and perhaps second negative, the tiles (B,) that have it
+        rows: for each role, anchor, positive and up to two negatives, the tiles (B,) that have it
     """
     anchors, positives, *negatives = rows
-    apart = [np.stack(pair) for pair in zip([anchors, *negatives], negatives)]
+    none = np.empty((2, 0), np.int64)
+    apart = [none] + [np.stack(pair) for pair in zip([anchors, *negatives], negatives)]
     return UsedPairs(positions, np.stack([anchors, positives]), np.concatenate(apart, 1))
 
 
