@@ -72,7 +72,8 @@ def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool
     """Return the network with its initial weights (see `networks.build`); its input is the map's raw pixel values."""
     return build(
         config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
-        Normalise(*scaling), config.seed, weights, config.freeze, make_head_inputs(config, maps), config.projection,
+        Normalise(*scaling), config.seed, weights, config.freeze, make_head_inputs(config, maps), config.head_layers,
+        config.projection,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from config.types import (
     Mining,
     Models,
     Number,
+    Widths,
     YardstickFile,
     key,
 )
@@ -56,11 +57,14 @@ class Config(BaseModel):
         False,
     )
     head_inputs: HeadInputs = key(
-        "features that join the network's in its last layer: band_statistics, random_convolutions; what a network "
+        "features that join the network's before the embedding: band_statistics, random_convolutions; what a network "
         "loses on the way, above all the level of the bands, is fed in there",
         (),
     )
-    projection: tuple[Annotated[Integer, Field(ge=1, le=100_000)], ...] = key(
+    head_layers: Widths = key(
+        "widths of hidden layers between the network's features and the embedding; []: a linear layer alone", ()
+    )
+    projection: Widths = key(
         "widths of the projection head: layers between embedding and loss, which are dropped after training; []: none",
         (),
     )

@@ -18,7 +18,7 @@ from pydantic import (
 
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, OWN_LOSSES, validate_loss, validate_miner
 
-LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
+LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]  # the project's own, beside those with parameters
 BUILT_IN_FEATURES = ("trained", "untrained", "band_statistics", "random_convolutions", "chance", "coarsened_labels")
 MODEL_NAMES = Literal["knn", "linear", "svc", "rfc", "mlp", "dt"]
 HEAD_INPUT_NAMES = Literal["band_statistics", "random_convolutions"]
@@ -48,6 +48,7 @@ def _to_list(value: Any) -> Any:
 
 
 Integer = Annotated[int, BeforeValidator(_reject_bool)]
+Widths = tuple[Annotated[Integer, Field(ge=1, le=100_000)], ...]  # of layers
 Text = Annotated[str, StringConstraints(min_length=1)]
 Number = Annotated[float, BeforeValidator(_reject_bool), Field(allow_inf_nan=False)]
 HeadInputs = Annotated[tuple[HEAD_INPUT_NAMES, ...], BeforeValidator(_to_list)]

@@ -9,14 +9,14 @@ from torch.nn.functional import normalize
 
 from networks import freezing, pretrained, zoo
 from networks.head_inputs import HeadInputs
+from networks.heads import embedding_head, projection_head
 from networks.normalise import Normalise
-from networks.projection import projection_head
 
 MIN_NORM = 1e-6  # shorter outputs are not scaled to unit length: their gradients would explode
 
 
 class Embedder(nn.Module):
-    """Raw tiles -> embeddings: normalisation, backbone, linear layer and, if `norm_output`, scaling to unit length.
+    """Raw tiles -> embeddings: normalisation, backbone, head and, if `norm_output`, scaling to unit length.
 
     In training mode the embeddings also go through the projection head, if there is one.
 
@@ -26,8 +26,9 @@ class Embedder(nn.Module):
         norm_output: divide each embedding by its L2 norm
         normalisation: from pixel values to the backbone's input
         freeze: parts of the backbone that are not trained; see networks.freezing.freeze_parts
-        head_inputs: further inputs of the linear layer, beside the backbone's features; None: none
-        projection: widths of the projection head's layers; see networks.projection
+        head_inputs: further inputs of the head, beside the backbone's features; None: none
+        hidden: widths of the head's hidden layers; (): the head is a linear layer
+        projection: widths of the projection head's layers; see networks.heads
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Embedder(nn.Module):
         normalisation: Normalise,
         freeze: bool | int = False,
         head_inputs: HeadInputs | None = None,
+        hidden: Sequence[int] = (),
         projection: Sequence[int] = (),
     ):
         super().__init__()
@@ -45,7 +47,7 @@ class Embedder(nn.Module):
         self.backbone = backbone
         self.head_inputs = head_inputs
         further = head_inputs.num_features if head_inputs else 0
-        self.head = nn.Linear(zoo.feature_width(backbone) + further, output_size)
+        self.head = embedding_head(zoo.feature_width(backbone) + further, hidden, output_size)
         self.norm_output = norm_output
         self.projection = projection_head(output_size, projection) if projection else None
         self._frozen = freezing.freeze_parts(backbone, freeze)
@@ -105,6 +107,7 @@ def build(
     weights: bool | str = False,
     freeze: bool | int = False,
     head_inputs: HeadInputs | None = None,
+    hidden: Sequence[int] = (),
     projection: Sequence[int] = (),
 ) -> Embedder:
     """Build an Embedder on the CPU with the initial weights that the seed gives; global random state is not changed.
@@ -120,7 +123,7 @@ def build(
         weights: of the backbone: False: random; True: timm's; else the path of a file
         freeze: train everything (False), only the head (True), or the last n stages and the head
         head_inputs: further inputs of the head, fitted to a sample of tiles
-        projection: widths of the projection head's layers; (): none
+        hidden, projection: widths of the layers of the head and of the projection head, see networks.heads
     Raises:
         UserError: the name is unknown, the network cannot take the image size or has fewer stages, or the weights
             are not available
@@ -132,4 +135,4 @@ def build(
         torch.default_generator.manual_seed(seed)  # only the CPU's: torch.manual_seed would reseed every device
         backbone = pretrained.create(name, bands, image_size, weights)
         freezing.check(name, backbone, freeze)
-        return Embedder(backbone, output_size, norm_output, normalisation, freeze, head_inputs, projection)
+        return Embedder(backbone, output_size, norm_output, normalisation, freeze, head_inputs, hidden, projection)

@@ -35,6 +35,7 @@ def trained_network(path: str | Path) -> Embedder:
         normalisation,
         config.seed,
         head_inputs=inputs,
+        hidden=config.head_layers,
         projection=config.projection,
     )
     network.load_state_dict(weights)

@@ -1,8 +1,23 @@
-"""The projection head: layers between an embedding and the loss, which are dropped after training."""
+"""The layers after a backbone: the head, which makes the embedding, and the projection head, dropped after training."""
 
 from collections.abc import Sequence
 
 from torch import nn
+
+
+def embedding_head(width: int, hidden: Sequence[int], output_size: int) -> nn.Module:
+    """Return the layers from features to embeddings: hidden layers with batch norm and ReLU, then a linear layer.
+
+    Args:
+        width: number of features
+        hidden: widths of the hidden layers; (): a linear layer alone
+        output_size: D, length of an embedding
+    """
+    layers: list[nn.Module] = []
+    for before, after in zip([width, *hidden], hidden):
+        layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU()]
+    last = nn.Linear([width, *hidden][-1], output_size)
+    return nn.Sequential(*layers, last) if hidden else last
 
 
 def projection_head(width: int, widths: Sequence[int]) -> nn.Sequential:
