@@ -48,10 +48,9 @@ class BandStatistics(nn.Module):
         return torch.cat([mean, deviation, lowest, highest], 1).masked_fill(number == 0, 0.0)
 
 
-Factory = Callable[[ArrayLike, ArrayLike], nn.Module]  # (offset, scale) -> module with `num_features`
-
+HeadInput = BandStatistics | RandomConvolutions
 # name in the config -> module (tiles, valid) -> features; config.types has the same names
-HEAD_INPUTS: dict[str, Factory] = {
+HEAD_INPUTS: dict[str, Callable[[ArrayLike, ArrayLike], HeadInput]] = {
     "band_statistics": BandStatistics,
     "random_convolutions": RandomConvolutions,
 }
@@ -73,17 +72,18 @@ class HeadInputs(nn.Module):
 
     def __init__(self, names: Sequence[str], offset: ArrayLike, scale: ArrayLike):
         super().__init__()
-        self.parts = nn.ModuleDict({name: HEAD_INPUTS[name](offset, scale) for name in names})
-        self.num_features = sum(int(part.num_features) for part in self.parts.values())  # type: ignore[arg-type]
+        parts = {name: HEAD_INPUTS[name](offset, scale) for name in names}
+        self.parts = nn.ModuleDict(parts)
+        self.bands = len(torch.as_tensor(offset))
+        self.num_features = sum(part.num_features for part in parts.values())
         self.register_buffer("mean", torch.zeros(self.num_features))
         self.register_buffer("deviation", torch.ones(self.num_features))
 
     @torch.no_grad()
     def fit(self, tiles: Tensor) -> "HeadInputs":
         """Set mean and deviation of the features from a sample of tiles (N, C, H, W), with validity where there is."""
-        bands = len(next(iter(self.parts.values())).normalisation.offset)  # type: ignore[arg-type, union-attr]
         everywhere = torch.ones_like(tiles[:, 0], dtype=torch.bool)
-        valid = tiles[:, bands].ne(0) if tiles.shape[1] > bands else everywhere
+        valid = tiles[:, self.bands].ne(0) if tiles.shape[1] > self.bands else everywhere
         if tiles.is_floating_point():
             valid = valid & tiles.isfinite().all(1)
         parts = [self._features(*part) for part in zip(tiles.split(TILES_AT_ONCE), valid.split(TILES_AT_ONCE))]
