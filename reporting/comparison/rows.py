@@ -3,6 +3,7 @@
 from math import isfinite
 from typing import Any, NamedTuple
 
+from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from reporting.comparison.runs import Run, Scores
 from reporting.feature_sets import feature_title
@@ -70,6 +71,16 @@ def score_tags(runs: list[Run]) -> list[str]:
     return sorted(tags, key=lambda tag: [place.index(part) for place, part in zip(places, tag.split("/"))])
 
 
+def less_is_better(tag: str) -> bool:
+    """Return whether a small value of this score is good."""
+    return tag.split("/")[1] in LESS_IS_BETTER
+
+
+def header_words(tag: str) -> list[str]:
+    """Return the words above a column of this score: metric, model, and whether less is better."""
+    return [*tag.split("/")[1:], *(["(less is better)"] if less_is_better(tag) else [])]
+
+
 def baseline_sets(runs: list[Run], features: str) -> list[FeatureSet]:
     """Return the different baselines of one kind, each with the scores that any of its runs has.
 
@@ -105,18 +116,12 @@ def table_rows(runs: list[Run]) -> list[TableRow]:
             rows.append(TableRow(title, feature_sets))
         else:
             rows += [
-                TableRow(f"{title} ({_abbreviate([run.name for run in feature_set.runs])})", [feature_set])
+                TableRow(f"{title} ({abbreviate([run.name for run in feature_set.runs])})", [feature_set])
                 for feature_set in feature_sets
             ]
     return rows
 
 
-def _abbreviate(names: list[str]) -> str:
+def abbreviate(names: list[str]) -> str:
+    """Return the names as a list for people; of three or more, the first and how many there are."""
     return ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
-
-
-def shorten(names: list[str], max_length: int) -> list[str]:
-    """Shorten names to `max_length` letters, cut in the middle; names stay longer if they would become equal."""
-    half = max_length // 2
-    short = [name if len(name) <= max_length else f"{name[:half]}…{name[half + 1 - max_length :]}" for name in names]
-    return short if len(set(short)) == len(set(names)) else shorten(names, max_length + 4)
