@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from math import isfinite
-from typing import cast
+from typing import Any, cast
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,8 +24,14 @@ from reporting.figures.letters import legible
 from reporting.figures.style import BASELINE_COLOURS, MAIN_COLOUR, ROLE_COLOURS, new_figure
 from reporting.tables import shorten
 
-MEAN_STYLE = {"linestyle": "", "marker": "|", "markersize": 15, "markeredgewidth": 2.2}
-SEED_STYLE = {"linestyle": "", "marker": "o", "markersize": 5, "markerfacecolor": "white", "markeredgewidth": 1}
+MEAN_STYLE: dict[str, Any] = {"linestyle": "", "marker": "|", "markersize": 15, "markeredgewidth": 2.2}
+SEED_STYLE: dict[str, Any] = {
+    "linestyle": "",
+    "marker": "o",
+    "markersize": 5,
+    "markerfacecolor": "white",
+    "markeredgewidth": 1,
+}
 LINE_STYLES = ("-", "--", ":", "-.")  # of several yardsticks of one kind
 
 
@@ -79,7 +85,7 @@ def _draw_panel(axes: Axes, result: MapResults, tag: str) -> None:
     finish_panel(axes, tag, len(result.configs))
 
 
-def _lines(result: MapResults) -> list[tuple[Row, dict]]:
+def _lines(result: MapResults) -> list[tuple[Row, dict[str, Any]]]:
     """Return the yardsticks with the style of their lines: a colour for each kind."""
     kinds: dict[str, list[Row]] = {}
     for row in result.yardsticks:

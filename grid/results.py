@@ -1,12 +1,12 @@
 """The scores of a grid: for each map its rows, which are configs and yardsticks, with the scores of all seeds."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import isfinite, nan
 from statistics import fmean, stdev
 
 from evaluation.scoring import Score
 from evaluation.segmentation import COARSENED
+from grid.draws import latest_draws
 from grid.plan import Cell, Plan
 from grid.progress import minutes_of
 from grid.state import is_scored
@@ -33,19 +33,23 @@ class Row:
         label: of the row
         features: "trained", or one of BASELINES
         scores: tag -> seed -> score
+        draws: tag -> seed -> value in each draw, where the run has kept them
         steps, minutes: of each run of a config; empty for yardsticks
     """
 
     label: str
     features: str
     scores: dict[str, dict[int, Score]] = field(default_factory=dict)
+    draws: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     steps: list[int] = field(default_factory=list)
     minutes: list[float] = field(default_factory=list)
 
-    def add(self, seed: int, scores: dict[str, Score]) -> None:
-        """Add the scores of a seed."""
+    def add(self, seed: int, scores: dict[str, Score], draws: dict[str, list[float]]) -> None:
+        """Add the scores of a seed, and their values in each draw."""
         for tag, score in scores.items():
             self.scores.setdefault(tag, {})[seed] = score
+            if tag in draws:
+                self.draws.setdefault(tag, {})[seed] = draws[tag]
 
     def values(self, tag: str) -> dict[int, float]:
         """Return seed -> mean over the draws, without seeds that have no finite value."""
@@ -110,45 +114,38 @@ def _map_results(plan: Plan, name: str, runs: list[tuple[Cell, Run]]) -> MapResu
     rows: dict[str, Row] = {}
     for cell, run in runs:
         row = rows.setdefault(cell.row, Row(cell.row, "trained"))
-        row.add(cell.seed, run.scores["trained"])
+        row.add(cell.seed, run.scores["trained"], latest_draws(cell.folder, run.step).get("trained", {}))
         row.steps.append(run.step)
         row.minutes.append(minutes_of(plan.folder, cell))
-    by_name = {run.name: cell.row for cell, run in runs}
+    cell_of = {run.name: cell for cell, run in runs}
     only_runs = [run for _, run in runs]
-    yardsticks = [row for features in BASELINES for row in _yardsticks(only_runs, features, by_name)]
+    yardsticks = [row for features in BASELINES for row in _yardsticks(only_runs, features, cell_of)]
     return MapResults(name, runs, [*rows.values(), *yardsticks], score_tags(only_runs))
 
 
-def _yardsticks(runs: list[Run], features: str, row_of: dict[str, str]) -> list[Row]:
+def _yardsticks(runs: list[Run], features: str, cell_of: dict[str, Cell]) -> list[Row]:
     """Return the rows of one yardstick: one if it is the same for all configs, as band statistics of one tile size.
 
-    The untrained networks of two kinds of network are two rows. row_of: name of a run -> name of its row
+    The untrained networks of two kinds of network are two rows. cell_of: name of a run -> its cell
     """
     groups: list[tuple[set[str], list[FeatureSet]]] = []  # names of rows, and their sets: one for each seed
     for feature_set in baseline_sets(runs, features):
-        names = {row_of[run.name] for run in feature_set.runs}
+        names = {cell_of[run.name].row for run in feature_set.runs}
         group = next((group for group in groups if group[0] & names), None)
         if group is None:
             groups.append((names, [feature_set]))
         else:
             group[0].update(names)
             group[1].append(feature_set)
-    title, order = feature_title(features), list(dict.fromkeys(row_of.values()))
-    return [
-        _yardstick(title if len(groups) == 1 else f"{title} ({_listed(names, order)})", feature_sets)
-        for names, feature_sets in groups
-    ]
-
-
-def _listed(names: Iterable[str], order: list[str]) -> str:
-    return abbreviate(sorted(names, key=order.index))
-
-
-def _yardstick(label: str, feature_sets: list[FeatureSet]) -> Row:
-    row = Row(label, feature_sets[0].features)
-    for feature_set in feature_sets:
-        row.add(feature_set.runs[0].settings["seed"], feature_set.scores)
-    return row
+    title, order = feature_title(features), [cell.row for cell in cell_of.values()]
+    labels = [abbreviate(sorted(names, key=order.index)) for names, _ in groups]
+    rows = [Row(title if len(groups) == 1 else f"{title} ({label})", features) for label in labels]
+    for row, (_, feature_sets) in zip(rows, groups):
+        for feature_set in feature_sets:
+            run = feature_set.runs[0]
+            cell = cell_of[run.name]
+            row.add(cell.seed, feature_set.scores, latest_draws(cell.folder, run.step).get(features, {}))
+    return rows
 
 
 def shown_tags(plan: Plan, tags: list[str]) -> list[str]:

@@ -111,7 +111,8 @@ def _about(plan: Plan, results: list[MapResults]) -> str:
     complete = sum(len(result.runs) for result in results)
     return (
         f"{complete} of {len(plan.cells)} runs are complete. Mean ± standard deviation over {len(plan.file.seeds)} "
-        "seeds; the best of each column is marked. Minutes: of a whole run, beside the others that went at a time."
+        "seeds; the best of each column is marked. Differences are paired, on equal tiles; better and worse are means "
+        "beyond two standard errors. Minutes: of a whole run, beside the others that went at a time."
     )
 
 
@@ -124,7 +125,7 @@ def summary_table(plan: Plan, result: MapResults) -> Table:
     minutes = [_mean(row.minutes) for row in result.rows]
     times = [Cell(f"{value:.1f}" if isfinite(value) else "-") for value in minutes]
     headers = [*(header_words(tag) for tag in tags), ["steps"], ["minutes"]]
-    return Table(result.name, headers, [row.label for row in result.rows], [*columns, steps, times], "config")
+    return Table(f"map {result.name}", headers, [row.label for row in result.rows], [*columns, steps, times], "config")
 
 
 def _score_cell(row: Row, tag: str, best: Row | None) -> Cell:
@@ -142,7 +143,7 @@ def difference_table(plan: Plan, result: MapResults, reference: str) -> Table:
     labels = list(dict.fromkeys(label for label, _ in found))
     columns = [[_difference_cell(found.get((label, tag))) for label in labels] for tag in tags]
     headers = [[*header_words(tag), *_best_words(result, tag, reference)] for tag in tags]
-    title = f"{result.name}: difference to {reference}, ± standard error of the mean over the seeds"
+    title = f"map {result.name}: difference to {reference}, ± standard error"
     return Table(title, headers, labels, columns, "config")
 
 

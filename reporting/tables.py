@@ -46,7 +46,7 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _alignment(column: list[Cell]) -> str:
-    return "---:" if all(cell.value[0] in "-0123456789" for cell in column) else "---"
+    return "---:" if all(cell.value[0] in "+-0123456789" for cell in column) else "---"
 
 
 def _escaped(text: str) -> str:

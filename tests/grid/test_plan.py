@@ -1,10 +1,13 @@
 """Which runs a grid has."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from grid_for_tests import BASE, grid_file, scored
+from runs_for_tests import ROOT
 
 from config import ConfigError, UserError
 from grid.plan import read_plan
@@ -176,3 +179,16 @@ def test_runs_at_a_time_fit_the_memory():
     assert processes_at_a_time(plan, 64, 9e9, False) == 4
     assert processes_at_a_time(plan, 64, 1e8, False) == 1
     assert processes_at_a_time(plan, 64, float("inf"), False) == 20
+
+
+def test_the_grid_that_comes_with_the_program(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    plan = read_plan(Path("configs/grids/losses.json"))
+    assert plan.name == "losses" and len(plan.cells) == 18 and not plan.left_out
+    assert not [warning for cell in plan.cells for warning in cell.config.warnings() if "supervised" not in warning]
+
+
+def test_a_plan_needs_no_torch():
+    code = "import sys, grid.making; print({'torch', 'rasterio'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"

@@ -12,6 +12,7 @@ from PIL import Image
 import main
 from evaluation.scoring import Score
 from grid.differences import paired_difference
+from grid.draws import latest_draws
 from grid.figure import grid_figure
 from grid.plan import Plan, read_plan
 from grid.results import Row, best_row, read_results, shown_tags
@@ -72,8 +73,8 @@ def test_files_of_a_grid(capsys):
     assert float(triplet[f"{ACCURACY} mean"]) == pytest.approx(0.61)
     assert float(triplet[f"{ACCURACY} std"]) == pytest.approx(np.std([0.6, 0.62], ddof=1), rel=1e-4)
     assert float(summary["untrained"][f"{ACCURACY} mean"]) == pytest.approx(0.505)
-    assert cells_of("magnet", "## Demo") == ["**0.715** ±0.021", "**0.357** ±0.011", "**0.285** ±0.021", "20", "-"]
-    assert cells_of("band statistics", "## Demo")[0] == "0.400 ±0.000"
+    assert cells_of("magnet", "## Map demo") == ["**0.715** ±0.021", "**0.357** ±0.011", "**0.285** ±0.021", "20", "-"]
+    assert cells_of("band statistics", "## Map demo")[0] == "0.400 ±0.000"
     with Image.open("results/grid/figure.png") as image:
         assert min(image.size) > 200
     assert Path("results/grid/figure.svg").exists()
@@ -99,7 +100,7 @@ def row_of(*values: float, tag: str = ACCURACY) -> Row:
     row = Row("row", "trained")
     task, metric, model = tag.split("/")
     for seed, value in enumerate(values):
-        row.add(seed, {tag: Score("trained", task, model, metric, value, 0.0)})
+        row.add(seed, {tag: Score("trained", task, model, metric, value, 0.0)}, {})
     return row
 
 
@@ -116,6 +117,39 @@ def test_a_difference_within_two_standard_errors_is_called_neither_better_nor_wo
         assert turned.verdict == opposite
 
 
+def drawn(by_seed: list[list[float]]) -> Row:
+    row = Row("row", "trained")
+    for seed, values in enumerate(by_seed):
+        score = Score("trained", "single_class", "knn", "accuracy", float(np.nanmean(values)), 0.0)
+        row.add(seed, {ACCURACY: score}, {ACCURACY: values})
+    return row
+
+
+def test_differences_are_paired_by_draw_where_draws_are_kept():
+    rng = np.random.default_rng(0)
+    tiles = rng.normal(0, 1, (3, 5))  # what is common to both: some draws are easier
+    for spread_of_seeds in (0.0, 1.0):
+        gains = rng.normal(0.1, 0.1, (3, 5)) + spread_of_seeds * np.array([[0.0], [0.3], [-0.2]])
+        found = paired_difference(drawn((tiles + gains).tolist()), drawn(tiles.tolist()), ACCURACY)
+        errors = gains.std(ddof=1) / sqrt(15), gains.mean(1).std(ddof=1) / sqrt(3)
+        assert found[:3] == (pytest.approx(gains.mean()), pytest.approx(max(errors)), 15)
+
+
+def test_undefined_draws_and_runs_without_draws():
+    nan = float("nan")
+    found = paired_difference(drawn([[0.5, nan, 0.7]]), drawn([[0.4, 0.1, 0.4]]), ACCURACY)
+    assert found[:3] == (pytest.approx(0.2), pytest.approx(0.1), 2)
+    found = paired_difference(drawn([[0.5, 0.7], [0.6, 0.8]]), row_of(0.4, 0.4), ACCURACY)
+    assert found[:3] == (pytest.approx(0.25), pytest.approx(0.05), 2), "one pair for each seed"
+    Path("draws.csv").write_text(
+        f"step,features,score,values\n0,untrained,{ACCURACY},0.1 nan\n20,trained,{ACCURACY},0.3 0.4\n"
+        f"10,trained,{ACCURACY},0.2 0.2\n30,trained,{ACCURACY},0.9 0.9\n10,trained,{MAP},x\n"
+    )
+    draws = latest_draws(Path(), 20)
+    assert draws["trained"] == {ACCURACY: [0.3, 0.4]} and draws["untrained"][ACCURACY][0] == 0.1
+    assert latest_draws(Path("missing"), 20) == {}
+
+
 def test_differences_of_too_few_runs():
     single = paired_difference(row_of(0.9), row_of(0.1, 0.2), ACCURACY)
     assert single.mean == pytest.approx(0.8) and isnan(single.error) and (single.pairs, single.verdict) == (1, "")
@@ -129,7 +163,7 @@ def test_only_complete_runs_count(undrawn):
     plan = made({("triplet", 0): 0.6, ("magnet", 0): 0.7})
     scored(next(cell for cell in plan.cells if cell.row == "magnet" and cell.seed == 1), 0.9, step=10)
     assert "2 of 4 runs are complete" in write_tables(plan)
-    assert cells_of("magnet", "## Demo")[0] == "**0.700**", "no spread of one seed"
+    assert cells_of("magnet", "## Map demo")[0] == "**0.700**", "no spread of one seed"
     assert {row["seed"] for row in rows_of("grid.csv")} == {"0"}
 
 
@@ -146,7 +180,7 @@ def test_yardsticks_that_differ_between_configs_have_rows_of_their_own(undrawn):
     assert [row["config"] for row in rows_of("summary.csv")] == [
         "a", "b", "c", "untrained (a, b)", "untrained (c)", "band statistics", "chance",
     ]  # fmt: skip
-    assert cells_of("untrained \\(c\\)".replace("\\", ""), "## Demo")[0] == "0.300 ±0.000"
+    assert cells_of("untrained (c)", "## Map demo")[0] == "0.300 ±0.000"
     assert float(rows_of("summary.csv")[5][f"{ACCURACY} mean"]) == pytest.approx(0.45)
 
 
@@ -155,7 +189,7 @@ def test_figures_are_chosen_and_reference_too(undrawn):
     assert shown_tags(plan, read_results(plan)[0].tags) == [ERROR]
     text = markdown_text(plan, read_results(plan))
     assert "| config | sum_error knn (less is better) | steps | minutes |" in text
-    assert "### Demo: difference to magnet" in text and "difference to triplet" not in text
+    assert "### Map demo: difference to magnet" in text and "difference to triplet" not in text
 
 
 def test_the_figure_has_a_row_of_panels_for_each_map():
