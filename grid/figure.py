@@ -63,7 +63,8 @@ def grid_figure(results: list[MapResults], tags_of: Callable[[MapResults], list[
             _draw_panel(axes, result, tag)
             axes.set_yticks(range(len(labels)), labels if column == 0 else [""] * len(labels), parse_math=False)
             if column == 0:
-                axes.set_ylabel(*legible([result.name], [f"map {line + 1}"]), fontsize=11, parse_math=False)
+                (title,) = legible([result.name], [f"map {line + 1}"])
+                axes.set_ylabel(title, fontsize=11, parse_math=False)
     figure.legend(
         handles=list(_handles(drawn).values()), title="mean and single seeds; vertical lines: yardsticks",
         loc="outside lower center", ncols=4, frameon=False, fontsize=10, title_fontsize=10,
@@ -74,7 +75,7 @@ def grid_figure(results: list[MapResults], tags_of: Callable[[MapResults], list[
 def _draw_panel(axes: Axes, result: MapResults, tag: str) -> None:
     best = best_row(result.configs, tag) if len(result.configs) > 1 else None
     for place, row in enumerate(result.configs):
-        colour = BEST_COLOUR if row is best else MAIN_COLOUR
+        colour = BEST_COLOUR if best is not None and row.mean(tag) == best.mean(tag) else MAIN_COLOUR
         values = list(row.values(tag).values())
         axes.plot(values, [place] * len(values), color=colour, **SEED_STYLE)
         if values:

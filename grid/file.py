@@ -34,7 +34,7 @@ class GridFile(BaseModel):
     axes: dict[Text, NamedChanges] = key(
         "instead of configs: axis -> name of a value -> the keys that it changes; the rows are all combinations", {}
     )
-    maps: NamedChanges = key("name of a map -> the keys that it changes", min_length=1)
+    maps: dict[Text, dict[str, Any]] = key("name of a map -> the keys that it changes", min_length=1)
     seeds: tuple[Seed, ...] = key("seeds of each config on each map", (0, 1, 2), min_length=1)
     processes: Annotated[Integer, Field(ge=1)] | Literal["auto"] = key(
         "runs at a time; auto: one for each core, or the cores by `threads` where configs set it; on a GPU one", "auto"
@@ -87,14 +87,14 @@ def _explain(problem: ErrorDetails, content: dict) -> str:
 
 
 def _contradictions(file: GridFile) -> list[str]:
-    changed = {f"maps.{name}": changes for name, changes in file.maps.items()}
+    changed: dict[str, Changes] = {f"maps.{name}": changes for name, changes in file.maps.items()}
     changed |= {f"configs.{name}": changes for name, changes in file.configs.items()}
     changed |= {f"axes.{axis}.{name}": each for axis, values in file.axes.items() for name, each in values.items()}
     checks = [
         (bool(file.configs) == bool(file.axes), "give either 'configs' or 'axes', with at least one entry."),
         (len(set(file.seeds)) < len(file.seeds), f"'seeds' has a seed twice. Got {list(file.seeds)}."),
         *((not values, f"'axes.{axis}' has no values.") for axis, values in file.axes.items()),
-        *((isinstance(changes, str) or "base" in changes, f"'maps.{name}' must be an object of keys without 'base'.")
+        *(("base" in changes, f"'maps.{name}' must not set 'base': a map only changes keys.")
           for name, changes in file.maps.items()),
         *((name in changes, f"'{place}' must not set '{name}': the grid does, by 'name' and 'seeds'.")
           for place, changes in changed.items() if isinstance(changes, dict) for name in SET_BY_THE_GRID),

@@ -129,7 +129,7 @@ class _Planner:
         self.problems: list[str] = []
         self._bases: dict[str, dict] = {}
 
-    def add(self, row: Row, map_name: str, map_changes: Changes) -> None:
+    def add(self, row: Row, map_name: str, map_changes: dict[str, Any]) -> None:
         """Add the cells of a row on a map, one for each seed, unless their config is wrong."""
         title = f"{row.name} x {map_name}"
         try:
@@ -150,11 +150,11 @@ class _Planner:
             else:
                 self.cells += [Cell(row.name, map_name, config.seed, config) for config in configs]
 
-    def _content(self, row: Row, map_changes: Changes) -> dict:
+    def _content(self, row: Row, map_changes: dict[str, Any]) -> dict:
         """Return the plain values of a config: of the base, then of the map, then of the row."""
         content = deepcopy(self._base(row.changes.get("base", self.file.base)))
         for changes in (map_changes, row.changes):
-            for key, value in dict(changes).items():
+            for key, value in changes.items():
                 if key != "base":
                     change(content, key, deepcopy(value))
         return content

@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+import textwrap
 from collections.abc import Iterable, Iterator
 from math import isfinite
 from statistics import fmean
@@ -36,7 +37,8 @@ def write_tables(plan: Plan) -> str:
     save_figure(grid_figure(results, lambda result: shown_tags(plan, result.tags)), folder / "figure")
     width = shutil.get_terminal_size((DEFAULT_WIDTH, 0)).columns
     tables = [console_table(summary_table(plan, result), width) for result in results]
-    return "\n\n".join(["", *tables, f"{_about(plan, results)}\nWritten: {folder}/summary.md, figure.png and others"])
+    about = textwrap.fill(_about(plan, results), width)
+    return "\n\n".join(["", *tables, f"{about}\nWritten: {folder}/summary.md, figure.png and others"])
 
 
 def _csv(rows: Iterable[list]) -> str:

@@ -102,7 +102,7 @@ def test_all_problems_of_all_cells_are_told_at_once():
         ({"configs": None}, "give either 'configs' or 'axes'"),
         ({"axes": {"a": {"x": {}}}}, "give either 'configs' or 'axes'"),
         ({"configs": None, "axes": {"a": {}, "b": {"x": {}}}}, "'axes.a' has no values"),
-        ({"maps": {"m": {"base": "x.json"}}}, "'maps.m' must be an object of keys without 'base'"),
+        ({"maps": {"m": {"base": "x.json"}}}, "'maps.m' must not set 'base'"),
         ({"configs": {"a": {"seed": 3}}}, "'configs.a' must not set 'seed'"),
         ({"base": "missing.json"}, "missing.json: there is no such config file"),
         ({"configs": {"a b": {}, "a-B": {}}}, "would share a folder: a b x demo, seed 0; a b x demo, seed 1; a-B x"),
