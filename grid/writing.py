@@ -12,8 +12,8 @@ from grid.differences import Difference, paired_difference
 from grid.figure import grid_figure
 from grid.plan import Plan
 from grid.results import MapResults, Row, best_row, read_results, shown_tags
-from reporting.comparison.rows import header_words
-from reporting.comparison.writing import DEFAULT_WIDTH
+from reporting.comparison.rows import differing_keys, header_words
+from reporting.comparison.writing import DEFAULT_WIDTH, comparability_warning
 from reporting.figures.style import save_figure
 from reporting.tables import Cell, Table, console_table, markdown_table
 from storage import write_text
@@ -37,7 +37,7 @@ def write_tables(plan: Plan) -> str:
     save_figure(grid_figure(results, lambda result: shown_tags(plan, result.tags)), folder / "figure")
     width = shutil.get_terminal_size((DEFAULT_WIDTH, 0)).columns
     tables = [console_table(summary_table(plan, result), width) for result in results]
-    about = textwrap.fill(_about(plan, results), width)
+    about = "\n".join(textwrap.fill(each, width) for each in [_about(plan, results), *map(_warning, results)] if each)
     return "\n\n".join(["", *tables, f"{about}\nWritten: {folder}/summary.md, figure.png and others"])
 
 
@@ -102,7 +102,7 @@ def markdown_text(plan: Plan, results: list[MapResults]) -> str:
     """Return the tables in GitHub's Markdown: of each map the scores, and the differences to row and yardsticks."""
     parts = [f"# Grid {plan.name}", _about(plan, results)]
     for result in results:
-        parts.append(markdown_table(summary_table(plan, result)))
+        parts += [markdown_table(summary_table(plan, result)), *filter(None, [_warning(result)])]
         for reference in (plan.reference, BEST_YARDSTICK):
             table = difference_table(plan, result, reference)
             parts += [markdown_table(table, 3)] if table.row_labels else []
@@ -116,6 +116,13 @@ def _about(plan: Plan, results: list[MapResults]) -> str:
         "seeds; the best of each column is marked. Differences are paired, on equal tiles; better and worse are means "
         "beyond two standard errors. Minutes: of a whole run, beside the others that went at a time."
     )
+
+
+def _warning(result: MapResults) -> str:
+    """Return a warning if not all configs are scored on the same tiles of a map, else ""."""
+    differing = [key for key in differing_keys([run for _, run in result.runs]) if key != "seed"]
+    warning = comparability_warning(differing)
+    return f"Map {result.name}: {warning} Differences are then not on equal tiles." if warning else ""
 
 
 def summary_table(plan: Plan, result: MapResults) -> Table:

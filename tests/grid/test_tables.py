@@ -184,6 +184,15 @@ def test_yardsticks_that_differ_between_configs_have_rows_of_their_own(undrawn):
     assert float(rows_of("summary.csv")[5][f"{ACCURACY} mean"]) == pytest.approx(0.45)
 
 
+def test_configs_that_are_scored_on_different_tiles_are_pointed_out(undrawn):
+    plan = read_plan(grid_file(configs={"a": {}, "b": {"image_size": 32}}))
+    for cell in plan.cells:
+        scored(cell, 0.6)
+    warning = "Map demo: Not all runs are scored on the same tiles and labels: they differ in image_size."
+    assert warning in write_tables(plan)
+    assert warning in Path("results/grid/summary.md").read_text(encoding="utf8")
+
+
 def test_figures_are_chosen_and_reference_too(undrawn):
     plan = made(figures=[ERROR], reference="magnet")
     assert shown_tags(plan, read_results(plan)[0].tags) == [ERROR]
