@@ -6,8 +6,9 @@ import numpy as np
 
 from evaluation.scoring import USED_DIMENSIONS, objective
 from reporting.draws_csv import Draws
+from reporting.feature_sets import TRAINED
 from reporting.report.run import Run
-from reporting.verdict import TRAINED, Facts, verdict
+from reporting.verdict import Facts, verdict
 
 
 def run_verdict(run: Run) -> str:
