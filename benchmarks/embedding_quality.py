@@ -115,13 +115,14 @@ class Embedding:
 
 
 def make_scores(each: Experiment, folder: Path) -> None:
-    """Train the experiment's network, and write the scores of it and of the yardsticks, unless they are written."""
+    """Train the experiment's network, and write the scores of the yardsticks and of it, unless they are written."""
+    own = each.scores / each.name
+    if all((own / f"{name}.csv").exists() for name in (*NETWORKS, UNTRAINED)):
+        return
     run, made = train(each.config, folder), Embedding(each.config)
     of_recipe = {name: lambda file=file: made.trained(run / file) for name, file in NETWORKS.items()}
-    for features_of, place in (
-        (of_recipe | {UNTRAINED: made.untrained}, each.scores / each.name),
-        (made.yardsticks(), each.scores / YARDSTICKS),
-    ):
+    places = {each.scores / YARDSTICKS: made.yardsticks(), own: of_recipe | {UNTRAINED: made.untrained}}
+    for place, features_of in places.items():
         for name, features in features_of.items():
             path = place / f"{name}.csv"
             if not path.exists():
