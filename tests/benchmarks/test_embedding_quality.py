@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs_for_tests import config_file, rows_of
+from runs_for_tests import ROOT, config_file, rows_of
 
 import main
 from benchmarks import embedding_quality
-from benchmarks.draw_scores import map_digest, read_scores, recipe_digest, write_scores
+from benchmarks.draw_scores import MAP_KEYS, map_digest, read_scores, recipe_digest, write_scores
 from benchmarks.embedding_quality import experiment, read_seeds, run
 from config import ConfigError, load
 
@@ -33,6 +33,11 @@ def test_a_recipe_keeps_everything_but_what_is_said_about_the_map(files, tmp_pat
     for key in ("margin", "iterations", "batch_size"):
         assert getattr(config, key) == getattr(recipe, key) != getattr(on_map, key)
     assert config.seed == 3
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks/configs").glob("*.json")), ids=lambda file: file.stem)
+def test_configs_of_maps_say_nothing_that_a_recipe_says(file):
+    assert load(file).model_fields_set - set(MAP_KEYS) == {"network", "loss"}  # which every config must have
 
 
 def test_another_recipe_or_map_has_other_files_and_another_seed_or_name_has_not(files):
