@@ -88,7 +88,6 @@ def write_scores(path: Path, scores: DrawScores) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("score", "draw", "value"))
     table.writerows((tag, draw, value) for tag, values in scores.items() for draw, value in enumerate(values))
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text.getvalue())
 
 

@@ -176,7 +176,7 @@ def run(arguments: argparse.Namespace) -> str:
     sections, compared = [], {}
     experiments = {
         file.stem: [
-            [experiment(file, recipe, seed, arguments.folder, arguments.overrides) for seed in arguments.seeds]
+            [experiment(file, recipe, seed, arguments.folder, arguments.set) for seed in arguments.seeds]
             for recipe in arguments.recipes
         ]
         for file in arguments.maps
@@ -197,15 +197,15 @@ def main() -> int:
         "python -m benchmarks.embedding_quality", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="other values of keys, such as epochs=1")
     parser.add_argument("--maps", nargs="+", type=Path, required=True, metavar="MAP.json", help="configs of the maps")
     parser.add_argument("--recipes", nargs="+", type=Path, required=True, metavar="RECIPE.json", help="what is trained")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="(default: 0 1 2)")
+    parser.add_argument("--set", nargs="+", default=[], metavar="key=value", help="in all configs, such as threads=1")
     parser.add_argument("--folder", type=Path, default=Path("data/benchmarks/quality"), help="for scores and tables")
     limit_spinning()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        print(run(parser.parse_intermixed_args()))
+        print(run(parser.parse_args()))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

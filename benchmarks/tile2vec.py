@@ -150,7 +150,7 @@ def main() -> int:
         "python -m benchmarks.tile2vec", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("map", type=Path, metavar="MAP.json", help="config whose maps, tiles and models are used")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="other values of its keys, such as threads=1")
+    parser.add_argument("--set", nargs="+", default=[], metavar="key=value", help="of its keys, such as threads=1")
     parser.add_argument("--minutes", type=float, default=20, help="of training (default: 20)")
     parser.add_argument("--seed", type=int, default=0, help="of tiles, draws and weights (default: 0)")
     parser.add_argument("--folder", type=Path, default=Path("data/benchmarks/quality"), help="where the scores lie")
@@ -158,7 +158,7 @@ def main() -> int:
     limit_spinning()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        config = load(arguments.map, [*arguments.overrides, f"seed={arguments.seed}"])
+        config = load(arguments.map, [*arguments.set, f"seed={arguments.seed}"])
         folder = score_folder(arguments.folder, arguments.map.stem, config) / YARDSTICKS
         path = folder / f"{NAME}, {arguments.minutes:g} minutes.csv"
         score(config, arguments.minutes, path)

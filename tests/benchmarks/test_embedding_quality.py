@@ -75,7 +75,7 @@ class InProcess:
 def test_a_recipe_is_trained_and_compared_and_nothing_is_made_twice(files, tmp_path, monkeypatch, no_figures):
     program = InProcess()
     monkeypatch.setattr(embedding_quality, "subprocess", program)
-    arguments = Namespace(maps=[files[0]], recipes=[files[1]], seeds=[0], folder=tmp_path, overrides=[])
+    arguments = Namespace(maps=[files[0]], recipes=[files[1]], seeds=[0], folder=tmp_path, set=[])
     text = run(arguments)
     (made,) = Path("results").glob("quality-map-quality-recipe-*-0")
     rows = {(row["features"], row["metric"], row["model"]): row for row in rows_of(made) if row["step"] == "2"}
