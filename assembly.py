@@ -4,7 +4,7 @@ from pathlib import Path
 
 from config import Config
 from dataProcessors.maps import OpenMaps, open_maps
-from dataProcessors.statistics import normalisation, sample_tiles
+from dataProcessors.statistics import Scaling, normalisation, sample_tiles
 from networks import Embedder, Normalise, build, check
 from reporting.display import Display
 from reporting.figures import Overview
@@ -20,8 +20,9 @@ from training.runs.checkpoint import Checkpoints, config_as_dict
 from training.runs.folder import RESULTS
 from training.runs.interruption import Interruption
 from training.runs.resuming import Run, start_run
-from training.scoring.evaluator import Evaluator, Scaling
+from training.scoring.evaluator import Evaluator
 from training.scoring.schedule import EvaluationSchedule
+from training.scoring.yardsticks import open_rasters, yardsticks
 from training.steps.step_table import make_step
 from training.trainer import Trainer
 
@@ -30,7 +31,10 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
     """Train and evaluate in a new folder, or in the folder of the resumed run. Return the folder and the report."""
     checkpoint = resumed.checkpoint if resumed else None
     weights = False if checkpoint else config.pretrained  # the checkpoint contains all weights
+    is_scored = resumed is not None and resumed.scored_step >= 0  # then the yardsticks are scored too
     check_before_start(config, weights)
+    if not is_scored:
+        open_rasters(config)  # errors now, not after the maps are prepared
     maps = open_maps(config, resolve_threads(config))
     if resumed:
         resumed.begin(maps.fingerprints())
@@ -43,7 +47,7 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
     config = config.model_copy(update=execution.resolved())
     with resumed or start_run(config, maps.fingerprints()) as run:
         reporter = make_reporter(config, maps, run)
-        evaluator = Evaluator(config, maps, scaling, execution.threads)
+        evaluator = Evaluator(config, maps, {} if is_scored else yardsticks(config, maps), execution.threads)
         schedule = make_schedule(config, evaluator, reporter, execution, interruption)
         forward, progress = ForwardPass(config, network, execution, maps), Progress(config, maps, reporter)
         checkpoints = make_checkpoints(config, maps, run)

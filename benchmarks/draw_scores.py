@@ -12,17 +12,17 @@ from pathlib import Path
 
 from config import Config
 from dataProcessors.maps import OpenMaps, open_maps
-from dataProcessors.statistics import normalisation
 from evaluation.scoring import evaluate
 from storage import write_text
 from training.execution.device import resolve_threads
-from training.scoring.evaluator import Evaluator, Features, Scaling
+from training.scoring.evaluator import Evaluator, Features
+from training.scoring.yardsticks import yardsticks
 
 DrawScores = dict[str, list[float]]  # tag of a score -> its value in each draw
 # what a config says about the map, the tiles and how they are scored; all other keys are the recipe's
 MAP_KEYS = (
     "maps", "validation_map", "image_size", "max_nodata", "validation_nb", "validation_spacing", "valIteration",
-    "singleClassTreshold", "single_class_classifiers", "multi_class_classifiers", "threads", "device",
+    "singleClassTreshold", "single_class_classifiers", "multi_class_classifiers", "yardsticks", "threads", "device",
 )  # fmt: skip
 NAMES = {"name", "seed"}  # keys that tell runs apart beside their content
 YARDSTICKS = "yardsticks"  # folder, in that of a map and a seed, of the scores of feature sets that no recipe makes
@@ -34,7 +34,6 @@ class ScoredMap:
 
     config: Config
     maps: OpenMaps
-    scaling: Scaling
     evaluator: Evaluator
 
     @classmethod
@@ -47,8 +46,7 @@ class ScoredMap:
         threads = resolve_threads(config)
         maps = open_maps(config, threads)
         maps.check_scored_tiles()
-        scaling = normalisation(maps.image, config.image_size)
-        return cls(config, maps, scaling, Evaluator(config, maps, scaling, threads))
+        return cls(config, maps, Evaluator(config, maps, yardsticks(config, maps), threads))
 
 
 def draw_scores(evaluator: Evaluator, features: Features) -> DrawScores:

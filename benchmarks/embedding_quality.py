@@ -17,6 +17,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ from benchmarks.draw_scores import (
 )  # fmt: skip
 from benchmarks.paired import Comparison, Scores, against_the_best, comparisons, means_table, targets_table
 from config import Config, UserError, load, validate
+from dataProcessors.statistics import normalisation
 from storage import write_text
 from training.execution.openmp import limit_spinning
 from training.execution.precision import TRIAL_TILES, resolve
@@ -94,7 +96,8 @@ class Embedding:
 
     def untrained(self) -> Features:
         """Features of the run's initial network, whose batch-norm statistics are estimated unless it is pretrained."""
-        network = make_network(self.config, self.scored.maps, self.scored.scaling, self.config.pretrained)
+        scaling = normalisation(self.scored.maps.image, self.config.image_size)
+        network = make_network(self.config, self.scored.maps, scaling, self.config.pretrained)
         forward = self._forward(network)
         if not self.config.pretrained:
             forward.estimate_batchnorm_statistics()
@@ -111,7 +114,8 @@ class Embedding:
 
     def yardsticks(self) -> dict[str, Callable[[], Features]]:
         """Name -> function that returns the features of each yardstick that needs no network."""
-        return {"band_statistics": lambda: self.scored.evaluator.band_statistics}
+        evaluator = self.scored.evaluator
+        return {name: partial(evaluator.embed, name, embed) for name, embed in evaluator.yardsticks.items()}
 
 
 def make_scores(each: Experiment, folder: Path) -> None:

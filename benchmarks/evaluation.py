@@ -27,7 +27,8 @@ from evaluation import scoring
 from training.execution.device import resolve_threads
 from training.execution.precision import TRIAL_TILES, resolve
 from training.forward import ForwardPass
-from training.scoring.evaluator import Evaluator, Scaling
+from training.scoring.evaluator import Evaluator
+from training.scoring.yardsticks import yardsticks
 
 MAX_ROUNDS = 3
 WHOLE, FORWARD, MODELS = "evaluation", "of it forward passes", "of it scikit-learn's fit and predict"
@@ -59,12 +60,12 @@ class Run(NamedTuple):
     config: Config
     maps: OpenMaps
     forward: ForwardPass
-    scaling: Scaling
     threads: int
 
     def evaluator(self, seed: int) -> Evaluator:
         """Return an evaluator that draws its tiles with this seed."""
-        return Evaluator(self.config.model_copy(update={"seed": seed}), self.maps, self.scaling, self.threads)
+        config = self.config.model_copy(update={"seed": seed})
+        return Evaluator(config, self.maps, yardsticks(config, self.maps), self.threads)
 
 
 def measure(setting: Setting) -> list[Row]:
@@ -94,7 +95,7 @@ def prepare_run(setting: Setting) -> Run:
     scaling = normalisation(opened.image, config.image_size)
     network = make_network(config, opened, scaling)
     execution = resolve(config, network, opened.read(opened.pools["fit"].positions[:TRIAL_TILES]))
-    return Run(config, opened, ForwardPass(config, network, execution, opened), scaling, threads)
+    return Run(config, opened, ForwardPass(config, network, execution, opened), threads)
 
 
 def time_rounds(run: Run, rounds: int) -> list[dict[str, float]]:

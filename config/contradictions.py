@@ -2,7 +2,7 @@
 
 from config.keys import Config
 from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS, is_invalid_combination
-from config.types import Maps
+from config.types import BUILT_IN_FEATURES, Maps
 
 NETWORK_PATCH = {"transformer": 8}  # network -> pixels that 'image_size' must be a multiple of
 
@@ -26,7 +26,7 @@ def contradictions(config: Config) -> list[tuple[set[str], str]]:
          {"best_metric", "single_class_classifiers", "multi_class_classifiers"},
          f"'best_metric' must be a score of this run: {', '.join(config.metrics)}. Got '{config.best_metric}'."),
     ]  # fmt: skip
-    checks += _mining_contradictions(config)
+    checks += _mining_contradictions(config) + _yardstick_contradictions(config)
     if not isinstance(config.maps, str):
         checks += _map_contradictions(config.maps)
     return [(keys, message) for wrong, keys, message in checks if wrong]
@@ -43,6 +43,18 @@ def _map_contradictions(maps: Maps) -> list[tuple[bool, set[str], str]]:
         (bool(unknown), {"maps"}, f"'maps.legends' has names that 'maps.labels' does not have: {', '.join(unknown)}."),
         (len(set(lower)) < len(lower), {"maps"},
          "'maps.labels' has names that differ only in upper and lower case. Rename one of them."),
+    ]  # fmt: skip
+
+
+def _yardstick_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
+    lower = [name.lower() for name in config.yardsticks]  # names of folders, which differ by more than case
+    taken = [name for name in config.yardsticks if name.lower() in BUILT_IN_FEATURES]
+    return [
+        (bool(taken), {"yardsticks"},
+         f"'yardsticks' has names that are taken: {', '.join(taken)}. Rename them; taken are "
+         f"{', '.join(BUILT_IN_FEATURES)}."),
+        (len(set(lower)) < len(lower), {"yardsticks"},
+         "'yardsticks' has names that differ only in upper and lower case. Rename one of them."),
     ]  # fmt: skip
 
 

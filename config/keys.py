@@ -6,7 +6,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, name_and_parameters
-from config.types import BoolOrInteger, BoolOrPath, Integer, Loss, LowerCase, Maps, Mining, Models, Number, key
+from config.types import (
+    BoolOrInteger,
+    BoolOrPath,
+    FeatureName,
+    Integer,
+    Loss,
+    LowerCase,
+    Maps,
+    Mining,
+    Models,
+    Number,
+    YardstickFile,
+    key,
+)
 
 NO_EFFECT_ON_RESULTS = (  # keys that do not change what is learned, except for rounding
     "name", "threads", "device", "precision", "channels_last", "compile", "cuda_graphs", "cache",
@@ -43,8 +56,10 @@ class Config(BaseModel):
     )
     loss: Loss = key('the loss; one of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}')
     alt_loss: bool = key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
-    single_class_classifiers: Models = key("models that predict a tile's dominant class", ("knn",))
-    multi_class_classifiers: Models = key("models that predict a tile's class proportions (svc: SVR)", ("knn",))
+    single_class_classifiers: Models = key("models that predict a tile's dominant class", ("knn", "linear"))
+    multi_class_classifiers: Models = key(
+        "models that predict a tile's class proportions (svc: SVR)", ("knn", "linear")
+    )
     image_size: Integer = key("side of a tile in pixels", 96, ge=8, le=4096)
     batch_size: Integer = key("anchors per step; with magnetloss tiles per cluster", 24, ge=1, le=100_000)
     mining: Mining = key(
@@ -87,6 +102,11 @@ class Config(BaseModel):
     max_nodata: Number = key("largest share of a tile's pixels that may be nodata", 0.1, ge=0, lt=1)
     magnet_clusters: Integer = key("clusters in a batch (magnetloss)", 12, ge=2, le=10_000)
     magnet_clusters_per_class: Integer = key("clusters that a class is split into (supervised magnetloss)", 3, ge=1)
+    yardsticks: dict[FeatureName, YardstickFile] = key(
+        "rasters whose mean and deviation over a tile are scored beside the network: name (letters, digits and _ . + "
+        "-) -> {path, dequantise}, with dequantise alphaearth, scale_offset or none",
+        {},
+    )
     segmentation: bool = key(
         "predict the land cover of reserved cells pixel by pixel, and draw a region as the best and the last network "
         "predict it",

@@ -19,7 +19,8 @@ from pydantic import (
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, validate_loss, validate_miner
 
 LOSS_NAMES = Literal["tripletloss", "quadrupletloss", "magnetloss"]
-MODEL_NAMES = Literal["knn", "svc", "rfc", "mlp", "dt"]
+BUILT_IN_FEATURES = ("trained", "untrained", "band_statistics", "random_convolutions", "chance", "coarsened_labels")
+MODEL_NAMES = Literal["knn", "linear", "svc", "rfc", "mlp", "dt"]
 MINING_NAMES = Literal["HARD_NEGATIVE", "HARD_POSITIVE", "RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
 if TYPE_CHECKING:  # a type checker does not know the names of a table
     LIBRARY_LOSS_NAMES = str
@@ -93,6 +94,23 @@ class LabelFile(BaseModel):
         given = {name: value for name, value in dict(self).items() if value is not None}
         return self.path if len(given) == 1 else given
 
+
+class YardstickFile(BaseModel):
+    """A raster whose values a run's embeddings are held to: the value of a name in `"yardsticks": {...}`.
+
+    Attributes:
+        path: of a raster file of any CRS, resolution and extent
+        dequantise: what its values mean; alphaearth: sign(q) (q / 127.5)^2, -128 is no data; scale_offset: the scale
+            and offset of each band that the file declares; none: themselves
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Text
+    dequantise: Literal["alphaearth", "scale_offset", "none"] = "none"
+
+
+FeatureName = Annotated[str, StringConstraints(pattern=r"^[\w][\w.+-]*$")]  # it names folders and files
 
 LabelMap = Annotated[LabelFile, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)]
 

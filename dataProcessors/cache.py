@@ -1,4 +1,4 @@
-"""What lies in the cache: prepared maps, pools and choices, which of them no run would use, and their removal."""
+"""What lies in the cache: maps, pools, features and choices, which of them no run would use, and their removal."""
 
 import json
 from collections.abc import Sequence
@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config import UserError, main_command
+from dataProcessors.features import FEATURES
 from dataProcessors.prepared.preparation import ABOUT, BLOCKS, FORMAT
 from dataProcessors.rasters.file_identity import file_status
-from dataProcessors.sampling.pool import POOLS, maps_of_pool
+from dataProcessors.sampling.pool import POOLS, maps_of_file
 from storage import PART_PREFIX, Lock, convert_write_errors, remove_folder
 
 PRECISION = "precision"  # folder of the choices of precision
-PURPOSES = {POOLS: "pools of tiles, to evaluate on and for supervised training", PRECISION: "choices of precision"}
+PURPOSES = {
+    POOLS: "pools of tiles, to evaluate on and for supervised training",
+    FEATURES: "features of tiles, to compare networks with",
+    PRECISION: "choices of precision",
+}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A folder of the cache, or a pool in its folder of pools.
+    """A folder of the cache, or a file in its folder of pools or of features.
 
     Attributes:
         path: of the folder or file; its name is what `remove` takes
@@ -48,11 +53,11 @@ def entries(cache: Path) -> list[Entry]:
     ]
 
 
-def unused_pools(cache: Path) -> list[Entry]:
-    """Return the pools of maps that are not prepared in the cache, or that no run would use."""
+def unused_files(cache: Path) -> list[Entry]:
+    """Return the pools and features of maps that are not prepared in the cache, or that no run would use."""
     maps = {each.path.name for each in entries(cache) if not each.is_unused}
-    pools = sorted((cache / POOLS).glob("*.npz"))
-    return [_entry(each, "", True) for each in pools if not (names := maps_of_pool(each)) or not names <= maps]
+    files = [path for folder in (POOLS, FEATURES) for path in sorted((cache / folder).glob("*.npz"))]
+    return [_entry(each, "", True) for each in files if not (names := maps_of_file(each)) or not names <= maps]
 
 
 def is_in_use(path: Path) -> bool:
@@ -94,12 +99,12 @@ def remove_unused(cache: Path) -> list[Entry]:
     Raises:
         StorageError: the disk refuses it
     """
-    pools = unused_pools(cache)
-    for pool in pools:
-        with convert_write_errors(pool.path):
-            pool.path.unlink(missing_ok=True)
+    files = unused_files(cache)
+    for file in files:
+        with convert_write_errors(file.path):
+            file.path.unlink(missing_ok=True)
     unused = [each for each in entries(cache) if each.is_unused and not is_in_use(each.path)]
-    return pools + remove(cache, [each.path.name for each in unused])
+    return files + remove(cache, [each.path.name for each in unused])
 
 
 def _entry(path: Path, about: str, is_unused: bool = False) -> Entry:

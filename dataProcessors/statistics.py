@@ -9,6 +9,8 @@ from dataProcessors.tiffreader import TiffReader
 
 log = logging.getLogger(__name__)
 SAMPLE_TILES = 256
+
+Scaling = tuple[np.ndarray, np.ndarray]  # offset (C,) and scale (C,) of the bands
 MIN_FILLER_SHARE = 0.1  # share of a map's pixels; one value in all bands of so many pixels is seldom land ...
 MIN_FILLER_PEAK = 3  # ... if it is this many times as frequent as the values next to it; else the map has low contrast
 
@@ -21,14 +23,20 @@ def sample_tiles(image: TiffReader, size: int, n: int = SAMPLE_TILES) -> np.ndar
     return image.read(np.array(image.window[:2]) + rng.integers(0, high, (n, 2)), size)
 
 
-def normalisation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]:
+def normalisation(image: TiffReader, size: int) -> Scaling:
     """Return offset (C,) and scale (C,) per band: a network's input is (x - offset) * scale.
 
-    uint8 RGB becomes x / 127.5 - 1; any other map gets mean 0 and standard deviation 1 per band, estimated by a sample.
+    uint8 RGB becomes x / 127.5 - 1; any other map is standardised.
     """
     bands = len(image.bands)
     if image.dtype == np.uint8 and bands == 3:
         return np.full(bands, 127.5), np.full(bands, 1 / 127.5)
+    return standardisation(image, size)
+
+
+def standardisation(image: TiffReader, size: int) -> Scaling:
+    """Return offset (C,) and scale (C,) that give every band mean 0 and standard deviation 1, estimated by a sample."""
+    bands = len(image.bands)
     pixels = sample_tiles(image, size)
     with_data = pixels[:, :bands].swapaxes(0, 1)[:, valid_mask(pixels, image.has_validity)].astype(np.float64)
     if not with_data.size:
@@ -55,7 +63,9 @@ def warn_about_filler(image: TiffReader, size: int) -> None:
 
 
 def band_statistics(tiles: np.ndarray, has_validity: bool, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return mean and standard deviation of each band over a tile's pixels with data: (N, 2 C) float32.
+    """Return mean, deviation, minimum and maximum of each band over a tile's pixels with data: (N, 4 C) float32.
+
+    A tile without data counts as one of value 0.
 
     Args:
         tiles: (N, channels, h, w), the C bands and, if `has_validity`, where they hold data
@@ -63,8 +73,13 @@ def band_statistics(tiles: np.ndarray, has_validity: bool, offset: np.ndarray, s
         offset, scale: (C,) the map's normalisation, so that every band has the same weight in distances
     """
     valid = valid_mask(tiles, has_validity)[:, None]  # (N, 1, h, w)
-    number = np.maximum(valid.sum((2, 3)), 1)
+    number = valid.sum((2, 3))  # (N, 1)
     values = np.where(valid, tiles[:, : len(offset)], 0).astype(np.float64)
-    mean = values.sum((2, 3)) / number  # (N, C)
-    deviation = np.sqrt(np.where(valid, (values - mean[:, :, None, None]) ** 2, 0).sum((2, 3)) / number)
-    return np.concatenate([(mean - offset) * scale, deviation * scale], 1).astype(np.float32)
+    mean = values.sum((2, 3)) / np.maximum(number, 1)  # (N, C)
+    deviation = np.sqrt(np.where(valid, (values - mean[:, :, None, None]) ** 2, 0).sum((2, 3)) / np.maximum(number, 1))
+    lowest, highest = (
+        np.where(number > 0, reduce(np.where(valid, values, fill), axis=(2, 3)), 0)
+        for reduce, fill in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    levels = [(level - offset) * scale for level in (mean, lowest, highest)]
+    return np.concatenate([levels[0], deviation * scale, *levels[1:]], 1).astype(np.float32)

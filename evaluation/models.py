@@ -1,6 +1,7 @@
 """The simple models that predict land cover from embeddings: name -> factory (seed, jobs) -> scikit-learn pipeline.
 
-Their settings are those of 2021, so that scores stay comparable: 5 neighbours, C 0.5, 150 trees, 2500 iterations.
+The settings of all but `linear` are those of 2021, so that scores stay comparable: 5 neighbours, C 0.5, 150 trees,
+2500 iterations.
 """
 
 import warnings
@@ -21,6 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.metaestimators import available_if
+
+from evaluation.linear import logistic_classifier, ridge_regressor
 
 
 class FewerNeighbours:
@@ -99,6 +102,7 @@ Factory = Callable[[int, int], Pipeline]  # (seed, jobs) -> pipeline
 
 CLASSIFIERS: dict[str, Factory] = {
     "knn": lambda seed, jobs: classifier(NeighboursClassifier(5, n_jobs=jobs)),
+    "linear": lambda seed, jobs: classifier(logistic_classifier()),
     "svc": lambda seed, jobs: classifier(SVC(C=0.5, random_state=seed)),
     "rfc": lambda seed, jobs: classifier(ForestClassifier(150, random_state=seed, n_jobs=jobs)),
     "mlp": lambda seed, jobs: classifier(MLPClassifier(max_iter=2500, random_state=seed)),
@@ -107,6 +111,7 @@ CLASSIFIERS: dict[str, Factory] = {
 
 REGRESSORS: dict[str, Factory] = {
     "knn": lambda seed, jobs: regressor(NeighboursRegressor(5, n_jobs=jobs)),
+    "linear": lambda seed, jobs: regressor(ridge_regressor()),
     "svc": lambda seed, jobs: regressor(MultiOutputRegressor(SVR(C=0.5), n_jobs=jobs)),
     "rfc": lambda seed, jobs: regressor(ForestRegressor(150, random_state=seed, n_jobs=jobs)),
     "mlp": lambda seed, jobs: regressor(MLPRegressor(max_iter=2500, random_state=seed)),

@@ -28,7 +28,7 @@ class Score(NamedTuple):
     For segmentation: the value of all cells together, and its standard deviation over bootstrap draws of the cells.
     """
 
-    features: str  # "trained", "untrained" or "band_statistics"; for segmentation also "coarsened_labels"
+    features: str  # "trained", or the name of a yardstick; for segmentation also "coarsened_labels"
     task: str  # "single_class", "multi_class" or "segmentation"
     model: str  # a name of CLASSIFIERS or REGRESSORS, "-": no model
     metric: str

@@ -42,7 +42,11 @@ class Normalise(nn.Module):
         self._in_all_bands = [in_all_bands for _, in_all_bands in nodata]
 
     def forward(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Normalise tiles -> (N, C, H, W) float32.
+        """Normalise tiles -> (N, C, H, W) float32; see `masked`."""
+        return self.masked(tiles, valid)[0]
+
+    def masked(self, tiles: Tensor, valid: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Return normalised tiles (N, C, H, W) float32, and masks (N, 1, H, W): data is where all of them hold.
 
         Args:
             tiles: (N, C, H, W) of any integer or floating dtype, or (N, C + 1, H, W) whose last channel is the validity
@@ -64,7 +68,7 @@ class Normalise(nn.Module):
             masks.append(normalised.isfinite().all(1, keepdim=True))
         for mask in masks:  # each (N, 1, H, W)
             normalised.masked_fill_(~mask, 0.0)
-        return normalised
+        return normalised, masks
 
     def _marked(self, pixels: Tensor, floating: bool) -> list[Tensor]:
         """Return where each rule marks pixels without data, (N, 1, H, W). Floats may differ a little, as in GDAL."""

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from config import UserError, main_command
-from dataProcessors.cache import PRECISION, Entry, entries, is_in_use, remove, remove_unused, unused_pools
-from dataProcessors.sampling.pool import POOLS
+from dataProcessors.cache import PRECISION, Entry, entries, is_in_use, remove, remove_unused, unused_files
 
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("bytes", 1))
 REMOVE = "remove"
@@ -37,16 +36,17 @@ def cache_lines(cache: Path, words: Sequence[str], unused: bool) -> Iterator[str
 
 
 def _table(cache: Path) -> Iterator[str]:
-    found, pools = entries(cache), unused_pools(cache)
+    found, files = entries(cache), unused_files(cache)
     if not found:
         yield f"{cache} is empty."
         return
     width = max(len(each.path.name) for each in found)
     yield f"{'name':<{width}} {'size':>9}  {'last used':<16}  source"
     for each in found:
-        yield f"{each.path.name:<{width}} {_row(each, len(pools) if each.path.name == POOLS else 0)}"
+        unused_inside = sum(file.path.parent == each.path for file in files)
+        yield f"{each.path.name:<{width}} {_row(each, unused_inside)}"
         yield from _choices(each.path) if each.path.name == PRECISION else ()
-    unused = pools + [each for each in found if each.is_unused]
+    unused = files + [each for each in found if each.is_unused]
     yield f"{format_size(sum(each.size for each in found))} in {cache}."
     if unused:
         command = main_command("cache", REMOVE, "--unused")

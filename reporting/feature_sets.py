@@ -1,15 +1,39 @@
-"""The feature sets whose scores are shown side by side (trained, baselines, chance), and how they are written."""
+"""The feature sets whose scores are shown side by side (trained, yardsticks, chance): titles, colours, order.
+
+Every table, figure and chart takes them from here; a feature set that is not listed is a yardstick of the user's.
+"""
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from evaluation.scoring import Score
 from evaluation.segmentation import COARSENED
 
-# the order in which feature sets are shown
-FEATURES = ("trained", "untrained", "band_statistics", "chance")
+TRAINED, CHANCE = "trained", "chance"
 
-FEATURE_TITLES = {"band_statistics": "band statistics", COARSENED: "coarse labels"}
+
+class Look(NamedTuple):
+    """How a yardstick is shown: by colour, and for those who cannot tell it, by line style or marker too."""
+
+    colour: str
+    line: str | tuple
+    marker: str
+
+
+# colours of Okabe & Ito 2008 that no run has, in the order in which yardsticks are shown
+YARDSTICKS = {
+    "untrained": Look("#009E73", "--", "o"),
+    "band_statistics": Look("#CC79A7", "-.", "s"),
+    "random_convolutions": Look("#E69F00", (0, (6, 1.5)), "^"),
+}
+USER_YARDSTICK = Look("#56B4E9", (0, (5, 1, 1, 1, 1, 1)), "v")  # of a raster of the user's
+CHANCE_LOOK = Look("#666666", ":", "")
+FEATURE_TITLES = {
+    "band_statistics": "band statistics",
+    "random_convolutions": "random convolutions",
+    COARSENED: "coarse labels",
+}
 SPREAD_TEXT = "standard deviation over the draws (of segmentation: over resampled cells)"  # the number after ±
 
 # metric at chance -> the metrics that have this value at chance
@@ -33,6 +57,23 @@ def separate_chance(scores: Iterable[Score]) -> list[Score]:
             renamed = score._replace(features=features, metric=metric)
             separated.setdefault(renamed[:4], renamed)
     return list(separated.values())
+
+
+def is_yardstick(features: str) -> bool:
+    """Return whether a feature set is something that the trained network is held to."""
+    return features not in (TRAINED, CHANCE, COARSENED)
+
+
+def in_order(features: Iterable[str]) -> list[str]:
+    """Return the feature sets, each once, as they are shown: trained, the yardsticks, chance, coarse labels."""
+    found = list(dict.fromkeys(features))
+    own = [name for name in found if is_yardstick(name) and name not in YARDSTICKS]
+    return [name for name in (TRAINED, *YARDSTICKS, *own, CHANCE, COARSENED) if name in found]
+
+
+def look(features: str) -> Look:
+    """Return how a yardstick or chance is shown."""
+    return CHANCE_LOOK if features == CHANCE else YARDSTICKS.get(features, USER_YARDSTICK)
 
 
 def feature_title(features: str) -> str:

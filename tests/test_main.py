@@ -68,7 +68,7 @@ def test_results_hold_what_is_promised(complete_run, workplace):
     assert about["maps"]["image"]["bytes"] == os.path.getsize("image.tif")
     rows = rows_of(folder)
     assert list(rows[0]) == ["step", "features", "task", "model", "metric", "mean", "std"]
-    assert {row["features"] for row in rows} == {"trained", "untrained", "band_statistics"}
+    assert {row["features"] for row in rows} == {"trained", "untrained", "band_statistics", "random_convolutions"}
     found = {(row["task"], row["model"], row["metric"]) for row in rows}
     assert {("single_class", model, "accuracy") for model in ("knn", "dt")} <= found
     assert {("multi_class", "knn", "sum_error"), ("single_class", "-", "MAP@R"), ("multi_class", "-", "gSil")} <= found

@@ -55,7 +55,7 @@ class Pool:
         return Pool(self.positions[indices], self.proportions[indices])
 
     def save(self, path: Path, maps: Sequence[str] = ()) -> None:
-        """Write the pool to a .npz file that appears complete or not at all. maps: see `maps_of_pool`."""
+        """Write the pool to a .npz file that appears complete or not at all. maps: see `maps_of_file`."""
         with atomic_write(path) as temporary:
             np.savez(temporary, positions=self.positions, proportions=self.proportions, maps=np.array(maps, str))
 
@@ -73,8 +73,11 @@ class Pool:
             raise ValueError(f"{path} is damaged: {error}") from None
 
 
-def maps_of_pool(path: Path) -> set[str]:
-    """Return the names of the prepared maps that a saved pool's tiles lie on; none if they cannot be read."""
+def maps_of_file(path: Path) -> set[str]:
+    """Return the names of the prepared maps that the tiles of a saved pool lie on; none if they cannot be read.
+
+    Files of features name their map in the same way.
+    """
     try:
         with np.load(path, allow_pickle=False) as content:
             return set(content["maps"].tolist())

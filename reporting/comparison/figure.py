@@ -11,27 +11,25 @@ from matplotlib.ticker import MaxNLocator
 
 from config import LESS_IS_BETTER
 from reporting.comparison.rows import TableRow, shorten
-from reporting.feature_sets import SPREAD_TEXT, feature_title
+from reporting.feature_sets import SPREAD_TEXT, feature_title, is_yardstick, look
 from reporting.figures.letters import legible
-from reporting.figures.style import BASELINE_COLOURS, CONTRAST_COLOUR, MAIN_COLOUR, new_figure
+from reporting.figures.style import CONTRAST_COLOUR, MAIN_COLOUR, new_figure
 
 PANEL_WIDTH, ROW_HEIGHT, MARGIN_HEIGHT = 2.3, 0.24, 0.95  # inches: of a panel; of a row; above and below all rows
 LETTER_WIDTH = 0.085  # inches, of a letter in a run's name
 MAX_LENGTH = 30  # letters of a run's name
 BEST_COLOUR = CONTRAST_COLOUR
-# features -> marker and colour; chance is not drawn: it is far away and would push all others together
-BASELINE_MARKERS = {
-    name: (marker, BASELINE_COLOURS[name]) for name, marker in (("untrained", "o"), ("band_statistics", "s"))
-}
 
 
 def comparison_figure(rows: list[TableRow], tags: list[str]) -> Figure:
-    """Draw a panel for each score that any run has; it has a row for each run and, below, for each different baseline.
+    """Draw a panel for each score that any run has; it has a row for each run and, below, for each different yardstick.
+
+    Chance is not drawn: it is far away and would push all others together.
 
     A point is the mean and its bar the standard deviation; a thin vertical line in the row of a run is a baseline of
     this run. If a run does not have a score, its row in this panel is empty.
     """
-    shown = [row for row in rows if row.is_run or row.feature_sets[0].features in BASELINE_MARKERS]
+    shown = [row for row in rows if row.is_run or is_yardstick(row.feature_sets[0].features)]
     tags = [tag for tag in tags if any(row.finite_scores(tag) for row in shown if row.is_run)]
     if not tags:
         return _empty_figure()
@@ -71,8 +69,8 @@ def _draw_panel(axes: Axes, rows: list[TableRow], tag: str) -> None:
 
 
 def _style(features: str, is_best: bool) -> dict:
-    if features in BASELINE_MARKERS:
-        marker, colour = BASELINE_MARKERS[features]
+    if is_yardstick(features):
+        colour, _, marker = look(features)
         return {"fmt": marker, "color": colour, "markerfacecolor": "white", "markersize": 6, "elinewidth": 1.2}
     return {
         "fmt": "D" if is_best else "o",
@@ -84,7 +82,7 @@ def _style(features: str, is_best: bool) -> dict:
 
 def _draw_baselines(axes: Axes, row: TableRow, tag: str, places: dict[str, int]) -> None:
     """Draw the baselines as vertical lines through the rows of their runs."""
-    _, colour = BASELINE_MARKERS[row.feature_sets[0].features]
+    colour = look(row.feature_sets[0].features).colour
     for feature_set in row.feature_sets:
         for run in feature_set.runs if tag in feature_set.scores else []:
             if tag in run.scores["trained"]:

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 from evaluation.scoring import Score
 from reporting.comparison.runs import Run, Scores
-from reporting.feature_sets import feature_title
+from reporting.feature_sets import TRAINED, feature_title, in_order
 
-BASELINES = ("untrained", "band_statistics", "chance", "coarsened_labels")
 MAX_BASELINE_ROWS = 3  # of one kind of baseline; if runs have more different ones, all share one row
 MAX_ROUNDING = 0.25  # standard deviations; bf16 changes a baseline by a tenth of one, other tiles change it far more
 
@@ -17,7 +16,7 @@ class FeatureSet(NamedTuple):
 
     Attributes:
         runs: the run of the network, or all runs with this baseline
-        features: "trained", or one of BASELINES
+        features: "trained", a yardstick, "chance" or the coarsened labels
         scores: tag -> score
     """
 
@@ -97,7 +96,7 @@ def _is_same_baseline(feature_set: FeatureSet, run: Run, scores: Scores) -> bool
 def table_rows(runs: list[Run]) -> list[TableRow]:
     """Return the rows of the comparison: the runs, then their baselines."""
     rows = [TableRow(run.name, [FeatureSet([run], "trained", run.scores["trained"])]) for run in runs]
-    for features in BASELINES:
+    for features in in_order(name for run in runs for name in run.scores if name != TRAINED):
         feature_sets, title = baseline_sets(runs, features), feature_title(features)
         if len(feature_sets) > MAX_BASELINE_ROWS:
             rows.append(TableRow(f"{title} ({len(feature_sets)} different)", feature_sets))

@@ -7,18 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reporting.feature_sets import feature_title
-from reporting.figures.style import BASELINE_COLOURS, MAIN_COLOUR, new_figure
+from reporting.feature_sets import feature_title, look
+from reporting.figures.style import MAIN_COLOUR, new_figure
 
 SIZE = (4.4, 3.1)  # inches; several fit side by side on a screen, and one is readable on a phone
 PNG_DPI = 200  # dots per inch
 BINS = 60  # most points of a curve; if there are more steps, each point is a mean of several
 COLOURS = (MAIN_COLOUR, "#D55E00", "#009E73", "#CC79A7")  # Okabe & Ito 2008, for colour-blind people
-# they differ in line style too, not only in colour
-BASELINE_STYLES = {
-    name: {"color": BASELINE_COLOURS[name], "linestyle": style}
-    for name, style in {"untrained": "--", "band_statistics": "-.", "chance": ":"}.items()
-}
 LINE_STYLES = ("-", "--", "-.", ":")
 
 
@@ -53,16 +48,16 @@ def score_curve(
         steps: (n,) that were evaluated
         means: (n,) of the score
         spreads: (n,) standard deviations
-        baselines: name -> score; a name outside of BASELINE_STYLES gets a style for all others
+        baselines: name of yardstick or "chance" -> score
     """
     figure, axes = _new_axes(title)
     marker_style = "o" if len(steps) <= 30 else None
     axes.fill_between(steps, means - spreads, means + spreads, color=MAIN_COLOUR, alpha=0.2, linewidth=0)
     axes.plot(steps, means, color=MAIN_COLOUR, linewidth=1.8, marker=marker_style, markersize=4, label="trained")
     for name, value in baselines.items():
-        style = BASELINE_STYLES.get(name, {"color": "#666666", "linestyle": (0, (5, 1, 1, 1, 1, 1))})
+        colour, line, _ = look(name)
         if np.isfinite(value):
-            axes.axhline(value, linewidth=1.5, label=feature_title(name), **style)
+            axes.axhline(value, linewidth=1.5, label=feature_title(name), color=colour, linestyle=line)
     figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False, handlelength=3)
     return figure
 

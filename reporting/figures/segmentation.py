@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dataProcessors.legends.legend import Legend
-from reporting.feature_sets import feature_title
+from evaluation.segmentation import COARSENED
+from reporting.feature_sets import feature_title, look
 from reporting.figures.sampling import CELL_TILES, outline_squares
 from reporting.figures.style import (
-    BASELINE_COLOURS,
     CONTRAST_COLOUR,
     MAIN_COLOUR,
     NO_LABEL_COLOUR,
@@ -23,13 +23,9 @@ from reporting.figures.style import (
 
 PANEL_WIDTH = 4.6  # inches
 GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])  # of red, green and blue in the brightness of a pixel (ITU-R BT.601)
-LEGEND_COLUMNS = 6  # of the figure's legend
+LEGEND_COLUMNS, MARKER_COLUMNS = 6, 4  # of the legends of map and chart
 HOLLOW_MARKER = {"facecolors": "white", "linewidths": 1.6, "s": 44}
-MARKER_STYLES: dict[str, dict[str, Any]] = {  # features -> marker beside the bars of the trained network
-    "untrained": {"marker": "o", "edgecolors": BASELINE_COLOURS["untrained"], **HOLLOW_MARKER},
-    "band_statistics": {"marker": "s", "edgecolors": BASELINE_COLOURS["band_statistics"], **HOLLOW_MARKER},
-    "coarsened_labels": {"marker": "|", "color": MAIN_COLOUR, "s": 220, "linewidths": 3},
-}
+COARSENED_MARKER = {"marker": "|", "color": MAIN_COLOUR, "s": 220, "linewidths": 3}
 
 
 def segmentation_map(
@@ -99,7 +95,7 @@ def class_iou_chart(iou: np.ndarray, other_iou: dict[str, np.ndarray], legend: L
 
     Args:
         iou: (K,) in [0, 1], NaN if a class does not occur
-        other_iou: features, a key of MARKER_STYLES -> the same for these
+        other_iou: features, yardsticks or coarse labels -> the same for these
         legend: of the classes
         title: of the figure
     """
@@ -110,14 +106,21 @@ def class_iou_chart(iou: np.ndarray, other_iou: dict[str, np.ndarray], legend: L
     names, colours, places = class_names(legend, width=30, lines=1), class_colours(legend) / 255, np.arange(len(shown))
     axes.barh(places, np.nan_to_num(iou[shown]), color=colours[shown], edgecolor="black", linewidth=0.6)
     for features, values in other_iou.items():
-        axes.scatter(
-            values[shown], places, label=feature_title(features), clip_on=False, zorder=3, **MARKER_STYLES[features]
-        )
+        marker = _marker(features)
+        axes.scatter(values[shown], places, label=feature_title(features), clip_on=False, zorder=3, **marker)
     axes.set_yticks(places, [names[c] for c in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
     _write_values(axes, np.nan_to_num(iou[shown]))
-    figure.legend(loc="outside lower center", fontsize=9, ncols=len(MARKER_STYLES))
+    figure.legend(loc="outside lower center", fontsize=9, ncols=MARKER_COLUMNS)
     return figure
+
+
+def _marker(features: str) -> dict[str, Any]:
+    """Return the style of a feature set's marker beside the bars of the trained network."""
+    if features == COARSENED:
+        return COARSENED_MARKER
+    colour, _, marker = look(features)
+    return {"marker": marker, "edgecolors": colour, **HOLLOW_MARKER}
 
 
 def _write_values(axes: Axes, values: np.ndarray) -> None:

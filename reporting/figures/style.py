@@ -16,7 +16,6 @@ NO_LABEL, NO_LABEL_COLOUR = "no label", (127, 127, 127)  # of the label -1; inde
 # Colours that colour-blind people can distinguish (Okabe & Ito 2008, "Color Universal Design"), without the two dark
 # ones of the eight, which are hard to see on a map; white is not among them, because reserved cells are white.
 ROLE_COLOURS = ("#E69F00", "#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#D55E00")
-BASELINE_COLOURS = {"untrained": "#009E73", "band_statistics": "#CC79A7", "chance": "#666666"}
 MAIN_COLOUR = "#0072B2"  # of figures that need one colour only
 CONTRAST_COLOUR = "#D55E00"  # beside it, for what is different or wrong, such as another class
 # a square in the colour of a class

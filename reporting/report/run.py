@@ -22,7 +22,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 import config as configuration
 from config import Config, UserError
 from evaluation.scoring import Score, objective
-from reporting.feature_sets import FEATURES, separate_chance
+from reporting.feature_sets import in_order, separate_chance
 from reporting.metrics_csv import HEADER, score_of_row
 
 TAG_PREFIX = "train/"  # of the tags that training steps log
@@ -98,9 +98,8 @@ class Run:
     def baselines(self) -> dict[str, dict[ScoreKey, Score]]:
         """Other features -> scores, in the order in which they are shown; baselines are scored only once."""
         scores = [score for for_step in self.scores.values() for score in for_step]
-        known = [*FEATURES, *(score.features for score in scores)]
-        names = [name for name in dict.fromkeys(known) if name != "trained"]
-        return {name: rows for name in names if (rows := _scores_of_features(scores, name))}
+        names = in_order(score.features for score in scores)
+        return {name: _scores_of_features(scores, name) for name in names if name != "trained"}
 
     @property
     def last_step(self) -> int | None:

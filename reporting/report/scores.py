@@ -7,7 +7,7 @@ from config import LESS_IS_BETTER
 from evaluation.scoring import Score
 from evaluation.segmentation import COARSENED
 from reporting.console_table import TASK_TITLES
-from reporting.feature_sets import SPREAD_TEXT, feature_title, format_score
+from reporting.feature_sets import CHANCE, SPREAD_TEXT, feature_title, format_score
 from reporting.report.html_elements import Html, Section, element, paragraph, table, text
 from reporting.report.run import Run, ScoreKey
 
@@ -44,7 +44,7 @@ def score_columns(run: Run) -> list[Column]:
 
 def _rows(columns: list[Column]) -> list[list[Html]]:
     # a value at chance alone makes no row
-    names = dict.fromkeys(row for column in columns if column.title != "chance" for row in column.scores)
+    names = dict.fromkeys(row for column in columns if column.title != CHANCE for row in column.scores)
     rows = []
     for task in dict.fromkeys(name[0] for name in names):
         rows.append([text(TASK_TITLES.get(task, task))])

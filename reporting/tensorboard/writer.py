@@ -12,14 +12,12 @@ from torch.utils.tensorboard import SummaryWriter
 
 from config import LESS_IS_BETTER
 from evaluation.scoring import Score
-from reporting.feature_sets import separate_chance
+from reporting.feature_sets import TRAINED, is_yardstick, separate_chance
 from reporting.figures.thumbnails import BORDER, SIDE
 from reporting.tensorboard.event_files import filter_embeddings, filter_events, read_projector_config
 from reporting.tensorboard.hparams import hparams_summaries
 from storage import convert_write_errors, sync
 
-TRAINED = "trained"  # everything but scores of baselines is logged with the trained network
-BASELINES = ("untrained", "band_statistics")
 FLUSH_SECONDS = 5  # until new values can be seen on an open page
 SPRITE_SIDE = 8192  # pixels, the largest texture that TensorBoard's projector takes
 SPRITE_BYTES = 20_000_000  # of the thumbnails, uncompressed: the page loads all of them at once
@@ -36,7 +34,8 @@ TRAINING_GROUPS = (
 class TensorBoardWriter:
     """Writes event files, in a subfolder for each feature set, so that TensorBoard draws their scores on one chart.
 
-    Every chart of a score has the curves trained, untrained, band_statistics and, if it is known, chance.
+    Every chart of a score has the curves of trained, of the yardsticks and, if it is known, of chance. Everything but
+    scores of yardsticks and chance is logged with the trained network.
 
     Args:
         folder: for the event files
@@ -183,11 +182,14 @@ def spread_tags(tag: str) -> tuple[str, str]:
 
 
 def leads(scores: list[Score]) -> list[tuple[str, float]]:
-    """Return (tag, lead): how much better the trained network is than the better baseline; may be negative."""
-    means = {(score.features, score.tag): score.mean for score in scores}
+    """Return (tag, lead): how much better the trained network is than the best yardstick; may be negative."""
+    means: dict[str, list[float]] = {}  # tag -> of the yardsticks
+    for score in scores:
+        if is_yardstick(score.features):
+            means.setdefault(score.tag, []).append(score.mean)
     differences = []
     for score in scores:
-        others = [means[name, score.tag] for name in BASELINES if (name, score.tag) in means]
+        others = means.get(score.tag, [])
         if score.features == TRAINED and others:
             less = score.metric in LESS_IS_BETTER
             differences.append((score.tag, min(others) - score.mean if less else score.mean - max(others)))
@@ -210,4 +212,4 @@ def chart_layout(metrics: list[str]) -> dict[str, dict[str, list]]:
     for tag in reversed(metrics):  # TensorBoard shows charts of this kind in reverse order
         group, _, name = tag.partition("/")
         charts[group][name] = ["Margin", [tag, *spread_tags(tag)]]
-    return charts | {"lead over the better baseline": {"all scores": ["Multiline", [r"^baselines/"]]}}
+    return charts | {"lead over the best yardstick": {"all scores": ["Multiline", [r"^baselines/"]]}}

@@ -10,7 +10,7 @@ from maps_for_tests import noise, write_map
 
 import main
 from config import UserError
-from dataProcessors.cache import entries, remove, remove_unused, unused_pools
+from dataProcessors.cache import entries, remove, remove_unused, unused_files
 from dataProcessors.sampling.pool import Pool
 from dataProcessors.tiffreader import TiffReader
 from reporting.cache_table import cache_lines, format_size
@@ -88,7 +88,7 @@ def test_what_no_run_would_use_is_told_and_removed(cache, change, told):
     folder = named(cache)["a"].path
     change(folder)
     assert told in named(cache)["a"].about and named(cache)["a"].is_unused
-    assert [each.path.name for each in unused_pools(cache)] == ["fit-0.npz"]
+    assert [each.path.name for each in unused_files(cache)] == ["fit-0.npz"]
     assert "python main.py cache remove --unused" in lines(cache) and "(1 unused)" in lines(cache)
     assert str(folder) in lines(cache, "remove", unused=True)
     assert list(named(cache)) == ["b", "pools", "precision"] and not list((cache / "pools").iterdir())

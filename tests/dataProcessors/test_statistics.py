@@ -4,13 +4,26 @@ import numpy as np
 import pytest
 from maps_for_tests import noise, write_map
 
-from dataProcessors.statistics import band_statistics, normalisation, sample_tiles, warn_about_filler
+from dataProcessors.statistics import (
+    band_statistics,
+    normalisation,
+    sample_tiles,
+    standardisation,
+    warn_about_filler,
+)
 from dataProcessors.tiffreader import TiffReader
 
 
 def test_uint8_rgb_has_its_fixed_normalisation(tmp_path):
     offset, scale = normalisation(TiffReader(write_map(tmp_path / "a.tif", noise((3, 100, 100)))), 32)
     assert offset.tolist() == [127.5] * 3 and scale.tolist() == [1 / 127.5] * 3
+
+
+def test_uint8_rgb_can_be_standardised_all_the_same(tmp_path):
+    reader = TiffReader(write_map(tmp_path / "a.tif", noise((3, 100, 100)) // 2))
+    offset, scale = standardisation(reader, 32)
+    pixels = (reader.read([[0, 0]], 100)[0] - offset[:, None, None]) * scale[:, None, None]
+    assert np.allclose(pixels.mean((1, 2)), 0, atol=0.05) and np.allclose(pixels.std((1, 2)), 1, atol=0.05)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
@@ -66,10 +79,11 @@ def test_band_statistics_equal_a_slow_loop(dtype, holes):
         tiles.swapaxes(0, 1)[:, empty_pixels] = np.nan
     offset, scale = np.array([1.0, 2, 3]), np.array([0.5, 2, 4])
     features = band_statistics(tiles, has_validity, offset, scale)
-    assert features.shape == (5, 6) and features.dtype == np.float32
+    assert features.shape == (5, 12) and features.dtype == np.float32
     for tile, row, empty in zip(tiles, features, empty_pixels):
         for band in range(3):
             values = tile[band][~empty].astype(float)
-            wanted = (values.mean(), values.std()) if len(values) else (0, 0)
-            wanted = ((wanted[0] - offset[band]) * scale[band], wanted[1] * scale[band])
-            assert np.allclose((row[band], row[3 + band]), wanted, rtol=1e-4)
+            values = values if len(values) else np.zeros(1)
+            wanted = np.array([values.mean(), values.std(), values.min(), values.max()])
+            wanted = (wanted - [offset[band], 0, offset[band], offset[band]]) * scale[band]
+            assert np.allclose(row[band::3], wanted, rtol=1e-4)

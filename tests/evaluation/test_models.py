@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from evaluation.models import CLASSIFIERS, REGRESSORS, fit_predict
 
-NAMES = ["knn", "svc", "rfc", "mlp", "dt"]
+NAMES = ["knn", "linear", "svc", "rfc", "mlp", "dt"]
 pytestmark = pytest.mark.filterwarnings("error")
 
 

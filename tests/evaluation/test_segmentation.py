@@ -158,9 +158,8 @@ def finished(tmp_path_factory):
 def test_scores_of_a_run(finished):
     rows = segmentation_rows(finished)
     found = {(row["step"], row["features"], row["model"], row["metric"]): float(row["mean"]) for row in rows}
-    expected = [("0", name) for name in ("trained", "untrained", "band_statistics", "coarsened_labels")] + [
-        ("2", "trained")
-    ]
+    yardsticks = ("untrained", "band_statistics", "random_convolutions")
+    expected = [("0", name) for name in ("trained", *yardsticks, "coarsened_labels")] + [("2", "trained")]
     models, metrics = ("knn", "svc"), ("pixel_accuracy", "mean_IoU")
     assert set(found) == {(*where, model, metric) for where in expected for model in models for metric in metrics}
     assert len(rows) == len(found)
@@ -173,7 +172,7 @@ def test_scores_of_a_run(finished):
     assert majority < coarsened[0] == coarsened[1] <= 1
     for model in models:  # of each class there is one figure for every set of features
         assert float(last[model]) == pytest.approx(found["2", "trained", model, "mean_IoU"], abs=1e-5)
-        for features in ("untrained", "band_statistics"):
+        for features in yardsticks:
             assert float(last[f"{model}/{features}"]) == pytest.approx(
                 found["0", features, model, "mean_IoU"], abs=1e-5
             )

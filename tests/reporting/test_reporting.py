@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,26 +80,30 @@ def test_chance_becomes_a_feature_set_and_comes_once():
 
 
 def test_table_has_a_row_for_each_metric_and_a_column_for_each_feature_set():
-    text = score_table(scores_of("trained", 0.8) + scores_of("untrained", 0.6) + scores_of("band_statistics", 0.7))
+    levels = {"trained": 0.8, "random_convolutions": 0.75, "mine": 0.3, "untrained": 0.6, "band_statistics": 0.7}
+    text = score_table([score for name, level in levels.items() for score in scores_of(name, level)])
     lines = text.splitlines()
-    assert max(map(len, lines)) <= 110
-    rows = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert max(map(len, lines)) <= 110 + 14
+    rows = {line.split()[0]: line for line in lines if re.match(r"  \w", line)}
     assert list(rows) == ["accuracy", "MAP@R", "silhouette", "sum_error", "MAP@1", "MAP@10"]  # MAP@5 was not scored
-    assert rows["accuracy"].split()[1:] == ["knn", "0.800", "±0.011", "0.600", "±0.011", "0.700", "±0.011", "-"]
-    assert rows["MAP@R"].split()[1::2] == ["0.600", "0.400", "0.500", "0.125"]
-    assert rows["silhouette"].split()[1:] == ["-"] * 4
+    assert rows["accuracy"].split()[1:-1:2] == ["knn", "±0.011", "±0.011", "±0.011", "±0.011", "±0.011"]
+    assert rows["accuracy"].split()[2::2] == ["0.800", "0.600", "0.700", "0.750", "0.300", "-"]
+    assert rows["MAP@R"].split()[1::2] == ["0.600", "0.400", "0.500", "0.550", "0.100", "0.125"]
+    assert rows["silhouette"].split()[1:] == ["-"] * 6
+    assert rows["sum_error"].split()[4] == "rfc"
     headers = [line for line in lines if "trained" in line]
     assert len(headers) == 2
-    for column in ("untrained", "band statistics", "chance"):
-        assert column in headers[0]
-    ends = [headers[0].index(word) + len(word) for word in (" trained", "untrained", "band statistics", "chance")]
+    words = (" trained", "untrained", "statistics", "convolutions", "mine", "chance")
+    assert headers[0].split() == [word.strip() for word in words]
+    assert lines[lines.index(headers[0]) - 1].split() == ["band", "random"]
+    ends = [headers[0].index(word) + len(word) for word in words]
     for line in rows.values():  # each value stands below the end of its header
         assert all(line[end - 1] != " " and line[end : end + 1] in ("", " ") for end in ends)
 
 
 def test_table_without_baselines():
-    line = score_table([Score("trained", "single_class", "knn", "accuracy", 0.5, 0.0)]).splitlines()[1]
-    assert line.split() == ["accuracy", "knn", "0.500", "±0.000", "-", "-", "-"]
+    line = score_table([Score("trained", "single_class", "knn", "accuracy", 0.5, 0.0)]).splitlines()[-1]
+    assert line.split() == ["accuracy", "knn", "0.500", "±0.000"]
 
 
 # --- metrics.csv
@@ -278,7 +283,7 @@ def test_lead_is_over_the_better_baseline_and_less_may_be_better():
 
 def test_layout_puts_training_first_and_every_score_on_a_chart_with_its_spread():
     charts = chart_layout(["retrieval/MAP@R", "single_class/accuracy/knn", "single_class/silhouette"])
-    assert list(charts) == ["training", "single_class", "multi_class", "retrieval", "lead over the better baseline"]
+    assert list(charts) == ["training", "single_class", "multi_class", "retrieval", "lead over the best yardstick"]
     assert charts["single_class"]["accuracy/knn"] == [
         "Margin",
         ["single_class/accuracy/knn", "spread/single_class/accuracy/knn/low", "spread/single_class/accuracy/knn/high"],

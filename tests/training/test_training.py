@@ -215,7 +215,7 @@ class NoImage:
 class StubEvaluator:
     """Scores a snapshot by its features' first value; waits for `go` before it answers."""
 
-    size, band_statistics = 8, Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1)))
+    size = 8
     score = Pool(np.zeros((1, 2), int), np.ones((1, 1)))
     segmenter, image = None, NoImage()
 
@@ -227,6 +227,9 @@ class StubEvaluator:
         assert self.go.wait(10)
         score = Score(features.name, "single_class", "-", "MAP@R", float(features.fit[0, 0]), 0.0)
         return Evaluation(features.name, [score], {}, {}, np.ones((1, 1)))
+
+    def evaluate_yardsticks(self):
+        return [self.evaluate(Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1))))]
 
 
 def snapshot(step: int, value: float) -> Snapshot:
@@ -267,7 +270,7 @@ def test_scorer_reports_every_evaluation_in_order_and_tells_the_best(beside):
     assert recorder.drawn_beside == [beside] * 2, "UMAP takes seconds, for which a GPU need not wait"
 
 
-def test_untrained_network_is_scored_beside_band_statistics():
+def test_untrained_network_is_scored_beside_the_yardsticks():
     recorder = Recorder()
     schedule = schedule_of(StubEvaluator(), recorder)
     recorder.log_scores = lambda step, evaluations: recorder.told.append([e.features for e in evaluations])

@@ -2,20 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
 from config import Config
 from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.pool import Pool
-from dataProcessors.statistics import band_statistics
 from evaluation.scoring import Evaluation, Settings, draws, evaluate
 from training.scoring.segmenter import Segmenter
 
 MAX_BATCH_PIXELS = 2_500_000  # pixels per band in one forward pass of an evaluation
 
-Scaling = tuple[np.ndarray, np.ndarray]  # offset (C,) and scale (C,)
 EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
 
 
@@ -35,7 +32,7 @@ class Features:
     """A feature set: one feature vector for each tile that any draw uses.
 
     Attributes:
-        name: "trained", "untrained" or "band_statistics"
+        name: "trained", "untrained" or the name of a yardstick
         fit: (F, D) features of the tiles to fit on
         score: (S, D) features of the tiles to score
         windows: (W, D) features of the segmentation's windows; None: no segmentation
@@ -53,7 +50,7 @@ class Evaluator:
     Args:
         config: config of the run
         maps: tiles of the image map, and the pools that the draws are taken from
-        scaling: offset and scale of each band, for the band statistics
+        yardsticks: name -> function that computes the features of a yardstick, see training.scoring.yardsticks
         jobs: number of CPU cores that the simple models may use
 
     Attributes:
@@ -61,9 +58,9 @@ class Evaluator:
         segmenter: scores the segmentation; None: no segmentation
     """
 
-    def __init__(self, config: Config, maps: OpenMaps, scaling: Scaling, jobs: int):
+    def __init__(self, config: Config, maps: OpenMaps, yardsticks: dict[str, EmbedPositions], jobs: int):
         self.segmenter = Segmenter(config, maps) if config.segmentation else None
-        self.image, self.scaling, self.size = maps.image, scaling, config.image_size
+        self.image, self.yardsticks, self.size = maps.image, yardsticks, config.image_size
         fit, score = maps.pools["fit"], maps.pools["score"]
         drawn = draws(
             len(fit), len(score), config.validation_nb, config.validation_nb // 10, config.valIteration, config.seed
@@ -81,15 +78,9 @@ class Evaluator:
         windows = embed(self.segmenter.windows) if self.segmenter else None
         return Features(name, embed(self.fit.positions), embed(self.score.positions), windows)
 
-    @cached_property
-    def band_statistics(self) -> Features:
-        """Mean and standard deviation of each band: the simplest features."""
-
-        def embed(positions: np.ndarray) -> np.ndarray:
-            tiles = (self.image.read(part, self.size) for part in in_batches(positions, self.size))
-            return np.concatenate([band_statistics(part, self.image.has_validity, *self.scaling) for part in tiles])
-
-        return self.embed("band_statistics", embed)
+    def evaluate_yardsticks(self) -> list[Evaluation]:
+        """Return the scores of every yardstick. Its features are held only while they are scored."""
+        return [self.evaluate(self.embed(name, embed)) for name, embed in self.yardsticks.items()]
 
     def evaluate(self, features: Features) -> Evaluation:
         """Return the mean and the spread over the draws of every score."""

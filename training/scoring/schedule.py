@@ -103,7 +103,7 @@ class EvaluationSchedule:
     def submit(self, snapshot: Snapshot, on_evaluated: OnEvaluated) -> None:
         """Evaluate a snapshot: at once, or in the background. Wait for a pending evaluation first.
 
-        The snapshot of step 0 is scored as "untrained" and also as the first "trained" network; band statistics are
+        The snapshot of step 0 is scored as "untrained" and also as the first "trained" network; the yardsticks are
         scored with it.
 
         Args:
@@ -120,9 +120,9 @@ class EvaluationSchedule:
         evaluation = self.evaluator.evaluate(snapshot.features)
         if snapshot.step > 0:
             return [evaluation]
-        statistics = self.evaluator.evaluate(self.evaluator.band_statistics)
+        yardsticks = self.evaluator.evaluate_yardsticks()
         coarsened = [self.evaluator.segmenter.coarsened] if self.evaluator.segmenter else []
-        return [renamed(evaluation, "trained"), evaluation, statistics, *coarsened]
+        return [renamed(evaluation, "trained"), evaluation, *yardsticks, *coarsened]
 
     def poll(self) -> None:
         """Report the pending evaluation if it is finished; do not wait."""
@@ -150,7 +150,8 @@ class EvaluationSchedule:
             if step >= 0 and step not in self._drawn.values():
                 snapshot = None if name in self._evaluated else snapshot_of(name)
                 if snapshot is not None:
-                    self._evaluated[name] = snapshot, self._evaluate(snapshot)[0]
+                    evaluation = self.evaluator.evaluate(snapshot.features)
+                    self._evaluated[name] = snapshot, renamed(evaluation, "trained")
                 if name in self._evaluated:
                     self._draw(name)
         self._wait_for_figures()
