@@ -4,9 +4,9 @@
 
 Each recipe (a config) is trained by main.py on each map with each seed, with nothing of it changed but what the map's
 config says about the map, its tiles and how they are scored. Its best and its last network are compared with every
-yardstick, draw by draw: "better" and "worse" are means beyond two standard errors over seeds and draws. What is made
-lies in the folder, and is not made again; runs that were broken off are resumed. Scores that
-`python -m benchmarks.tile2vec` left there for every seed are among the yardsticks.
+yardstick of its runs, and with those that `python -m benchmarks.tile2vec` scored for every seed: "better" and "worse"
+are means beyond two standard errors over seeds and draws. Complete runs are not made again, and runs that were broken
+off are resumed.
 """
 
 import argparse
@@ -16,52 +16,36 @@ import itertools
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from torch import nn
 
-from assembly import make_network
-from benchmarks.draw_scores import (
-    MAP_KEYS,
-    YARDSTICKS,
-    ScoredMap,
-    draw_scores,
-    read_scores,
-    recipe_digest,
-    score_folder,
-    write_scores,
-)  # fmt: skip
+from benchmarks.map_configs import MAP_KEYS, read_yardsticks, recipe_digest, yardsticks_folder
 from benchmarks.paired import Comparison, Scores, against_the_best, comparisons, means_table, targets_table
 from config import Config, UserError, load, validate
-from dataProcessors.statistics import normalisation
+from reporting.draws_csv import DRAWS_NAME, Draws, draws_at
+from reporting.feature_sets import TRAINED, UNTRAINED, is_yardstick
+from reporting.report.run import Run, read_run
+from reporting.tables import markdown_table
 from storage import write_text
 from training.execution.openmp import limit_spinning
-from training.execution.precision import TRIAL_TILES, resolve
-from training.forward import ForwardPass
-from training.runs.checkpoint import BEST, LAST
 from training.runs.folder import RESULTS
-from training.scoring.evaluator import Features
-from training.trained import trained_network
 
 MAIN = Path(__file__).parents[1] / "main.py"
-NETWORKS, UNTRAINED = {"best": BEST, "last": LAST}, "untrained"
+BEST, LAST = "best", "last"  # of the networks of a run
+COLUMNS = (
+    "map", "features", "compared with", "score", "mean", "its mean", "difference", "standard error", "pairs", "verdict",
+    "ratio",
+)  # fmt: skip
 
 
 class Experiment(NamedTuple):
-    """A recipe on a map with a seed: the run's config, and the folder of the map's scores with this seed."""
+    """A recipe on a map with a seed: the run's config, and the folder of further yardsticks on the same tiles."""
 
     recipe: str
     config: Config
-    scores: Path
-
-    @property
-    def name(self) -> str:
-        """Name of the folder of its scores, another one for each version of the recipe."""
-        return f"{self.recipe}-{recipe_digest(self.config)}"
+    yardsticks: Path
 
 
 def experiment(map_file: Path, recipe_file: Path, seed: int, folder: Path, overrides: list[str]) -> Experiment:
@@ -74,104 +58,82 @@ def experiment(map_file: Path, recipe_file: Path, seed: int, folder: Path, overr
     recipe, given = load(recipe_file, overrides).model_dump(), on_map.model_dump(include=set(MAP_KEYS))
     config = validate(recipe | given | {"seed": seed}, f"{recipe_file} on {map_file}")
     name = f"{map_file.stem}-{recipe_file.stem}-{recipe_digest(config)}-{seed}"
-    return Experiment(
-        recipe_file.stem, config.model_copy(update={"name": name}), score_folder(folder, map_file.stem, on_map)
-    )
+    named = config.model_copy(update={"name": name})
+    return Experiment(recipe_file.stem, named, yardsticks_folder(folder, map_file.stem, on_map))
 
 
-def train(config: Config, folder: Path) -> Path:
-    """Run main.py until the run is complete; resume it if it was broken off. Return the run's folder."""
+def train(config: Config, folder: Path) -> None:
+    """Run main.py until the run is complete; resume it if it was broken off. folder: of its config."""
     run, file = RESULTS / config.run_name, folder / f"{config.run_name}.json"
+    if run.exists() and _is_complete(read_run(run)):
+        return
     write_text(file, config.to_json())
     command = ["resume", str(run)] if run.exists() else ["train", str(file)]
     subprocess.run([sys.executable, str(MAIN), *command], check=True)
-    return run
 
 
-class Embedding:
-    """Embeds the tiles of a map by networks, as the run of the experiment does."""
-
-    def __init__(self, config: Config):
-        self.config, self.scored = config, ScoredMap.open(config)
-
-    def untrained(self) -> Features:
-        """Features of the run's initial network, whose batch-norm statistics are estimated unless it is pretrained."""
-        scaling = normalisation(self.scored.maps.image, self.config.image_size)
-        network = make_network(self.config, self.scored.maps, scaling, self.config.pretrained)
-        forward = self._forward(network)
-        if not self.config.pretrained:
-            forward.estimate_batchnorm_statistics()
-        return self.scored.evaluator.embed("untrained", forward.embed_positions)
-
-    def trained(self, checkpoint: Path) -> Features:
-        """Features of the network in a checkpoint."""
-        return self.scored.evaluator.embed("trained", self._forward(trained_network(checkpoint)).embed_positions)
-
-    def _forward(self, network: nn.Module) -> ForwardPass:
-        maps = self.scored.maps
-        execution = resolve(self.config, network, maps.read(maps.pools["fit"].positions[:TRIAL_TILES]))
-        return ForwardPass(self.config, network, execution, maps)
-
-    def yardsticks(self) -> dict[str, Callable[[], Features]]:
-        """Name -> function that returns the features of each yardstick that needs no network."""
-        evaluator = self.scored.evaluator
-        return {name: partial(evaluator.embed, name, embed) for name, embed in evaluator.yardsticks.items()}
+def _is_complete(run: Run) -> bool:
+    return run.last_step == run.total_steps
 
 
-def make_scores(each: Experiment, folder: Path) -> None:
-    """Train the experiment's network, and write the scores of the yardsticks and of it, unless they are written."""
-    own = each.scores / each.name
-    if all((own / f"{name}.csv").exists() for name in (*NETWORKS, UNTRAINED)):
-        return
-    run, made = train(each.config, folder), Embedding(each.config)
-    of_recipe = {name: lambda file=file: made.trained(run / file) for name, file in NETWORKS.items()}
-    places = {each.scores / YARDSTICKS: made.yardsticks(), own: of_recipe | {UNTRAINED: made.untrained}}
-    for place, features_of in places.items():
-        for name, features in features_of.items():
-            path = place / f"{name}.csv"
-            if not path.exists():
-                write_scores(path, draw_scores(made.scored.evaluator, features()))
+def read_draws_of(each: Experiment) -> Draws:
+    """Return the values of each draw of the run's best and last network, and of all yardsticks.
+
+    Raises:
+        UserError: the run has none
+    """
+    run = read_run(RESULTS / each.config.run_name)
+    best, last = (draws_at(run.draws, step or 0) for step in (run.best_step, run.last_step))
+    if TRAINED not in best or TRAINED not in last:
+        raise UserError(
+            f"{run.folder}: {DRAWS_NAME} has no values of its networks. Move the folder away to train anew."
+        )
+    yardsticks = {name: values for name, values in best.items() if is_yardstick(name)}
+    return {BEST: best[TRAINED], LAST: last[TRAINED]} | yardsticks | read_yardsticks(each.yardsticks)
 
 
-def read_seeds(folders: list[Path]) -> dict[str, Scores]:
-    """Return the scores of every feature set that has a file in each folder, one for a seed: seeds side by side."""
-    names = [{path.stem for path in folder.glob("*.csv")} for folder in folders]
-    complete = set.intersection(*names)
-    for name in sorted(set.union(*names) - complete):
-        logging.warning("%s is left out: %s has no scores of it for some of the seeds", name, folders[0].parents[1])
-    seeds = {name: [read_scores(folder / f"{name}.csv") for folder in folders] for name in sorted(complete)}
+def beside_one_another(seeds: list[Draws], name: str) -> dict[str, Scores]:
+    """Return the scores of every feature set that has some with each seed. name: of the recipe, for warnings."""
+    every = list(dict.fromkeys(itertools.chain.from_iterable(seeds)))
+    complete = [features for features in every if all(features in draws for draws in seeds)]
+    for features in sorted(set(every) - set(complete)):
+        logging.warning("%s: %s is left out: it has no scores for some of the seeds", name, features)
     return {
-        name: {tag: np.concatenate([scores[tag] for scores in each]) for tag in each[0]} for name, each in seeds.items()
+        features: {tag: np.array([draws[features][tag] for draws in seeds]) for tag in seeds[0][features]}
+        for features in complete
     }
 
 
 def compare_on_map(recipes: list[list[Experiment]]) -> tuple[dict[str, Scores], list[Comparison]]:
     """Return the scores of all feature sets on a map, and the comparisons. recipes: of each, an experiment a seed."""
-    yardsticks = read_seeds([each.scores / YARDSTICKS for each in recipes[0]])
-    scores, compared = dict(yardsticks), []
+    yardsticks, networks, compared = {}, {}, []
     for seeds in recipes:
-        own = read_seeds([each.scores / each.name for each in seeds])
-        named = {f"{seeds[0].recipe}, {name}": values for name, values in own.items()}
-        untrained = {name: values for name, values in named.items() if name.endswith(UNTRAINED)}
-        trained = {name: values for name, values in named.items() if name not in untrained}
-        compared += comparisons(trained, yardsticks | untrained)
-        scores |= named
-    return scores, compared
+        recipe = seeds[0].recipe
+        found = beside_one_another([read_draws_of(each) for each in seeds], recipe)
+        own = {f"{recipe}, {name}": found.pop(name) for name in (BEST, LAST)}
+        others = {f"{recipe}, {name}" if name == UNTRAINED else name: scores for name, scores in found.items()}
+        compared += comparisons(own, others)
+        yardsticks |= others
+        networks |= own
+    return networks | yardsticks, compared
 
 
-def section(name: str, scores: dict[str, Scores], compared: list[Comparison], seeds: int) -> str:
+def section(name: str, scores: dict[str, Scores], compared: list[Comparison]) -> str:
     """Return the tables of a map as Markdown."""
-    draws = len(next(iter(next(iter(scores.values())).values()))) // seeds
-    about = f"Means over {seeds} seeds x {draws} draws; ± is the standard error of the mean difference:"
-    return "\n\n".join([f"### {name}", about, means_table(scores), targets_table(against_the_best(compared))])
+    seeds, draws = next(iter(next(iter(scores.values())).values())).shape
+    means = means_table(f"{name}: means over {seeds} seeds x {draws} draws", scores)
+    targets = targets_table(f"{name}: the best yardstick of each figure, ± standard error", against_the_best(compared))
+    return "\n\n".join(markdown_table(table, 3) for table in (means, targets))
 
 
 def comparisons_csv(compared: dict[str, list[Comparison]]) -> str:
     """Return the comparisons of every map as CSV."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("map", *Comparison._fields, "verdict", "ratio"))
-    table.writerows((name, *each, each.verdict, each.ratio) for name, found in compared.items() for each in found)
+    table.writerow(COLUMNS)
+    for name, each in ((name, each) for name, found in compared.items() for each in found):
+        mean, error, pairs, verdict, ours, theirs = each.found
+        table.writerow((name, *each[:3], ours, theirs, mean, error, pairs, verdict, each.ratio))
     return text.getvalue()
 
 
@@ -187,9 +149,9 @@ def run(arguments: argparse.Namespace) -> str:
     }  # all configs are checked before the first run
     for name, recipes in experiments.items():
         for each in itertools.chain.from_iterable(recipes):
-            make_scores(each, arguments.folder)
+            train(each.config, arguments.folder)
         scores, compared[name] = compare_on_map(recipes)
-        sections.append(section(name, scores, compared[name], len(arguments.seeds)))
+        sections.append(section(name, scores, compared[name]))
         write_text(arguments.folder / "embedding_quality.csv", comparisons_csv(compared))
         write_text(arguments.folder / "embedding_quality.md", "\n\n".join(sections) + "\n")
     return "\n\n".join(sections)

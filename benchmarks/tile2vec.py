@@ -16,16 +16,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from benchmarks.draw_scores import YARDSTICKS, ScoredMap, draw_scores, score_folder, write_scores
+from benchmarks.map_configs import write_yardstick, yardsticks_folder
 from config import Config, UserError, load
 from dataProcessors.imageSampler import ImageSampler
-from dataProcessors.maps import OpenMaps
+from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.prepared.blocks import valid_mask
 from dataProcessors.statistics import sample_tiles
 from networks import Normalise, random_dihedral
+from training.execution.device import resolve_threads
 from training.execution.openmp import limit_spinning
 from training.execution.precision import TRIAL_TILES, resolve
 from training.forward import ForwardPass
+from training.scoring.evaluator import Evaluator
 
 NAME = "tile2vec"
 WIDTHS = (64, 128, 256, 512, 512)  # channels of the stages; all but the first halve the side of the tile
@@ -135,13 +137,26 @@ def train(forward: ForwardPass, minutes: float) -> int:
     return steps
 
 
-def score(config: Config, minutes: float, path: Path) -> None:
-    """Train, embed the tiles of all draws, and write the scores."""
-    scored = ScoredMap.open(config)
-    forward = prepare(config, scored.maps)
+def open_scored(config: Config) -> tuple[OpenMaps, Evaluator]:
+    """Open the map of a config as a run does, with the evaluator of its tiles.
+
+    Raises:
+        UserError: it is missing, or cannot hold the tiles
+    """
+    threads = resolve_threads(config)
+    maps = open_maps(config, threads)
+    maps.check_scored_tiles()
+    return maps, Evaluator(config, maps, {}, threads)
+
+
+def score(config: Config, minutes: float, folder: Path) -> Path:
+    """Train, embed the tiles of all draws, and write the scores. Return their file."""
+    maps, evaluator = open_scored(config)
+    forward = prepare(config, maps)
     steps = train(forward, minutes)
     logging.info("%s: %d steps of %d triplets in %g minutes", NAME, steps, TRIPLETS, minutes)
-    write_scores(path, draw_scores(scored.evaluator, scored.evaluator.embed(NAME, forward.embed_positions)))
+    features = evaluator.embed(f"{NAME}, {minutes:g} minutes", forward.embed_positions)
+    return write_yardstick(folder, steps, evaluator.evaluate(features))
 
 
 def main() -> int:
@@ -159,9 +174,8 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         config = load(arguments.map, [*arguments.set, f"seed={arguments.seed}"])
-        folder = score_folder(arguments.folder, arguments.map.stem, config) / YARDSTICKS
-        path = folder / f"{NAME}, {arguments.minutes:g} minutes.csv"
-        score(config, arguments.minutes, path)
+        folder = yardsticks_folder(arguments.folder, arguments.map.stem, config)
+        path = score(config, arguments.minutes, folder)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

@@ -12,7 +12,7 @@ from grid.progress import minutes_of
 from grid.state import is_scored
 from reporting.comparison.rows import FeatureSet, abbreviate, baseline_sets, score_tags
 from reporting.comparison.runs import Run, read_run
-from reporting.draws_csv import DRAWS_NAME, Draws, read_draws
+from reporting.draws_csv import DRAWS_NAME, Draws, draws_at, read_draws
 from reporting.feature_sets import TRAINED, feature_title, in_order, is_yardstick
 
 
@@ -105,7 +105,7 @@ def _map_results(plan: Plan, name: str, runs: list[tuple[Cell, Run]]) -> MapResu
     rows: dict[str, Row] = {}
     for cell, run in runs:
         row = rows.setdefault(cell.row, Row(cell.row, TRAINED))
-        row.add(cell.seed, run.scores[TRAINED], latest_draws(cell.folder, run.step).get(TRAINED, {}))
+        row.add(cell.seed, run.scores[TRAINED], _draws(cell.folder, run.step).get(TRAINED, {}))
         row.steps.append(run.step)
         row.minutes.append(minutes_of(plan.folder, cell))
     cell_of = {run.name: cell for cell, run in runs}
@@ -136,17 +136,13 @@ def _yardsticks(runs: list[Run], features: str, cell_of: dict[str, Cell]) -> lis
         for feature_set in feature_sets:
             run = feature_set.runs[0]
             cell = cell_of[run.name]
-            row.add(cell.seed, feature_set.scores, latest_draws(cell.folder, run.step).get(features, {}))
+            row.add(cell.seed, feature_set.scores, _draws(cell.folder, run.step).get(features, {}))
     return rows
 
 
-def latest_draws(folder: Path, step: int) -> Draws:
-    """Return the latest values of each draw up to a step; {} where a run has kept none. folder: of the run."""
-    draws: Draws = {}
-    for evaluated, values in sorted(read_draws(folder / DRAWS_NAME).items()):
-        for features, by_tag in values.items() if evaluated <= step else ():
-            draws.setdefault(features, {}).update(by_tag)
-    return draws
+def _draws(folder: Path, step: int) -> Draws:
+    """Return the values of each draw at a step; {} where a run has kept none. folder: of the run."""
+    return draws_at(read_draws(folder / DRAWS_NAME), step)
 
 
 def shown_tags(plan: Plan, tags: list[str]) -> list[str]:

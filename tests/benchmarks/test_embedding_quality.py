@@ -10,9 +10,10 @@ from runs_for_tests import ROOT, config_file, rows_of
 
 import main
 from benchmarks import embedding_quality
-from benchmarks.draw_scores import MAP_KEYS, map_digest, read_scores, recipe_digest, write_scores
-from benchmarks.embedding_quality import experiment, read_seeds, run
-from config import ConfigError, load
+from benchmarks.embedding_quality import beside_one_another, experiment, read_draws_of, run
+from benchmarks.map_configs import MAP_KEYS, map_digest, recipe_digest, write_yardstick
+from config import ConfigError, UserError, load
+from evaluation.scoring import Evaluation
 
 TAG = "single_class/accuracy/knn"
 
@@ -52,12 +53,10 @@ def test_keys_that_do_not_go_together_are_refused_before_any_run(files, tmp_path
         experiment(*files, seed=0, folder=tmp_path, overrides=["best_metric=single_class/accuracy/rfc"])
 
 
-def test_feature_sets_without_scores_of_every_seed_are_left_out(tmp_path, caplog):
-    for seed, names in enumerate((["bands", "tile2vec"], ["bands"])):
-        for name in names:
-            write_scores(tmp_path / f"map/seed{seed}/yardsticks/{name}.csv", {TAG: [seed, seed + 0.5]})
-    found = read_seeds([tmp_path / f"map/seed{seed}/yardsticks" for seed in (0, 1)])
-    np.testing.assert_equal(found, {"bands": {TAG: np.array([0, 0.5, 1, 1.5])}})
+def test_feature_sets_without_scores_of_every_seed_are_left_out(caplog):
+    bands, tile2vec = {TAG: [0.0, 0.5]}, {TAG: [0.1, 0.6]}
+    found = beside_one_another([{"bands": bands, "tile2vec": tile2vec}, {"bands": {TAG: [1.0, 1.5]}}], "recipe")
+    np.testing.assert_equal(found, {"bands": {TAG: np.array([[0, 0.5], [1, 1.5]])}})
     assert "tile2vec is left out" in caplog.text
 
 
@@ -76,21 +75,35 @@ def test_a_recipe_is_trained_and_compared_and_nothing_is_made_twice(files, tmp_p
     program = InProcess()
     monkeypatch.setattr(embedding_quality, "subprocess", program)
     arguments = Namespace(maps=[files[0]], recipes=[files[1]], seeds=[0], folder=tmp_path, set=[])
+    each = experiment(*files, seed=0, folder=tmp_path, overrides=[])
+    retrieval = (f"retrieval/{metric}" for metric in ("MAP@1", "MAP@10", "MAP@R", "graded_MAP@R"))
+    values = {tag: [0.25, 0.25] for tag in (TAG, "multi_class/sum_error/knn", *retrieval)}
+    write_yardstick(each.yardsticks, 1, Evaluation("tile2vec", [], {}, {}, None, by_draw=values))
     text = run(arguments)
     (made,) = Path("results").glob("quality-map-quality-recipe-*-0")
-    rows = {(row["features"], row["metric"], row["model"]): row for row in rows_of(made) if row["step"] == "2"}
-    for file in tmp_path.glob("*/seed0/*/*.csv"):
-        scores, told = read_scores(file), {"last": "trained"}.get(file.stem, file.stem)
-        for (features, metric, model), row in rows.items():
-            if features == told:
-                tag = next(tag for tag in scores if tag.split("/")[1:] == [metric, model][: tag.count("/")])
-                assert np.nanmean(scores[tag]) == pytest.approx(float(row["mean"]), abs=1e-5, nan_ok=True)
-    assert all(name in text for name in ("quality-recipe, best", "quality-recipe, untrained", "band_statistics"))
+    means = {
+        (row["features"], row["metric"]): float(row["mean"])
+        for row in rows_of(made)
+        if row["model"] == "knn" and (row["features"] != "trained" or row["step"] == "2")
+    }
     with (tmp_path / "embedding_quality.csv").open() as lines:
-        compared = {(row["features"], row["other"], row["tag"]) for row in csv.DictReader(lines)}
-    assert ("quality-recipe, last", "band_statistics", TAG) in compared
-    assert not any(features.endswith("untrained") for features, *_ in compared)
-    files_before = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*/seed0/*/*.csv")}
+        rows = {(row["features"], row["compared with"], row["score"]): row for row in csv.DictReader(lines)}
+    assert {features for features, *_ in rows} == {"quality-recipe, best", "quality-recipe, last"}
+    others = {"band_statistics", "random_convolutions", "quality-recipe, untrained", "tile2vec"}
+    assert {other for _, other, _ in rows} == others
+    found = rows["quality-recipe, last", "band_statistics", TAG]
+    assert float(found["mean"]) == pytest.approx(means["trained", "accuracy"], abs=1e-5)
+    assert float(found["its mean"]) == pytest.approx(means["band_statistics", "accuracy"], abs=1e-5)
+    assert rows["quality-recipe, best", "tile2vec", TAG]["its mean"] == "0.25"
+    assert all(name in text for name in ("quality-recipe, best", *others))
     assert run(arguments) == text
     assert [command[0] for command in program.commands] == ["train"]
-    assert files_before == {file: file.stat().st_mtime_ns for file in tmp_path.glob("*/seed0/*/*.csv")}
+
+
+def test_a_run_without_values_of_draws_is_an_error(files, tmp_path):
+    each = experiment(*files, seed=7, folder=tmp_path, overrides=[])
+    folder = Path("results", each.config.run_name)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(each.config.to_json())
+    with pytest.raises(UserError, match="has no values of its networks"):
+        read_draws_of(each)

@@ -7,8 +7,19 @@ import pytest
 import torch
 from runs_for_tests import MAPS
 
-from benchmarks.draw_scores import ScoredMap, draw_scores, read_scores, write_scores
-from benchmarks.tile2vec import MARGIN, TRIPLETS, TileNet, prepare, train, triplet_loss, triplets, unit_range
+from benchmarks.map_configs import read_yardsticks
+from benchmarks.tile2vec import (
+    MARGIN,
+    TRIPLETS,
+    TileNet,
+    open_scored,
+    prepare,
+    score,
+    train,
+    triplet_loss,
+    triplets,
+    unit_range,
+)  # fmt: skip
 from config import validate
 from networks import Normalise
 
@@ -16,10 +27,15 @@ SIZE = 16
 
 
 @pytest.fixture
-def scored(workplace):
+def config(workplace):
     keys = {"network": "test_resnet", "loss": "tripletloss", "validation_map": "fields", "maps": MAPS, "threads": 1}
     keys |= {"image_size": SIZE, "validation_nb": 100, "valIteration": 2, "device": "cpu", "precision": "fp32"}
-    return ScoredMap.open(validate(keys | {"channels_last": False}))
+    return validate(keys | {"channels_last": False})
+
+
+@pytest.fixture
+def maps(config):
+    return open_scored(config)[0]
 
 
 def test_the_loss_is_that_of_a_slow_loop():
@@ -49,30 +65,32 @@ def test_the_network_is_the_papers(size):
     assert network.stem[0].stride == (1, 1)
 
 
-def test_neighbours_overlap_and_distant_tiles_do_not(scored):
-    for positions in itertools.islice(triplets(scored.maps, scored.config), 3):
+def test_neighbours_overlap_and_distant_tiles_do_not(config, maps):
+    for positions in itertools.islice(triplets(maps, config), 3):
         apart = np.abs(positions[:, 1:] - positions[:, :1]).max(2)  # (TRIPLETS, 2)
         assert len(positions) == TRIPLETS
         assert (apart[:, 0] <= SIZE).all()
         assert (apart[:, 1] >= SIZE).all()
-        assert scored.maps.area.fits(positions.reshape(-1, 2)).all()
+        assert maps.area.fits(positions.reshape(-1, 2)).all()
 
 
-def test_values_become_0_to_1(scored):
-    tiles = torch.from_numpy(scored.maps.read(scored.maps.area.draw(50, np.random.default_rng(0))))
-    values = unit_range(scored.maps, SIZE)(tiles)
+def test_values_become_0_to_1(maps):
+    tiles = torch.from_numpy(maps.read(maps.area.draw(50, np.random.default_rng(0))))
+    values = unit_range(maps, SIZE)(tiles)
     assert ((values > 0) & (values < 1)).float().mean() > 0.95
 
 
-def test_a_step_of_training_is_scored_in_each_draw(scored, tmp_path):
-    forward = prepare(scored.config, scored.maps)
+def test_a_step_of_training_is_scored_in_each_draw(config, maps, tmp_path):
+    forward = prepare(config, maps)
     before = forward.network.stem[0].weight.detach().clone()
     assert train(forward, minutes=0) == 1
     assert not torch.equal(before, forward.network.stem[0].weight)
-    features = scored.evaluator.embed("tile2vec", forward.embed_positions)
-    scores, whole = draw_scores(scored.evaluator, features), scored.evaluator.evaluate(features)
-    assert {tag: len(values) for tag, values in scores.items()} == {score.tag: 2 for score in whole.scores}
-    for score in whole.scores:
-        assert np.mean(scores[score.tag]) == pytest.approx(score.mean, nan_ok=True)
-    write_scores(tmp_path / "new" / "scores.csv", scores)
-    np.testing.assert_equal(read_scores(tmp_path / "new" / "scores.csv"), scores)
+    evaluator = open_scored(config)[1]
+    whole = evaluator.evaluate(evaluator.embed("tile2vec", forward.embed_positions))
+    for _ in range(2):  # the second file in place of the first
+        path = score(config, 0, tmp_path / "new")
+    assert path.name == "tile2vec, 0 minutes.csv"
+    (found,) = read_yardsticks(tmp_path / "new").values()
+    assert set(map(len, found.values())) == {2}
+    for each in whole.scores:
+        assert np.mean(found[each.tag]) == pytest.approx(each.mean, abs=1e-5, nan_ok=True)

@@ -14,7 +14,7 @@ from evaluation.scoring import Score
 from grid.differences import row_difference
 from grid.figure import grid_figure
 from grid.plan import Plan, read_plan
-from grid.results import Row, best_row, latest_draws, read_results, shown_tags
+from grid.results import Row, best_row, read_results, shown_tags
 from grid.writing import markdown_text, write_tables
 
 ACCURACY, MAP, ERROR = "single_class/accuracy/knn", "retrieval/MAP@R", "multi_class/sum_error/knn"
@@ -140,13 +140,17 @@ def test_undefined_draws_and_runs_without_draws():
     assert found[:3] == (pytest.approx(0.2), pytest.approx(0.1), 2)
     found = row_difference(drawn([[0.5, 0.7], [0.6, 0.8]]), row_of(0.4, 0.4), ACCURACY)
     assert found[:3] == (pytest.approx(0.25), pytest.approx(0.05), 2), "one pair for each seed"
-    Path("draws.csv").write_text(
-        f"step,features,score,values\n0,untrained,{ACCURACY},0.1 nan\n20,trained,{ACCURACY},0.3 0.4\n"
-        f"10,trained,{ACCURACY},0.2 0.2\n30,trained,{ACCURACY},0.9 0.9\n10,trained,{MAP},x\n"
-    )
-    draws = latest_draws(Path(), 20)
-    assert draws["trained"] == {ACCURACY: [0.3, 0.4]} and draws["untrained"][ACCURACY][0] == 0.1
-    assert latest_draws(Path("missing"), 20) == {}
+
+
+def test_draws_of_runs_are_read_at_their_last_step(undrawn):
+    plan = made()
+    for cell, gain in zip(plan.cells, (0.0, 0.0, 0.1, 0.2)):
+        (cell.folder / "draws.csv").write_text(
+            f"step,features,score,values\n10,trained,{ACCURACY},0.9 0.1\n20,trained,{ACCURACY},{0.3 + gain} 0.4\n"
+        )
+    (result,) = read_results(plan)
+    found = row_difference(result.row("magnet"), result.row("triplet"), ACCURACY)
+    assert found[:3] == (pytest.approx(0.075), pytest.approx(np.std([0.1, 0, 0.2, 0], ddof=1) / 2), 4)
 
 
 def test_differences_of_too_few_runs():

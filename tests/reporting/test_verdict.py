@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from reporting.draws_csv import DrawsFile, read_draws
-from reporting.report.conclusion import draws_at
+from reporting.draws_csv import DrawsFile, draws_at, read_draws
 from reporting.verdict import Facts, comparisons, evidence, verdict
 
 NAN = math.nan
