@@ -57,6 +57,21 @@ def report(arguments: argparse.Namespace, interruption: Interruption) -> None:
     print(write_report(folder))
 
 
+def grid(arguments: argparse.Namespace, interruption: Interruption) -> int:
+    """Make the runs of a grid, configs x maps x seeds, that are missing, and write tables of all their scores."""
+    from grid.making import make_grid
+
+    (path,) = arguments.targets
+    return make_grid(path, interruption, arguments.dry_run)
+
+
+def describe_grid() -> str:
+    """Return the keys of a grid's file, for its help text."""
+    from grid.file import describe
+
+    return f"keys of the file:\n{describe()}\nExit code: 1 if a run has failed."
+
+
 def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """List networks with their size: a selection, or all networks of timm whose names match a pattern."""
     from networks.listing import network_table
@@ -90,7 +105,7 @@ class Verb(NamedTuple):
     """One thing that the program can do, named by the first word of the command line.
 
     Attributes:
-        run: the function that does it
+        run: the function that does it; it may return an exit code
         target: name of its argument in the help text
         default: target if none is given; None: the user must give one, unless `takes_many`
         takes_many: whether it accepts any number of targets, also none, instead of exactly one
@@ -99,7 +114,7 @@ class Verb(NamedTuple):
         epilog: returns the last paragraph of its help text
     """
 
-    run: Callable[[argparse.Namespace, Interruption], None]
+    run: Callable[[argparse.Namespace, Interruption], int | None]
     target: str
     default: str | None = None
     takes_many: bool = False
@@ -122,6 +137,10 @@ VERBS = {
         epilog=lambda: "Without a folder: all runs in results/ that have scores.",
     ),
     "report": Verb(report, "results/NAME"),
+    "grid": Verb(
+        grid, "GRID.json", options={"--dry-run": "only list the runs, and what would be done with each"},
+        epilog=describe_grid,
+    ),
     "networks": Verb(
         networks, "PATTERN", takes_many=True,
         epilog=lambda: "Patterns work as for files: '*tiny*', 'vit_*'; '*' lists all. Without a pattern: a selection.",
@@ -178,14 +197,17 @@ OVERRIDES_HELP = (
 
 
 def main(argv: list[str]) -> int:
-    """Run a verb. Return the exit code: 2 after an error that the user can correct, 130 or 143 after a signal."""
+    """Run a verb. Return the exit code: 2 after an error that the user can correct, 130 or 143 after a signal.
+
+    1 says that a run of a grid has failed.
+    """
     limit_spinning()  # before a verb imports torch
     arguments = parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     threading.excepthook = _log_thread_error
     try:
         with Interruption() as interruption:
-            VERBS[arguments.verb].run(arguments, interruption)
+            return VERBS[arguments.verb].run(arguments, interruption) or 0
     except configuration.UserError as error:
         print("\n".join([str(error), *_notes(error)]), file=sys.stderr)
         return 2
@@ -200,7 +222,6 @@ def main(argv: list[str]) -> int:
     except Interrupted as interrupted:
         print("\n".join(["\nInterrupted.", *_notes(interrupted)]), file=sys.stderr)
         return 128 + interrupted.number
-    return 0
 
 
 def _notes(error: BaseException) -> list[str]:

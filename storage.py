@@ -173,11 +173,12 @@ class Lock:
     """Shows other processes that a folder is in use, until it is released or this process ends for whatever reason.
 
     Attributes:
+        descriptor: file descriptor that holds it, None without locks; a process that inherits it holds the lock too
         exclusive: False where others may hold it too: it is shared, or there are no locks on this system or disk
     """
 
     def __init__(self, descriptor: int | None, exclusive: bool):
-        self._descriptor, self.exclusive = descriptor, exclusive
+        self.descriptor, self.exclusive = descriptor, exclusive
 
     @classmethod
     def acquire(cls, folder: Path) -> "Lock | None":
@@ -213,9 +214,9 @@ class Lock:
 
     def release(self) -> None:
         """Release the lock."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
 
 
 def sync(path: Path) -> None:

@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class ConfigError(UserError):
     """One or more problems of a config."""
+
+
+class ContradictionError(ConfigError):
+    """Values of a config that are valid one by one but contradict each other."""

@@ -105,9 +105,9 @@ class Config(BaseModel):
         1.0, ge=0, le=1,
     )  # fmt: skip
     name: str | None = key(
-        "folder of the run under results/: letters, digits and _ . + - without blanks, the first no . + or -; null: "
-        "loss-network",
-        None, pattern=r"^[\w][\w.+-]*$",
+        "folder of the run under results/: letters, digits and _ . + - without blanks, the first no . + or -; "
+        "FOLDER/NAME: within a folder of results/; null: loss-network",
+        None, pattern=r"^\w[\w.+-]*(/\w[\w.+-]*)*$",
     )  # fmt: skip
     maps: Literal["demo", "germany"] | Maps = key(
         'demo, germany, or {"image": path, "labels": {name: path}, "rect": [west, south, east, north], "bands": [..]}',
@@ -219,23 +219,26 @@ class Config(BaseModel):
 
     def warnings(self) -> list[str]:
         """Return messages about settings that are valid but probably not intended."""
-        messages = []
-        if self.loss_name == "magnetloss" and (self.alt_loss or self.mining):
-            messages.append("'alt_loss' and 'mining' have no effect with magnetloss and are ignored.")
-        ignored = self._changed(self._ignored_keys())
-        if ignored:
-            messages.append(f"{ignored}: no effect in supervised training with {self.loss_name}; ignored.")
-        ignored = self._changed(["alt_loss", "margin"]) if self.loss_name in LIBRARY_LOSSES else ""
-        if ignored:
-            messages.append(f"{ignored}: no effect with {self.loss_name}, which has its own parameters; ignored.")
+        messages = [
+            f"{', '.join(map(repr, keys))}: no effect {where}; ignored."
+            for where, keys in self.without_effect().items()
+        ]
         if not self.supervised and self.max_pos_dist > self.min_neg_dist:
             messages.append("'max_pos_dist' is over 'min_neg_dist': some tiles count as positive and negative at once.")
         return messages
 
-    def _ignored_keys(self) -> list[str]:
-        distances = ["min_pos_dist", "max_pos_dist", "min_neg_dist", "max_neg_dist"] if self.supervised else []
-        return distances + (["random_reset"] if self.supervised and self.loss_name == "magnetloss" else [])
+    def without_effect(self) -> dict[str, list[str]]:
+        """Return the keys that differ from their default but have no effect: where that is so -> keys."""
+        is_magnet, is_library = self.loss_name == "magnetloss", self.loss_name in LIBRARY_LOSSES
+        distances = ["min_pos_dist", "max_pos_dist", "min_neg_dist", "max_neg_dist"]
+        ignored = {
+            "with magnetloss": ["alt_loss", "mining"] if is_magnet else [],
+            f"in supervised training with {self.loss_name}":
+                [*distances, *(["random_reset"] if is_magnet else [])] if self.supervised else [],
+            f"with {self.loss_name}, which has its own parameters": ["alt_loss", "margin"] if is_library else [],
+        }  # fmt: skip
+        changed = {where: [key for key in keys if self._is_changed(key)] for where, keys in ignored.items()}
+        return {where: keys for where, keys in changed.items() if keys}
 
-    def _changed(self, keys: list[str]) -> str:
-        fields = type(self).model_fields
-        return ", ".join(repr(key) for key in keys if getattr(self, key) != fields[key].default)
+    def _is_changed(self, key: str) -> bool:
+        return getattr(self, key) != type(self).model_fields[key].default

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from config.backslashes import ADVICE, BackslashError, check_backslashes, lost_backslashes
 from config.contradictions import contradictions
-from config.errors import ConfigError
+from config.errors import ConfigError, ContradictionError
 from config.keys import Config
 from config.messages import explain, explain_json, key_help, one_line
 from config.types import Maps
@@ -24,13 +24,18 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: all problems in one message
     """
-    content = _parse(Path(path))
+    content = read_object(Path(path))
     for override in overrides:
         _override(content, override)
     return validate(content, str(path))
 
 
-def _parse(path: Path) -> dict:
+def read_object(path: Path) -> dict:
+    """Read a JSON file of one object, written as a config may be.
+
+    Raises:
+        ConfigError: the file is missing, cannot be read, or holds something else
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -72,6 +77,11 @@ def _override(content: dict, override: str) -> None:
         if isinstance(error, BackslashError) and text.lstrip()[0] in "\"'{[":
             raise ConfigError(f"'{key}': {one_line(str(error))}.") from None
         value = text  # a word or a path needs no quotes
+    change(content, key, value)
+
+
+def change(content: dict, key: str, value: Any) -> None:
+    """Set a key in the plain values of a config; a nested key is written with dots."""
     *parents, last = key.split(".")
     for parent in parents:
         if not isinstance(content.get(parent), dict):
@@ -85,6 +95,7 @@ def validate(content: dict, source: str = "config") -> Config:
 
     Raises:
         ConfigError: all problems in one message: types, ranges, unknown keys, contradictions
+        ContradictionError: contradictions alone
     """
     try:
         config, problems, wrong = Config(**content), [], set()
@@ -95,9 +106,10 @@ def validate(content: dict, source: str = "config") -> Config:
         wrong = {str(problem["loc"][0]) for problem in error.errors()}
         config = _placeholder(content, wrong)
     problems += lost_backslashes(content)
+    error_class = ConfigError if problems else ContradictionError
     problems += [message for keys, message in contradictions(config) if not keys & wrong]
     if problems:
-        raise ConfigError("\n".join(f"{source}: {one_line(problem)}" for problem in problems))
+        raise error_class("\n".join(f"{source}: {one_line(problem)}" for problem in problems))
     return config
 
 

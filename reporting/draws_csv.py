@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from evaluation.scoring import Evaluation
+from reporting.feature_sets import TRAINED
 from reporting.steps_csv import StepsFile, complete_rows
 
 DRAWS_NAME = "draws.csv"
@@ -44,3 +45,10 @@ def read_draws(path: Path) -> dict[int, Draws]:
                 values = [float(text) for text in texts.split()]
                 draws.setdefault(int(step), {}).setdefault(features, {})[tag] = values
     return draws
+
+
+def draws_at(draws: dict[int, Draws], step: int) -> Draws:
+    """Return the values of the trained network at this step, and of yardsticks, which are scored once, at any step."""
+    others = {name: values for each in draws.values() for name, values in each.items() if name != TRAINED}
+    trained = draws.get(step, {}).get(TRAINED)
+    return others | ({TRAINED: trained} if trained else {})

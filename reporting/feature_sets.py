@@ -11,6 +11,7 @@ from evaluation.scoring import Score
 from evaluation.segmentation import COARSENED
 
 TRAINED, CHANCE = "trained", "chance"
+UNTRAINED, BAND_STATISTICS = "untrained", "band_statistics"
 
 
 class Look(NamedTuple):
@@ -23,14 +24,14 @@ class Look(NamedTuple):
 
 # colours of Okabe & Ito 2008 that no run has, in the order in which yardsticks are shown
 YARDSTICKS = {
-    "untrained": Look("#009E73", "--", "o"),
-    "band_statistics": Look("#CC79A7", "-.", "s"),
+    UNTRAINED: Look("#009E73", "--", "o"),
+    BAND_STATISTICS: Look("#CC79A7", "-.", "s"),
     "random_convolutions": Look("#E69F00", (0, (6, 1.5)), "^"),
 }
 USER_YARDSTICK = Look("#56B4E9", (0, (5, 1, 1, 1, 1, 1)), "v")  # of a raster of the user's
 CHANCE_LOOK = Look("#666666", ":", "")
 FEATURE_TITLES = {
-    "band_statistics": "band statistics",
+    BAND_STATISTICS: "band statistics",
     "random_convolutions": "random convolutions",
     COARSENED: "coarse labels",
 }
@@ -52,7 +53,7 @@ def separate_chance(scores: Iterable[Score]) -> list[Score]:
     """
     separated: dict[tuple[str, str, str, str], Score] = {}
     for score in scores:
-        features = "chance" if score.metric in METRICS_AT_CHANCE else score.features
+        features = CHANCE if score.metric in METRICS_AT_CHANCE else score.features
         for metric in METRICS_AT_CHANCE.get(score.metric, (score.metric,)):
             renamed = score._replace(features=features, metric=metric)
             separated.setdefault(renamed[:4], renamed)

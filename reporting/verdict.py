@@ -13,15 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from config import LESS_IS_BETTER
-from evaluation.segmentation import COARSENED
-from reporting.feature_sets import feature_title
+from evaluation.differences import is_compared, less_is_better, paired_difference
+from reporting.feature_sets import BAND_STATISTICS, TRAINED, UNTRAINED, feature_title, is_yardstick
 
-TRAINED, UNTRAINED, SIMPLEST = "trained", "untrained", "band_statistics"
-NO_YARDSTICKS = (TRAINED, "chance", COARSENED)
-MODEL_METRICS = ("accuracy", "sum_error")  # compared for each simple model
-RETRIEVAL = ("retrieval/MAP@1", "retrieval/MAP@10", "retrieval/MAP@R", "retrieval/graded_MAP@R")
-STANDARD_ERRORS = 2.0
+SIMPLEST = BAND_STATISTICS
 MANY_FALSE_PAIRS = 0.2  # share of the pairs from which on they are named
 FEW_DIMENSIONS = 0.1  # share of the dimensions in use up to which they are named
 PAGE = "doc/evaluation.md#the-verdict"
@@ -60,14 +55,14 @@ class Comparison(NamedTuple):
         tag: of the score
         yardstick: its feature set
         trained, other: both means, over the draws in which both are defined
-        sign: 1: the trained network is better, -1: worse, 0: the draws do not tell them apart
+        verdict: the trained network is "better" or "worse", or "": the draws do not tell them apart
     """
 
     tag: str
     yardstick: str
     trained: float
     other: float
-    sign: int
+    verdict: str
 
     def __str__(self) -> str:
         title = feature_title(self.yardstick)
@@ -87,7 +82,7 @@ def verdict(draws: Mapping[str, Values], facts: Facts) -> str:
     if not found:
         return f"Nothing could be compared: {why_nothing(draws)}."
     sentences = [_worse_than_the_simplest(draws), f"{_network(facts)} {_result(found)}."]
-    if any(each.sign < 1 for each in found):
+    if any(each.verdict != "better" for each in found):
         sentences.append(_advice(list(evidence(facts))))
     return " ".join(filter(None, sentences))
 
@@ -95,7 +90,7 @@ def verdict(draws: Mapping[str, Values], facts: Facts) -> str:
 def comparisons(draws: Mapping[str, Values], yardstick: str | None = None) -> list[Comparison]:
     """Compare the trained network in every figure with the yardstick that is best in it, or with the named one."""
     trained = draws.get(TRAINED, {})
-    others = [name for name in draws if name not in NO_YARDSTICKS and yardstick in (None, name)]
+    others = [name for name in draws if is_yardstick(name) and yardstick in (None, name)]
     found = []
     for tag in filter(is_compared, trained):
         rivals = [compare(tag, name, trained[tag], draws[name][tag]) for name in others if tag in draws[name]]
@@ -109,31 +104,8 @@ def compare(tag: str, yardstick: str, trained: list[float], other: list[float]) 
     """Compare two feature sets in the draws in which both have a value; None: there are fewer than two such draws."""
     if len(trained) != len(other):
         return None
-    pairs = np.array([trained, other], float)
-    pairs = pairs[:, np.isfinite(pairs).all(0)]
-    count = pairs.shape[1]
-    if count < 2:
-        return None
-    gains = (pairs[1] - pairs[0]) * (1 if less_is_better(tag) else -1)
-    error = gains.std(ddof=1) / math.sqrt(count)
-    rounding = 1e-9  # equal differences have a standard error of about 1e-17
-    sign = int(np.sign(gains.mean())) if abs(gains.mean()) > STANDARD_ERRORS * error + rounding else 0
-    ours, theirs = pairs.mean(1).tolist()
-    return Comparison(tag, yardstick, ours, theirs, sign)
-
-
-def is_compared(tag: str) -> bool:
-    """Return whether a score is among the figures that are compared."""
-    return tag in RETRIEVAL or _metric(tag) in MODEL_METRICS
-
-
-def less_is_better(tag: str) -> bool:
-    """Return whether a small value of this score is good."""
-    return _metric(tag) in LESS_IS_BETTER
-
-
-def _metric(tag: str) -> str:
-    return tag.partition("/")[2].partition("/")[0]
+    found = paired_difference(tag, [trained], [other])
+    return Comparison(tag, yardstick, found.ours, found.theirs, found.verdict) if found.pairs > 1 else None
 
 
 def figure_title(tag: str) -> str:
@@ -150,7 +122,7 @@ def why_nothing(draws: Mapping[str, Values]) -> str:
     values = [value for tag, each in draws[TRAINED].items() if is_compared(tag) for value in each]
     if not np.isfinite(values).any():
         return "no figure is defined, as where the scored tiles have a single class or no labels"
-    if set(draws) <= set(NO_YARDSTICKS):
+    if not any(map(is_yardstick, draws)):
         return "no values of a yardstick in each draw are there, as in a run that an earlier revision began"
     return "each figure has a value in fewer than two draws; set 'valIteration' to 2 or more"
 
@@ -185,7 +157,7 @@ def _evidence_of_steps(facts: Facts) -> Iterator[str]:
 def _worse_than_the_simplest(draws: Mapping[str, Values]) -> str:
     """Return a sentence if the network is worse than band statistics in most figures, else ""."""
     found = comparisons(draws, SIMPLEST)
-    worse = sum(each.sign < 0 for each in found)
+    worse = sum(each.verdict == "worse" for each in found)
     if 2 * worse <= len(found):
         return ""
     return f"Worse than {feature_title(SIMPLEST)} in {worse} of {len(found)} figures."
@@ -201,7 +173,7 @@ def _network(facts: Facts) -> str:
 
 def _result(found: list[Comparison]) -> str:
     """Return the rest of the sentence: "is better than the best yardstick in 1 of 2 figures: ..."."""
-    better, same, worse = ([each for each in found if each.sign == sign] for sign in (1, 0, -1))
+    better, same, worse = ([each for each in found if each.verdict == kind] for kind in ("better", "", "worse"))
     start = f"is better than the best yardstick in {len(better) or 'none'} of {len(found)} figures"
     parts = [start + (f": {_listed(better)}" if better else "")]
     if worse:

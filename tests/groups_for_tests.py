@@ -8,6 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 # file or test -> group
 GROUPS = {
     "tests/evaluation/test_segmentation.py": "pictures",
+    "tests/grid/test_grid_runs.py": "kill",
     "tests/reporting/test_browser.py": "pictures",
     "tests/reporting/test_figures.py::test_umap_keeps_groups_apart_and_repeats_itself": "pictures",
     "tests/test_main.py::test_results_hold_what_is_promised": "pictures",

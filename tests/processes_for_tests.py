@@ -21,18 +21,18 @@ if FORKS:  # a process that has loaded these, and nothing else, is copied: they 
     CONTEXT.set_forkserver_preload(list(HEAVY))
 
 
-def started(folder: Path, *arguments: str) -> BaseProcess:
-    """Call main.py in a folder, with four figures instead of all; what it says is added to output.txt there."""
-    process = CONTEXT.Process(target=_call, args=(folder, arguments))
+def started(folder: Path, *arguments: str, figures: int = 4) -> BaseProcess:
+    """Call main.py in a folder, with a few figures instead of all; what it says is added to output.txt there."""
+    process = CONTEXT.Process(target=_call, args=(folder, arguments, figures))
     process.start()
     return process
 
 
-def _call(folder: Path, arguments: tuple[str, ...]) -> None:
+def _call(folder: Path, arguments: tuple[str, ...], figures: int) -> None:
     os.chdir(folder)
     with open("output.txt", "ab", buffering=0) as output:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(output.fileno(), stream.fileno())
     with pytest.MonkeyPatch.context() as patch:
-        with_some_figures(patch, 4)
+        with_some_figures(patch, figures)
         sys.exit(main.main(list(arguments)))

@@ -17,6 +17,7 @@ from config.reading import read_json
 from config.types import Maps
 from dataProcessors.legends.legend import builtin_legends
 from evaluation.models import CLASSIFIERS
+from grid.file import GridFile
 from main import VERBS
 from networks import NETWORKS
 
@@ -105,9 +106,12 @@ def test_python_code_imports_what_exists(page):
 
 
 @of_pages
-def test_json_code_is_a_config_or_a_legend(page):
+def test_json_code_is_a_config_or_a_grid_or_a_legend(page):
     for code in code_blocks(page, "json"):
         content = read_json(code if code.lstrip().startswith("{") else f"{{{code}}}")
+        if {"configs", "axes"} & set(content):
+            assert set(content) <= set(GridFile.model_fields), name_of(page)
+            continue
         assert set(content) <= set(Config.model_fields) or list(content) == ["classes"], name_of(page)
         if "maps" in content:
             Maps(**content["maps"])
@@ -144,6 +148,11 @@ def test_the_config_page_agrees_with_the_code(key):
     assert {(word, float(number)) for word, number in told} == bounds_of(field)
     words = words_of(field.annotation)
     assert not words or words == set(re.findall(r"`(\w+)`", allowed))
+
+
+def test_the_page_of_grids_has_every_key():
+    (table,) = tables(DOC / "grid.md", "key")
+    assert [row[0].strip("`") for row in table] == list(GridFile.model_fields)
 
 
 def test_keys_that_may_change_are_named_where_resuming_is_described():

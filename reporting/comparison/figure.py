@@ -9,11 +9,12 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from config import LESS_IS_BETTER
-from reporting.comparison.rows import TableRow, shorten
-from reporting.feature_sets import SPREAD_TEXT, feature_title, is_yardstick, look
+from evaluation.differences import less_is_better
+from reporting.comparison.rows import TableRow
+from reporting.feature_sets import SPREAD_TEXT, TRAINED, feature_title, is_yardstick, look
 from reporting.figures.letters import legible
 from reporting.figures.style import CONTRAST_COLOUR, MAIN_COLOUR, new_figure
+from reporting.tables import shorten
 
 PANEL_WIDTH, ROW_HEIGHT, MARGIN_HEIGHT = 2.3, 0.24, 0.95  # inches: of a panel; of a row; above and below all rows
 LETTER_WIDTH = 0.085  # inches, of a letter in a run's name
@@ -32,7 +33,7 @@ def comparison_figure(rows: list[TableRow], tags: list[str]) -> Figure:
     shown = [row for row in rows if row.is_run or is_yardstick(row.feature_sets[0].features)]
     tags = [tag for tag in tags if any(row.finite_scores(tag) for row in shown if row.is_run)]
     if not tags:
-        return _empty_figure()
+        return empty_figure()
     height = MARGIN_HEIGHT + ROW_HEIGHT * len(shown)
     columns = min(len(tags), max(4, ceil(sqrt(1.3 * len(tags) * height / PANEL_WIDTH))))
     grid_rows = ceil(len(tags) / columns)
@@ -50,10 +51,8 @@ def comparison_figure(rows: list[TableRow], tags: list[str]) -> Figure:
 
 
 def _draw_panel(axes: Axes, rows: list[TableRow], tag: str) -> None:
-    group, metric, *model = tag.split("/")
-    less = metric in LESS_IS_BETTER
     means = [row.finite_scores(tag)[0].mean for row in rows if row.is_run and row.finite_scores(tag)]
-    best = min(means) if less else max(means)
+    best = min(means) if less_is_better(tag) else max(means)
     places = {row.label: place for place, row in enumerate(rows) if row.is_run}
     for place, row in enumerate(rows):
         for score in row.finite_scores(tag):
@@ -61,11 +60,8 @@ def _draw_panel(axes: Axes, rows: list[TableRow], tag: str) -> None:
             axes.errorbar(score.mean, place, xerr=score.std if isfinite(score.std) else None, **style)
         if not row.is_run:
             _draw_baselines(axes, row, tag, places)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    subtitle = ", ".join([group.replace("_", " "), *model, *(["less is better"] if less else [])])
-    axes.set_title(metric, fontsize=11, loc="left", pad=17)
-    axes.annotate(subtitle, (0, 1), (0, 4), "axes fraction", "offset points", fontsize=9, color="0.35")
-    _simplify_axes(axes, runs=len(places))
+    axes.axhline(len(places) - 0.5, color="0.75", linewidth=0.8)  # between runs and baselines
+    finish_panel(axes, tag, len(rows))
 
 
 def _style(features: str, is_best: bool) -> dict:
@@ -85,18 +81,22 @@ def _draw_baselines(axes: Axes, row: TableRow, tag: str, places: dict[str, int])
     colour = look(row.feature_sets[0].features).colour
     for feature_set in row.feature_sets:
         for run in feature_set.runs if tag in feature_set.scores else []:
-            if tag in run.scores["trained"]:
+            if tag in run.scores[TRAINED]:
                 mean, place = feature_set.scores[tag].mean, places[run.name]
                 axes.vlines(mean, place - 0.5, place + 0.5, color=colour, linewidth=1, alpha=0.7, zorder=0)
 
 
-def _simplify_axes(axes: Axes, runs: int) -> None:
-    """Remove spines and ticks without information, and draw a line between runs and baselines."""
+def finish_panel(axes: Axes, tag: str, rows: int) -> None:
+    """Write what score a panel shows above it, and remove spines and ticks without information; rows: their number."""
+    group, metric, *model = tag.split("/")
+    subtitle = ", ".join([group.replace("_", " "), *model, *(["less is better"] if less_is_better(tag) else [])])
+    axes.set_ylim(rows - 0.4, -0.6)
+    axes.set_title(metric, fontsize=11, loc="left", pad=17)
+    axes.annotate(subtitle, (0, 1), (0, 4), "axes fraction", "offset points", fontsize=9, color="0.35")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0, labelsize=10)
     axes.tick_params(axis="x", labelsize=9)
     axes.grid(axis="x", color="0.9", linewidth=0.8)
-    axes.axhline(runs - 0.5, color="0.75", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.margins(x=0.08)
@@ -104,9 +104,9 @@ def _simplify_axes(axes: Axes, runs: int) -> None:
 
 def _add_legend(figure: Figure, rows: list[TableRow]) -> None:
     kinds = dict.fromkeys(row.feature_sets[0].features for row in rows)
-    handles = [_handle(kind, "run" if kind == "trained" else feature_title(kind)) for kind in kinds]
+    handles = [_handle(kind, "run" if kind == TRAINED else feature_title(kind)) for kind in kinds]
     if sum(row.is_run for row in rows) > 1:
-        handles.insert(1, _handle("trained", "best run", is_best=True))
+        handles.insert(1, _handle(TRAINED, "best run", is_best=True))
     title = f"last evaluation: mean and {SPREAD_TEXT}\nvertical lines: baselines of the run"
     figure.legend(
         handles=handles, title=title, loc="outside lower center", ncols=4, frameon=False, fontsize=10, title_fontsize=10
@@ -119,7 +119,8 @@ def _handle(features: str, label: str, is_best: bool = False) -> Line2D:
     return Line2D([], [], marker=style.pop("fmt"), linestyle="", label=label, **style)
 
 
-def _empty_figure() -> Figure:
+def empty_figure() -> Figure:
+    """Return the figure that says that there is nothing to draw."""
     figure = new_figure(4, 3)
     axes = figure.add_subplot(xticks=[], yticks=[])
     axes.text(0.5, 0.5, "no score has a value", ha="center", va="center")

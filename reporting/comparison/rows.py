@@ -3,6 +3,7 @@
 from math import isfinite
 from typing import Any, NamedTuple
 
+from evaluation.differences import less_is_better
 from evaluation.scoring import Score
 from reporting.comparison.runs import Run, Scores
 from reporting.feature_sets import TRAINED, feature_title, in_order
@@ -27,7 +28,7 @@ class FeatureSet(NamedTuple):
     @property
     def step(self) -> int:
         """The step that was evaluated: of a baseline 0, before the training."""
-        return self.runs[0].step if self.features == "trained" else 0
+        return self.runs[0].step if self.features == TRAINED else 0
 
     def shared(self, key: str) -> Any:
         """Return the value of a config key if it is the same in all the runs, else None."""
@@ -44,7 +45,7 @@ class TableRow(NamedTuple):
     @property
     def is_run(self) -> bool:
         """Whether the row shows a trained network."""
-        return self.feature_sets[0].features == "trained"
+        return self.feature_sets[0].features == TRAINED
 
     def finite_scores(self, tag: str) -> list[Score]:
         """Return the finite scores with this tag, at most one of each feature set."""
@@ -63,10 +64,15 @@ def differing_keys(runs: list[Run]) -> list[str]:
 
 def score_tags(runs: list[Run]) -> list[str]:
     """Return the tags of all scores of trained networks, sorted by group, metric and model in order of appearance."""
-    tags = dict.fromkeys(tag for run in runs for tag in run.scores["trained"])
+    tags = dict.fromkeys(tag for run in runs for tag in run.scores[TRAINED])
     parts = [tag.split("/") for tag in tags]
     places = [list(dict.fromkeys(part[level] for part in parts if level < len(part))) for level in range(3)]
     return sorted(tags, key=lambda tag: [place.index(part) for place, part in zip(places, tag.split("/"))])
+
+
+def header_words(tag: str) -> list[str]:
+    """Return the words above a column of this score: metric, model, and whether less is better."""
+    return [*tag.split("/")[1:], *(["(less is better)"] if less_is_better(tag) else [])]
 
 
 def baseline_sets(runs: list[Run], features: str) -> list[FeatureSet]:
@@ -95,7 +101,7 @@ def _is_same_baseline(feature_set: FeatureSet, run: Run, scores: Scores) -> bool
 
 def table_rows(runs: list[Run]) -> list[TableRow]:
     """Return the rows of the comparison: the runs, then their baselines."""
-    rows = [TableRow(run.name, [FeatureSet([run], "trained", run.scores["trained"])]) for run in runs]
+    rows = [TableRow(run.name, [FeatureSet([run], TRAINED, run.scores[TRAINED])]) for run in runs]
     for features in in_order(name for run in runs for name in run.scores if name != TRAINED):
         feature_sets, title = baseline_sets(runs, features), feature_title(features)
         if len(feature_sets) > MAX_BASELINE_ROWS:
@@ -104,18 +110,12 @@ def table_rows(runs: list[Run]) -> list[TableRow]:
             rows.append(TableRow(title, feature_sets))
         else:
             rows += [
-                TableRow(f"{title} ({_abbreviate([run.name for run in feature_set.runs])})", [feature_set])
+                TableRow(f"{title} ({abbreviate([run.name for run in feature_set.runs])})", [feature_set])
                 for feature_set in feature_sets
             ]
     return rows
 
 
-def _abbreviate(names: list[str]) -> str:
+def abbreviate(names: list[str]) -> str:
+    """Return the names as a list for people; of three or more, the first and how many there are."""
     return ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
-
-
-def shorten(names: list[str], max_length: int) -> list[str]:
-    """Shorten names to `max_length` letters, cut in the middle; names stay longer if they would become equal."""
-    half = max_length // 2
-    short = [name if len(name) <= max_length else f"{name[:half]}…{name[half + 1 - max_length :]}" for name in names]
-    return short if len(set(short)) == len(set(names)) else shorten(names, max_length + 4)

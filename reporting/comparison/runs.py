@@ -3,7 +3,7 @@
 import csv
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Run:
     """A run in a comparison.
 
     Attributes:
-        name: of its folder, or the whole path if several folders have the same name
+        name: of its folder; in a comparison, the whole path if several folders have the same name
         settings: config key -> value, without keys that have no effect on scores; nested keys with dots
         step: of the last evaluation
         total_steps: of the whole run, from its config
@@ -55,7 +55,7 @@ def read_runs(folders: list[Path]) -> list[Run]:
         UserError: a folder does not exist or holds no run, a file is damaged, or no run has scores
     """
     named_folders = list({folder.resolve(): folder for folder in folders if not folder.is_file()}.values())
-    runs: dict[Path, tuple[dict[str, Any], int, int, dict[str, Scores], str]] = {}
+    runs: dict[Path, Run] = {}
     skipped: list[UserError] = []
     for folder in named_folders or ([] if folders else _runs_with_scores()):
         try:
@@ -70,7 +70,7 @@ def read_runs(folders: list[Path]) -> list[Run]:
         raise skipped[0] if skipped else UserError(_no_runs_message(folders))
     for reason in skipped:
         log.warning("Skipped: %s", reason)
-    return [Run(name, *run) for name, run in zip(_unique_names(list(runs)), runs.values())]
+    return [replace(run, name=name) for name, run in zip(_unique_names(list(runs)), runs.values())]
 
 
 def _runs_with_scores() -> list[Path]:
@@ -93,8 +93,8 @@ def _unique_names(folders: list[Path]) -> list[str]:
     return [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders)]
 
 
-def read_run(folder: Path) -> tuple[dict[str, Any], int, int, dict[str, Scores], str]:
-    """Read settings, step, total steps, scores and verdict of the run in a folder; see `Run`.
+def read_run(folder: Path) -> Run:
+    """Read the run in a folder.
 
     Raises:
         NoScoresError: the run has not been evaluated yet
@@ -113,8 +113,10 @@ def read_run(folder: Path) -> tuple[dict[str, Any], int, int, dict[str, Scores],
     # an evaluation with fewer scores is still being written, or was interrupted
     step = max(step for step in count if count[step] == most)
     rows = [score for each, for_step in sorted(evaluations.items()) if each <= step for score in for_step]
-    scores = _by_features(rows)
-    return _settings(config), step, config.epochs * config.iterations, scores, read_verdict(folder)
+    return Run(
+        folder.resolve().name, settings_of(config), step, config.epochs * config.iterations, _by_features(rows),
+        read_verdict(folder),
+    )  # fmt: skip
 
 
 def _config(path: Path) -> Config:
@@ -151,7 +153,8 @@ def _by_features(scores: list[Score]) -> dict[str, Scores]:
     return by_features
 
 
-def _settings(config: Config) -> dict[str, Any]:
+def settings_of(config: Config) -> dict[str, Any]:
+    """Return config key -> value, without keys that have no effect on scores; nested keys with dots."""
     settings = config.model_dump(exclude=set(NO_EFFECT_ON_RESULTS))
     if isinstance(settings["maps"], dict):
         nested = settings["maps"]

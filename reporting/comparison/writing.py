@@ -6,50 +6,25 @@ import shutil
 import textwrap
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from config import LESS_IS_BETTER
+from evaluation.differences import less_is_better
 from evaluation.segmentation import COARSENED
 from reporting.comparison.figure import comparison_figure
-from reporting.comparison.rows import TableRow, differing_keys, score_tags, shorten, table_rows
+from reporting.comparison.rows import TableRow, differing_keys, header_words, score_tags, table_rows
 from reporting.comparison.runs import read_runs
 from reporting.feature_sets import SPREAD_TEXT, format_score
 from reporting.figures.style import save_figure
+from reporting.tables import Cell, Table, console_table, escaped, markdown_table
 from storage import write_text
 from training.runs.folder import RESULTS
 
 DEFAULT_WIDTH = 110  # letters in a line, if the console does not know its width
-MAX_LENGTH = 32  # letters of a name or a setting in the console
-GAP = "  "
 # runs that differ in one of these keys are scored on different tiles or labels
 SCORED_TILES_KEYS = (
     "maps", "validation_map", "image_size", "max_nodata", "seed", "validation_nb", "validation_spacing",
     "singleClassTreshold", "segmentation_cells", "segmentation_stride",
 )  # fmt: skip
-
-
-class Cell(NamedTuple):
-    """A cell of a table for people: "0.812", " ±0.011", and whether it is the best of its column."""
-
-    value: str
-    spread_text: str = ""
-    is_best: bool = False
-
-
-class Table(NamedTuple):
-    """A table for people.
-
-    Attributes:
-        title: of the table, and header of its first column
-        headers: of each other column, a list of words, one below the other
-        row_labels: the texts of the first column
-        columns: of each other column, a cell for each row
-    """
-
-    title: str
-    headers: list[list[str]]
-    row_labels: list[str]
-    columns: list[list[Cell]]
 
 
 def write_comparison(folders: list[Path], results: Path = RESULTS) -> str:
@@ -127,9 +102,8 @@ def _settings_table(rows: list[TableRow], keys: list[str]) -> Table:
 
 def _score_table(group: str, rows: list[TableRow], tags: list[str]) -> Table:
     shown = [row for row in rows if any(row.finite_scores(tag) for tag in tags)]
-    headers = [[*tag.split("/")[1:], *(["(less is better)"] if less_is_better(tag) else [])] for tag in tags]
     columns = [_score_column(shown, tag) for tag in tags]
-    return Table(group.replace("_", " "), headers, [row.label for row in shown], columns)
+    return Table(group.replace("_", " "), [header_words(tag) for tag in tags], [row.label for row in shown], columns)
 
 
 def _score_column(rows: list[TableRow], tag: str) -> list[Cell]:
@@ -155,38 +129,13 @@ def _cell(row: TableRow, tag: str, is_best: bool) -> Cell:
     return Cell(f"{min(means):.3f} to {max(means):.3f}", is_best=is_best)
 
 
-def less_is_better(tag: str) -> bool:
-    """Return whether a small value of this score is good."""
-    return tag.split("/")[1] in LESS_IS_BETTER
-
-
 def markdown_text(tables: list[Table], warning: str, verdicts: list[str]) -> str:
     """Return the tables in GitHub's Markdown, with the best of each column in bold, and the verdicts on the runs."""
     about = f"Scores of each run's last evaluation: mean and {SPREAD_TEXT}; the best in bold."
-    parts = ["# Comparison of runs", " ".join(filter(None, [about, warning])), *map(_markdown_table, tables)]
+    parts = ["# Comparison of runs", " ".join(filter(None, [about, warning])), *map(markdown_table, tables)]
     if verdicts:
-        parts.append("## Verdicts\n\n" + "\n".join(f"- {_escaped(each)}" for each in verdicts))
+        parts.append("## Verdicts\n\n" + "\n".join(f"- {escaped(each)}" for each in verdicts))
     return "\n\n".join(parts) + "\n"
-
-
-def _markdown_table(table: Table) -> str:
-    header = ["run", *(" ".join(words) for words in table.headers)]
-    columns = [map(_markdown_cell, column) for column in table.columns]
-    rows = [header, ["---", *map(_alignment, table.columns)], *zip(table.row_labels, *columns)]
-    text = "\n".join("| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows)
-    return f"## {table.title[0].upper()}{table.title[1:]}\n\n{text}"
-
-
-def _markdown_cell(cell: Cell) -> str:
-    return f"**{cell.value}**{cell.spread_text}" if cell.is_best else cell.value + cell.spread_text
-
-
-def _alignment(column: list[Cell]) -> str:
-    return "---:" if all(cell.value[0] in "-0123456789" for cell in column) else "---"
-
-
-def _escaped(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
 
 
 def console_text(tables: list[Table], warning: str, width: int, verdicts: list[str]) -> str:
@@ -197,27 +146,5 @@ def console_text(tables: list[Table], warning: str, width: int, verdicts: list[s
     about = f"each run's last evaluation: mean ±{SPREAD_TEXT}; *: best of its column"
     wrapped = [textwrap.fill(each, width) for each in verdicts]
     return "\n\n".join(
-        [*(_console_table(table, width) for table in tables), *wrapped, "\n".join(filter(None, [about, warning]))]
+        [*(console_table(table, width) for table in tables), *wrapped, "\n".join(filter(None, [about, warning]))]
     )
-
-
-def _console_table(table: Table, width: int) -> str:
-    row_labels = shorten(table.row_labels, MAX_LENGTH)
-    label_width = max(map(len, [table.title, *row_labels]))
-    columns = [_console_column(header, column) for header, column in zip(table.headers, table.columns)]
-    height = max(map(len, columns))
-    parts, width_left = [], -1
-    for column in columns:
-        width_left -= len(GAP + column[0])
-        if width_left < 0:
-            width_left = width - label_width - len(GAP + column[0])
-            parts.append([[table.title, *[""] * (height - len(row_labels) - 1), *row_labels]])
-            parts[-1][0] = [text.ljust(label_width) for text in parts[-1][0]]
-        parts[-1].append([" " * len(column[0])] * (height - len(column)) + column)
-    return "\n\n".join("\n".join(GAP.join(row).rstrip() for row in zip(*part)) for part in parts)
-
-
-def _console_column(header: list[str], cells: list[Cell]) -> list[str]:
-    texts = shorten([f"{'*' if cell.is_best else ''}{cell.value}{cell.spread_text}" for cell in cells], MAX_LENGTH)
-    width = max(map(len, [*header, *texts]))
-    return [text.rjust(width) for text in [*header, *texts]]

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from evaluation.scoring import USED_DIMENSIONS, objective
-from reporting.draws_csv import Draws
+from reporting.draws_csv import draws_at
+from reporting.feature_sets import TRAINED
 from reporting.report.run import Run
-from reporting.verdict import TRAINED, Facts, verdict
+from reporting.verdict import Facts, verdict
 
 
 def run_verdict(run: Run) -> str:
@@ -24,13 +25,6 @@ def run_verdict(run: Run) -> str:
         used_dimensions=float(np.mean(used)) if used else math.nan,
     )  # fmt: skip
     return verdict(draws, facts)
-
-
-def draws_at(draws: dict[int, Draws], step: int) -> Draws:
-    """Return the values of the trained network at this step, and of yardsticks, which are scored once, at any step."""
-    others = {name: values for each in draws.values() for name, values in each.items() if name != TRAINED}
-    trained = draws.get(step, {}).get(TRAINED)
-    return others | ({TRAINED: trained} if trained else {})
 
 
 def _mean_of_curve(run: Run, name: str) -> float:

@@ -13,15 +13,16 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 from PIL import Image
 from runs_for_tests import ROOT, main_py, small_config
+from scores_for_tests import HEADER, evaluation, metrics
 
 import main
 from config import NO_EFFECT_ON_RESULTS
 from reporting.comparison.figure import comparison_figure
-from reporting.comparison.rows import score_tags, shorten, table_rows
+from reporting.comparison.rows import score_tags, table_rows
 from reporting.comparison.runs import read_runs
 from reporting.figures.style import MAIN_COLOUR
+from reporting.tables import shorten
 
-HEADER = "step,features,task,model,metric,mean,std\n"
 ACCURACY, MAP, ERROR = "single_class/accuracy/knn", "retrieval/MAP@R", "multi_class/sum_error/knn"
 
 
@@ -40,25 +41,14 @@ def undrawn(folder, monkeypatch) -> Path:
     return folder
 
 
-def evaluation(step, level, features="trained", model="knn") -> str:
-    """Return lines of metrics.csv: accuracy is the level, MAP@R half of it, the error 1 less the level."""
-    return (
-        f"{step},{features},single_class,{model},accuracy,{level:.6g},0.01\n"
-        f"{step},{features},single_class,-,MAP@R,{level / 2:.6g},0.02\n"
-        f"{step},{features},single_class,-,MAP@R_chance,0.05,0\n"
-        f"{step},{features},multi_class,{model},sum_error,{1 - level:.6g},0.03\n"
-    )
-
-
 def run_folder(name, levels, untrained=0.5, bands=0.4, model="knn", **changes) -> Path:
     """Write results/NAME with a config and an evaluation for each level, ten steps apart."""
     path = Path("results", name)
     path.mkdir(parents=True)
     config = small_config(name=name, maps="demo", validation_map="osm", iterations=10, epochs=2) | changes
     (path / "config.json").write_text(json.dumps(config))
-    baselines = evaluation(0, untrained, "untrained", model) + evaluation(0, bands, "band_statistics", model)
-    trained = "".join(evaluation(10 * i, level, model=model) for i, level in enumerate(levels))
-    (path / "metrics.csv").write_text(HEADER + baselines + trained)
+    trained = {10 * number: level for number, level in enumerate(levels)}
+    (path / "metrics.csv").write_text(metrics(trained, untrained, bands, model))
     return path
 
 

@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from reporting.draws_csv import DrawsFile, read_draws
-from reporting.report.conclusion import draws_at
+from reporting.draws_csv import DrawsFile, draws_at, read_draws
 from reporting.verdict import Facts, comparisons, evidence, verdict
 
 NAN = math.nan
@@ -66,29 +65,29 @@ def test_chance_and_coarsened_labels_are_no_yardsticks():
 
 
 @pytest.mark.parametrize(
-    ("gains", "sign"),
+    ("gains", "said"),
     [
-        ([0.1, 0.1, 0.1, 0.1], 1),
-        ([-0.1, -0.1, -0.1, -0.1], -1),
-        ([0, 0, 0, 0], 0),
-        ([0.1, 0.1, 0.1, -0.1], 0),  # mean 0.05, standard error 0.05
-        ([0.1, 0.1, 0.1, 0.0], 1),  # mean 0.075, standard error 0.025
-        ([0.0, -0.1, -0.1, -0.1], -1),
+        ([0.1, 0.1, 0.1, 0.1], "better"),
+        ([-0.1, -0.1, -0.1, -0.1], "worse"),
+        ([0, 0, 0, 0], ""),
+        ([0.1, 0.1, 0.1, -0.1], ""),  # mean 0.05, standard error 0.05
+        ([0.1, 0.1, 0.1, 0.0], "better"),  # mean 0.075, standard error 0.025
+        ([0.0, -0.1, -0.1, -0.1], "worse"),
     ],
 )
 @pytest.mark.parametrize("tag", [ACCURACY, ERROR])
-def test_two_standard_errors_of_paired_differences_decide(gains, sign, tag):
+def test_two_standard_errors_of_paired_differences_decide(gains, said, tag):
     other = [0.3, 0.9, 0.5, 0.7]  # the draws differ far more than the feature sets
     towards = -1 if tag == ERROR else 1
     trained = [value + towards * gain for value, gain in zip(other, gains)]
     (found,) = comparisons(draws_of({tag: trained}, untrained={tag: other}))
-    assert found.sign == sign
+    assert found.verdict == said
 
 
 def test_draws_without_a_value_are_left_out_of_both():
     draws = draws_of({ACCURACY: [0.9, NAN, 0.7, 0.8]}, untrained={ACCURACY: [0.5, 0.1, NAN, 0.4]})
     (found,) = comparisons(draws)
-    assert (found.trained, found.other, found.sign) == (pytest.approx(0.85), pytest.approx(0.45), 1)
+    assert (found.trained, found.other, found.verdict) == (pytest.approx(0.85), pytest.approx(0.45), "better")
 
 
 def test_undefined_figures_are_left_out():

@@ -334,6 +334,8 @@ def test_folder_of_a_name_that_exists_gets_a_number(tmp_path):
     names = [create_folder("run", config, {}, tmp_path).name for _ in range(3)]
     assert names == ["run", "run-3", "run-4"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run-2", "run-3", "run-4"]
+    names = [create_folder("several/run", config, {}, tmp_path) for _ in range(2)]
+    assert names == [tmp_path / "several" / "run", tmp_path / "several" / "run-2"]
 
 
 def test_folder_that_cannot_be_made_is_a_user_error(tmp_path):

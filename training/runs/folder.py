@@ -18,18 +18,19 @@ PACKAGES = ("torch", "torchvision", "timm", "rasterio", "numpy", "scikit-learn",
 
 
 def create_folder(name: str, config: Config, maps: dict[str, dict], results: Path = RESULTS) -> Path:
-    """Create and return a new folder results/NAME, or NAME-2, NAME-3, ... if that exists.
+    """Create and return a new folder results/NAME, or NAME-2, NAME-3, ... if that exists; NAME may be FOLDER/NAME.
 
     From the start it holds config.json (resolved) and run.json: command line, versions, git revision, maps.
 
     Raises:
         StorageError: the folder cannot be written
     """
-    with convert_write_errors(results / name), temporary_folder(results) as temporary:
+    first = results / name
+    with convert_write_errors(first), temporary_folder(first.parent) as temporary:
         write_text(temporary / "config.json", config.to_json())
         write_text(temporary / "run.json", json.dumps(_describe_run(maps), indent=1) + "\n")
         for number in count(1):
-            folder = results / (name if number == 1 else f"{name}-{number}")
+            folder = first if number == 1 else first.with_name(f"{first.name}-{number}")
             if not folder.exists() and rename_folder(temporary, folder):
                 return folder
     raise AssertionError("the numbers do not end")

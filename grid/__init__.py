@@ -1,0 +1,1 @@
+"""A grid of runs: configs x maps x seeds, each run once, and the tables of all their scores."""
