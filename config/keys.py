@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, name_and_parameters
+from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, OWN_LOSSES, name_and_parameters
 from config.types import (
     BoolOrInteger,
     BoolOrPath,
@@ -230,12 +230,15 @@ class Config(BaseModel):
     def without_effect(self) -> dict[str, list[str]]:
         """Return the keys that differ from their default but have no effect: where that is so -> keys."""
         is_magnet, is_library = self.loss_name == "magnetloss", self.loss_name in LIBRARY_LOSSES
+        is_pairs = self.loss_name in OWN_LOSSES
+        has_parameters = is_library or is_pairs
         distances = ["min_pos_dist", "max_pos_dist", "min_neg_dist", "max_neg_dist"]
         ignored = {
             "with magnetloss": ["alt_loss", "mining"] if is_magnet else [],
             f"in supervised training with {self.loss_name}":
                 [*distances, *(["random_reset"] if is_magnet else [])] if self.supervised else [],
-            f"with {self.loss_name}, which has its own parameters": ["alt_loss", "margin"] if is_library else [],
+            f"with {self.loss_name}, which has its own parameters": ["alt_loss", "margin"] if has_parameters else [],
+            f"with {self.loss_name}, which has no negatives": ["min_neg_dist", "max_neg_dist"] if is_pairs else [],
         }  # fmt: skip
         changed = {where: [key for key in keys if self._is_changed(key)] for where, keys in ignored.items()}
         return {where: keys for where, keys in changed.items() if keys}
