@@ -33,7 +33,6 @@ from training.execution.openmp import limit_spinning
 from training.runs.folder import RESULTS
 
 MAIN = Path(__file__).parents[1] / "main.py"
-BEST, LAST = "best", "last"  # of the networks of a run
 COLUMNS = (
     "map", "features", "compared with", "score", "mean", "its mean", "difference", "standard error", "pairs", "verdict",
     "ratio",
@@ -76,11 +75,11 @@ def _is_complete(run: Run) -> bool:
     return run.last_step == run.total_steps
 
 
-def read_draws_of(each: Experiment) -> Draws:
-    """Return the values of each draw of the run's best and last network, and of all yardsticks.
+def read_draws_of(each: Experiment) -> tuple[Draws, Draws]:
+    """Return the values in each draw: of the run's best and last network, and of all yardsticks.
 
     Raises:
-        UserError: the run has none
+        UserError: the run has none of its networks
     """
     run = read_run(RESULTS / each.config.run_name)
     best, last = (draws_at(run.draws, step or 0) for step in (run.best_step, run.last_step))
@@ -88,8 +87,13 @@ def read_draws_of(each: Experiment) -> Draws:
         raise UserError(
             f"{run.folder}: {DRAWS_NAME} has no values of its networks. Move the folder away to train anew."
         )
-    yardsticks = {name: values for name, values in best.items() if is_yardstick(name)}
-    return {BEST: best[TRAINED], LAST: last[TRAINED]} | yardsticks | read_yardsticks(each.yardsticks)
+    networks = {f"{each.recipe}, best": best[TRAINED], f"{each.recipe}, last": last[TRAINED]}
+    yardsticks = {
+        f"{each.recipe}, {name}" if name == UNTRAINED else name: values
+        for name, values in best.items()
+        if is_yardstick(name)
+    }
+    return networks, yardsticks | read_yardsticks(each.yardsticks)
 
 
 def beside_one_another(seeds: list[Draws], name: str) -> dict[str, Scores]:
@@ -106,15 +110,13 @@ def beside_one_another(seeds: list[Draws], name: str) -> dict[str, Scores]:
 
 def compare_on_map(recipes: list[list[Experiment]]) -> tuple[dict[str, Scores], list[Comparison]]:
     """Return the scores of all feature sets on a map, and the comparisons. recipes: of each, an experiment a seed."""
-    yardsticks, networks, compared = {}, {}, []
+    networks, yardsticks, compared = {}, {}, []
     for seeds in recipes:
-        recipe = seeds[0].recipe
-        found = beside_one_another([read_draws_of(each) for each in seeds], recipe)
-        own = {f"{recipe}, {name}": found.pop(name) for name in (BEST, LAST)}
-        others = {f"{recipe}, {name}" if name == UNTRAINED else name: scores for name, scores in found.items()}
+        of_seeds = zip(*map(read_draws_of, seeds))
+        own, others = (beside_one_another(list(draws), seeds[0].recipe) for draws in of_seeds)
         compared += comparisons(own, others)
-        yardsticks |= others
         networks |= own
+        yardsticks |= others
     return networks | yardsticks, compared
 
 

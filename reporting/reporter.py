@@ -18,6 +18,7 @@ from evaluation.segmentation import Region
 from reporting import figures
 from reporting.console_table import score_table
 from reporting.draws_csv import DRAWS_NAME, DrawsFile
+from reporting.feature_sets import TRAINED
 from reporting.figures.style import label_picture, save_figure
 from reporting.figures.thumbnails import thumbnails
 from reporting.map_view import TILE_COLUMNS, MapView, tiles_csv
@@ -71,7 +72,7 @@ class Reporter:
         kept_scores = self.metrics.drop_after(scored_step)
         self.draws.keep_until(scored_step)
         (self.folder / VERDICT_NAME).unlink(missing_ok=True)  # there will be another one
-        self._baselines = [score for score in kept_scores if score.features != "trained"]
+        self._baselines = [score for score in kept_scores if score.features != TRAINED]
         self.tensorboard.drop_after(step, scored_step)
         shutil.rmtree(self.folder / "figures" / "last", ignore_errors=True)  # the last network will be another one
 
@@ -116,8 +117,8 @@ class Reporter:
         self.draws.append(step, evaluations)
         self.metrics.append(step, new)
         write_baseline_iou(self.folder / "figures", evaluations, self.view.legend)
-        self._baselines += [score for score in new if score.features != "trained"]
-        shown = [score for score in new if score.features == "trained"] + self._baselines
+        self._baselines += [score for score in new if score.features != TRAINED]
+        shown = [score for score in new if score.features == TRAINED] + self._baselines
         self.tensorboard.log_scores(step, shown)
         table = f"Scores at step {step:,}{self.view.title_suffix}\n\n{score_table(shown)}\n"
         self.tensorboard.log_text("scores", f"```\n{table}```", step)  # curves do not show standard deviations

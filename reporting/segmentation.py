@@ -15,6 +15,7 @@ from dataProcessors.legends.legend import Legend
 from evaluation.scoring import Evaluation
 from evaluation.segmentation import COARSENED, Region, class_iou, mean_iou, pixel_accuracy
 from reporting import figures
+from reporting.feature_sets import TRAINED
 from reporting.map_view import MapView
 from storage import write_text
 
@@ -35,7 +36,7 @@ def write_baseline_iou(folder: Path, evaluations: list[Evaluation], legend: Lege
         f"{model}/{evaluation.features}": class_iou(each.tables.sum(axis=0))
         for evaluation in evaluations
         for model, each in evaluation.segmentation.items()
-        if evaluation.features != "trained"
+        if evaluation.features != TRAINED
     }
     if columns:
         rows = [

@@ -11,7 +11,7 @@ import config as configuration
 from config import NO_EFFECT_ON_RESULTS, Config, ConfigError, UserError
 from config.messages import one_line
 from evaluation.scoring import Score
-from reporting.feature_sets import separate_chance
+from reporting.feature_sets import TRAINED, separate_chance
 from reporting.metrics_csv import HEADER, read_scores
 from reporting.verdict_file import read_verdict
 from training.runs.folder import RESULTS
@@ -106,7 +106,7 @@ def read_run(folder: Path) -> Run:
         raise UserError(f"{folder}: {what}. Runs with scores in {RESULTS}: {there}.")
     config = _config(folder / "config.json")
     evaluations = _evaluations(folder / "metrics.csv")
-    count = {step: sum(score.features == "trained" for score in scores) for step, scores in evaluations.items()}
+    count = {step: sum(score.features == TRAINED for score in scores) for step, scores in evaluations.items()}
     most = max(count.values(), default=0)
     if not most:
         raise NoScoresError(f"{folder}: the run has no scores yet. Wait for its first evaluation, or leave it out.")

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reporting.feature_sets import feature_title, look
+from reporting.feature_sets import TRAINED, feature_title, look
 from reporting.figures.style import MAIN_COLOUR, new_figure
 
 SIZE = (4.4, 3.1)  # inches; several fit side by side on a screen, and one is readable on a phone
@@ -53,7 +53,7 @@ def score_curve(
     figure, axes = _new_axes(title)
     marker_style = "o" if len(steps) <= 30 else None
     axes.fill_between(steps, means - spreads, means + spreads, color=MAIN_COLOUR, alpha=0.2, linewidth=0)
-    axes.plot(steps, means, color=MAIN_COLOUR, linewidth=1.8, marker=marker_style, markersize=4, label="trained")
+    axes.plot(steps, means, color=MAIN_COLOUR, linewidth=1.8, marker=marker_style, markersize=4, label=TRAINED)
     for name, value in baselines.items():
         colour, line, _ = look(name)
         if np.isfinite(value):

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from config import LESS_IS_BETTER
-from reporting.feature_sets import SPREAD_TEXT, feature_title
+from reporting.feature_sets import SPREAD_TEXT, TRAINED, feature_title
 from reporting.figures.curves import figure_to_png, score_curve, step_curves
 from reporting.report.html_elements import Html, Section, gallery, join, paragraph, picture, text
 from reporting.report.pictures import picture_of_png
@@ -86,7 +86,7 @@ def _score_figure(run: Run, row: ScoreKey) -> Html:
     steps, means = np.array(list(scores)), np.array([score.mean for score in scores.values()])
     spreads = np.array([score.std for score in scores.values()])
     baseline_means = {name: rows[row].mean for name, rows in run.baselines.items() if row in rows}
-    descriptions = [_describe("trained", Curve(steps, means, steps))]
+    descriptions = [_describe(TRAINED, Curve(steps, means, steps))]
     descriptions += [
         f"{feature_title(name)} {mean:.3g}" for name, mean in baseline_means.items() if math.isfinite(mean)
     ]

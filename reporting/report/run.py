@@ -23,7 +23,7 @@ import config as configuration
 from config import Config, UserError
 from evaluation.scoring import Score, objective
 from reporting.draws_csv import DRAWS_NAME, Draws, read_draws
-from reporting.feature_sets import in_order, separate_chance
+from reporting.feature_sets import TRAINED, in_order, separate_chance
 from reporting.metrics_csv import HEADER, score_of_row
 
 TAG_PREFIX = "train/"  # of the tags that training steps log
@@ -94,7 +94,7 @@ class Run:
     @cached_property
     def trained(self) -> dict[int, dict[ScoreKey, Score]]:
         """Step -> scores of the trained network at this step."""
-        chosen = {step: _scores_of_features(scores, "trained") for step, scores in self.scores.items()}
+        chosen = {step: _scores_of_features(scores, TRAINED) for step, scores in self.scores.items()}
         return {step: rows for step, rows in chosen.items() if rows}
 
     @cached_property
@@ -102,7 +102,7 @@ class Run:
         """Other features -> scores, in the order in which they are shown; baselines are scored only once."""
         scores = [score for for_step in self.scores.values() for score in for_step]
         names = in_order(score.features for score in scores)
-        return {name: _scores_of_features(scores, name) for name in names if name != "trained"}
+        return {name: _scores_of_features(scores, name) for name in names if name != TRAINED}
 
     @property
     def last_step(self) -> int | None:
