@@ -1,7 +1,7 @@
 """Values of a config that are valid one by one but contradict each other."""
 
 from config.keys import Config
-from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS, OWN_LOSSES, is_invalid_combination
+from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS, NEED_LABELS, OWN_LOSSES, is_invalid_combination
 from config.types import BUILT_IN_FEATURES, Maps
 
 NETWORK_PATCH = {"transformer": 8}  # network -> pixels that 'image_size' must be a multiple of
@@ -47,11 +47,13 @@ def _map_contradictions(maps: Maps) -> list[tuple[bool, set[str], str]]:
 
 
 def _loss_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
-    pairs = config.loss_name in OWN_LOSSES
+    pairs, vicreg = config.loss_name in OWN_LOSSES, config.loss_name == "vicregloss"
     return [
+        (config.loss_name in NEED_LABELS and not config.supervised, {"loss", "supervised"},
+         f"'supervised' must be true for {config.loss_name}, which compares the classes of tiles."),
         (pairs and config.batch_size < 2, {"loss", "batch_size"},
          f"'batch_size' must be at least 2 for {config.loss_name}, which takes its statistics from the batch. Got 1."),
-        (pairs and config.norm_output and not config.projection, {"loss", "norm_output", "projection"},
+        (vicreg and config.norm_output and not config.projection, {"loss", "norm_output", "projection"},
          f"'norm_output' must be false for {config.loss_name}: a vector of length 1 cannot vary enough in every "
          "dimension. Or set 'projection', such as [512, 512]: then only the embedding has length 1."),
         (config.loss_name == "quadrupletloss" and bool(config.projection), {"loss", "projection"},
@@ -79,7 +81,7 @@ def _mining_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
     both = {"loss", "mining"}
     return [
         (loss in OWN_LOSSES and bool(config.mining), both,
-         f"'mining' cannot be used with {loss}, which has no negatives. Set it to []."),
+         f"'mining' cannot be used with {loss}, which has no tuples to choose. Set it to []."),
         (bool(miners) and loss not in LOSSES_WITH_MINERS, both,
          f"'mining' has {named}, which {loss} cannot use. Losses that can: {', '.join(LOSSES_WITH_MINERS)}."),
         (len(config.library_miners) > 1, {"mining"},

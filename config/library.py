@@ -111,7 +111,9 @@ OWN_LOSSES: dict[str, Parameters] = {
         "invariance": NumberRange(25, SMALL, 1000), "variance": NumberRange(25, SMALL, 1000),
         "covariance": NumberRange(1, SMALL, 1000),
     },
+    "softcontrastloss": {"temperature": NumberRange(0.1, 0.01, 100), "sharpness": NumberRange(4, 0.1, 100)},
 }  # fmt: skip
+NEED_LABELS = ("softcontrastloss",)  # losses for supervised training only
 LOSSES_WITH_MINERS = ("tripletloss", *LIBRARY_LOSSES)  # losses whose tuples a miner of the library may choose
 # values that the library refuses in combination: miner -> parameters, and the refused combinations of their values
 INVALID_COMBINATIONS = {

@@ -3,6 +3,7 @@
 from losses.base import Loss
 from losses.magnet import MagNetLoss
 from losses.quadruplet import QuadrupletLoss
+from losses.soft_contrast import SoftContrastLoss
 from losses.triplet import TripletLoss
 from losses.vicreg import VICRegLoss
 
@@ -11,6 +12,7 @@ LOSSES = {
     "quadrupletloss": QuadrupletLoss,
     "magnetloss": MagNetLoss,
     "vicregloss": VICRegLoss,
+    "softcontrastloss": SoftContrastLoss,
 }
 
-__all__ = ["LOSSES", "Loss", "MagNetLoss", "QuadrupletLoss", "TripletLoss", "VICRegLoss"]
+__all__ = ["LOSSES", "Loss", "MagNetLoss", "QuadrupletLoss", "SoftContrastLoss", "TripletLoss", "VICRegLoss"]

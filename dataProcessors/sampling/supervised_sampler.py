@@ -38,6 +38,10 @@ class SupervisedSampler(TileSampler):
         """
         return self.labels[self._index_of(positions)]
 
+    def proportions_of(self, positions: np.ndarray) -> np.ndarray:
+        """Return the proportions (N, K) of tiles (N, 2) of the pool; see `label_of`."""
+        return self.pool.proportions[self._index_of(positions)]
+
     def _index_of(self, positions: np.ndarray) -> np.ndarray:
         keys = _keys(np.asarray(positions, np.int64))
         place = np.minimum(np.searchsorted(self._sorted_keys, keys), len(self._sorted_keys) - 1)

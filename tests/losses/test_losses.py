@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from losses import LOSSES, MagNetLoss, QuadrupletLoss, TripletLoss, VICRegLoss
+from losses import LOSSES, MagNetLoss, QuadrupletLoss, SoftContrastLoss, TripletLoss, VICRegLoss
 from losses.distances import euclidean_distances, pairwise_squared_distances, squared_distances
 
 
@@ -263,8 +263,8 @@ def test_pairwise_distances_equal_a_slow_loop_and_are_exact_where_rows_are_equal
 
 
 def test_the_names_lead_to_the_losses():
-    assert list(LOSSES) == ["tripletloss", "quadrupletloss", "magnetloss", "vicregloss"]
-    assert list(LOSSES.values()) == [TripletLoss, QuadrupletLoss, MagNetLoss, VICRegLoss]
+    assert list(LOSSES) == ["tripletloss", "quadrupletloss", "magnetloss", "vicregloss", "softcontrastloss"]
+    assert list(LOSSES.values()) == [TripletLoss, QuadrupletLoss, MagNetLoss, VICRegLoss, SoftContrastLoss]
     assert QuadrupletLoss(0.8).margin2 == 0.4
 
 
@@ -328,3 +328,48 @@ def test_vicreg_refuses_what_has_no_statistics():
         VICRegLoss().terms(normal(1, 3), normal(1, 3))
     with pytest.raises(ValueError, match="'covariance' parameter of VICRegLoss must be > 0"):
         VICRegLoss(covariance=0)
+
+
+def slow_soft_contrast(embeddings, proportions, temperature, sharpness):
+    """Terms of the soft contrast, number by number."""
+    n = len(embeddings)
+    terms = []
+    for i in range(n):
+        others = [j for j in range(n) if j != i]
+        overlap = {j: sum(min(float(p), float(q)) for p, q in zip(proportions[i], proportions[j])) for j in others}
+        total = sum(o**sharpness for o in overlap.values())
+        lengths = [math.sqrt(sum(float(x) ** 2 for x in row)) for row in embeddings]
+        cosine = {
+            j: sum(float(x) * float(y) for x, y in zip(embeddings[i], embeddings[j])) / (lengths[i] * lengths[j])
+            for j in others
+        }
+        sum_of_exponentials = sum(math.exp(c / temperature) for c in cosine.values())
+        value = 0.0
+        for j in others if total else []:
+            weight, share = overlap[j] ** sharpness / total, math.exp(cosine[j] / temperature) / sum_of_exponentials
+            value += weight * math.log(weight / share) if weight else 0.0
+        terms.append(value)
+    return terms
+
+
+@pytest.mark.parametrize("temperature, sharpness", [(0.1, 4), (0.5, 1), (2, 0.5)])
+def test_soft_contrast_equals_a_slow_loop(temperature, sharpness):
+    shares = normal(8, 3, seed=2).square()
+    shares[:2] = torch.tensor([1.0, 0, 0])
+    proportions = shares / shares.sum(1, keepdim=True)
+    loss, embeddings = SoftContrastLoss(temperature, sharpness), normal(8, 4)
+    expected = slow_soft_contrast(embeddings, proportions, temperature, sharpness)
+    assert loss.terms(embeddings, proportions).tolist() == pytest.approx(expected, abs=1e-9)
+    _, (slope,) = gradients(lambda x: loss(x, proportions), embeddings)
+    assert slope.abs().sum() > 0
+
+
+def test_soft_contrast_of_two_classes_apart_is_almost_0_and_of_tiles_with_nothing_in_common_0():
+    labels = torch.eye(2, dtype=torch.float64).repeat_interleave(4, 0)
+    apart = torch.tensor([[1.0, 0], [-1, 0]], dtype=torch.float64).repeat_interleave(4, 0)
+    value, _ = gradients(lambda x: SoftContrastLoss(0.1)(x, labels), apart)
+    assert 0 <= value < 1e-6
+    value, (slope,) = gradients(lambda x: SoftContrastLoss()(x, torch.eye(5, dtype=torch.float64)), normal(5, 4))
+    assert value == 0 and not slope.any()
+    collapsed, _ = gradients(lambda x: SoftContrastLoss(0.1)(x, labels), torch.ones(8, 3, dtype=torch.float64))
+    assert collapsed == pytest.approx(math.log(7 / 3)), "all others get the same share, three of seven should"

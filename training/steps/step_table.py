@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from config import Config
-from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS, OWN_LOSSES
+from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS
 from training.steps.cluster_step import ClassClusterStep, ClusterStep
 from training.steps.mined_step import MinedStep
 from training.steps.pair_step import PairStep
+from training.steps.soft_contrast_step import SoftContrastStep
 from training.steps.step import Step, TileMaps
 from training.steps.tuple_step import TupleStep
 
@@ -21,7 +22,8 @@ STEPS: dict[tuple[str, bool], StepFactory] = {
     ("quadrupletloss", True): TupleStep,
     ("magnetloss", False): ClusterStep,
     ("magnetloss", True): ClassClusterStep,
-    **{(name, supervised): PairStep for name in OWN_LOSSES for supervised in BOTH},
+    **{("vicregloss", supervised): PairStep for supervised in BOTH},
+    ("softcontrastloss", True): SoftContrastStep,
     **{(name, supervised): MinedStep for name in LIBRARY_LOSSES for supervised in BOTH},
 }
 MINED_STEPS: dict[tuple[str, bool], StepFactory] = {

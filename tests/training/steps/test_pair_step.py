@@ -12,7 +12,9 @@ import main
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area
-from losses import VICRegLoss
+from dataProcessors.sampling.pool import Pool
+from dataProcessors.sampling.supervised_sampler import SupervisedSampler
+from losses import SoftContrastLoss, VICRegLoss
 from training.runs.checkpoint import load
 from training.steps.pair_step import PairStep
 from training.steps.step import EmbedFunctions
@@ -54,6 +56,27 @@ def test_pairs_are_near_and_the_loss_takes_them_side_by_side():
     output.terms.mean().backward()
 
 
+def test_soft_contrast_takes_the_proportions_of_the_tiles_that_were_drawn():
+    rng = np.random.default_rng(0)
+    shares = rng.random((40, 3)).astype(np.float32) ** 3
+    pool = Pool(np.unique(rng.integers(0, 600, (40, 2)), axis=0), shares / shares.sum(1, keepdims=True))
+    values = MINIMAL | {"batch_size": 5, "loss": "softcontrastloss", "supervised": True}
+    sampler = SupervisedSampler(pool, seed=1)
+    maps = SimpleNamespace(sampler=lambda: sampler, read=lambda p: p[:, :, None, None].astype(np.float32), pools={})
+    step = make_step(configuration.validate(values), maps)
+    batch = step.batches.task(1)()
+    output = step(batch, EmbedFunctions(embed, None, None))
+    places = {tuple(place): row for place, row in zip(pool.positions.tolist(), pool.proportions)}
+    proportions = torch.from_numpy(np.stack([places[tuple(place)] for place in batch.positions.tolist()]))
+    torch.testing.assert_close(output.terms, SoftContrastLoss().terms(embed(batch), proportions))
+    tiles = output.tiles_of_terms(np.array([1, 8]))
+    assert tiles["anchor"].tolist() == [1, 8] and tiles["positive"].tolist() == [6, 3]
+    labels = pool.labels
+    label = {tuple(place): labels[i] for i, place in enumerate(pool.positions.tolist())}
+    drawn = [label[tuple(place)] for place in batch.positions.tolist()]
+    assert drawn[:5] == drawn[5:]
+
+
 @pytest.mark.parametrize(
     "changes, words",
     [
@@ -61,6 +84,7 @@ def test_pairs_are_near_and_the_loss_takes_them_side_by_side():
         ({"batch_size": 1}, "'batch_size' must be at least 2 for vicregloss"),
         ({"mining": ["HARD_NEGATIVE"]}, "'mining' cannot be used with vicregloss"),
         ({"loss": {"vicregloss": {"invariance": 0}}}, "'loss.vicregloss.invariance' must be a number of at least"),
+        ({"loss": "softcontrastloss"}, "'supervised' must be true for softcontrastloss"),
         ({"loss": "quadrupletloss", "projection": [4]}, "'projection' cannot be used with quadrupletloss"),
     ],
 )
@@ -69,11 +93,11 @@ def test_what_does_not_go_together(changes, words):
         configuration.validate(MINIMAL | changes)
 
 
-@pytest.mark.parametrize("supervised", [False, True])
-def test_a_run_with_every_part_of_the_recipe(workplace, one_figure, supervised):
+@pytest.mark.parametrize("loss, supervised", [("vicregloss", False), ("softcontrastloss", True)])
+def test_a_run_with_every_part_of_the_recipe(workplace, one_figure, loss, supervised):
     """It is resumed exactly, and its network is read again without the projection head in use."""
     recipe = {
-        "loss": "vicregloss", "norm_output": True, "head_inputs": ["band_statistics", "random_convolutions"],
+        "loss": loss, "norm_output": True, "head_inputs": ["band_statistics", "random_convolutions"],
         "head_layers": [12], "projection": [9, 7], "weight_decay": 0.01, "supervised": supervised,
         "single_class_classifiers": ["dt"], "multi_class_classifiers": ["dt"],
     }  # fmt: skip
