@@ -7,7 +7,6 @@ import signal
 import threading
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,12 +27,12 @@ from runs_for_tests import (
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
-from config import UserError, validate
+from config import validate
 from storage import Lock
 from training.evaluations import Evaluations
 from training.execution.device import Execution
 from training.forward import ForwardPass
-from training.runs.checkpoint import Checkpoints, check_maps, load, save
+from training.runs.checkpoint import Checkpoints, load, save
 from training.runs.faults import NotFinite
 from training.runs.interruption import Interrupted, Interruption
 from training.runs.resuming import Run
@@ -410,15 +409,6 @@ def test_scores_that_were_shown_before_a_checkpoint_knows_of_them_are_shown_once
         assert values_of(folder, tag) == values_of(reference, tag)
 
 
-def test_what_is_shown_is_on_the_disk_before_a_checkpoint_holds_its_step():
-    done = []
-    state = SimpleNamespace(is_finite=True, steps_done=3, state_dict=dict)
-    pending = SimpleNamespace(log=lambda: done.append("steps"), restart_clock=lambda: None)
-    checkpoints = SimpleNamespace(write=lambda content: done.append("checkpoint"))
-    Saver(state, pending, checkpoints, lambda: done.append("disk"), None).save()
-    assert done == ["steps", "disk", "checkpoint"]
-
-
 def test_a_run_without_a_checkpoint_begins_again(broken):
     for path in broken.glob("*.pt"):
         path.unlink()
@@ -560,13 +550,6 @@ def test_another_map_under_the_same_name_is_refused(broken, capsys):
     content["maps"]["image"]["content"] = "that of another"
     save(broken / "last.pt", content)
     assert "is not the map that the run was started with (image.tif): other pixels." in refused(capsys, str(broken))
-
-
-def test_another_part_of_the_same_map_is_refused():
-    before = {"path": "image.tif", "content": "its hash", "window": [0, 0, 384, 384]}
-    check_maps(Path("results/run"), {"image": dict(before)}, {"maps": {"image": before}})
-    with pytest.raises(UserError, match=r"part in use \[0, 0, 384, 192\] instead of \[0, 0, 384, 384\]"):
-        check_maps(Path("results/run"), {"image": before | {"window": [0, 0, 384, 192]}}, {"maps": {"image": before}})
 
 
 @pytest.fixture
