@@ -127,7 +127,7 @@ def _locked_folder(parent: Path) -> "tuple[Path, Lock]":
 
 def rename_folder(folder: Path, target: Path) -> bool:
     """Rename a complete folder to `target`. Return False, and change nothing, where `target` exists already."""
-    for path in folder.rglob("*"):
+    for path in (*folder.rglob("*"), folder):  # the names in the folder itself last
         sync(path)
     try:
         os.rename(folder, target)

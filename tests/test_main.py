@@ -94,7 +94,7 @@ def test_results_hold_what_is_promised(complete_run, workplace):
     assert told in str(events.Tensors("verdict/text_summary")[0].tensor_proto.string_val[0].decode())
     with (folder / "draws.csv").open() as file:
         drawn = list(csv.DictReader(file))
-    assert {row["features"] for row in drawn} == {"trained", "untrained", "band_statistics"}
+    assert {row["features"] for row in drawn} == {"trained", "untrained", "band_statistics", "random_convolutions"}
     assert {len(row["values"].split()) for row in drawn} == {config["valIteration"]}
     assert not [path for path in folder.rglob(".*")], "no temporary file is left"
 

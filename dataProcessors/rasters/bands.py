@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import numpy as np
 from rasterio.enums import ColorInterp
@@ -22,7 +23,7 @@ class Bands:
 
     Attributes:
         numbers: of the bands in the file, counted from 1
-        names: their descriptions in the file; "" where it has none
+        names: their descriptions in the file, "" where it has none; the three colours of a palette
         types: their types in the file
         dtype: type of the pixels that are read
         alpha: numbers of the bands that mark pixels without data, and are no data themselves
@@ -63,10 +64,11 @@ def choose_bands(path: str, file: DatasetReader, wanted: Sequence[int | str] | N
 
 def describe_bands(path: str, file: DatasetReader, bands: Bands) -> dict[str, list]:
     """Log what the file says about the used bands, where it says anything; return it by subject."""
-    used = [band - 1 for band in bands.numbers]
+    numbers = list(islice(cycle(bands.numbers), len(bands.names)))  # the colours of a palette are all of one band
+    used = [band - 1 for band in numbers]
     scales, offsets = [file.scales[i] for i in used], [file.offsets[i] for i in used]
     if any(bands.names) and bands.palette is None:
-        named = [f"{number} {name}" for number, name in zip(bands.numbers, bands.names)]
+        named = [f"{number} {name}" for number, name in zip(numbers, bands.names)]
         more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
         log.info("%s: bands %s%s", path, ", ".join(named[:MAX_NAMED]), more)
     if any(scale != 1 for scale in scales) or any(offsets):
@@ -74,8 +76,7 @@ def describe_bands(path: str, file: DatasetReader, bands: Bands) -> dict[str, li
             "%s: the file has scale %s and offset %s; pixels are used as they are stored, without them",
             path, _distinct(scales), _distinct(offsets),
         )  # fmt: skip
-    names = list(bands.names)
-    return {"bands": list(bands.numbers), "band_names": names, "scales": scales, "offsets": offsets}
+    return {"bands": numbers, "band_names": list(bands.names), "scales": scales, "offsets": offsets}
 
 
 def _distinct(values: list[float]) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 import re
 from pathlib import Path
 
@@ -128,6 +129,13 @@ def test_metrics_are_appended_and_the_header_comes_once(tmp_path):
     }
     assert (rows[-1]["step"], rows[-1]["mean"], rows[-1]["std"]) == ("250", "nan", "nan")
     assert math.isnan(float(rows[-1]["mean"]))
+
+
+def test_metrics_are_on_the_disk_when_they_are_appended(tmp_path, monkeypatch):
+    synced, metrics = [], MetricsFile(tmp_path / "metrics.csv")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    metrics.append(0, scores_of("trained", 0.5))
+    assert synced == [metrics.path.stat().st_size], "all of them, not what was there before"
 
 
 def test_metrics_file_with_another_header_is_refused_and_kept(tmp_path):

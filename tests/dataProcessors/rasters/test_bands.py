@@ -95,6 +95,8 @@ def test_a_palette_is_expanded_unless_its_codes_are_named(tmp_path):
     read = whole(source)
     visible = colours[codes[0]][..., 3] > 0
     assert source.bands == (1, 2, 3)
+    said = source.description
+    assert (said["bands"], said["band_names"], said["scales"]) == ([1] * 3, ["red", "green", "blue"], [1] * 3)
     assert np.array_equal(read[:3, visible], colours[codes[0]].transpose(2, 0, 1)[:3, visible])
     assert not source.has_validity or np.array_equal(read[3] > 0, visible)
     assert np.array_equal(whole(ImageSource(path, (1,))), codes)

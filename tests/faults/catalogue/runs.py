@@ -55,7 +55,7 @@ RUNS = (
             ("if key in before and not", 'if key in before and key != "window" and not'),
         ),
         "missing check", "A run is resumed on another part of its map.",
-        ("test_resuming.py", "test_checkpoint.py"),
+        ("test_checkpoint.py", "test_resuming.py"),
     ),
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ EVALUATION = (
         "predictions-over-one-are-not-clipped", "evaluation", ("normalised",),
         ((", 0, 1)", ", 0, None)"),),
         "clipped range", "Predicted shares over 1 keep their weight as rows are scaled to 1.",
-        ("test_scoring.py", "test_proportions.py", "test_retrieval.py"),
+        ("test_scoring.py", "test_proportions.py", "test_retrieval.py", "test_silhouette.py"),
     ),
     Fault(
         "threshold-without-its-own-share", "evaluation", ("dominant",),

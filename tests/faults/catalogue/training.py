@@ -62,7 +62,7 @@ SCORING = (
         "windows-without-data-are-predicted", "training/scoring", ("Segmenter._windows",),
         (("[self.maps.area.has_data(positions)]", ""),),
         "wrong mask", "The segmentation predicts windows where the image has no data.",
-        ("test_segmentation.py", "test_segmenter.py"),
+        ("test_segmenter.py", "test_segmentation.py"),
     ),
 )  # fmt: skip
 
@@ -89,7 +89,7 @@ LOOP = (
         "what-is-shown-is-behind-the-checkpoint", "training", ("Trainer._keep", "Saver.save"),
         (("self.reporter.flush()", "pass"), ("self.flush()", "pass")),
         "unflushed file", "A killed run may lose curves of steps that its checkpoint counts as done.",
-        ("test_resuming.py", "test_trainer.py", "test_kill.py"),
+        ("test_saving.py", "test_resuming.py", "test_trainer.py", "test_kill.py"),
     ),
     Fault(
         "half-a-step-is-kept", "training", ("Trainer._train_step",),

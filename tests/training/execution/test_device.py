@@ -56,6 +56,13 @@ def chosen(**keys) -> tuple[str, bool]:
     return way.precision, way.channels_last
 
 
+def test_gpus_are_counted_from_zero(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(UserError, match="'device' is cuda:2, which this machine does not have"):
+        resolve_device("cuda:2")
+
+
 def test_the_fastest_way_is_chosen(measured):
     assert chosen() == ("bf16", True)
     assert sorted(measured[0]) == sorted(WAYS)

@@ -97,7 +97,7 @@ def test_too_little_memory_of_the_machine_keeps_the_steps(workplace, monkeypatch
 
 
 def test_weights_between_two_steps_are_not_kept(workplace, monkeypatch, capsys):
-    whole, steps = torch.optim.Adam.step, count(1)
+    whole, steps = torch.optim.AdamW.step, count(1)
 
     def step(optimizer):
         whole(optimizer)
@@ -105,7 +105,7 @@ def test_weights_between_two_steps_are_not_kept(workplace, monkeypatch, capsys):
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(torch.optim.Adam, "step", step)
+        patch.setattr(torch.optim.AdamW, "step", step)
         refused(capsys, "memory-update", iterations=5)
     folder = Path("results/memory-update")
     assert load(folder / "last.pt")["step"] == 0, "the checkpoint of before, since two steps cannot be told apart"
@@ -150,7 +150,7 @@ def finished(workplace_of_module) -> Path:
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError(ALLOCATOR)], ids=["machine", "allocator"])
-@pytest.mark.parametrize("place", ["torch.load", "torch.optim.Adam.load_state_dict", "Progress", "EvaluationSchedule"])
+@pytest.mark.parametrize("place", ["torch.load", "torch.optim.AdamW.load_state_dict", "Progress", "EvaluationSchedule"])
 def test_too_little_memory_to_read_a_checkpoint(finished, workplace, monkeypatch, capsys, place, error):
     """A sound checkpoint is neither called damaged or foreign, nor replaced by what was read of it."""
     schedule = "training.scoring.schedule.EvaluationSchedule"

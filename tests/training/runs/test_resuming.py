@@ -382,6 +382,35 @@ def test_what_was_shown_after_the_checkpoint_is_shown_once(broken):
     shutil.rmtree("results/doubled")
 
 
+class Killed(BaseException):
+    """Ends a run as a kill does: nothing more is written."""
+
+
+def test_scores_that_were_shown_before_a_checkpoint_knows_of_them_are_shown_once(
+    reference, workplace, no_figures, monkeypatch
+):
+    """As after a kill between the scores of an epoch and the next checkpoint, which holds the epoch's last step."""
+    whole = EvaluationSchedule._report
+
+    def killed(schedule, snapshot, *arguments):
+        whole(schedule, snapshot, *arguments)
+        if snapshot.step == 4:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EvaluationSchedule, "_report", killed)
+        with pytest.raises(Killed):
+            main.main([str(config_file("killed", **LONG))])
+    folder = Path("results/killed")
+    checkpoint = load(folder / "last.pt")
+    assert (checkpoint["step"], checkpoint["scorer"]["scored_step"]) == (4, 0)
+    assert [step for step, _ in values_of(folder, "retrieval/MAP@R")] == [0, 4]
+    assert main.main(["resume", str(folder)]) == 0
+    assert (folder / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
+    for tag in ("train/loss", "retrieval/MAP@R"):
+        assert values_of(folder, tag) == values_of(reference, tag)
+
+
 def test_a_run_without_a_checkpoint_begins_again(broken):
     for path in broken.glob("*.pt"):
         path.unlink()
