@@ -9,7 +9,7 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 @torch.no_grad()
-def estimate_batchnorm_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
+def estimate_batchnorm_statistics(network: nn.Module, batches: Iterable[Tensor], part: nn.Module | None = None) -> None:
     """Set the running mean and variance of every batch norm to their average over the batches.
 
     A new network normalises with mean 0 and variance 1, which do not fit its activations: without this step the
@@ -19,10 +19,11 @@ def estimate_batchnorm_statistics(network: nn.Module, batches: Iterable[Tensor])
     Args:
         network: changed in place; its modes (training or evaluation) and momenta are restored
         batches: tiles as the network takes them, in batches of more than one tile and about equal size
+        part: module of the network whose batch norms are set, such as a new head on pretrained weights; None: all
     Raises:
         ValueError: there is no batch
     """
-    norms = [module for module in network.modules() if isinstance(module, BATCH_NORMS)]
+    norms = [module for module in (part or network).modules() if isinstance(module, BATCH_NORMS)]
     if not norms:
         return
     modes = [(module, module.training) for module in network.modules()]

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from config import Config
 from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.batches import Batch
-from networks import estimate_batchnorm_statistics, random_dihedral
+from networks import Embedder, estimate_batchnorm_statistics, random_dihedral
 from training.execution.cuda_graphs import GraphedForward, capture
 from training.execution.device import Execution
 from training.runs.faults import require_finite
@@ -34,7 +34,7 @@ class ForwardPass:
         graphed: the training forward pass captured as CUDA graphs; None: not captured
     """
 
-    def __init__(self, config: Config, network: nn.Module, execution: Execution, maps: OpenMaps):
+    def __init__(self, config: Config, network: Embedder, execution: Execution, maps: OpenMaps):
         self.config, self.network, self.execution, self.maps = config, network, execution, maps
         self.forward = execution.forward_function(network)
         self.graphed: GraphedForward | None = None
@@ -90,11 +90,16 @@ class ForwardPass:
         return min(STATISTICS_TILES, max(2, max_batch(self.config.image_size)))
 
     def estimate_batchnorm_statistics(self) -> None:
-        """Set the batch-norm statistics of an untrained network, estimated on tiles of the training area."""
+        """Set the batch-norm statistics of an untrained network, estimated on tiles of the training area.
+
+        Pretrained weights bring those of the backbone; then only the new head needs them.
+        """
         rng = np.random.default_rng([self.config.seed, 0])
         draws = (self.maps.area.draw(self.statistics_tiles, rng) for _ in range(STATISTICS_BATCHES))
         estimate_batchnorm_statistics(
-            self.network, (self.execution.to_device(self.maps.read(positions)) for positions in draws)
+            self.network,
+            (self.execution.to_device(self.maps.read(positions)) for positions in draws),
+            self.network.head if self.config.pretrained else None,
         )
 
     def embed(self, tiles: Tensor, training: bool) -> Tensor:

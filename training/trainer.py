@@ -93,7 +93,7 @@ class Trainer:
         else:
             with self.interruption.deferred():  # never save a state that is only partly loaded
                 self.saver.load(checkpoint)
-        if self.state.is_untrained and not self.config.pretrained:  # pretrained weights bring their own statistics
+        if self.state.is_untrained:
             work = f"batch-norm statistics of {self.forward.statistics_tiles} tiles"
             with self.faults.catch(0, " outside of a step", work, "'image_size'"):
                 self.forward.estimate_batchnorm_statistics()  # for the untrained network; training starts from them

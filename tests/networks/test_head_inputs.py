@@ -9,7 +9,7 @@ from torch import nn
 
 from config import types
 from dataProcessors.statistics import band_statistics
-from networks import HEAD_INPUTS, Embedder, HeadInputs, Normalise, build
+from networks import HEAD_INPUTS, Embedder, HeadInputs, Normalise, build, estimate_batchnorm_statistics
 from networks.head_inputs import BandStatistics
 from networks.heads import embedding_head, projection_head
 
@@ -119,3 +119,14 @@ def test_without_either_a_network_is_what_it_was():
     plain = build("test_resnet", 3, 16, 8, True, Normalise(OFFSET, SCALE), 0)
     assert isinstance(plain, Embedder) and plain.head_inputs is None and plain.projection is None
     assert not [name for name in plain.state_dict() if name.startswith(("head_inputs", "projection"))]
+
+
+def test_statistics_of_a_new_head_alone_are_estimated_on_pretrained_weights():
+    """Those of the backbone came with the weights, and the projection head has no part in an embedding."""
+    model = build("test_resnet", 3, 16, 8, False, Normalise(OFFSET, SCALE), 0, hidden=[12], projection=[5]).eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    estimate_batchnorm_statistics(model, [tiles(16), tiles(16)], model.head)
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"head.1.running_mean", "head.1.running_var", "head.1.num_batches_tracked"}
+    linear = build("test_resnet", 3, 16, 8, False, Normalise(OFFSET, SCALE), 0)
+    estimate_batchnorm_statistics(linear, iter(()), linear.head)  # nothing to estimate, so no batch is asked for
