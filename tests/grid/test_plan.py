@@ -181,10 +181,11 @@ def test_runs_at_a_time_fit_the_memory():
     assert processes_at_a_time(plan, 64, float("inf"), False) == 20
 
 
-def test_the_grid_that_comes_with_the_program(monkeypatch):
+@pytest.mark.parametrize("name, cells", [("losses", 18), ("recipes", 48)])
+def test_the_grids_that_come_with_the_program(monkeypatch, name, cells):
     monkeypatch.chdir(ROOT)
-    plan = read_plan(Path("configs/grids/losses.json"))
-    assert plan.name == "losses" and len(plan.cells) == 18 and not plan.left_out
+    plan = read_plan(Path(f"configs/grids/{name}.json"))
+    assert plan.name == name and len(plan.cells) == cells and not plan.left_out
     assert not [warning for cell in plan.cells for warning in cell.config.warnings() if "supervised" not in warning]
 
 
