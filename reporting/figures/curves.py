@@ -22,7 +22,8 @@ def step_curves(title: str, curves: dict[str, tuple[np.ndarray, np.ndarray]], un
 
     Args:
         title: of the figure
-        curves: name -> steps (n,), rising, and values (n,); values that are not finite are left out
+        curves: name -> steps (n,), rising, and values (n,); values that are not finite are left out. A legend names
+            them, unless there is one that the title names
         unit: of the values
     """
     figure, axes = _new_axes(title)
@@ -33,7 +34,7 @@ def step_curves(title: str, curves: dict[str, tuple[np.ndarray, np.ndarray]], un
         axes.fill_between(middle, low, high, color=colour, alpha=0.2, linewidth=0)
         marker_style = "." if len(middle) < 3 else None
         axes.plot(middle, mean, color=colour, linestyle=style, linewidth=1.6, marker=marker_style, label=name)
-    if len(curves) > 1:
+    if list(curves) != [title.lower()]:  # a curve that the title names needs no legend
         axes.legend(fontsize=9)
     return figure
 

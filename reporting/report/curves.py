@@ -29,7 +29,7 @@ TRAINING = (
 )
 SPEED = (
     ("Tiles per second", "tiles per second", {"tiles per second": "tiles_per_second"}),
-    ("Waiting for data", "share of the time", {"share of time waiting": "wait_share"}),
+    ("Waiting for data", "share of the time", {"waiting for data": "wait_share"}),
 )
 STEP_CURVES_TEXT = "Line: mean of successive steps; band: their 10 % to 90 % percentiles."
 FALSE_PAIRS_TEXT = (
@@ -46,7 +46,11 @@ def curves_section(run: Run) -> Section:
     if scores:
         parts += [paragraph(text(SCORE_CURVES_TEXT), "quiet"), gallery(scores, "curves")]
     if training:
-        about = f"{STEP_CURVES_TEXT} {FALSE_PAIRS_TEXT}" if "false_negatives" in run.curves else STEP_CURVES_TEXT
+        about = (
+            f"{STEP_CURVES_TEXT} {FALSE_PAIRS_TEXT}"
+            if {"false_negatives", "false_positives"} & set(run.curves)
+            else STEP_CURVES_TEXT
+        )
         parts += [paragraph(text(about), "quiet"), gallery(training, "curves")]
     return Section(
         "curves", "Learning curves", join(parts or [paragraph(text("Nothing has been logged yet."), "quiet")])

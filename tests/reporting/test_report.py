@@ -477,6 +477,9 @@ def test_curves_show_names_baselines_and_no_value_that_is_not_finite():
     (axes,) = step_curves("Distances", {"positive": (np.arange(3), values), "negative": (np.arange(3), values)}).axes
     assert axes.lines[0].get_ydata().tolist() == [0.5, 0.75]
     assert [text.get_text() for text in axes.get_legend().texts] == ["positive", "negative"]
+    (axes,) = step_curves("Distances", {"positive": (np.arange(3), values)}).axes
+    assert [text.get_text() for text in axes.get_legend().texts] == ["positive"], "which of the two it is"
+    assert step_curves("Loss", {"loss": (np.arange(3), values)}).axes[0].get_legend() is None
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(12.4, "12 s"), (245, "4 min 05 s"), (7380, "2 h 03 min")])
