@@ -38,8 +38,17 @@ def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
     with open_run(folder, arguments.overrides) as run:
         if run.is_complete:
             print(run.describe_end())
+            write_missing_report(run.folder)
         else:
             make_run(run.config, interruption, run)
+
+
+def write_missing_report(folder: Path) -> None:
+    """Write the report of a complete run whose process ended before it could."""
+    from reporting.report.writing import REPORT_NAME, write_report
+
+    if not (folder / REPORT_NAME).exists():
+        print(f"Its report was missing, and is written: {write_report(folder)}")
 
 
 def compare(arguments: argparse.Namespace, interruption: Interruption) -> None:
