@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import joblib
 import numpy as np
+from sklearn.base import clone
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score, silhouette_score
 
 from config import LESS_IS_BETTER, RETRIEVAL_METRICS
@@ -191,8 +192,8 @@ def evaluate(
     drawn = [Tiles(*(table[indices] for table, indices in zip(pools, [*draw, *draw]))) for draw in draws]
     mixed = [select(tiles, labelled(tiles.fit_truth), labelled(tiles.truth)) for tiles in drawn]
     crisp = [dominant(tiles, settings.threshold) for tiles in mixed]
-    classes = [predict(SINGLE_CLASS, settings.single_class_models, tiles, settings) for tiles in crisp]
-    shares = [predict(MULTI_CLASS, settings.multi_class_models, tiles, settings) for tiles in mixed]
+    classes = predict(SINGLE_CLASS, settings.single_class_models, crisp, settings)
+    shares = predict(MULTI_CLASS, settings.multi_class_models, mixed, settings)
     with joblib.parallel_config(backend="threading", n_jobs=settings.jobs):
         values = {
             **task_scores(features, SINGLE_CLASS, settings.single_class_models, crisp, classes),
@@ -221,15 +222,21 @@ def dominant(tiles: Tiles, threshold: float) -> Tiles:
     return crisp._replace(fit_truth=crisp.fit_truth.argmax(axis=1), truth=crisp.truth.argmax(axis=1))
 
 
-def predict(task: Task, models: tuple[str, ...], tiles: Tiles, settings: Settings) -> dict[str, np.ndarray]:
-    """Return model -> predictions for the scored tiles of a draw, shaped like their truth; {} without tiles."""
-    if not len(tiles.fit) or not len(tiles.score):
-        return {}
+def predict(task: Task, models: tuple[str, ...], drawn: list[Tiles], settings: Settings) -> list[dict[str, np.ndarray]]:
+    """Return, for each draw, model -> predictions for the scored tiles, shaped like their truth; {} without tiles.
+
+    The draws share what a model of the table chooses once, such as how strongly it is smoothed.
+    """
     pipelines = {name: task.models[name](settings.seed, settings.jobs) for name in models}
-    return {
-        name: fit_predict(model, tiles.fit, tiles.fit_truth, tiles.score).reshape(tiles.truth.shape)
-        for name, model in pipelines.items()
-    }
+    return [
+        {
+            name: fit_predict(clone(model), tiles.fit, tiles.fit_truth, tiles.score).reshape(tiles.truth.shape)
+            for name, model in pipelines.items()
+        }
+        if len(tiles.fit) and len(tiles.score)
+        else {}
+        for tiles in drawn
+    ]
 
 
 def task_scores(

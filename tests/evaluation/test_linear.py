@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from evaluation.linear import (
@@ -92,3 +93,15 @@ def test_the_penalty_has_the_least_error_of_tiles_left_out():
         ]
         errors.append(np.mean((np.concatenate(predicted) - targets) ** 2))
     assert ridge_regressor().fit(features, targets).alpha_ == PENALTIES[int(np.argmin(errors))]
+
+
+def test_all_draws_of_a_feature_set_have_the_strength_that_was_chosen_on_the_first(monkeypatch):
+    """Another feature set chooses anew."""
+    chosen = iter([0.01, 10.0])
+    monkeypatch.setattr("evaluation.linear.choose_strength", lambda features, labels: next(chosen))
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(40, 3)), np.arange(40) % 2
+    for expected in (0.01, 10.0):
+        model = CLASSIFIERS["linear"](0, 1)
+        draws = [clone(model).fit(features[i:], labels[i:]) for i in range(3)]
+        assert [draw.steps[-1][1].fitted_.C for draw in draws] == [expected] * 3
