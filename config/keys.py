@@ -238,7 +238,8 @@ class Config(BaseModel):
             f"in supervised training with {self.loss_name}":
                 [*distances, *(["random_reset"] if is_magnet else [])] if self.supervised else [],
             f"with {self.loss_name}, which has its own parameters": ["alt_loss", "margin"] if has_parameters else [],
-            f"with {self.loss_name}, which has no negatives": ["min_neg_dist", "max_neg_dist"] if is_pairs else [],
+            f"with {self.loss_name}, which has no negatives":
+                ["min_neg_dist", "max_neg_dist"] if is_pairs and not self.supervised else [],
         }  # fmt: skip
         changed = {where: [key for key in keys if self._is_changed(key)] for where, keys in ignored.items()}
         return {where: keys for where, keys in changed.items() if keys}

@@ -1,7 +1,6 @@
 """The module that turns tiles into embeddings with one of the networks."""
 
 from collections.abc import Sequence
-from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +9,7 @@ from torch.nn.functional import normalize
 from networks import freezing, pretrained, zoo
 from networks.head_inputs import HeadInputs
 from networks.heads import embedding_head, projection_head
-from networks.normalise import Normalise
+from networks.normalise import Normalise, has_data
 
 MIN_NORM = 1e-6  # shorter outputs are not scaled to unit length: their gradients would explode
 
@@ -80,8 +79,7 @@ class Embedder(nn.Module):
         """Return the backbone's features (N, num_features) with the further inputs beside them."""
         if self.head_inputs is None:
             return features
-        everywhere = torch.ones_like(tiles[:, :1], dtype=torch.bool)
-        return torch.cat([features, self.head_inputs(tiles, reduce(torch.logical_and, masks, everywhere)[:, 0])], 1)
+        return torch.cat([features, self.head_inputs(tiles, has_data(tiles, masks))], 1)
 
 
 def check(name: str, image_size: int, weights: bool | str, freeze: bool | int) -> None:

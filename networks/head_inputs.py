@@ -6,7 +6,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from networks.normalise import Normalise
+from networks.normalise import Normalise, has_data
 from networks.random_convolutions import RandomConvolutions
 
 MIN_DEVIATION = 1e-6  # a feature that varies less is a constant: dividing by its deviation would only enlarge noise
@@ -72,9 +72,9 @@ class HeadInputs(nn.Module):
 
     def __init__(self, names: Sequence[str], offset: ArrayLike, scale: ArrayLike):
         super().__init__()
+        self.normalisation = Normalise(offset, scale)
         parts = {name: HEAD_INPUTS[name](offset, scale) for name in names}
         self.parts = nn.ModuleDict(parts)
-        self.bands = len(torch.as_tensor(offset))
         self.num_features = sum(part.num_features for part in parts.values())
         self.register_buffer("mean", torch.zeros(self.num_features))
         self.register_buffer("deviation", torch.ones(self.num_features))
@@ -82,10 +82,7 @@ class HeadInputs(nn.Module):
     @torch.no_grad()
     def fit(self, tiles: Tensor) -> "HeadInputs":
         """Set mean and deviation of the features from a sample of tiles (N, C, H, W), with validity where there is."""
-        everywhere = torch.ones_like(tiles[:, 0], dtype=torch.bool)
-        valid = tiles[:, self.bands].ne(0) if tiles.shape[1] > self.bands else everywhere
-        if tiles.is_floating_point():
-            valid = valid & tiles.isfinite().all(1)
+        valid = has_data(tiles, self.normalisation.masked(tiles)[1])
         parts = [self._features(*part) for part in zip(tiles.split(TILES_AT_ONCE), valid.split(TILES_AT_ONCE))]
         features = torch.cat(parts)
         self.mean = features.mean(0)

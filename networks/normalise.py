@@ -1,6 +1,7 @@
 """Normalisation of pixel values to the input of a network."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from numpy.typing import ArrayLike
@@ -80,3 +81,9 @@ class Normalise(nn.Module):
                 equal |= (pixels - values).abs() < tolerance
             marked.append(equal.all(1, keepdim=True) if in_all_bands else equal.any(1, keepdim=True))
         return marked
+
+
+def has_data(tiles: Tensor, masks: Sequence[Tensor]) -> Tensor:
+    """Return where all masks (N, 1, H, W) of `Normalise.masked` hold, (N, H, W) bool; without masks everywhere."""
+    everywhere = torch.ones_like(tiles[:, :1], dtype=torch.bool)
+    return reduce(torch.logical_and, masks, everywhere)[:, 0]

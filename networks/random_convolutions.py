@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from networks.normalise import Normalise
+from networks.normalise import Normalise, has_data
 
 FILTERS, SIDE, BIAS, SEED = 512, 3, 1.0, 0
 FILTERS_AT_ONCE = 64
@@ -52,10 +52,7 @@ class RandomConvolutions(nn.Module):
             valid: (N, H, W), not 0 where a pixel holds data; None: as the tiles say
         """
         normalised, masks = self.normalisation.masked(tiles, valid)
-        has_data = torch.ones_like(normalised[:, :1], dtype=torch.bool)
-        for mask in masks:
-            has_data = has_data & mask
-        shares = has_data[:, 0, 1:-1, 1:-1].flatten(1).float()  # (N, h w): of the middles of the filters
+        shares = has_data(tiles, masks)[:, 1:-1, 1:-1].flatten(1).float()  # (N, h w): of the middles of the filters
         shares = shares / shares.sum(1, keepdim=True).clamp(min=1)
         most = MAX_RESPONSES.get(tiles.device.type, MAX_RESPONSES_ELSEWHERE)
         step = max(1, most // (FILTERS_AT_ONCE * max(shares.shape[1], 1)))
