@@ -26,7 +26,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """
     content = read_object(Path(path))
     for override in overrides:
-        _override(content, override)
+        apply_override(content, override)
     return validate(content, str(path))
 
 
@@ -67,7 +67,12 @@ def read_json(text: str) -> Any:
     return json5.loads(text, allow_duplicate_keys=False)
 
 
-def _override(content: dict, override: str) -> None:
+def apply_override(content: dict, override: str) -> None:
+    """Set the key of `key=value` in the plain values of a config.
+
+    Raises:
+        ConfigError: it has another form
+    """
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"'{one_line(override)}' must have the form key=value, for example batch_size=12.")

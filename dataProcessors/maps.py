@@ -13,6 +13,7 @@ from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.legends.legend import dominant
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.area import Area, SamplingError
+from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.sampling.pool import Pool, check_classes, load_or_create_pool, pool_path, score_pool, training_pool
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
 from dataProcessors.sampling.tile_sampler import TileSampler
@@ -141,11 +142,16 @@ class OpenMaps:
 
 
 def map_files(config: Config) -> Maps:
-    """Return the paths of the run's maps; create the demo map if the config uses it.
+    """Return the paths of the run's maps, which are there; create the demo map if the config uses it.
 
     Raises:
         MapError: a file is missing: which one, where to get it, and how to run without it
     """
+    return _check_files(named_maps(config), config.validation_map)
+
+
+def named_maps(config: Config) -> Maps:
+    """Return the paths of the run's maps, which may be missing; create the demo map if the config uses it."""
     if config.maps == "demo":
         from dataProcessors.demo import make_demo
 
@@ -153,14 +159,12 @@ def map_files(config: Config) -> Maps:
         labels = {"osm": LabelFile(path=str(paths.osm)), "clc": LabelFile(path=str(paths.clc))}
         return Maps(image=str(paths.image), labels=labels)
     if config.maps == "germany":
-        maps = Maps(
+        return Maps(
             image=GEOMAP.SENTINEL.value,
             labels={"osm": LabelFile(path=GEOMAP.OSM.value), "clc": LabelFile(path=GEOMAP.CLC.value)},
             rect=ImageSampler.rectangle,
         )
-    else:
-        maps = config.maps
-    return _check_files(maps, config.validation_map)
+    return config.maps
 
 
 def _check_files(maps: Maps, label_map: str) -> Maps:
@@ -183,18 +187,33 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
         UserError: a map is missing or cannot be used, or is too small for the configured tiles
     """
     files = map_files(config)
-    cache = CACHE if config.cache else None
+    image = open_image(config, files, threads)
+    name, file = next((n, f) for n, f in files.labels.items() if n.lower() == config.validation_map)
+    labels = LabelReader(file, name, image, config.legend_hints.get(name), CACHE if config.cache else None, threads)
+    area = Area(image.window, config.image_size, config.validation_spacing, nodata_limit(config, image))
+    return OpenMaps(config, image, labels, area)
+
+
+def nodata_limit(config: Config, image: TiffReader) -> NodataLimit:
+    """Return which tiles of an image map have enough data for the config."""
+    size = config.image_size
+    share = None if image.is_whole else lambda positions: image.nodata_share(positions, size)
+    return NodataLimit(image.summary, size, config.max_nodata, share)
+
+
+def open_image(config: Config, files: Maps, threads: int) -> TiffReader:
+    """Open the image map of a run and, if `cache` is true, prepare it.
+
+    Raises:
+        UserError: it is missing, cannot be used, or holds no data in the part in use
+    """
     if config.cache:  # maps are read only once then, and a larger cache of GDAL would waste memory
         os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE))
     image = TiffReader(
-        files.image, bands=files.bands, nodata=files.nodata, rect=files.rect, cache=cache, threads=threads
-    )
+        files.image, bands=files.bands, nodata=files.nodata, rect=files.rect,
+        cache=CACHE if config.cache else None, threads=threads,
+    )  # fmt: skip
     if not image.summary.counts.any():
         raise MapError(f"{image.path}: no pixel of the part in use has data. Choose another 'maps.rect'.")
     warn_about_filler(image, config.image_size)
-    name, file = next((n, f) for n, f in files.labels.items() if n.lower() == config.validation_map)
-    labels = LabelReader(file, name, image, config.legend_hints.get(name), cache, threads)
-    size = config.image_size
-    nodata_share = None if image.is_whole else lambda positions: image.nodata_share(positions, size)
-    area = Area(image.window, size, config.validation_spacing, image.summary, config.max_nodata, nodata_share)
-    return OpenMaps(config, image, labels, area)
+    return image

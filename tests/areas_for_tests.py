@@ -8,6 +8,7 @@ from maps_for_tests import counted
 from dataProcessors.prepared.blocks import BLOCK, Summary
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area
+from dataProcessors.sampling.nodata_limit import NodataLimit
 
 
 def reserved_pixels(area, spacing):
@@ -44,7 +45,8 @@ class Map:
         return np.array([1 - self.there[y : y + size, x : x + size].mean() for x, y in positions.tolist()])
 
     def area(self, size, max_nodata=0.1, spacing=4):
-        return Area(self.window, size, spacing, self.summary, max_nodata, partial(self.shares, size=size))
+        limit = NodataLimit(self.summary, size, max_nodata, partial(self.shares, size=size))
+        return Area(self.window, size, spacing, limit)
 
 
 def a_third_missing(height=1500, width=1300, seed=0):

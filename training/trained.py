@@ -21,8 +21,12 @@ def trained_network(path: str | Path) -> Embedder:
     Raises:
         UserError: the file is missing, damaged, or not a checkpoint of this program
     """
-    checkpoint = load(Path(path))
-    config, weights = validate(checkpoint["config"], str(path)), checkpoint["network"]
+    return network_of(load(Path(path)), str(path))
+
+
+def network_of(checkpoint: dict, source: str) -> Embedder:
+    """Return the network of a loaded checkpoint as `trained_network` does. source: where it is from, for errors."""
+    config, weights = validate(checkpoint["config"], source), checkpoint["network"]
     offset, scale = (weights[f"normalisation.{name}"] for name in ("offset", "scale"))
     normalisation = Normalise(offset, scale, _nodata_rules(checkpoint, len(offset)))
     inputs = HeadInputs(config.head_inputs, offset, scale) if config.head_inputs else None

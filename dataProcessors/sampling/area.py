@@ -1,12 +1,11 @@
 """Where tiles may lie: the training area, and the reserved cells whose tiles are scored."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from config import UserError
-from dataProcessors.prepared.blocks import BLOCK, Summary, block_pixels, block_shape
+from dataProcessors.prepared.blocks import BLOCK
 from dataProcessors.rasters.grid import Window
+from dataProcessors.sampling.nodata_limit import NodataLimit, whole_summary
 
 CELL = 2  # side of a reserved cell, in tile sides
 MAX_ROUNDS = 200  # rounds in a row without a valid position, before drawing fails
@@ -26,25 +25,14 @@ class Area:
         window: the part of the grid in use
         size: side of a tile in pixels
         spacing: tile sides from one reserved cell to the next, at least 4
-        summary: counts of pixels with data per block; None: every pixel has data
-        max_nodata: largest nodata share of a tile's pixels
-        nodata_share: positions (N, 2) -> exact nodata share (N,); called where the counts are not enough to decide;
-            None: such tiles are not accepted
+        limit: which tiles have enough data; None: every pixel has data
     Raises:
         UserError: the window is too small for a training tile or for a reserved cell
     """
 
-    def __init__(
-        self,
-        window: Window,
-        size: int,
-        spacing: int,
-        summary: Summary | None = None,
-        max_nodata: float = 0.1,
-        nodata_share: Callable[[np.ndarray], np.ndarray] | None = None,
-    ):
+    def __init__(self, window: Window, size: int, spacing: int, limit: NodataLimit | None = None):
         self.window, self.size, self.period = window, size, spacing * size
-        self.max_nodata, self.nodata_share = max_nodata, nodata_share
+        self._limit = NodataLimit(whole_summary(window), size) if limit is None else limit
         self._low = np.array(window[:2], np.int64)
         self._high = self._low + window[2:] - size  # the last position inside
         if min(window.width, window.height) < self.period:
@@ -54,25 +42,7 @@ class Area:
                 "Choose a smaller 'image_size' or 'validation_spacing', or a larger part of the map."
             )
         self._cell_origin = self._low + (self.period - CELL * size) // 2
-        self._summarise(summary)
-
-    def _summarise(self, summary: Summary | None) -> None:
-        if summary is None:
-            summary = Summary(self.window, block_pixels(self.window)[None])
-        with_data = summary.counts[0].astype(np.int64)
-        self._block_origin = np.array(summary.window[:2], np.int64)
-        self._with_data = _integral(with_data)
-        self._missing = _integral(block_pixels(summary.window) - with_data)
-        self._exact = summary.exact
-        self._corners = self._block_origin + self._blocks_near_data(summary.window) * BLOCK
-
-    def _blocks_near_data(self, window: Window) -> np.ndarray:
-        """Return the blocks (n, 2), column and row, in which the middle pixel of a tile with data can lie."""
-        shape = block_shape(window)
-        blocks = np.indices(shape).reshape(2, -1).T[:, ::-1]
-        reach = -(-self.size // (2 * BLOCK))
-        first, last = np.maximum(blocks - reach, 0), np.minimum(blocks + reach + 1, shape[::-1])
-        return blocks[_sums(self._with_data, first, last) > 0]
+        self._corners = self._limit.blocks_near_data()
 
     def accepts(self, positions: np.ndarray) -> np.ndarray:
         """Return which positions (N, 2) are training tiles: in the window, off the reserved cells, with enough data."""
@@ -94,19 +64,8 @@ class Area:
         return np.all((offset < CELL * self.size) | (offset > self.period - self.size), axis=-1)
 
     def has_data(self, positions: np.ndarray) -> np.ndarray:
-        """Return which tiles, all inside the window, have at most `max_nodata` of nodata pixels: (N,) bool."""
-        first = (positions - self._block_origin) // BLOCK
-        last = (positions - self._block_origin + self.size - 1) // BLOCK + 1
-        tolerated = self.max_nodata * self.size**2  # pixels
-        enough = _sums(self._missing, first, last) <= tolerated  # even with all nodata of its blocks in the tile
-        too_few = _sums(self._with_data, first, last) < self.size**2 - tolerated  # even with all their data
-        if self.nodata_share is None:
-            return enough
-        unclear = ~enough & ~too_few if self._exact else np.ones(len(positions), bool)
-        accepted = enough & ~unclear
-        if unclear.any():
-            accepted[unclear] = self.nodata_share(positions[unclear]) <= self.max_nodata
-        return accepted
+        """Return which tiles, all inside the window, have enough data: (N,) bool."""
+        return self._limit.accepts(positions)
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw n positions (n, 2) int64 of training tiles, uniformly over the training area."""
@@ -122,7 +81,7 @@ class Area:
             return found[:n]
         raise SamplingError(
             f"No position was found for a training tile of {self.size} pixels outside the reserved cells with at most "
-            f"{self.max_nodata:.0%} nodata pixels. Choose another 'maps.rect', a smaller 'image_size', a "
+            f"{self._limit.max_nodata:.0%} nodata pixels. Choose another 'maps.rect', a smaller 'image_size', a "
             "larger 'validation_spacing', or a larger 'max_nodata'."
         )
 
@@ -144,13 +103,3 @@ class Area:
         corners = np.array([(x, y) for y in range(CELL) for x in range(CELL)]) * self.size
         positions = (self.reserved_cells()[:, None] + corners).reshape(-1, 2)
         return positions[self.has_data(positions)]
-
-
-def _integral(counts: np.ndarray) -> np.ndarray:
-    return np.pad(counts.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-
-
-def _sums(integral: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Return the sum of the counts in the blocks first .. last (column and row, last excluded) of each tile."""
-    (left, top), (right, bottom) = first.T, last.T
-    return integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]

@@ -79,7 +79,7 @@ def test_own_maps_come_together(own_maps, cache):
     opened = open_maps(validate(own_maps | {"cache": cache}), 2)
     assert (len(opened.labels.legend), opened.labels.legend.name) == (13, "Land")
     assert opened.labels.window == opened.image.window == (0, 0, 800, 700)
-    assert opened.area.nodata_share is None
+    assert opened.image.is_whole
     positions = opened.area.draw(5, np.random.default_rng(0))
     assert np.array_equal(opened.read(positions), opened.image.read(positions, 16))
     assert set(opened.fingerprints()) == {"image", "Land"}
@@ -163,7 +163,7 @@ def test_the_demo_map_is_asked_for_by_name(monkeypatch):
 
     made = SimpleNamespace(image=Path("i.tif"), osm=Path("o.tif"), clc=Path("c.tif"))
     monkeypatch.setattr(demo, "make_demo", lambda folder: made if folder == maps.DATA / "demo" else None)
-    files = map_files(validate(MINIMAL | {"maps": "demo"}))
+    files = maps.named_maps(validate(MINIMAL | {"maps": "demo"}))
     assert files.image == "i.tif"
     assert files.labels == {"osm": LabelFile(path="o.tif"), "clc": LabelFile(path="c.tif")}
 

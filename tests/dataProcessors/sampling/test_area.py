@@ -8,6 +8,7 @@ from config import UserError
 from dataProcessors.prepared.blocks import Summary
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area, SamplingError
+from dataProcessors.sampling.nodata_limit import NodataLimit
 
 WINDOWS = [Window(0, 0, 1300, 1100), Window(217, 61, 1111, 1499), Window(40, 1000, 500, 2000)]
 
@@ -115,7 +116,7 @@ def test_places_over_small_gaps_have_the_same_chance_as_all_others():
 def test_without_exact_shares_only_what_the_counts_show_is_accepted():
     there = a_third_missing()
     world = Map(there, Window(0, 0, 1300, 1500))
-    area = Area(world.window, 40, 4, world.summary, 0.1)
+    area = Area(world.window, 40, 4, NodataLimit(world.summary, 40, 0.1))
     tiles = area.draw(500, np.random.default_rng(0))
     assert max((~there[y : y + 40, x : x + 40]).mean() for x, y in tiles) <= 0.1
 

@@ -12,7 +12,7 @@ SAMPLING = (
         ("test_area.py", "test_image_sampler.py", "test_pool.py"),
     ),
     Fault(
-        "largest-tolerated-share-is-refused", "dataProcessors/sampling", ("Area.has_data",),
+        "largest-tolerated-share-is-refused", "dataProcessors/sampling", ("NodataLimit.accepts", "Area.has_data"),
         (("<= self.max_nodata", "< self.max_nodata"),),
         "boundary", "A tile whose share without data is exactly max_nodata is refused where its pixels are read.",
         ("test_area.py", "test_image_sampler.py"),

@@ -1,0 +1,140 @@
+"""The trained network of a run, ready to embed tiles of a map."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from config import Config, ConfigError, Maps, UserError
+from config.reading import apply_override, validate
+from dataProcessors.maps import named_maps, open_image
+from dataProcessors.tiffreader import TiffReader
+from networks import Embedder
+from training.execution.device import Execution, resolve_device, resolve_threads
+from training.runs.checkpoint import BEST, config_as_dict, load
+from training.runs.faults import require_finite
+from training.trained import network_of
+
+log = logging.getLogger(__name__)
+OVERRIDES = ("device", "threads", "maps.image", "maps.rect")
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained network and how it executes; `open_trained` opens it.
+
+    Attributes:
+        folder: of the run, or that of the checkpoint
+        checkpoint: path of the checkpoint
+        digest: SHA-256 of the checkpoint's file, which says which network it is
+        config: of the run, with the device and threads that were given
+        maps: of the run, with the image and rectangle that were given
+        trained_on: maps of the run, name -> fingerprint
+        network: in evaluation mode
+        execution: device, threads, number format and memory layout, as the run resolved them
+    """
+
+    folder: Path
+    checkpoint: Path
+    digest: str
+    config: Config
+    maps: Maps
+    trained_on: dict[str, dict]
+    network: Embedder
+    execution: Execution
+
+    def open_image(self) -> TiffReader:
+        """Open, and prepare, the map that is embedded: the run's own, or `maps.image`.
+
+        Raises:
+            UserError: it cannot be used, or has other bands or another type than the run's
+        """
+        image = open_image(self.config, self.maps, self.execution.threads)
+        trained_on = self.trained_on["image"]
+        bands = len(self.network.normalisation.offset)
+        if len(image.bands) != bands or image.dtype.name != trained_on["type"]:
+            raise UserError(
+                f"{image.path} has {len(image.bands)} bands of {image.dtype.name}, and the network of {self.folder} "
+                f"was trained on {bands} of {trained_on['type']}. Give a map of the same bands and type as "
+                f"{trained_on['path']}."
+            )
+        return image
+
+    @torch.inference_mode()
+    def embed(self, tiles: np.ndarray) -> np.ndarray:
+        """Return the embeddings (N, D) float32 of tiles (N, channels, size, size) as the map's reader gives them."""
+        with self.execution.autocast():
+            return require_finite(self.network(self.execution.to_device(tiles))).cpu().numpy()
+
+
+def open_trained(path: Path, overrides: Sequence[str] = ()) -> TrainedRun:
+    """Open the best network of a run, or that of a checkpoint.
+
+    Args:
+        path: results/NAME, or a checkpoint in it
+        overrides: key=value items, for the keys of OVERRIDES
+    Raises:
+        UserError: there is no checkpoint, it is damaged, or an override cannot be used
+    """
+    checkpoint_path = _checkpoint_of(path)
+    checkpoint = load(checkpoint_path)
+    config = validate(checkpoint["config"], str(checkpoint_path))
+    config, maps = _with_overrides(config, overrides)
+    network = network_of(checkpoint, str(checkpoint_path))
+    execution = _execution(config)
+    network.to(execution.device, memory_format=execution.layout)
+    digest = hashlib.sha256(checkpoint_path.read_bytes()).hexdigest()
+    return TrainedRun(
+        checkpoint_path.parent, checkpoint_path, digest, config, maps, checkpoint["maps"], network, execution
+    )
+
+
+def _checkpoint_of(path: Path) -> Path:
+    """Return the checkpoint that a path names: results/NAME stands for its best one."""
+    if not path.exists():
+        raise UserError(f"{path}: there is no such run or checkpoint. Runs are folders in results/.")
+    if path.is_file():
+        return path
+    if not (path / BEST).exists():
+        raise UserError(f"{path}: there is no {BEST} in it: no run, or one whose network is not evaluated yet.")
+    return path / BEST
+
+
+def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, Maps]:
+    """Return the config, and the maps, with what was given in place of the run's own.
+
+    Another image is used as a whole, unless a rectangle is given too: the run's own lies elsewhere.
+    """
+    given: dict[str, Any] = {}
+    for override in overrides:
+        apply_override(given, override)
+    changed = given.pop("maps", {})
+    unknown = [key for key in given if key not in OVERRIDES] + [
+        f"maps.{key}" for key in changed if f"maps.{key}" not in OVERRIDES
+    ]
+    if unknown:
+        raise ConfigError(f"'{unknown[0]}' cannot be set here. Keys that can: {', '.join(OVERRIDES)}.")
+    if "image" in changed:
+        changed = {"rect": None} | changed
+    maps = named_maps(config).model_dump() | changed
+    config = validate({**config_as_dict(config), **given, "maps": maps}, "the command line")
+    assert isinstance(config.maps, Maps)
+    return config, config.maps
+
+
+def _execution(config: Config) -> Execution:
+    """Return how the network executes: as the run resolved it, but on a device that this machine has."""
+    threads = resolve_threads(config)
+    try:
+        device = resolve_device(config.device)
+    except UserError:
+        device = resolve_device("auto")
+        log.warning("This machine has no %s, on which the network was trained: %s is used", config.device, device)
+    layout = config.channels_last is True  # "auto": never resolved, then the plain layout
+    precision = "fp32" if config.precision == "auto" else config.precision
+    return Execution(device, threads, precision, layout)
