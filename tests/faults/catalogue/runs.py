@@ -16,7 +16,7 @@ CONFIG = (
         ("test_config.py", "test_contradictions.py"),
     ),
     Fault(
-        "override-split-at-its-last-sign", "config", ("_override",),
+        "override-split-at-its-last-sign", "config", ("apply_override", "_override"),
         (('partition("=")', 'rpartition("=")'),),
         "wrong end", "An override whose value holds an equals sign is split there.",
         ("test_config.py", "test_reading.py", "test_fuzz_config.py"),

@@ -98,7 +98,7 @@ LOOP = (
         ("test_memory.py", "test_trainer.py"),
     ),
     Fault(
-        "trained-network-in-training-mode", "training", ("trained_network",),
+        "trained-network-in-training-mode", "training", ("network_of", "trained_network"),
         (("network.eval()", "network"),),
         "missing evaluation mode", "The network of a checkpoint normalises tiles by those beside them.",
         ("test_trained.py",),
