@@ -34,7 +34,7 @@ def write_cog(embedded: EmbeddedMap, path: Path) -> None:
     Raises:
         StorageError: the disk is too small, or refuses a write
     """
-    check_space(path, int(2.1 * embedded.vectors.nbytes))  # the plain file and its copy, if nothing can be compressed
+    check_space(path, cog_bytes(len(embedded.tiles), embedded.dimensions * embedded.vectors.itemsize))
     if embedded.map_grid.crs is None:
         log.warning("%s: is written without a CRS, as the map declares none", path)
     with convert_write_errors(path), temporary_folder(path.parent) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
@@ -49,6 +49,11 @@ def write_cog(embedded: EmbeddedMap, path: Path) -> None:
             raise StorageError(f"{path}: was not written as a whole: is the disk full? Free some space there.")
         with atomic_write(path) as temporary:
             os.replace(copy, temporary)
+
+
+def cog_bytes(tiles: int, tile_bytes: int) -> int:
+    """Return the disk space that writing needs at most, for embeddings of so many bytes a tile."""
+    return int(2.1 * tiles * tile_bytes)  # the plain file and its copy, even if nothing can be compressed
 
 
 def tags(embedded: EmbeddedMap) -> dict[str, str]:

@@ -37,8 +37,10 @@ def write_geoparquet(embedded: EmbeddedMap, path: Path, columns: Columns | None 
     of fixed length D: int8, or float32 as stored), for int8 `scale` (value = scale * stored value), those of
     `columns`, `geometry` (the tile's outline in the CRS of the map) and `bbox`, by which readers skip row groups.
 
-    pyarrow and duckdb read all of it. geopandas 1.2 reads it too, each embedding as an array of its own, and selects
-    by `bbox`; but what it writes of such arrays again is a list of any length, and its `read_parquet` needs pyarrow.
+    pyarrow 26 reads all of it as written, and duckdb 2.0 as well, but for the lists' fixed length: cast them to
+    FLOAT[D] before its array functions. geopandas 1.2 reads it, selects by `bbox`, and has each embedding as a numpy
+    array of its own; written by it again, the list has no fixed length. Read with pandas.ArrowDtype as `types_mapper`
+    the length is kept, but what geopandas writes then, its own read_parquet cannot read.
 
     Args:
         embedded: the map
@@ -48,11 +50,31 @@ def write_geoparquet(embedded: EmbeddedMap, path: Path, columns: Columns | None 
         UserError: pyarrow, an optional library, is not installed
         StorageError: the disk is too small, or refuses a write
     """
-    arrow, parquet = _libraries(path)
-    per_row = ROW_BYTES + embedded.dimensions * embedded.vectors.itemsize
-    check_space(path, int(embedded.valid.sum()) * per_row)
+    arrow, parquet = require_pyarrow(path)
+    check_space(path, geoparquet_bytes(int(embedded.valid.sum()), embedded.dimensions * embedded.vectors.itemsize))
     with atomic_write(path) as temporary:
         _write(arrow, parquet, embedded, temporary, columns or (lambda tiles: {}))
+
+
+def geoparquet_bytes(tiles: int, tile_bytes: int) -> int:
+    """Return the disk space that writing needs at most, for embeddings of so many bytes a tile."""
+    return tiles * (tile_bytes + ROW_BYTES)
+
+
+def require_pyarrow(path: Path) -> tuple[ModuleType, ModuleType]:
+    """Return pyarrow and pyarrow.parquet, which write a file.
+
+    Raises:
+        UserError: they are not installed: how to do so
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise UserError(
+            f"{path}: GeoParquet is written by an optional library. Install it: pip install {REQUIREMENTS}"
+        ) from None
+    return pyarrow, pyarrow.parquet
 
 
 def class_columns(embedded: EmbeddedMap, labels: LabelReader) -> Columns:
@@ -143,14 +165,3 @@ def _geo(embedded: EmbeddedMap) -> dict[str, Any]:
             }
         },
     }
-
-
-def _libraries(path: Path) -> tuple[ModuleType, ModuleType]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise UserError(
-            f"{path}: GeoParquet is written by an optional library. Install it: pip install {REQUIREMENTS}"
-        ) from None
-    return pyarrow, pyarrow.parquet

@@ -19,6 +19,7 @@ from inference.embedded_map import NODATA, EmbeddedMap
 from storage import write_text
 
 VERSION = "1.0.0"  # of STAC
+REGISTRY = "https://stac-extensions.github.io"
 EXTENSIONS = {"embeddings": "v0.0.1", "mlm": "v1.5.2", "projection": "v2.0.0", "file": "v2.1.0", "eo": "v1.1.0"}
 MEDIA_TYPES = {
     ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
@@ -46,11 +47,11 @@ def write_stac(embedded: EmbeddedMap, path: Path, output: Path) -> None:
 def stac_item(embedded: EmbeddedMap, path: Path, output: Path) -> dict[str, Any]:
     """Return the STAC Item that `write_stac` writes."""
     about = embedded.about
-    addresses = [f"https://stac-extensions.github.io/{name}/{version}/schema.json" for name, version in EXTENSIONS.items()]
+    schemas = [f"{REGISTRY}/{name}/{version}/schema.json" for name, version in EXTENSIONS.items()]
     return {
         "type": "Feature",
         "stac_version": VERSION,
-        "stac_extensions": addresses,
+        "stac_extensions": schemas,
         "id": embedded.folder.name,
         **_place(embedded),
         "properties": {
