@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from config import UserError
-from dataProcessors.rasters.grid import Grid, Window
+from dataProcessors.rasters.grid import EXTENT_POINTS, Grid, Window
 from dataProcessors.rasters.opening import LONLAT
 
 
@@ -43,9 +43,22 @@ def tiles_around(grid: Grid, window: Window, lonlat: np.ndarray, size: int) -> C
             f"The part of the map in use has {window.width} x {window.height} pixels, less than a tile of "
             f"{size} x {size}. Choose a larger 'maps.rect', or another 'maps.image'."
         )
-    pixels = np.stack(grid.pixels_of(LONLAT, *np.asarray(lonlat, float).T), -1)  # (N, 2)
+    pixels = _pixels(grid, window, np.asarray(lonlat, float))
     first, sides = np.array(window[:2], np.int64), np.array(window[2:], np.int64)
     inside = np.all((pixels >= first) & (pixels < first + sides), 1)
     centred = np.rint(np.where(inside[:, None], pixels, first) - size / 2).astype(np.int64)
     positions = np.clip(centred, first, first + sides - size)
     return CentredTiles(positions, inside, inside & np.any(positions != centred, 1))
+
+
+def _pixels(grid: Grid, window: Window, lonlat: np.ndarray) -> np.ndarray:
+    """Return column and row (N, 2) of places; NaN far outside the window.
+
+    There the map's CRS may be undefined, and one such point makes the transformation of all fail.
+    """
+    low, high = np.array(grid.part(window).lonlat_bounds()).reshape(2, 2)
+    margin = (high - low) / (EXTENT_POINTS - 1)  # the bounds are those of points all over the window
+    near = np.all((lonlat >= low - margin) & (lonlat <= high + margin), 1)
+    pixels = np.full(lonlat.shape, np.nan)
+    pixels[near] = np.stack(grid.pixels_of(LONLAT, *lonlat[near].T), -1)
+    return pixels

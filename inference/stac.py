@@ -99,7 +99,8 @@ def _times(modified: float | None) -> dict[str, Any]:
 def _projection(embedded: EmbeddedMap) -> dict[str, Any]:
     """Return the CRS, and the raster with one pixel a tile."""
     crs, tiles = embedded.map_grid.crs, embedded.tiles
-    code = ":".join(crs.to_authority()) if crs and crs.to_authority() else None
+    authority = crs.to_authority(confidence_threshold=100) if crs else None  # by default similar ones count as equal
+    code = ":".join(authority) if authority else None
     metre = crs.linear_units_factor[1] if crs and crs.is_projected else None
     side = abs(embedded.map_grid.transform.determinant) ** 0.5
     return {
