@@ -18,7 +18,7 @@ def write_embedded(
     folder: Path, columns: int = 7, rows: int = 5, dimensions: int = 6, dtype: str = "int8", stride: int = 8,
     size: int = 16, crs=UTM32, place: Affine = CORNER, no_data: float = 0.2,
 ) -> EmbeddedMap:  # fmt: skip
-    """Write an embedded map of unit vectors; a share of the tiles has none, some pixels right and below have no tile."""
+    """Write an embedded map of unit vectors; a share of the tiles has none, and some pixels have no tile."""
     width, height = ((number - 1) * stride + size for number in (columns, rows))
     tiles = TileGrid(Window(30, 20, width + 3, height + 5), size, stride)
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 import json
 import struct
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ WIDE = {"dtype": "float32", "dimensions": 20}
 
 def area(ring) -> float:
     """The area of a polygon; positive if its points run counterclockwise."""
-    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(ring, ring[1:])) / 2
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise(ring)) / 2
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -84,9 +85,7 @@ class TestWithPyarrow:
         edges = np.array([list(box.values()) for box in table["bbox"].to_pylist()])
         assert np.array_equal(edges, boxes(rings))
         assert column["covering"]["bbox"] == {name: ["bbox", name] for name in table["bbox"][0].as_py()}
-        assert [bytes(polygon) for polygon in table["geometry"].to_pylist()] == [
-            each.tobytes() for each in as_wkb(rings)
-        ]
+        assert table["geometry"].to_pylist() == [polygon.tobytes() for polygon in as_wkb(rings)]
         assert schema.metadata[b"NETWORK_SHA256"].decode() == SHA
 
     def test_a_map_without_a_crs(self, tmp_path):

@@ -1,6 +1,7 @@
 """The STAC Item beside a file of embeddings: fields where the schemas of the extensions have them."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from affine import Affine
@@ -68,7 +69,7 @@ def test_place_in_longitude_and_latitude(tmp_path, rows_go):
     assert item["bbox"] == pytest.approx([west, south, east, north])
     (ring,) = item["geometry"]["coordinates"]
     assert sorted({point[0] for point in ring}) == pytest.approx([west, east])
-    twice_the_area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(ring, ring[1:]))
+    twice_the_area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise(ring))
     assert twice_the_area > 0, "counterclockwise"
     assert "gsd" not in item["properties"], "degrees are no metres"
 
