@@ -81,8 +81,9 @@ def test_other_crs(tmp_path):
     assert item["bbox"][0] == pytest.approx(-101.6, abs=0.5)
 
 
-def test_a_map_without_a_place(tmp_path):
-    item = item_of(tmp_path, crs=None)
+@pytest.mark.parametrize("crs", [None, CRS.from_wkt('LOCAL_CS["arbitrary",UNIT["metre",1]]')])
+def test_a_map_without_a_place_on_earth(tmp_path, crs):
+    item = item_of(tmp_path, crs=crs)
     assert item["geometry"] is None
     assert "bbox" not in item
     assert item["properties"]["proj:code"] is None
