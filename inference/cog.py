@@ -10,7 +10,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.windows import Window as RasterWindow
 
-from dataProcessors.rasters.opening import GDAL_ERRORS
+from dataProcessors.rasters.opening import GDAL_ERRORS, error_text
 from inference.embedded_map import NODATA, EmbeddedMap
 from storage import StorageError, atomic_write, check_space, convert_write_errors, storage_error, temporary_folder
 
@@ -44,7 +44,7 @@ def write_cog(embedded: EmbeddedMap, path: Path) -> None:
             _copy_as_cog(embedded, plain, copy)
             same = _holds(copy, embedded)
         except GDAL_ERRORS as error:
-            raise storage_error(path, error) from None
+            raise storage_error(path, OSError(error_text(error))) from None
         if not same:
             raise StorageError(f"{path}: was not written as a whole: is the disk full? Free some space there.")
         with atomic_write(path) as temporary:
