@@ -6,11 +6,9 @@ import numpy as np
 import torch
 from runs_for_tests import small_config
 
+from benchmarks.runs import save_untrained
 from config import validate
 from dataProcessors.maps import OpenMaps, open_maps
-from dataProcessors.statistics import normalisation
-from networks import Normalise, build
-from training.runs.checkpoint import config_as_dict, save
 from training.runs.folder import create_folder
 
 
@@ -18,13 +16,8 @@ def write_run(maps: dict, name: str = "net", **changes) -> tuple[Path, OpenMaps]
     """Write results/NAME of a run on maps in the working folder, with its best.pt; return it and its maps."""
     config = validate(small_config(name=name, maps=maps, output_size=8) | changes)
     opened = open_maps(config, 1)
-    network = build(
-        config.network, len(opened.image.bands), config.image_size, config.output_size, config.norm_output,
-        Normalise(*normalisation(opened.image, config.image_size)), config.seed,
-    )  # fmt: skip
     folder = create_folder(name, config, opened.fingerprints())
-    metadata = {"config": config_as_dict(config), "maps": opened.fingerprints()}
-    save(folder / "best.pt", metadata | {"network": network.state_dict(), "step": 2})
+    save_untrained(folder, config, opened)
     return folder, opened
 
 
