@@ -40,7 +40,7 @@ def _label_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
 
 
 def _unlabelled_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
-    """Return what a run without a label map cannot do; models and a `best_metric` that are the defaults ask for nothing."""
+    """What a run without a label map cannot do; defaults of the models and of `best_metric` ask for nothing."""
     needs = [
         (config.supervised, "supervised", "training by label", "Set it to false"),
         (config.loss_name in NEED_LABELS, "loss", f"{config.loss_name}, which compares the classes of tiles,",

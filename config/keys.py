@@ -92,8 +92,8 @@ class Config(BaseModel):
     )
     validation_spacing: Integer = key("distance from one reserved cell to the next, in tile sides", 6, ge=4)
     validation_map: Annotated[str | None, LowerCase] = key(
-        "label map of the evaluation (and of supervised training): osm, clc, or a name in maps.labels; null: none, then "
-        "nothing is scored"
+        "label map of the evaluation (and of supervised training): osm, clc, or a name in maps.labels; null: there is "
+        "none, and nothing is scored"
     )
     norm_output: bool = key("scale every embedding to length 1", True)
     supervised: bool = key("tuples by label (true) or by map distance (false)", False)
@@ -228,7 +228,9 @@ class Config(BaseModel):
             for where, keys in self.without_effect().items()
         ]
         if self.validation_map is None and isinstance(self.maps, Maps) and self.maps.labels:
-            messages.append("'maps.labels': not used where 'validation_map' is null; name one of them there to be scored.")
+            messages.append(
+                "'maps.labels': not used where 'validation_map' is null; name one of them there to be scored."
+            )
         if not self.supervised and self.max_pos_dist > self.min_neg_dist:
             messages.append("'max_pos_dist' is over 'min_neg_dist': some tiles count as positive and negative at once.")
         return messages

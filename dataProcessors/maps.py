@@ -108,7 +108,8 @@ class OpenMaps:
             label = f" and a label of {self.labels.path}" if self.labels.path else ""
             raise SamplingError(
                 f"The reserved cells hold no tile that could be scored: none of {4 * len(self.area.reserved_cells())} "
-                f"has enough data{label}. Choose a smaller 'validation_spacing' or 'image_size', or another 'maps.rect'."
+                f"has enough data{label}. Choose a smaller 'validation_spacing' or 'image_size', or another "
+                "'maps.rect'."
             )
         for role, pool in pools.items():
             check_classes(pool, 1, f"The {role} pool")

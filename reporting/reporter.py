@@ -209,8 +209,10 @@ class Reporter:
     def _log_tile_rows(
         self, step: int, tag: str, tiles: np.ndarray, classes: np.ndarray, rows: list, column_titles: tuple[str, ...]
     ) -> None:
-        rgb, label_map = self.view.display.rgb(tiles), label_picture(classes, self.view.legend)
-        self.tensorboard.log_image(step, tag, figures.tile_rows(rgb, label_map, rows, column_titles))
+        pictures = {"image": self.view.display.rgb(tiles)}
+        if len(self.view.legend):
+            pictures["label map"] = label_picture(classes, self.view.legend)
+        self.tensorboard.log_image(step, tag, figures.tile_rows(pictures, rows, column_titles))
 
 
 def _table_value(value: object) -> float | str | bool:
