@@ -55,7 +55,7 @@ def neighbours(
     axes.set_title(title, pad=24)
     axes.imshow(_mosaic(rows, thumbnails(rgb, labels, legend, SIDE, BORDER), height, width), interpolation="none")
     axes.text(STEP / 2, -8, "tile", ha="center", va="bottom")
-    about = "nearest other scored tiles, from near to far"
+    about = "nearest other tiles, from near to far"
     axes.text(STEP + GAP, -8, f"{about} (orange: another class)" if len(legend) else about, va="bottom")
     if len(legend):
         _write_class_names(axes, rows, labels, class_names(legend, width=16, lines=3))

@@ -38,7 +38,7 @@ def _is_labelled(config: Config) -> bool:
 FIGURE_GROUPS = (
     FigureGroup(
         "map", "Map and sampling",
-        "Tiles that were trained on, in a colour for each role. White: reserved cells, which are for scoring only.",
+        "Tiles that were trained on, in a colour for each role. White: reserved cells, where none was.",
         {"sampled_tiles": "Map with the sampled tiles"},
     ),
     FigureGroup(
@@ -49,15 +49,15 @@ FIGURE_GROUPS = (
     ),
     FigureGroup(
         "umap", "UMAP of the embeddings",
-        "Dots that are close together are tiles with similar embeddings. The axes have no meaning.",
+        "Dots that are close together are tiles of reserved cells with similar embeddings. The axes have no meaning.",
         {
-            "umap": "UMAP, a dot for each scored tile", "umap_tiles": "UMAP, pictures of the scored tiles",
+            "umap": "UMAP, a dot for each tile", "umap_tiles": "UMAP, pictures of the tiles",
             "umap_3d": "UMAP in three dimensions",
         },
     ),
     FigureGroup(
         "neighbours", "Neighbours",
-        "Each row shows a tile, and then the scored tiles with the nearest embeddings.",
+        "Each row shows a tile of a reserved cell, and then those of the others whose embeddings are the nearest.",
         {"neighbours": "Tiles and their nearest neighbours"},
     ),
     FigureGroup(
@@ -141,7 +141,8 @@ def _extra_parts(run: Run, anchor: str, has_pictures: bool) -> list[Html]:
 def _query_item(query: Query) -> Html:
     place = ", ".join(_degrees(*pair) for pair in ((query.lat, "NS"), (query.lon, "EW")))
     where = link(query.address, place) if query.address else text(place)
-    return element("li", Html(f"{text(query.name)}: {where}"), value=str(query.row))
+    name = f"{text(query.name)}: " if query.name else ""
+    return element("li", Html(f"{name}{where}"), value=str(query.row))
 
 
 def _degrees(number: str, letters: str) -> str:

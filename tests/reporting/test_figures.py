@@ -209,7 +209,7 @@ def test_neighbours_without_classes_name_none():
     nothing = Legend("none", (), ())
     figure = figures.neighbours(np.eye(6), np.full(6, -1), tiles, np.array([0, 4]), nothing, "title")
     told = texts(figure)
-    assert "nearest other scored tiles, from near to far" in told
+    assert "nearest other tiles, from near to far" in told
     assert not [text for text in told if "label" in text or "class" in text]
     drawn(figure)
 
