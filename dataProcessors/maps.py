@@ -10,8 +10,8 @@ import numpy as np
 
 from config import Config, LabelFile, Maps
 from dataProcessors.imageSampler import ImageSampler
-from dataProcessors.labels.no_labels import NoLabels
 from dataProcessors.legends.legend import dominant
+from dataProcessors.no_labels import NoLabels
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.area import Area, SamplingError
 from dataProcessors.sampling.nodata_limit import NodataLimit

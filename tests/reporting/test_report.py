@@ -204,7 +204,8 @@ def test_config_shows_every_key_with_default_and_marks_what_differs(tmp_path):
     assert page.row("max_neg_dist") == ["*10*", "25"]
     assert page.row("loss") == ["tripletloss", "required"]
     assert page.row("mining") == ['*["HARD_NEGATIVE"]*', "[]"]
-    assert page.row("maps.labels") == ['{"fields": "labels.tif"}', "required"]
+    assert page.row("maps.labels") == ['*{"fields": "labels.tif"}*', "{}"]
+    assert page.row("validation_map") == ["fields", "required"]
     assert page.row("maps.bands") == ["null", "null"]
 
 
