@@ -91,7 +91,7 @@ def make_schedule(
 ) -> EvaluationSchedule:
     """Return the schedule of evaluations: in a background thread if training uses a GPU, between epochs on a CPU."""
     cores = execution.threads if execution.device.type != "cpu" else 0
-    return EvaluationSchedule(evaluator, reporter, config.best_metric, interruption, background_cores=cores)
+    return EvaluationSchedule(evaluator, reporter, config.best_score, interruption, background_cores=cores)
 
 
 def make_checkpoints(config: Config, maps: OpenMaps, run: Run) -> Checkpoints:

@@ -33,7 +33,7 @@ def _label_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
     return [
         (config.validation_map not in [name.lower() for name in names], {"validation_map", "maps"},
          f"'validation_map' must be {known}. Got '{config.validation_map}'."),
-        (config.best_metric not in config.metrics,
+        (config.best_metric not in (None, *config.metrics),
          {"best_metric", "single_class_classifiers", "multi_class_classifiers"},
          f"'best_metric' must be a score of this run: {', '.join(config.metrics)}. Got '{config.best_metric}'."),
     ]  # fmt: skip

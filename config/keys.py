@@ -141,9 +141,10 @@ class Config(BaseModel):
     epochs: Integer = key("epochs", 1000, ge=1)
     iterations: Integer = key("training steps per epoch", 250, ge=1)
     evaluate_every: Integer = key("number of epochs from one evaluation to the next", 1, ge=1)
-    best_metric: str = key(
-        "score by which best.pt is chosen, named as in TensorBoard: retrieval/MAP@R, multi_class/sum_error/knn, ...",
-        "retrieval/MAP@R",
+    best_metric: str | None = key(
+        "score by which best.pt is chosen, named as in TensorBoard: multi_class/sum_error/knn, retrieval/MAP@R, ...; "
+        "null: summed error by the first multi-class model, else accuracy by the first single-class model, else MAP@R",
+        None,
     )
     checkpoint_minutes: Number = key(
         "largest time between two checkpoints, in minutes; one is also written after every epoch", 10, gt=0
@@ -208,6 +209,20 @@ class Config(BaseModel):
         if self.segmentation:
             of_models += [f"segmentation/{m}/{model}" for m in SEGMENTATION_METRICS for model in models["single_class"]]
         return [f"{task}/{metric}" for task, names in EMBEDDING_METRICS.items() for metric in names] + of_models
+
+    @property
+    def best_score(self) -> str:
+        """Name of the score by which the best network is chosen.
+
+        By default it is one that training without labels can improve: MAP@R asks for one heap of tiles for each class,
+        and is often best before the training.
+        """
+        choices = [
+            self.best_metric,
+            *(f"multi_class/sum_error/{model}" for model in self.multi_class_classifiers),
+            *(f"single_class/accuracy/{model}" for model in self.single_class_classifiers),
+        ]
+        return next((choice for choice in choices if choice is not None), "retrieval/MAP@R")
 
     @property
     def legend_hints(self) -> dict[str, str]:

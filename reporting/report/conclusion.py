@@ -24,7 +24,7 @@ def run_verdict(run: Run) -> str:
         return ""
     draws = draws_at(run.draws, run.best_step)
     used = [value for value in draws.get(TRAINED, {}).get(USED_DIMENSIONS, []) if math.isfinite(value)]
-    tag = run.config.best_metric
+    tag = run.config.best_score
     facts = Facts(
         tag, list(run.trained), run.best_step, run.total_steps,
         has_best_metric=any(objective(scores.values(), tag) > -math.inf for scores in run.trained.values()),

@@ -67,7 +67,7 @@ def main_scores(run: Run) -> list[ScoreKey]:
     config, trained = run.config, [item for rows in run.trained.values() for item in rows.items()]
     known = {score.tag: row for row, score in trained if math.isfinite(score.mean)}
     single, multi = (names[:1] for names in (config.single_class_classifiers, config.multi_class_classifiers))
-    tags = [config.best_metric, "retrieval/MAP@R", *(f"single_class/accuracy/{model}" for model in single)]
+    tags = [config.best_score, "retrieval/MAP@R", *(f"single_class/accuracy/{model}" for model in single)]
     tags += ["retrieval/MAP@1", *(f"multi_class/sum_error/{model}" for model in multi), "multi_class/gSil"]
     tags += ["single_class/silhouette", USED_DIMENSIONS]
     return [known[tag] for tag in dict.fromkeys(tags) if tag in known][:MAX_SCORES]

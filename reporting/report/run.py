@@ -115,7 +115,7 @@ class Run:
 
         None if there is no evaluation.
         """
-        values = {step: objective(scores.values(), self.config.best_metric) for step, scores in self.trained.items()}
+        values = {step: objective(scores.values(), self.config.best_score) for step, scores in self.trained.items()}
         if all(value == -math.inf for value in values.values()):
             return self.last_step
         return max(values, key=values.__getitem__)

@@ -77,7 +77,7 @@ def _setup_text(run: Run) -> str:
 
 def _best_metric_text(run: Run) -> Html | None:
     """Return the score that chooses the best network, for this network and for the baselines; None without scores."""
-    tag = run.config.best_metric
+    tag = run.config.best_score
     values = []
     for column in score_columns(run):
         score = next((score for score in column.scores.values() if score.tag == tag), None)
