@@ -149,9 +149,15 @@ def fit_predict_votes(
         score: (S, D) features to predict
         classes: K, the number of classes
     """
-    votes = np.zeros((len(score), classes))
     with ignore_known_warnings():
         model.fit(fit, labels)
+    return predict_votes(model, score, classes)
+
+
+def predict_votes(model: Pipeline, score: np.ndarray, classes: int) -> np.ndarray:
+    """Return the votes (S, K) of a fitted classifier, see `fit_predict_votes`."""
+    votes = np.zeros((len(score), classes))
+    with ignore_known_warnings():
         if hasattr(model, "predict_proba"):
             votes[:, model.classes_] = model.predict_proba(score)
         else:

@@ -13,10 +13,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import config as configuration
 import main
 from dataProcessors.class_tables.class_names import names_of_file, vrt_of
+from evaluation.blending import UNKNOWN
 from evaluation.models import CLASSIFIERS, fit_predict_votes
 from evaluation.segmentation import (
     METRICS,
-    UNKNOWN,
     class_iou,
     class_map,
     has_several_classes,
