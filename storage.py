@@ -41,12 +41,12 @@ def storage_error(path: Path, error: Exception) -> StorageError:
 
 def _free_space(path: Path) -> str:
     try:
-        return f"{shutil.disk_usage(_nearest_existing(path)).free / 1e6:,.1f} MB are"
+        return f"{shutil.disk_usage(nearest_existing(path)).free / 1e6:,.1f} MB are"
     except OSError:
         return "an unknown amount is"
 
 
-def _nearest_existing(path: Path) -> Path:
+def nearest_existing(path: Path) -> Path:
     """Return the path itself, or the nearest folder above it that exists."""
     path = path.absolute()
     return next(each for each in (path, *path.parents) if each.exists())
@@ -54,7 +54,7 @@ def _nearest_existing(path: Path) -> Path:
 
 def check_writable(folder: Path) -> None:
     """Raise a StorageError if the folder cannot be created or written to. Leave nothing behind."""
-    nearest = _nearest_existing(folder)
+    nearest = nearest_existing(folder)
     if not nearest.is_dir():
         raise storage_error(folder, NotADirectoryError(0, f"{nearest} is not a folder"))
     probe = _temporary_path(nearest / "probe")

@@ -1,8 +1,8 @@
 """Segmentation: land cover of every pixel, from the predictions for sliding windows. Independent of maps and of torch.
 
 Every window votes for classes. Where windows overlap, their votes are averaged (evaluation.blending), and a pixel gets
-the class with the largest mean; of equal means, the class with the lowest index. Positions are (column, row) of a window's upper-left
-pixel, counted from the upper-left pixel of the predicted patch.
+the class with the largest mean; of equal means, the class with the lowest index. Positions are (column, row) of a
+window's upper-left pixel, counted from the upper-left pixel of the predicted patch.
 """
 
 from collections.abc import Callable
