@@ -104,5 +104,5 @@ def blend(values: np.ndarray, rows: Axis, columns: Axis) -> Blend:
     """
     values = values.astype(np.float64, copy=False)
     sums = rows.sums(columns.sums(values.swapaxes(0, 1)).swapaxes(0, 1))
-    says: np.ndarray = values.any(-1).astype(np.int64)
+    says = np.asarray(values.any(-1), np.int64)
     return Blend(rows, columns, sums, rows.sums(columns.sums(says.T).T))

@@ -74,7 +74,7 @@ def classify(
     check_belongs(run, embedded, image)
     maps = open_own_maps(run)
     codes = class_codes(maps.labels.legend)
-    layers = (proportion_layers if proportions else class_layers)(files, codes)
+    layers = (proportion_layers if proportions else class_layers)(files, codes, embedded.tiles.stride)
     share = OVERVIEWS_SHARE * max(LEAST_SHARE, 1 / embedded.tiles.stride)
     check_space([layer.file for layer in layers], image.window, share)
     fitted = fit_simple_model(run, maps, model, proportions)

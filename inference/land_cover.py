@@ -13,11 +13,12 @@ from evaluation.blending import Axis, Blend, blend
 from inference.class_codes import ClassCodes
 from inference.data_mask import DataMask
 from inference.embedded_map import EmbeddedMap
-from inference.raster_file import TILE, RasterFile, write_part
+from inference.raster_file import DEFLATE, RUNS, TILE, Compression, RasterFile, write_part
 from inference.simple_model import SimpleModel
 from inference.window_votes import WindowVotes
 
 PERCENT_NODATA = 255  # of confidence and proportions, which are 0 to 100
+LONG_RUN = 32  # pixels; runs of equal pixels as long as this need no better compression than their lengths
 PART_BYTES = 64_000_000  # of the sums that are blended at once
 
 
@@ -33,41 +34,55 @@ class Layer(NamedTuple):
     bands: Callable[[Blend, np.ndarray], Iterator[np.ndarray]]
 
 
-def class_layers(files: dict[str, Path], codes: ClassCodes) -> list[Layer]:
-    """Return the layers of the classes ("map" of the files), and of their mean probability in percent ("confidence").
+def class_layers(files: dict[str, Path], codes: ClassCodes, stride: int) -> list[Layer]:
+    """Return the layers of the classes, and of their mean probability in percent.
 
-    codes: how classes stand in the map
+    Args:
+        files: "map" and "confidence": where they are written
+        codes: how classes stand in the map
+        stride: pixels from one window to the next: most edges are so far apart
     """
     table = codes.table
 
     def classes(blended: Blend, mask: np.ndarray) -> Iterator[np.ndarray]:
-        yield np.where(mask, blended.pixels(table[blended.winners]), table.dtype.type(codes.nodata))
+        yield _masked(blended.pixels(table[blended.winners]), mask, codes.nodata)
 
     def certainty(blended: Blend, mask: np.ndarray) -> Iterator[np.ndarray]:
         yield _percent(blended.confidence(), blended, mask)
 
-    of_classes = RasterFile(files["map"], codes.dtype, codes.nodata, ("land cover",), codes.palette)
-    of_certainty = RasterFile(
-        files["confidence"], "uint8", PERCENT_NODATA, ("mean probability of the class",), unit="%"
-    )
+    how, name = _compression(stride), "mean probability of the class"
+    of_classes = RasterFile(files["map"], codes.dtype, codes.nodata, ("land cover",), how, codes.palette)
+    of_certainty = RasterFile(files["confidence"], "uint8", PERCENT_NODATA, (name,), how, unit="%")
     return [Layer(of_classes, classes), Layer(of_certainty, certainty)]
 
 
-def proportion_layers(files: dict[str, Path], codes: ClassCodes) -> list[Layer]:
-    """Return the layer of the proportions of the classes in percent, a band each ("map" of the files)."""
+def proportion_layers(files: dict[str, Path], codes: ClassCodes, stride: int) -> list[Layer]:
+    """Return the layer of the proportions of the classes in percent, a band each; arguments as above."""
 
     def shares(blended: Blend, mask: np.ndarray) -> Iterator[np.ndarray]:
         means = blended.means()
         for index in range(means.shape[-1]):  # one by one: the pixels of all classes need not fit in memory
             yield _percent(means[..., index], blended, mask)
 
-    return [Layer(RasterFile(files["map"], "uint8", PERCENT_NODATA, codes.legend.names, unit="%"), shares)]
+    how = _compression(stride)
+    return [Layer(RasterFile(files["map"], "uint8", PERCENT_NODATA, codes.legend.names, how, unit="%"), shares)]
+
+
+def _compression(stride: int) -> Compression:
+    return RUNS if stride >= LONG_RUN else DEFLATE
 
 
 def _percent(share: np.ndarray, blended: Blend, mask: np.ndarray) -> np.ndarray:
     """Return shares of cells (m, n) as percent of pixels (h, w) uint8; nodata without data, and without windows."""
     cells = np.where(blended.windows > 0, np.rint(100 * share), PERCENT_NODATA).astype(np.uint8)
-    return np.where(mask, blended.pixels(cells), np.uint8(PERCENT_NODATA))
+    return _masked(blended.pixels(cells), mask, PERCENT_NODATA)
+
+
+def _masked(pixels: np.ndarray, mask: np.ndarray, nodata: int) -> np.ndarray:
+    """Return pixels (h, w) that are nodata where the mask (h, w) says so, in place."""
+    if not mask.all():
+        pixels[~mask] = nodata
+    return pixels
 
 
 def write_layers(embedded: EmbeddedMap, model: SimpleModel, image: TiffReader, layers: list[Layer]) -> None:

@@ -3,8 +3,9 @@
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -19,9 +20,12 @@ from storage import StorageError, atomic_write, nearest_existing
 TILE = 256  # pixels; a strip of so many rows is written at once
 OVERVIEW_SIDE = 512  # pixels; a raster whose longer side has no more has no overviews
 OPTIONS = {
-    "driver": "GTiff", "tiled": True, "blockxsize": TILE, "blockysize": TILE, "compress": "deflate", "zlevel": 4,
+    "driver": "GTiff", "tiled": True, "blockxsize": TILE, "blockysize": TILE, "interleave": "band",
     "bigtiff": "if_safer",
 }  # fmt: skip
+Compression = dict[str, Any]  # options of GDAL
+DEFLATE: Compression = {"compress": "deflate", "zlevel": 6}
+RUNS: Compression = {"compress": "packbits"}  # lengths of runs: where these are long, a quarter of DEFLATE's time
 
 
 @dataclass(frozen=True)
@@ -33,18 +37,18 @@ class RasterFile:
         dtype: of its pixels
         nodata: pixel value without data
         bands: description of each band
+        compression: DEFLATE, or RUNS where runs of equal pixels are long
         palette: pixel value -> red, green, blue, alpha
         unit: of the values; "": they have none
-        tags: text by name
     """
 
     path: Path
     dtype: str
     nodata: int
     bands: tuple[str, ...]
+    compression: Compression
     palette: dict[int, tuple[int, int, int, int]] | None = None
     unit: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
     def open(self, grid: Grid, window: Window) -> Iterator[DatasetWriter]:
@@ -59,9 +63,8 @@ class RasterFile:
         place = {"crs": grid.crs, "transform": grid.transform @ Affine.translation(window.x, window.y)}
         shape = {"width": window.width, "height": window.height, "count": len(self.bands)}
         with atomic_write(self.path) as temporary:
-            with rasterio.open(
-                temporary, "w", dtype=self.dtype, nodata=self.nodata, **place, **shape, **OPTIONS
-            ) as file:
+            options = {"dtype": self.dtype, "nodata": self.nodata, **place, **shape, **OPTIONS, **self.compression}
+            with rasterio.open(temporary, "w", **options) as file:
                 self._describe(file)
                 yield file
             factors = overview_factors(window)
@@ -78,7 +81,6 @@ class RasterFile:
             file.units = (self.unit,) * len(self.bands)
         if self.palette:
             file.write_colormap(1, self.palette)
-        file.update_tags(**self.tags)
 
 
 def write_part(file: DatasetWriter, corner: tuple[int, int], bands: Iterable[np.ndarray]) -> None:
