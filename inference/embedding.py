@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from inference.embedded_map import ABOUT, VALID, VECTORS, EmbeddedMap, open_embe
 from inference.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
 from inference.strips import STRIPS, StripWriter, embed_strips
 from inference.tile_grid import TileGrid
-from inference.trained_run import TrainedRun, warn_about_other_statistics
+from inference.trained_run import TrainedRun, open_trained, warn_about_other_statistics
 from storage import Lock, StorageError, convert_write_errors, remove_folder, rename_folder, write_text
 from training.runs.interruption import Interrupted
 from training.scoring.evaluator import in_batches
@@ -190,3 +191,19 @@ def _describe(run: TrainedRun, image: TiffReader, tiles: TileGrid, quantisation:
         },
         "map": image.fingerprint(),
     }  # fmt: skip
+
+
+def embed(
+    path: Path | str, *, stride: int | None = None, float32: bool = False, overrides: Sequence[str] = ()
+) -> EmbeddedMap:
+    """Embed the map of a run, or another map, by the run's network.
+
+    Args:
+        path: results/NAME, whose best network is used, or a checkpoint
+        stride, float32: see `embed_map`
+        overrides: key=value items, for device, threads, maps.image and maps.rect
+    Raises:
+        UserError: see `open_trained`, `TrainedRun.open_image` and `embed_map`
+    """
+    run = open_trained(Path(path), overrides)
+    return embed_map(run, run.open_image(), stride, float32)

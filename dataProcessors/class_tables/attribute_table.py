@@ -14,6 +14,7 @@ from dataProcessors.legends.legend import Colour
 
 NAME, MIN, MAX, MIN_MAX, RED, GREEN, BLUE = 2, 3, 4, 5, 6, 7, 8  # GDAL's usage numbers of columns
 INTEGER, REAL, TEXT = 0, 1, 2  # GDAL's type numbers of columns
+WRAP = 2**32
 VALUE_TITLES = ("value", "code", "gridcode", "pixelvalue", "classvalue", "classcode", "rastervalue", "classid", "id")
 NAME_TITLES = (  # the most telling first: CORINE has LABEL1 to LABEL3, of which the third names its 44 classes
     "classname", "classnames", "label3", "label", "labels", "name", "class", "category", "classlabel", "landcover",
@@ -42,9 +43,13 @@ class Column:
     place: int
 
 
-def table_rows(table: ElementTree.Element) -> list[CodeRow] | None:
+def table_rows(table: ElementTree.Element, of_uint32: bool = False) -> list[CodeRow] | None:
     """Return the rows of a GDALRasterAttributeTable that have a name; None: the table was not understood.
 
+    Args:
+        table: the element
+        of_uint32: whether it is of a band of uint32, and comes from GDAL, which holds the codes of a table as int32:
+            those from 2^31 on have become negative
     Raises:
         ValueError, OverflowError, LookupError: a row is too short, or a code is no number
     """
@@ -54,6 +59,8 @@ def table_rows(table: ElementTree.Element) -> list[CodeRow] | None:
     ranges = _ranges(table, columns, cells)
     if names is None or ranges is None:
         return None
+    if of_uint32:
+        ranges = [_unwrapped(low, high) for low, high in ranges]
     colours = _colours(columns, cells)
     rows = zip(ranges, (row[names.place].strip() for row in cells), colours)
     return [CodeRow(*codes, name, colour) for codes, name, colour in rows if name]
@@ -101,6 +108,12 @@ def _ranges(
     return [(code, code) for code in (code_number(row[single.place]) for row in cells)]
 
 
+def _unwrapped(low: float, high: float) -> tuple[float, float]:
+    """Return a range of uint32 codes whose ends may have become negative as int32."""
+    high += WRAP if high < 0 else 0
+    return (low + WRAP if low < 0 and low + WRAP <= high else low), high
+
+
 def _bins(start: float, size: float, count: int) -> list[tuple[float, float]] | None:
     """Return the whole numbers of bins [start + i * size, start + (i + 1) * size)."""
     if size <= 0:
@@ -142,13 +155,14 @@ def colour_of(parts: Sequence[float]) -> Colour | None:
     return (red, green, blue) if all(0 <= part <= 255 for part in (red, green, blue)) else None
 
 
-def attribute_table_xml(rows: Iterable[tuple[int, str, Colour]]) -> str:
+def attribute_table_xml(rows: Sequence[tuple[int, str, Colour]]) -> str:
     """Return the sidecar file of a raster whose pixel values stand for classes: code, name and colour of each."""
     root = ElementTree.Element("PAMDataset")
     band = ElementTree.SubElement(root, "PAMRasterBand", band="1")
     table = ElementTree.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
     colours = (("Red", INTEGER, RED), ("Green", INTEGER, GREEN), ("Blue", INTEGER, BLUE))
-    columns = (("Value", INTEGER, MIN_MAX), ("Class_Name", TEXT, NAME), *colours)
+    kind = INTEGER if all(-(2**31) <= code < 2**31 for code, *_ in rows) else REAL  # GDAL's integers have 32 bits
+    columns = (("Value", kind, MIN_MAX), ("Class_Name", TEXT, NAME), *colours)
     for place, (title, kind, usage) in enumerate(columns):
         field = ElementTree.SubElement(table, "FieldDefn", index=str(place))
         for key, text in (("Name", title), ("Type", str(kind)), ("Usage", str(usage))):
