@@ -7,7 +7,7 @@ import numpy as np
 
 from dataProcessors.class_tables.attribute_table import attribute_table_xml
 from dataProcessors.class_tables.class_names import category_names_xml
-from dataProcessors.legends.legend import NO_LABEL, Colour, Legend
+from dataProcessors.legends.legend import MAX_CODE, NO_LABEL, Colour, Legend
 
 log = logging.getLogger(__name__)
 TYPES = ("uint8", "uint16", "int16", "uint32", "int32", "int64")  # of pixels, the first that holds all codes is used
@@ -57,9 +57,9 @@ def class_codes(legend: Legend) -> ClassCodes:
     """Return how the classes of a legend stand in a raster; log what GIS programs show without a palette."""
     codes = tuple(range(len(legend))) if legend.codes is None else legend.codes
     for dtype in TYPES:
-        info = np.iinfo(dtype)
-        free = next((value for value in range(info.max, info.max - len(codes) - 1, -1) if value not in codes), None)
-        if min(codes) >= info.min and max(codes) <= info.max and free is not None:
+        low, high = int(np.iinfo(dtype).min), min(int(np.iinfo(dtype).max), MAX_CODE)
+        free = next((value for value in range(high, high - len(codes) - 1, -1) if value not in codes), None)
+        if low <= min(codes) and max(codes) <= high and free is not None:
             break
     if dtype != "uint8":
         log.info("codes up to %d need pixels of %s, without a palette: the file beside names the colours",
