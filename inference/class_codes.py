@@ -56,13 +56,19 @@ class ClassCodes:
 def class_codes(legend: Legend) -> ClassCodes:
     """Return how the classes of a legend stand in a raster; log what GIS programs show without a palette."""
     codes = tuple(range(len(legend))) if legend.codes is None else legend.codes
-    for dtype in TYPES:
-        low, high = int(np.iinfo(dtype).min), min(int(np.iinfo(dtype).max), MAX_CODE)
-        free = next((value for value in range(high, high - len(codes) - 1, -1) if value not in codes), None)
-        if low <= min(codes) and max(codes) <= high and free is not None:
-            break
+    free = {dtype: _free_value(dtype, codes) for dtype in TYPES}
+    dtype, nodata = next((dtype, value) for dtype, value in free.items() if value is not None)
     if dtype != "uint8":
-        log.info("codes up to %d need pixels of %s, without a palette: the file beside names the colours",
-                 max(codes), dtype)  # fmt: skip
-    assert free is not None  # a legend has fewer classes than any type has values
-    return ClassCodes(legend, codes, dtype, free)
+        log.info(
+            "codes of %s from %d to %d need pixels of %s, without a palette: the file beside the map names the colours",
+            legend.name, min(codes), max(codes), dtype,
+        )  # fmt: skip
+    return ClassCodes(legend, codes, dtype, nodata)
+
+
+def _free_value(dtype: str, codes: tuple[int, ...]) -> int | None:
+    """Return the largest value of a type that is no code; None: the type cannot hold the codes and one more value."""
+    low, high = int(np.iinfo(dtype).min), min(int(np.iinfo(dtype).max), MAX_CODE)
+    if min(codes) < low or max(codes) > high:
+        return None
+    return next((value for value in range(high, max(low, high - len(codes)) - 1, -1) if value not in codes), None)
