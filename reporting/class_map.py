@@ -51,7 +51,7 @@ def _truth(maps: OpenMaps, image: TiffReader, shown: tuple) -> np.ndarray | None
 def _classes(path: Path, codes: ClassCodes, start: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
     """Return the class indices (h, w) of every step-th pixel of a land-cover map. start: column and row of the first"""
     index = {code: place for place, code in enumerate(codes.codes)}
-    with rasterio.open(path, overview_level="NONE") as file:
+    with rasterio.open(path) as file:
         height, width = (min(number * step, side - first) for number, side, first in
                          zip(shape, file.shape, start[::-1].tolist()))  # fmt: skip
         window = RasterWindow(*start.tolist(), width, height)
