@@ -1,11 +1,14 @@
 """The layers of land cover of a whole map, blended and written strip by strip: memory does not grow with the map."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from rasterio.io import DatasetWriter
 from tqdm import tqdm
 
 from dataProcessors.tiffreader import TiffReader
@@ -95,19 +98,33 @@ def write_layers(embedded: EmbeddedMap, model: SimpleModel, image: TiffReader, l
     with ExitStack() as stack:
         files = [(stack.enter_context(layer.file.open(image.grid, window)), layer) for layer in layers]
         bar = stack.enter_context(tqdm(total=window.height, desc="land cover", unit="row", disable=None, delay=1))
+        thread = stack.enter_context(ThreadPoolExecutor(1, "layers"))
+        pending: deque[Future[None]] = deque()
         for top, strip in blended_strips(embedded, model):
-            there = mask.strip(top, min(top + TILE, window.height))
-            for left, blended in strip:
-                part = there[:, left : left + blended.columns.side]
-                for file, layer in files:
-                    write_part(file, (left, top), layer.bands(blended, part))
-            bar.update(len(there))
+            bottom = min(top + TILE, window.height)
+            pending.append(thread.submit(_write_strip, files, top, strip, mask.strip(top, bottom)))
+            if len(pending) > 1:
+                pending.popleft().result()  # memory holds few strips, and an error of the disk ends the work
+            bar.update(bottom - top)
+        for each in pending:
+            each.result()
+
+
+def _write_strip(
+    files: list[tuple[DatasetWriter, Layer]], top: int, strip: Iterator[tuple[int, Blend]], there: np.ndarray
+) -> None:
+    """Blend and write a strip, while the next one is predicted. there: (h, width) bool, where the image has data."""
+    for left, blended in strip:
+        part = there[:, left : left + blended.columns.side]
+        for file, layer in files:
+            write_part(file, (left, top), layer.bands(blended, part))
 
 
 def blended_strips(embedded: EmbeddedMap, model: SimpleModel) -> Iterator[tuple[int, Iterator[tuple[int, Blend]]]]:
     """Yield the first row of each strip of TILE rows, and its parts from left to right: first column, and the part.
 
-    Rows and columns are counted from the window's upper-left pixel.
+    Windows are predicted as strips are asked for, and blended as parts are. Rows and columns are counted from the
+    window's upper-left pixel.
     """
     tiles, votes = embedded.tiles, WindowVotes(embedded, model)
     rows = Axis(np.arange(tiles.rows) * tiles.stride, tiles.size, tiles.window.height)

@@ -15,6 +15,7 @@ from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.rasters.grid import Grid, Window
+from dataProcessors.rasters.opening import GDAL_ERRORS, error_text
 from storage import StorageError, atomic_write, nearest_existing
 
 TILE = 256  # pixels; a strip of so many rows is written at once
@@ -68,9 +69,7 @@ class RasterFile:
                 self._describe(file)
                 yield file
             factors = overview_factors(window)
-            if factors:
-                with rasterio.open(temporary, "r+") as file:
-                    file.build_overviews(factors, Resampling.nearest)
+            _add_overviews(temporary, factors)
             if not is_whole(temporary, len(factors)):  # GDAL reports no error if the disk is full as it closes a file
                 raise OSError("only a part of it could be")
 
@@ -81,6 +80,16 @@ class RasterFile:
             file.units = (self.unit,) * len(self.bands)
         if self.palette:
             file.write_colormap(1, self.palette)
+
+
+def _add_overviews(path: Path, factors: list[int]) -> None:
+    if not factors:
+        return
+    with rasterio.open(path, "r+") as file:
+        try:
+            file.build_overviews(factors, Resampling.nearest)
+        except GDAL_ERRORS as error:
+            raise OSError(error_text(error)) from None
 
 
 def write_part(file: DatasetWriter, corner: tuple[int, int], bands: Iterable[np.ndarray]) -> None:
