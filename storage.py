@@ -41,12 +41,12 @@ def storage_error(path: Path, error: Exception) -> StorageError:
 
 def _free_space(path: Path) -> str:
     try:
-        return f"{shutil.disk_usage(nearest_existing(path)).free / 1e6:,.1f} MB are"
+        return f"{shutil.disk_usage(_nearest_existing(path)).free / 1e6:,.1f} MB are"
     except OSError:
         return "an unknown amount is"
 
 
-def nearest_existing(path: Path) -> Path:
+def _nearest_existing(path: Path) -> Path:
     """Return the path itself, or the nearest folder above it that exists."""
     path = path.absolute()
     return next(each for each in (path, *path.parents) if each.exists())
@@ -54,13 +54,26 @@ def nearest_existing(path: Path) -> Path:
 
 def check_writable(folder: Path) -> None:
     """Raise a StorageError if the folder cannot be created or written to. Leave nothing behind."""
-    nearest = nearest_existing(folder)
+    nearest = _nearest_existing(folder)
     if not nearest.is_dir():
         raise storage_error(folder, NotADirectoryError(0, f"{nearest} is not a folder"))
     probe = _temporary_path(nearest / "probe")
     with convert_write_errors(folder):
         probe.touch()
         probe.unlink()
+
+
+def check_space(path: Path, needed: int) -> None:
+    """Raise a StorageError if less than `needed` bytes are free where a file is to be written."""
+    try:
+        free = shutil.disk_usage(_nearest_existing(path.parent)).free
+    except OSError:  # unknown: the write itself will tell
+        return
+    if needed > free:
+        raise StorageError(
+            f"{path}: writing it needs up to {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free there. "
+            "Free some space, or use another folder."
+        )
 
 
 @contextmanager

@@ -13,13 +13,15 @@ from evaluation.scoring import Score
 from inference.class_codes import ClassCodes, class_codes
 from inference.embedded_map import EmbeddedMap
 from inference.land_cover import PERCENT_NODATA, class_layers, proportion_layers, write_layers
-from inference.raster_file import check_space
+from inference.outputs import check_new_file
+from inference.raster_file import bytes_needed
 from inference.reserved_scores import NotScored, ReservedCells
 from inference.simple_model import SimpleModel, check_model, fit_simple_model, open_own_maps
 from inference.trained_run import TrainedRun
-from storage import write_text
+from storage import check_space, write_text
 
 log = logging.getLogger(__name__)
+SUFFIXES = (".tif", ".tiff")
 OVERVIEWS_SHARE = 4 / 3  # size of a raster with its overviews
 LEAST_SHARE = 1 / 16  # of the bytes of a raster is left when it is compressed, at most, if cells are large
 
@@ -69,14 +71,15 @@ def classify(
     """
     check_model(model)
     files = output_files(output, proportions)
-    _check_outputs(files, replace)
+    for path in files.values():
+        check_new_file(path, SUFFIXES if path == output else [path.suffix], replace)
     image = run.open_image()
     check_belongs(run, embedded, image)
     maps = open_own_maps(run)
     codes = class_codes(maps.labels.legend)
     layers = (proportion_layers if proportions else class_layers)(files, codes, embedded.tiles.stride)
     share = OVERVIEWS_SHARE * max(LEAST_SHARE, 1 / embedded.tiles.stride)
-    check_space([layer.file for layer in layers], image.window, share)
+    check_space(output, bytes_needed([layer.file for layer in layers], image.window, share))
     fitted = fit_simple_model(run, maps, model, proportions)
     scores, reason = _scores(embedded, maps, fitted, proportions)
     write_layers(embedded, fitted, image, layers)
@@ -88,24 +91,12 @@ def classify(
 
 
 def output_files(output: Path, proportions: bool) -> dict[str, Path]:
-    """Return the files that `classify` writes: what they hold -> path.
-
-    Raises:
-        UserError: the name is not that of a GeoTIFF
-    """
-    if output.suffix.lower() not in (".tif", ".tiff"):
-        raise UserError(f"{output}: a land-cover map is a GeoTIFF. Give a name that ends in .tif with -o.")
+    """Return the files that `classify` writes: what they hold -> path. output: see `classify`."""
     files = {"map": output, "table": output.with_suffix(".json")}
     if proportions:
         return files
     confidence = output.with_name(f"{output.stem}-confidence{output.suffix}")
     return files | {"confidence": confidence, "names": output.with_name(f"{output.name}.aux.xml")}
-
-
-def _check_outputs(files: dict[str, Path], replace: bool) -> None:
-    existing = [str(path) for path in files.values() if path.exists()]
-    if existing and not replace:
-        raise UserError(f"{existing[0]}: there is such a file already. Remove it, or give another name with -o.")
 
 
 def check_belongs(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> None:

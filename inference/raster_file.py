@@ -1,6 +1,5 @@
 """GeoTIFFs that are larger than memory: written strip by strip, with overviews, and seen only when they are whole."""
 
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.opening import GDAL_ERRORS, error_text
-from storage import StorageError, atomic_write, nearest_existing
+from storage import atomic_write
 
 TILE = 256  # pixels; a strip of so many rows is written at once
 OVERVIEW_SIDE = 512  # pixels; a raster whose longer side has no more has no overviews
@@ -137,20 +136,13 @@ def _blocks_lie_in(file: DatasetReader, length: int) -> bool:
     return True
 
 
-def check_space(files: Iterable[RasterFile], window: Window, share: float) -> None:
-    """Raise a StorageError if the disk cannot hold the files.
+def bytes_needed(files: Iterable[RasterFile], window: Window, share: float) -> int:
+    """Return the disk space that files need.
 
     Args:
-        files: in one folder
+        files: with the same pixels
         window: the part of the map that they cover
-        share: of their bytes that is left when they are compressed, with their overviews
+        share: of the bytes of their pixels that is left when they are compressed, with the overviews
     """
-    files = list(files)
     pixel_bytes = sum(len(file.bands) * np.dtype(file.dtype).itemsize for file in files)
-    needed = share * pixel_bytes * window.width * window.height
-    free = shutil.disk_usage(nearest_existing(files[0].path)).free
-    if needed > free:
-        raise StorageError(
-            f"{files[0].path}: it may need {needed / 1e9:.2f} GB with the files beside it, {free / 1e9:.2f} GB are "
-            "free there. Free some space, give another place with -o, or choose a smaller 'maps.rect'."
-        )
+    return int(share * pixel_bytes * window.width * window.height)

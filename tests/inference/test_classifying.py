@@ -13,6 +13,7 @@ from maps_for_tests import write_map
 from runs_for_tests import MAPS, SIDE
 
 import inference
+import storage
 from config import UserError, validate
 from dataProcessors.class_tables.class_names import names_of_file, vrt_of
 from evaluation.blending import TIE_DECIMALS
@@ -215,8 +216,8 @@ def test_wrong_requests_are_one_line_and_leave_nothing(tmp_path, monkeypatch):
     other = embedded.about | {"network": {"sha256": "0"}}
     cases = [
         (run, embedded, "cnn", "out.tif", "Choose one of knn, linear"),
-        (run, embedded, "knn", "there.tif", "there-confidence.tif: there is such a file already"),
-        (run, embedded, "knn", "out.png", "ends in .tif"),
+        (run, embedded, "knn", "there.tif", "there-confidence.tif exists already"),
+        (run, embedded, "knn", "out.png", "must end in .tif or .tiff"),
         (holed, embedded, "knn", "out.tif", "not of holed.tif"),
         (run, SimpleNamespace(about=other, folder="x"), "knn", "out.tif", "another network"),
     ]
@@ -224,8 +225,8 @@ def test_wrong_requests_are_one_line_and_leave_nothing(tmp_path, monkeypatch):
         with pytest.raises(UserError, match=message) as caught:
             classify(trained, map_, model, tmp_path / name)
         assert "\n" not in str(caught.value)
-    monkeypatch.setattr(raster_file.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(UserError, match="may need"):
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(UserError, match="needs up to"):
         classify(run, embedded, "knn", tmp_path / "out.tif")
     assert [path.name for path in tmp_path.iterdir()] == ["there-confidence.tif"]
 
