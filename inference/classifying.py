@@ -61,7 +61,7 @@ def classify(
         run: the network, opened with the map that is embedded
         embedded: the embedded map
         model: name of a simple model
-        output: OUT.tif; OUT-confidence.tif, OUT.json and OUT.tif.aux.xml are written beside it
+        output: OUT.tif; OUT.json is written beside it and, for classes, OUT-confidence.tif and OUT.tif.aux.xml
         proportions: write the proportion of each class, in percent, instead of the class
         replace: replace files that exist
     Raises:
@@ -83,7 +83,9 @@ def classify(
     fitted = fit_simple_model(run, maps, model, proportions)
     scores, reason = _scores(embedded, maps, fitted, proportions)
     write_layers(embedded, fitted, image, layers)
-    if not proportions:
+    if proportions:
+        files["names"].unlink(missing_ok=True)  # of the classes in an earlier file of this name
+    else:
         write_text(files["names"], codes.side_file())
     text = _table(run, embedded, fitted, codes, scores, reason, proportions)
     write_text(files["table"], json.dumps(text, indent=1, ensure_ascii=False) + "\n")
@@ -92,11 +94,11 @@ def classify(
 
 def output_files(output: Path, proportions: bool) -> dict[str, Path]:
     """Return the files that `classify` writes: what they hold -> path. output: see `classify`."""
-    files = {"map": output, "table": output.with_suffix(".json")}
+    names = output.with_name(f"{output.name}.aux.xml")
+    files = {"map": output, "table": output.with_suffix(".json"), "names": names}
     if proportions:
         return files
-    confidence = output.with_name(f"{output.stem}-confidence{output.suffix}")
-    return files | {"confidence": confidence, "names": output.with_name(f"{output.name}.aux.xml")}
+    return files | {"confidence": output.with_name(f"{output.stem}-confidence{output.suffix}")}
 
 
 def check_belongs(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> None:

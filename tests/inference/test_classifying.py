@@ -22,7 +22,7 @@ from evaluation.proportions import normalised, sum_error
 from evaluation.segmentation import METRICS, class_map, metric_and_spread, pixel_table
 from inference import land_cover, raster_file, simple_model, window_votes
 from inference.classifying import classify
-from inference.trained_run import open_trained
+from inference.trained_run import TrainedRun, open_trained
 from training.scoring.evaluator import Evaluator
 
 SIZE, CLASSES = 16, 4
@@ -183,6 +183,17 @@ def test_proportions_are_scored_by_their_error(tmp_path):
     truth = found.maps.labels.proportions(positions[inside], SIZE)
     assert found.scores[0].mean == pytest.approx(sum_error(predicted, truth))
     assert json.loads(found.table.read_text())["scores"][0]["std"] is None
+
+
+def test_the_next_model_is_fitted_on_stored_embeddings_and_takes_the_place_of_the_last(tmp_path, monkeypatch):
+    embedded, run = embed(16), open_trained(RUN)
+    classify(run, embedded, "knn", tmp_path / "out.tif")
+    assert (tmp_path / "out.tif.aux.xml").exists()
+    monkeypatch.setattr(TrainedRun, "embed", None)
+    classify(run, embedded, "dt", tmp_path / "out.tif", replace=True)
+    assert json.loads((tmp_path / "out.json").read_text())["model"] == "dt"
+    classify(run, embedded, "dt", tmp_path / "out.tif", proportions=True, replace=True)
+    assert not (tmp_path / "out.tif.aux.xml").exists(), "the names of classes are not those of shares"
 
 
 def test_without_a_window_in_a_cell_or_on_another_map_the_reason_is_said(tmp_path):
