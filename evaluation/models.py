@@ -135,6 +135,12 @@ def fit_predict(model: Pipeline, fit: np.ndarray, targets: np.ndarray, score: np
         return model.fit(fit, targets).predict(score)
 
 
+def fitted(model: Pipeline, features: np.ndarray, targets: np.ndarray) -> Pipeline:
+    """Fit a model of CLASSIFIERS or REGRESSORS on features (F, D) and labels (F,) or proportions (F, K); return it."""
+    with ignore_known_warnings():
+        return model.fit(features, targets)
+
+
 def fit_predict_votes(
     model: Pipeline, fit: np.ndarray, labels: np.ndarray, score: np.ndarray, classes: int
 ) -> np.ndarray:
@@ -149,9 +155,13 @@ def fit_predict_votes(
         score: (S, D) features to predict
         classes: K, the number of classes
     """
+    return predict_votes(fitted(model, fit, labels), score, classes)
+
+
+def predict_votes(model: Pipeline, score: np.ndarray, classes: int) -> np.ndarray:
+    """Return the votes (S, K) of a fitted classifier, see `fit_predict_votes`."""
     votes = np.zeros((len(score), classes))
     with ignore_known_warnings():
-        model.fit(fit, labels)
         if hasattr(model, "predict_proba"):
             votes[:, model.classes_] = model.predict_proba(score)
         else:

@@ -12,6 +12,12 @@ def labelled(proportions: np.ndarray) -> np.ndarray:
     return np.any(np.asarray(proportions) > 0, axis=1)
 
 
+def reaches(proportions: np.ndarray, threshold: float) -> np.ndarray:
+    """Return the mask (N,) bool of the labelled tiles whose dominant class covers at least a share of threshold."""
+    # Proportions are fractions of a pixel count, perhaps in float32, where 9/10 is less than 0.9.
+    return labelled(proportions) & (proportions.max(axis=1) >= threshold - 1e-6)
+
+
 def only_labelled(proportions: np.ndarray) -> np.ndarray:
     """Return the labelled rows of proportions (N, K), as float64."""
     return np.asarray(proportions, dtype=np.float64)[labelled(proportions)]

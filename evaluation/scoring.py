@@ -15,7 +15,7 @@ from config import LESS_IS_BETTER, RETRIEVAL_METRICS, USED_DIMENSIONS
 from evaluation.chance import chance_graded_map_at_r, chance_map_at_r, chance_multilabel_map
 from evaluation.models import CLASSIFIERS, REGRESSORS, fit_predict
 from evaluation.neighbours import check_embeddings
-from evaluation.proportions import labelled, normalised, sum_error
+from evaluation.proportions import labelled, normalised, reaches, sum_error
 from evaluation.retrieval import graded_map_at_r, map_at_r, multilabel_map
 from evaluation.segmentation import Segmentation
 from evaluation.silhouette import gsil
@@ -228,8 +228,7 @@ def select(tiles: Tiles, fit: np.ndarray, score: np.ndarray) -> Tiles:
 
 def dominant(tiles: Tiles, threshold: float) -> Tiles:
     """Return the tiles whose dominant class covers at least the threshold, with labels instead of proportions."""
-    # Proportions are fractions of a pixel count, perhaps in float32, where 9/10 is less than 0.9.
-    crisp = select(tiles, *(truth.max(axis=1) >= threshold - 1e-6 for truth in (tiles.fit_truth, tiles.truth)))
+    crisp = select(tiles, *(reaches(truth, threshold) for truth in (tiles.fit_truth, tiles.truth)))
     return crisp._replace(fit_truth=crisp.fit_truth.argmax(axis=1), truth=crisp.truth.argmax(axis=1))
 
 

@@ -1,19 +1,18 @@
 """Segmentation: land cover of every pixel, from the predictions for sliding windows. Independent of maps and of torch.
 
-Every window votes for classes. Where windows overlap, their votes are averaged, and a pixel gets the class with the
-largest mean; of equal means, the class with the lowest index. Positions are (column, row) of a window's upper-left
-pixel, counted from the upper-left pixel of the predicted patch.
+Every window votes for classes. Where windows overlap, their votes are averaged (evaluation.blending), and a pixel gets
+the class with the largest mean; of equal means, the class with the lowest index. Positions are (column, row) of a
+window's upper-left pixel, counted from the upper-left pixel of the predicted patch.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
+
+from evaluation.blending import UNKNOWN, Axis, blend
 
 COARSENED = "coarsened_labels"  # features name for scores of the true dominant class of every window
-UNKNOWN = 255  # class of a pixel without a true class, or that no window covers
-TIE_DECIMALS = 9  # sums of votes that are equal to this many decimals are equal, except for rounding errors
 BOOTSTRAP_DRAWS = 50  # draws of patches, for the spread
 
 
@@ -66,8 +65,7 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 def class_map(positions: np.ndarray, votes: np.ndarray, size: int, height: int, width: int) -> np.ndarray:
     """Return the class indices (height, width) uint8 of the largest mean vote of the windows that cover each pixel.
 
-    UNKNOWN where no window covers the pixel, or where all its windows have zero votes. The votes are constant between
-    the edges of windows, so they are added once per rectangle between edges, instead of once per pixel.
+    UNKNOWN where no window covers the pixel, or where all its windows have zero votes.
 
     Args:
         positions: (N, 2) int
@@ -78,33 +76,27 @@ def class_map(positions: np.ndarray, votes: np.ndarray, size: int, height: int, 
     Raises:
         ValueError: a window is not inside the patch
     """
-    ends = positions + size
-    if len(positions) and (positions.min() < 0 or (ends > (width, height)).any()):
+    if len(positions) and (positions.min() < 0 or (positions + size > (width, height)).any()):
         raise ValueError(f"The windows must lie inside the patch of {width} x {height} pixels.")
-    edges = np.concatenate([[(0, 0), (width, height)], positions, ends])
-    columns, rows = np.unique(edges[:, 0]), np.unique(edges[:, 1])
-    sums = np.zeros((len(rows) - 1, len(columns) - 1, votes.shape[1]))  # same order as the means
-    left, right = np.searchsorted(columns, positions[:, 0]), np.searchsorted(columns, ends[:, 0])
-    top, bottom = np.searchsorted(rows, positions[:, 1]), np.searchsorted(rows, ends[:, 1])
-    for window, vote in enumerate(votes):
-        sums[top[window] : bottom[window], left[window] : right[window]] += vote
-    winners = np.where(sums.any(-1), sums.round(TIE_DECIMALS).argmax(-1), UNKNOWN).astype(np.uint8)
-    return winners.repeat(np.diff(rows), axis=0).repeat(np.diff(columns), axis=1)
+    columns, rows = (Axis(np.unique(positions[:, axis]), size, side) for axis, side in enumerate((width, height)))
+    grid = np.zeros((len(rows.starts), len(columns.starts), votes.shape[1]))
+    places = np.searchsorted(rows.starts, positions[:, 1]), np.searchsorted(columns.starts, positions[:, 0])
+    np.add.at(grid, places, votes)
+    blended = blend(grid, rows, columns)
+    return blended.pixels(blended.winners)
 
 
 def pixel_table(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Return the confusion matrix (K, K) int64 of class indices (H, W), rows are the truth, without UNKNOWN pixels."""
     counted = (truth != UNKNOWN) & (predicted != UNKNOWN)
-    if not counted.any():
-        return np.zeros((classes, classes), np.int64)
-    labels = np.arange(classes + 1)  # one class more than K, because scikit-learn warns if there is only one
-    return confusion_matrix(truth[counted], predicted[counted], labels=labels)[:-1, :-1]
+    pairs = truth[counted].astype(np.int64) * classes + predicted[counted]
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
 def pixel_accuracy(table: np.ndarray) -> float:
     """Return the share of correctly predicted pixels of a table (K, K), in [0, 1]; NaN without any pixel."""
-    truth, predicted, pixels = _pairs(table)
-    return float(accuracy_score(truth, predicted, sample_weight=pixels)) if len(pixels) else float("nan")
+    pixels = table.sum()
+    return float(np.trace(table) / pixels) if pixels else float("nan")
 
 
 def has_several_classes(tables: np.ndarray) -> bool:
@@ -115,12 +107,8 @@ def has_several_classes(tables: np.ndarray) -> bool:
 
 def class_iou(table: np.ndarray) -> np.ndarray:
     """Return the intersection over union (K,) in [0, 1] of each class of a table (K, K); NaN if it is never true."""
-    truth, predicted, pixels = _pairs(table)
-    scores = np.full(len(table), np.nan)
-    occurring = np.unique(truth)
-    if len(occurring):
-        scores[occurring] = jaccard_score(truth, predicted, labels=occurring, average=None, sample_weight=pixels)
-    return scores
+    right, true, predicted = np.diagonal(table), table.sum(axis=1), table.sum(axis=0)
+    return np.divide(right, true + predicted - right, out=np.full(len(table), np.nan), where=true > 0)
 
 
 def mean_iou(table: np.ndarray) -> float:
@@ -152,9 +140,3 @@ def metric_and_spread(tables: np.ndarray, metric: Callable[[np.ndarray], float],
     values = np.array([metric(tables[chosen].sum(axis=0)) for chosen in drawn])
     values = values[np.isfinite(values)]
     return metric(tables.sum(axis=0)), float(values.std()) if len(values) else float("nan")
-
-
-def _pairs(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return true class, predicted class and number of pixels, (n,) each, of the non-zero cells of a table."""
-    truth, predicted = np.nonzero(table)
-    return truth, predicted, table[truth, predicted]

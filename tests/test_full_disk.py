@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
 from embedded_for_tests import write_embedded
 from runs_for_tests import config_file, run_in_process, values_of, without_figures
 
 import main
 from dataProcessors.prepared import preparation
+from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.tiffreader import TiffReader
 from inference import cog
+from inference.raster_file import DEFLATE, TILE, RasterFile, write_part
 from storage import StorageError, atomic_write, check_writable
 from training.runs.checkpoint import load
 from training.trainer import Trainer
@@ -168,3 +171,22 @@ def test_results_that_are_a_file(tmp_path, monkeypatch):
         check_writable(tmp_path / "results")
     check_writable(tmp_path / "elsewhere" / "results")
     assert not (tmp_path / "elsewhere").exists(), "looking leaves no trace"
+
+
+@pytest.mark.parametrize("missing", [5_000, 60_000, 500_000, 1_500_000])  # bytes, at the end or in the middle
+def test_a_raster_that_does_not_fit_is_an_error_and_no_file(small_disk, missing):
+    pixels = np.random.default_rng(0).integers(0, 255, (1300, 1500), np.uint8)
+    raster = RasterFile(small_disk / "map.tif", "uint8", 255, ("a",), DEFLATE)
+
+    def write() -> int:
+        with raster.open(Grid(None, Affine.scale(10), 1500, 1300), Window(0, 0, 1500, 1300)) as file:
+            for top in range(0, 1300, TILE):
+                write_part(file, (0, top), pixels[None, top : top + TILE])
+        return raster.path.stat().st_size
+
+    size = write()
+    raster.path.unlink()
+    fill(small_disk, left=size - missing)
+    with pytest.raises(StorageError, match=r"map\.tif: cannot be written: .* free there"):
+        write()
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]

@@ -1,4 +1,4 @@
-"""GDAL's raster attribute tables: which codes, names and colours their rows stand for.
+"""GDAL's raster attribute tables: which codes, names and colours their rows stand for; and how to write one.
 
 Columns are known by GDAL's usages (https://gdal.org/en/stable/api/raster_c_api.html, GDALRATFieldUsage). Programs of
 other makers write usage 0 throughout; then the columns are known by their names.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dataProcessors.legends.legend import Colour
 
 NAME, MIN, MAX, MIN_MAX, RED, GREEN, BLUE = 2, 3, 4, 5, 6, 7, 8  # GDAL's usage numbers of columns
-REAL, TEXT = 1, 2  # GDAL's type numbers of columns
+INTEGER, REAL, TEXT = 0, 1, 2  # GDAL's type numbers of columns
 WRAP = 2**32
 VALUE_TITLES = ("value", "code", "gridcode", "pixelvalue", "classvalue", "classcode", "rastervalue", "classid", "id")
 NAME_TITLES = (  # the most telling first: CORINE has LABEL1 to LABEL3, of which the third names its 44 classes
@@ -153,3 +153,23 @@ def colour_of(parts: Sequence[float]) -> Colour | None:
     """Return red, green and blue as a colour; None: one of them is none of 0..255."""
     red, green, blue = (round(part) for part in parts)
     return (red, green, blue) if all(0 <= part <= 255 for part in (red, green, blue)) else None
+
+
+def attribute_table_xml(rows: Sequence[tuple[int, str, Colour]]) -> str:
+    """Return the sidecar file of a raster whose pixel values stand for classes: code, name and colour of each."""
+    root = ElementTree.Element("PAMDataset")
+    band = ElementTree.SubElement(root, "PAMRasterBand", band="1")
+    table = ElementTree.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
+    colours = (("Red", INTEGER, RED), ("Green", INTEGER, GREEN), ("Blue", INTEGER, BLUE))
+    kind = INTEGER if all(-(2**31) <= code < 2**31 for code, *_ in rows) else REAL  # GDAL's integers have 32 bits
+    columns = (("Value", kind, MIN_MAX), ("Class_Name", TEXT, NAME), *colours)
+    for place, (title, kind, usage) in enumerate(columns):
+        field = ElementTree.SubElement(table, "FieldDefn", index=str(place))
+        for key, text in (("Name", title), ("Type", str(kind)), ("Usage", str(usage))):
+            ElementTree.SubElement(field, key).text = text
+    for place, (code, name, colour) in enumerate(rows):
+        row = ElementTree.SubElement(table, "Row", index=str(place))
+        for cell in (str(code), "".join(c for c in name if c.isprintable()), *map(str, colour)):
+            ElementTree.SubElement(row, "F").text = cell
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"

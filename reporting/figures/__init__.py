@@ -3,6 +3,7 @@
 They use matplotlib's Figure class and never pyplot, so they work in any thread and without a display.
 """
 
+from reporting.figures.class_map import class_map
 from reporting.figures.confusion import confusion_matrix
 from reporting.figures.distances import distances
 from reporting.figures.embedding import umap, umap_3d, umap_layout, umap_tiles
@@ -16,6 +17,7 @@ __all__ = [
     "Overview",
     "choose_queries",
     "class_iou_chart",
+    "class_map",
     "confusion_matrix",
     "distances",
     "neighbours",

@@ -17,6 +17,7 @@ from reporting.figures.style import (
     NO_LABEL_COLOUR,
     class_colours,
     class_names,
+    class_patches,
     label_picture,
     new_figure,
 )
@@ -82,9 +83,7 @@ def _error_picture(rgb: np.ndarray, counted: np.ndarray, wrong: np.ndarray) -> n
 
 def _add_legend(figure: Figure, legend: Legend, classes: np.ndarray, has_unlabelled: bool) -> None:
     """Add a legend below: the classes that occur, wrong pixels and reserved cells."""
-    names, colours = class_names(legend, width=34, lines=1), class_colours(legend) / 255
-    shown = [c for c in classes if c < len(legend)] + ([len(legend)] if has_unlabelled else [])
-    handles = [Patch(facecolor=colours[c], edgecolor="black", linewidth=0.5, label=names[c]) for c in shown]
+    handles = class_patches(legend, classes, has_unlabelled)
     handles.append(Patch(facecolor=CONTRAST_COLOUR, label="wrong"))
     handles.append(Patch(facecolor="white", edgecolor="black", label="outlined: reserved cells"))
     figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS, fontsize=9)

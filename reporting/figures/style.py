@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from dataProcessors.legends.legend import Legend
 from reporting.figures.letters import legible
@@ -47,6 +48,16 @@ def class_names(legend: Legend, width: int, lines: int = 2) -> list[str]:
     names = legible([*legend.names, NO_LABEL], [*numbers, NO_LABEL])
     wrapped = [textwrap.fill(name, width, max_lines=lines, placeholder=" …", break_on_hyphens=False) for name in names]
     return [name.replace("$", r"\$") for name in wrapped]
+
+
+def class_patches(legend: Legend, classes: np.ndarray, has_unlabelled: bool) -> list[Patch]:
+    """Return the entries of a figure's legend for classes (n,) that occur, and for "no label" if that does.
+
+    Indices beyond the legend's classes are left out.
+    """
+    names, colours = class_names(legend, width=34, lines=1), class_colours(legend) / 255
+    shown = [c for c in classes if c < len(legend)] + ([len(legend)] if has_unlabelled else [])
+    return [Patch(facecolor=colours[c], edgecolor="black", linewidth=0.5, label=names[c]) for c in shown]
 
 
 def save_figure(figure: Figure, path: Path, formats: tuple[str, ...] = ("png", "svg")) -> None:

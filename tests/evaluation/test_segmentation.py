@@ -8,15 +8,16 @@ import pytest
 import rasterio
 import rasterio.shutil
 from runs_for_tests import rows_of, run_in_process, small_config, values_of, with_some_figures, write_fields
+from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import config as configuration
 import main
 from dataProcessors.class_tables.class_names import names_of_file, vrt_of
+from evaluation.blending import UNKNOWN
 from evaluation.models import CLASSIFIERS, fit_predict_votes
 from evaluation.segmentation import (
     METRICS,
-    UNKNOWN,
     class_iou,
     class_map,
     has_several_classes,
@@ -114,6 +115,19 @@ def test_a_single_class_and_a_class_that_is_only_predicted():
     assert mean_iou(table) == 0.75, "the wrong class counts only as what the true one lost"
     assert has_several_classes(table[None]) and has_several_classes(np.array([[[3, 0], [0, 0]], [[0, 0], [0, 2]]]))
     assert not has_several_classes(np.array([[[7]], [[2]]])) and not has_several_classes(np.zeros((0, 2, 2), int))
+
+
+def test_metrics_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    truth, predicted = rng.integers(0, 4, (2, 40, 50)).astype(np.uint8)
+    predicted[truth == 2] = 1
+    truth[:3], predicted[5, :9] = UNKNOWN, UNKNOWN
+    table, counted = pixel_table(truth, predicted, 6), (truth != UNKNOWN) & (predicted != UNKNOWN)
+    pairs = truth[counted], predicted[counted]
+    np.testing.assert_array_equal(table, confusion_matrix(*pairs, labels=range(6)))
+    assert pixel_accuracy(table) == pytest.approx(accuracy_score(*pairs))
+    np.testing.assert_allclose(class_iou(table)[:4], jaccard_score(*pairs, labels=range(4), average=None))
+    assert np.isnan(class_iou(table)[4:]).all()
 
 
 def test_spread_is_over_patches_and_seeded():

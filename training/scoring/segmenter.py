@@ -11,7 +11,7 @@ from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.area import CELL, SamplingError
 from dataProcessors.sampling.batches import Reader
 from evaluation.models import CLASSIFIERS, fit_predict_votes
-from evaluation.proportions import labelled
+from evaluation.proportions import reaches
 from evaluation.scoring import Evaluation, Score, Settings
 from evaluation.segmentation import (
     COARSENED,
@@ -72,8 +72,7 @@ class Segmenter:
             windows: (W, D) features of all windows
             settings: settings of the evaluation
         """
-        # Proportions are fractions of a pixel count, perhaps in float32, where 9/10 is less than 0.9.
-        used = labelled(proportions) & (proportions.max(axis=1) >= settings.threshold - 1e-6)
+        used = reaches(proportions, settings.threshold)
         if not used.any():
             return {}
         labels = proportions[used].argmax(axis=1)

@@ -1,0 +1,60 @@
+"""The figure of a land-cover map that `classify` has written, from decimated pixels of the maps."""
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from matplotlib.figure import Figure
+from rasterio.enums import Resampling
+from rasterio.windows import Window as RasterWindow
+
+from dataProcessors.legends.legend import NO_LABEL
+from dataProcessors.maps import OpenMaps
+from dataProcessors.statistics import sample_tiles
+from dataProcessors.tiffreader import TiffReader
+from inference.class_codes import ClassCodes
+from inference.classifying import Classified
+from inference.reserved_scores import shows_the_same
+from reporting import figures
+from reporting.display import Display
+
+MAX_SIDE = 1000  # pixels of a panel
+SAMPLE_SIDE = 128  # pixels of the tiles from which the brightness of the image is taken
+
+
+def class_map_figure(classified: Classified, image: TiffReader, title: str) -> Figure:
+    """Draw the land cover of a map beside the image and, if the map is the run's own, its label map.
+
+    Args:
+        classified: what `classify` has written, of classes
+        image: the map that is classified
+        title: of the figure
+    """
+    pixels, step, corner = image.overview()
+    skipped = -(-(np.array(image.window[:2]) - corner) // step)  # overview pixels before the part in use, along x and y
+    start = corner + skipped * step - image.window[:2]
+    step *= (thin := max(1, -(-max(pixels.shape[1:]) // MAX_SIDE)))
+    shown = ..., slice(skipped[1], None, thin), slice(skipped[0], None, thin)
+    display = Display.from_tiles(sample_tiles(image, SAMPLE_SIDE), image.has_validity)
+    rgb = display.rgb(pixels[shown][None])[0]
+    predicted = _classes(classified.map, classified.codes, start, step, rgb.shape[:2])
+    return figures.class_map(rgb, _truth(classified.maps, image, shown), predicted, classified.codes.legend, title)
+
+
+def _truth(maps: OpenMaps, image: TiffReader, shown: tuple) -> np.ndarray | None:
+    """Return the label map (h, w) on the pixels that are shown; None: it covers another map, or another part."""
+    if image.window != maps.labels.window or not shows_the_same(image.fingerprint(), maps.image.fingerprint()):
+        return None
+    return maps.labels.overview()[0][0][shown]
+
+
+def _classes(path: Path, codes: ClassCodes, start: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
+    """Return the class indices (h, w) of every step-th pixel of a land-cover map. start: column and row of the first"""
+    index = {code: place for place, code in enumerate(codes.codes)}
+    with rasterio.open(path) as file:
+        height, width = (min(number * step, side - first) for number, side, first in
+                         zip(shape, file.shape, start[::-1].tolist()))  # fmt: skip
+        window = RasterWindow(*start.tolist(), width, height)
+        values = file.read(1, window=window, out_shape=shape, resampling=Resampling.nearest)
+    different, places = np.unique(values, return_inverse=True)
+    return np.array([index.get(value, NO_LABEL) for value in different.tolist()], np.uint8)[places].reshape(shape)
