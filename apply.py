@@ -22,3 +22,26 @@ def embed_tiles(
     run = open_trained(path, overrides)
     embed_points(run, run.open_image(), points, table)
     return f"The table is {table}"
+
+
+def classify_map(
+    path: Path, overrides: Sequence[str], stride: int | None, model: str, proportions: bool, output: Path | None
+) -> str:
+    """Write a land-cover map and a picture of it, and return its scores as lines; see `inference.classifying`."""
+    run = open_trained(path, overrides)
+    check_labelled(run)
+    check_model(model)
+    image = run.open_image()
+    embedded = find_embedded(run, image, stride)
+    file = output or embedded.folder / f"{'proportions' if proportions else 'land-cover'}-{model}.tif"
+    classified = classify(run, embedded, model, file, proportions, replace=output is None)
+    if not proportions:
+        write_class_map_picture(classified, image, file.with_suffix(".png"))
+    return describe_classified(classified)
+
+
+def search_map(path: Path, overrides: Sequence[str], stride: int | None, query: Query, output: Path | None) -> str:
+    """Write the places of a map that are most similar to examples, and return the folder; see `inference.searching`."""
+    run = open_trained(path, overrides)
+    image = run.open_image()
+    return f"The results are in {make_search(run, find_embedded(run, image, stride), image, query, output)}"

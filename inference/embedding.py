@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from config import UserError, main_command
+from config import UserError
 from dataProcessors.maps import nodata_limit
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
@@ -66,17 +66,18 @@ def embedded_folder(run: TrainedRun, image: TiffReader, stride: int, float32: bo
 def find_embedded(run: TrainedRun, image: TiffReader, stride: int | None = None) -> EmbeddedMap:
     """Return the embedded map of a run's network and an image map; without a stride that of the smallest one.
 
+    If there is none, the map is embedded first.
+
     Raises:
-        UserError: the map is not embedded yet: with which command to do so
+        UserError, StorageError: see `embed_map`
     """
     found = [each for each in _complete(run, image) if stride in (None, each.tiles.stride)]
     if found:
-        return min(found, key=lambda each: each.tiles.stride)
-    given = [f"--stride {stride}"] if stride else []
-    raise UserError(
-        f"{image.path} is not embedded yet by {run.checkpoint}{' with this stride' if stride else ''}. "
-        f"Run: {main_command('embed', run.folder, *given)}"
-    )
+        chosen = min(found, key=lambda each: each.tiles.stride)
+        log.info("%s: the embedded map that is used, with a tile every %d px", chosen.folder, chosen.tiles.stride)
+        return chosen
+    log.info("%s is not embedded yet by this network: that is done first", image.path)
+    return embed_map(run, image, stride)
 
 
 def _complete(run: TrainedRun, image: TiffReader) -> list[EmbeddedMap]:

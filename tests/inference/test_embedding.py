@@ -18,6 +18,7 @@ from inference.embedded_map import VALID, VECTORS, open_embedded
 from inference.trained_run import open_trained
 
 SIZE = 16
+FILES = ["about.json", "embeddings.tif", "embeddings.tif.json", VALID, VECTORS]
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_stopped_at_any_moment_it_goes_on_to_the_same_bytes(place, monkeypatch, 
     again = inference.embed(folder)
     assert {name: (again.folder / name).read_bytes() for name in expected} == expected
     assert sorted(path.name for path in again.folder.parent.iterdir()) == [again.folder.name]
-    assert sorted(path.name for path in again.folder.iterdir()) == ["about.json", VALID, VECTORS]
+    assert sorted(path.name for path in again.folder.iterdir()) == FILES
 
 
 def test_strips_that_are_there_are_not_computed_again(place, monkeypatch, caplog):
@@ -138,18 +139,17 @@ def test_it_is_found_again_by_network_map_and_stride(place, caplog):
     folder, _ = write_run(MAPS)
     run = open_trained(folder)
     image = run.open_image()
-    with pytest.raises(UserError, match=r"not embedded yet .* Run: python main.py embed results/net$"):
-        embedding.find_embedded(run, image)
     wide, fine = (embedding.embed_map(run, image, stride) for stride in (16, 8))
     assert embedding.find_embedded(run, image).folder == fine.folder
     assert embedding.find_embedded(run, image, 16).folder == wide.folder
-    with pytest.raises(UserError, match=r"with this stride.*--stride 5"):
-        embedding.find_embedded(run, image, 5)
+    assert "not embedded yet" not in caplog.text
+    assert embedding.find_embedded(run, image, 50).tiles.stride == 50
+    assert "not embedded yet" in caplog.text
     embedding.embed_map(run, image, 8)
     assert "embedded already" in caplog.text
     other = open_trained(folder, ["maps.rect=[8.9,49,9.01,50]"])
-    with pytest.raises(UserError, match="not embedded yet"):
-        embedding.find_embedded(other, other.open_image())
+    window = other.open_image().window
+    assert embedding.find_embedded(other, other.open_image()).tiles.window == window != image.window
 
 
 def test_a_map_of_other_levels_is_warned_of(place, caplog):
