@@ -27,18 +27,17 @@ MIN_PROBED = 8
 SAMPLE = 64  # vectors for each list, from which the lists are made
 
 
-def is_wanted(asked: bool | None, tiles: int) -> bool:
-    """Return whether an index is to be used. asked: by the user; None: if there are many tiles."""
-    return tiles >= MIN_TILES if asked is None else asked
+def index_candidates(embedded: EmbeddedMap, similarity: Similarity, asked: bool | None = None) -> Candidates | None:
+    """Return the candidates that an index finds; None where none is wanted or, with a line in the log, possible.
 
-
-def index_candidates(embedded: EmbeddedMap, similarity: Similarity) -> Candidates | None:
-    """Return the candidates that an index finds; None, with a line in the log, where there can be no index."""
-    faiss = _library()
-    point = similarity.nearest_to
+    asked: whether an index is wanted; None: if there are MIN_TILES or more.
+    """
+    if not (len(embedded.tiles) >= MIN_TILES if asked is None else asked):
+        return None
+    faiss, point = _library(), similarity.nearest_to
     if point is None:
         log.info("No index is used: counter-examples with embeddings that have no unit length. All tiles are compared")
-    if faiss is None or point is None:
+    if faiss is None or point is None or not embedded.valid.any():
         return None
     index = _open(faiss, embedded)
     index.nprobe = min(index.nlist, max(MIN_PROBED, index.nlist // PROBED))

@@ -1,0 +1,123 @@
+"""Tiles that a search starts from: those at places on the map, and the middle of an image file."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from config import UserError
+from dataProcessors.prepared.blocks import valid_mask
+from dataProcessors.rasters.grid import Grid
+from dataProcessors.rasters.opening import LONLAT
+from dataProcessors.sampling.nodata_limit import NodataLimit
+from dataProcessors.tiffreader import TiffReader
+from inference.trained_run import TrainedRun
+
+log = logging.getLogger(__name__)
+PIXEL_RATIO = 1.2  # pixels that differ more in their sides are warned of
+Place = tuple[float, float]  # longitude, latitude in EPSG:4326
+
+
+def positions_at(places: Sequence[Place], image: TiffReader, limit: NodataLimit) -> np.ndarray:
+    """Return the positions (n, 2) of the tiles whose centres are the places.
+
+    A tile that would reach beyond the part of the map in use is moved inside, which is logged.
+
+    Raises:
+        UserError: the map has no place on Earth, or places lie outside the part in use or have not enough data
+    """
+    if not len(places):
+        return np.empty((0, 2), np.int64)
+    if image.crs is None:
+        raise UserError(
+            f"{image.path} declares no CRS: places on it have no longitude and latitude. Give an example as a file "
+            "instead, with --tile."
+        )
+    points = np.column_stack(image.source.grid.pixels_of(LONLAT, *np.array(places, float).T))  # (n, 2), may be inf
+    _check_inside(places, points, image)
+    positions = _moved_inside(places, points, image, limit.size)
+    empty = [place for place, enough in zip(places, limit.accepts(positions)) if not enough]
+    if empty:
+        raise UserError(
+            f"{image.path}: at {_texts(empty)} more than {limit.max_nodata:.0%} of a tile of {limit.size} x "
+            f"{limit.size} pixels is without data ('max_nodata'). Choose another place."
+        )
+    return positions
+
+
+def _check_inside(places: Sequence[Place], points: np.ndarray, image: TiffReader) -> None:
+    low, high = np.array(image.window[:2]), np.array(image.window[:2]) + image.window[2:]
+    inside = np.isfinite(points).all(1) & (points >= low).all(1) & (points < high).all(1)
+    outside = [place for place, is_inside in zip(places, inside) if not is_inside]
+    if outside:
+        west, south, east, north = window_bounds(image)
+        raise UserError(
+            f"{image.path}: {_texts(outside)} lies outside the part of the map in use: longitude {west:.4f} to "
+            f"{east:.4f}, latitude {south:.4f} to {north:.4f}. A place is its longitude, then its latitude."
+        )
+
+
+def _moved_inside(places: Sequence[Place], points: np.ndarray, image: TiffReader, size: int) -> np.ndarray:
+    centred = np.rint(points - size / 2).astype(np.int64)
+    low = np.array(image.window[:2])
+    positions = np.clip(centred, low, low + image.window[2:] - size)
+    for place, (x, y) in zip(places, positions - centred):
+        if x or y:
+            log.info(
+                "%s: the tile at %s reaches beyond the part of the map in use: it is moved by %+d columns and %+d rows",
+                image.path, _texts([place]), x, y,
+            )  # fmt: skip
+    return positions
+
+
+def window_bounds(image: TiffReader) -> tuple[float, float, float, float]:
+    """Return west, south, east and north, in EPSG:4326, of the part of a map in use."""
+    x, y, width, height = image.window
+    return Grid(image.crs, image.transform @ image.transform.translation(x, y), width, height).lonlat_bounds()
+
+
+def _texts(places: Sequence[Place]) -> str:
+    return ", ".join(f"{lon:g} {lat:g}" for lon, lat in places)
+
+
+def tile_of_file(path: Path, image: TiffReader, run: TrainedRun) -> np.ndarray:
+    """Return the middle (channels, size, size) of an image file, as the reader of the map gives tiles.
+
+    Raises:
+        UserError: it cannot be read, has other bands or another type than the map, is smaller than a tile, or its
+            middle has not enough data
+    """
+    size, limit = run.config.image_size, run.config.max_nodata
+    file = TiffReader(path, bands=run.maps.bands, nodata=run.maps.nodata)
+    if (len(file.bands), file.dtype) != (len(image.bands), image.dtype):
+        raise UserError(
+            f"{path} has {len(file.bands)} bands of {file.dtype}, and {image.path}, which is searched, "
+            f"{len(image.bands)} of {image.dtype}. Give a file of the same bands and type."
+        )
+    if min(file.width, file.height) < size:
+        raise UserError(
+            f"{path} has {file.width} x {file.height} pixels, less than a tile of {size} x {size}. Give a larger one."
+        )
+    _warn_of_pixels(file, image)
+    middle = np.array([[(file.width - size) // 2, (file.height - size) // 2]])
+    if file.nodata_share(middle, size)[0] > limit:
+        raise UserError(
+            f"{path}: more than {limit:.0%} of its middle, {size} x {size} pixels, is without data ('max_nodata'). "
+            "Give another file."
+        )
+    (tile,) = file.read(middle, size)
+    if image.has_validity and not file.has_validity:
+        tile = np.concatenate([tile, valid_mask(tile, False)[None].astype(tile.dtype)])
+    return tile
+
+
+def _warn_of_pixels(file: TiffReader, image: TiffReader) -> None:
+    """Log a warning if the pixels of a file are not as large as the map's; only metres are compared."""
+    if all(each.crs is not None and each.crs.is_projected for each in (file, image)):
+        sides = [abs(each.transform.determinant) ** 0.5 * each.crs.linear_units_factor[1] for each in (file, image)]
+        if not 1 / PIXEL_RATIO < sides[0] / sides[1] < PIXEL_RATIO:
+            log.warning(
+                "%s: its pixels are %.3g m wide and those of %s %.3g m: what the network sees in them differs",
+                file.path, sides[0], image.path, sides[1],
+            )  # fmt: skip
