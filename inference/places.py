@@ -113,11 +113,17 @@ def tile_of_file(path: Path, image: TiffReader, run: TrainedRun) -> np.ndarray:
 
 
 def _warn_of_pixels(file: TiffReader, image: TiffReader) -> None:
-    """Log a warning if the pixels of a file are not as large as the map's; only metres are compared."""
-    if all(each.crs is not None and each.crs.is_projected for each in (file, image)):
-        sides = [abs(each.transform.determinant) ** 0.5 * each.crs.linear_units_factor[1] for each in (file, image)]
-        if not 1 / PIXEL_RATIO < sides[0] / sides[1] < PIXEL_RATIO:
-            log.warning(
-                "%s: its pixels are %.3g m wide and those of %s %.3g m: what the network sees in them differs",
-                file.path, sides[0], image.path, sides[1],
-            )  # fmt: skip
+    """Log a warning if the pixels of a file are not as large as the map's; known where both have projected CRSs."""
+    sides = [_pixel_side(file), _pixel_side(image)]
+    if sides[0] and sides[1] and max(sides) > PIXEL_RATIO * min(sides):
+        log.warning(
+            "%s: its pixels are %.3g m wide and those of %s %.3g m: what the network sees in them differs",
+            file.path, sides[0], image.path, sides[1],
+        )  # fmt: skip
+
+
+def _pixel_side(image: TiffReader) -> float:
+    """Return the side of a pixel in metres; 0 where the CRS does not say."""
+    if image.crs is None or not image.crs.is_projected:
+        return 0.0
+    return float(abs(image.transform.determinant) ** 0.5 * image.crs.linear_units_factor[1])

@@ -38,7 +38,7 @@ FORMAT = 1
 
 def search_name(query: Query, embedded: Path) -> str:
     """Return a name for a query of an embedded map: its first place or file, and a hash of all of it."""
-    first = "_".join(f"{each:.5f}" for each in query.examples[0]) if query.examples else query.tile.stem
+    first = "_".join(f"{each:.5f}" for each in query.examples[0]) if query.examples else Path(query.tile or "").stem
     digest = hashlib.sha256(json.dumps([_asked(query), embedded.name], sort_keys=True).encode()).hexdigest()
     return f"{first}-{digest[:8]}"
 
@@ -75,7 +75,7 @@ def write_search(folder: Path, search: Search) -> None:
     write_text(folder / TABLE, results_csv(search))
     write_text(folder / POLYGONS, json.dumps(results_geojson(search), indent=1) + "\n")
     if search.similarity_of_all is not None:
-        write_raster(folder / RASTER, search)
+        write_raster(folder / RASTER, search, search.similarity_of_all)
     write_text(folder / ABOUT, json.dumps(about(search), indent=1) + "\n")
 
 
@@ -86,7 +86,7 @@ def results_csv(search: Search) -> str:
     writer.writerow(COLUMNS if search.classes else COLUMNS[:-1])
     for rank, (position, lonlat, similarity) in enumerate(_found(search)):
         place = [f"{each:.{DIGITS}f}" if math.isfinite(each) else "" for each in lonlat]
-        writer.writerow([rank + 1, *position, *place, f"{similarity:.7g}", *_class(search, rank)])
+        writer.writerow([rank + 1, *position, *place, f"{similarity:.7g}", *_class(search, rank).values()])
     return text.getvalue()
 
 
@@ -103,8 +103,7 @@ def results_geojson(search: Search) -> dict[str, Any]:
         {
             "type": "Feature",
             "geometry": _polygon(ring),
-            "properties": {"rank": rank + 1, "similarity": round(similarity, 7)}
-            | {"class": name for name in _class(search, rank)},
+            "properties": {"rank": rank + 1, "similarity": round(similarity, 7), **_class(search, rank)},
         }
         for rank, (ring, (_, _, similarity)) in enumerate(zip(rings, _found(search)))
     ]
@@ -115,8 +114,8 @@ def _found(search: Search) -> Iterator[tuple[list[int], list[float], float]]:
     yield from zip(search.positions.tolist(), search.lonlat.tolist(), search.similarity.tolist())
 
 
-def _class(search: Search, rank: int) -> list[str]:
-    return [search.classes[rank]] if search.classes else []
+def _class(search: Search, rank: int) -> dict[str, str]:
+    return {"class": search.classes[rank]} if search.classes else {}
 
 
 def _polygon(ring: np.ndarray) -> dict[str, Any] | None:
@@ -130,14 +129,14 @@ def _polygon(ring: np.ndarray) -> dict[str, Any] | None:
     return {"type": "Polygon", "coordinates": [points if twice_area > 0 else points[::-1]]}
 
 
-def write_raster(path: Path, search: Search) -> None:
-    """Write the similarity of all tiles as a GeoTIFF of float32 with a pixel for each tile, NaN without embedding.
+def write_raster(path: Path, search: Search, values: np.ndarray) -> None:
+    """Write the similarity (T,) of all tiles as a GeoTIFF of float32, a pixel for each tile, NaN without embedding.
 
     Raises:
         StorageError: the disk refuses it; GDAL does not always say so, so that the file is read again
     """
     tiles = search.embedded.tiles
-    values = search.similarity_of_all.reshape(tiles.rows, tiles.columns)
+    values = values.reshape(tiles.rows, tiles.columns)
     free = shutil.disk_usage(path.parent).free
     if free < values.nbytes:
         raise storage_error(path, OSError(f"it takes up to {values.nbytes / 1e6:,.1f} MB"))

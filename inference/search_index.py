@@ -1,8 +1,8 @@
-"""An index over the embeddings of a large map, by faiss, an optional library: it finds candidates without reading all.
+"""An index over the embeddings of a large map, by faiss, an optional library: candidates without reading all vectors.
 
-The index (IVF with 8 bits for each value: Jégou et al. 2011, "Product quantization for nearest neighbor search", without
-the product) is approximate: it looks at the nearest of its lists only, and may miss a tile. What it finds is compared
-exactly.
+Tiles are assigned to the nearest of some centres, and kept with 8 bits for each value. A search looks at the nearest
+centres' tiles only (Jégou et al. 2011, "Product quantization for nearest neighbor search", section 4; without the
+product), so that it may miss a tile. What it finds is compared exactly.
 """
 
 import logging

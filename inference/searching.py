@@ -1,6 +1,5 @@
 """Search of an embedded map: the tiles that are most similar to those at some places, or to an image file."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 

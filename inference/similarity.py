@@ -1,8 +1,8 @@
 """How similar tiles are to examples and unlike counter-examples: one number for each embedding.
 
 It is the mean similarity to the examples less that to the counter-examples (Rocchio 1971, "Relevance feedback in
-information retrieval"). Both kinds of similarity turn this mean into a function of a single vector, so that one pass over
-the embeddings is enough for any number of examples.
+information retrieval"). Both kinds of similarity turn this mean into a function of a single vector, so that one pass
+over the embeddings is enough for any number of examples.
 """
 
 from concurrent.futures import ThreadPoolExecutor
