@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
@@ -43,27 +43,38 @@ def search_name(query: Query, embedded: Path) -> str:
     return f"{first}-{digest[:8]}"
 
 
+class Writing(NamedTuple):
+    """A folder that is being written.
+
+    Attributes:
+        temporary: where the files are written
+        target: what it is called when all are there
+    """
+
+    temporary: Path
+    target: Path
+
+
 @contextmanager
-def search_folder(run_folder: Path, name: str, chosen: Path | None = None) -> Iterator[Path]:
+def search_folder(run_folder: Path, name: str, chosen: Path | None = None) -> Iterator[Writing]:
     """Yield a folder to write the files of a search to, and give it its place when all are there.
 
-    That is searches/NAME in the run's folder, which replaces one of the same query, or the folder that the user chose,
-    which must not exist.
+    That is searches/NAME in the run's folder, which replaces one of the same query, or the folder that the user chose.
 
     Raises:
         UserError: the chosen folder exists
         StorageError: the disk refuses a write
     """
+    target = chosen or run_folder / SEARCHES / name
     if chosen is not None and chosen.exists():
         raise UserError(f"{chosen} exists already. Remove it, or give another folder with -o.")
-    target = run_folder / SEARCHES / name if chosen is None else chosen
     check_writable(target.parent)
     with convert_write_errors(target), temporary_folder(target.parent) as temporary:
-        yield temporary
+        yield Writing(temporary, target)
         if chosen is None and target.exists():
             remove_folder(target)
         if not rename_folder(temporary, target):
-            raise UserError(f"{target}: another search has just written it. Search again.")
+            raise UserError(f"{target}: another process has just written it. Search again.")
 
 
 def write_search(folder: Path, search: Search) -> None:
