@@ -1,16 +1,13 @@
 """The most similar tiles of an embedded map that do not overlap: candidates in their order, then one by one."""
 
-import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from config import UserError
-from dataProcessors.imageSampler import chebyshev
 from inference.tile_grid import TileGrid
 
-log = logging.getLogger(__name__)
 FACTOR = 8  # candidates at first, for each tile that is wanted; and how many times as many, if these are too few
 
 
@@ -65,37 +62,44 @@ def best_apart(candidates: Candidates, k: int, grid: TileGrid, examples: np.ndar
         grid: where the tiles lie
         examples: (E, 2) positions of tiles
     Raises:
-        UserError: the map holds fewer such tiles
+        UserError: there are fewer such tiles
     """
     wanted = FACTOR * k
     while True:
         found = candidates(wanted)
-        chosen = choose_apart(grid.positions(found.tiles), k, grid.size, examples)
+        chosen = choose_apart(found.tiles, k, grid, examples)
         if len(chosen) == k:
             return Ranked(found.tiles[chosen], found.similarity[chosen], found.is_all)
         if found.is_all:
             raise UserError(
-                f"{k} tiles are asked for, and only {len(chosen)} tiles of the embedded map, the most similar ones "
-                f"first, have enough data and overlap neither one another nor an example. Ask for at most {len(chosen)}"
-                " of them, or embed a larger part of the map."
+                f"{k} tiles are asked for, and the embedded map gives {len(chosen)}: all others overlap those, or an "
+                f"example, or have not enough data. Ask for at most {len(chosen)} (-k), or embed a larger map."
             )
         wanted *= FACTOR
 
 
-def choose_apart(positions: np.ndarray, k: int, size: int, taken: np.ndarray) -> np.ndarray:
-    """Return the indices, at most k, of the first tiles that overlap neither one before them nor one of `taken`.
+def choose_apart(tiles: np.ndarray, k: int, grid: TileGrid, examples: np.ndarray) -> np.ndarray:
+    """Return the indices, at most k, of the first of tiles (n,) that overlap neither one before them nor an example.
 
-    Args:
-        positions: (n, 2) of the tiles, in their order
-        k: how many are wanted
-        size: side of a tile in pixels
-        taken: (E, 2) positions of further tiles
+    Two tiles overlap if their positions differ by less than a tile's side along both axes. examples: (E, 2) positions.
     """
-    free = np.ones(len(positions), bool)
-    for position in taken:
-        free &= chebyshev(positions, position) >= size
+    blocked = np.zeros((grid.rows, grid.columns), bool)
+    for position in examples:
+        _block(blocked, grid, position)
+    is_blocked = blocked.reshape(-1)  # the same memory
     chosen: list[int] = []
-    while len(chosen) < k and free.any():
-        chosen.append(int(free.argmax()))
-        free &= chebyshev(positions, positions[chosen[-1]]) >= size
+    for index, tile in enumerate(tiles.tolist()):
+        if not is_blocked[tile]:
+            chosen.append(index)
+            if len(chosen) == k:
+                break
+            _block(blocked, grid, grid.positions(tile))
     return np.array(chosen, np.int64)
+
+
+def _block(blocked: np.ndarray, grid: TileGrid, position: np.ndarray) -> None:
+    """Set the tiles of a grid, in (rows, columns) bool, that overlap a tile at a position (2,)."""
+    offset = np.asarray(position) - grid.window[:2]
+    first = np.maximum(-(-(offset - grid.size + 1) // grid.stride), 0)
+    last = np.maximum((offset + grid.size - 1) // grid.stride + 1, 0)
+    blocked[first[1] : last[1], first[0] : last[0]] = True

@@ -89,6 +89,8 @@ def tile_of_file(path: Path, image: TiffReader, run: TrainedRun) -> np.ndarray:
             middle has not enough data
     """
     size, limit = run.config.image_size, run.config.max_nodata
+    if not path.exists():
+        raise UserError(f"{path}: there is no such file. Give a GeoTIFF with the bands of {image.path}.")
     file = TiffReader(path, bands=run.maps.bands, nodata=run.maps.nodata)
     if (len(file.bands), file.dtype) != (len(image.bands), image.dtype):
         raise UserError(

@@ -18,13 +18,14 @@ TEXT_HEIGHT = 26  # pixels below a tile for rank and similarity
 COLUMNS = 5  # tiles in a row
 MAX_FOUND, MAX_QUERY = 25, 10  # tiles that are shown of what was found, and of each kind of example
 PIXELS_PER_INCH = 76
-MAP_WIDTH = 6.2  # inches of a map
+MAP_SIDES = 5.5, 8.5  # inches: a map is as high as the tiles beside it, but no narrower and no wider than this
 BRIGHTNESS = 0.7  # of the map, so that the marks stand out
 HEAT_BRIGHTNESS, HEAT_OPACITY = 0.5, 0.65  # of the map below the similarity; of the similarity on it
 HEAT_PERCENTILES = 2, 99.8  # of the similarity, that are shown in the first and the last colour
 MAX_HEAT_SIDE = 1500  # pixels; a larger raster is thinned
 EXAMPLE, COUNTER_EXAMPLE, FOUND = "#009E73", "#CC3311", "#F0E442"  # that colour-blind people can distinguish
 LABEL = np.array([17, 11])  # points, of a rank on the map: how far two of them must be apart
+LABEL_SIDES = np.array([[1, -1], [-1, -1], [1, 1], [-1, 1], [2.2, 0], [-2.2, 0]])  # of a tile, the best one first
 HALO = withStroke(linewidth=2.5, foreground="black")  # so that a number can be read on any map
 
 
@@ -79,18 +80,20 @@ def search_picture(
     query = _mosaic(np.concatenate(rows))
     results = _mosaic(_frame(found.rgb[:MAX_FOUND], FOUND))
     height, width = overview.rgb.shape[:2]
-    map_height = MAP_WIDTH * float(np.clip(height / width, 0.3, 2))
     tiles_height = (len(query) + len(results)) / PIXELS_PER_INCH + 1
     tiles_width = COLUMNS * STEP / PIXELS_PER_INCH
+    map_width = float(np.clip((tiles_height - 1) * width / height, *MAP_SIDES))
+    map_height = min(map_width * height / width, 2 * MAP_SIDES[1])
     maps = 1 + (heat is not None)
-    figure = new_figure(tiles_width + maps * MAP_WIDTH + 1, max(tiles_height, map_height + 1) + 0.6)
+    figure = new_figure(tiles_width + maps * map_width + 1, max(tiles_height, map_height + 1) + 0.6)
     figure.suptitle(title)
-    halves = figure.add_gridspec(1, 2, width_ratios=[tiles_width, maps * MAP_WIDTH + 1])
+    halves = figure.add_gridspec(1, 2, width_ratios=[tiles_width, maps * map_width + 1])
     left, right = (figure.add_subfigure(halves[0, column]) for column in (0, 1))
     _draw_tiles(left, query, results, examples, counter_examples, similarity)
     marks = {EXAMPLE: examples.positions, COUNTER_EXAMPLE: counter_examples.positions}
     panels = [right.add_subplot(1, maps, number + 1) for number in range(maps)]
-    _draw_map(panels[0], overview, size, found.positions, marks)
+    points = 72 * map_width / (width * overview.step)  # for each pixel of the map, about
+    _draw_map(panels[0], overview, size, found.positions, marks, points)
     if heat is not None:
         layer = _draw_heat(panels[1], overview, heat, size, marks)
         bar = right.colorbar(layer, ax=panels, location="bottom", shrink=0.5, aspect=50, pad=0.02, extend="both")
@@ -155,14 +158,16 @@ def _write_below(axes: Axes, texts: list[str]) -> None:
 
 
 def _draw_map(
-    axes: Axes, overview: Overview, size: int, found: np.ndarray, marks: dict[str, np.ndarray]
-) -> None:  # fmt: skip
+    axes: Axes, overview: Overview, size: int, found: np.ndarray, marks: dict[str, np.ndarray], points: float
+) -> None:
+    """Draw the map with tiles and their ranks. points: of the figure (1/72 inch) for each pixel of the map."""
     _draw_overview(axes, overview, BRIGHTNESS)
     axes.set_title(f"where they lie; the squares are tiles of {size} x {size} pixels", fontsize=11)
     for colour, positions in (marks | {FOUND: found}).items():
         outline_squares(axes, positions, size, colour, linewidth=1.5)
-    points = MAP_WIDTH * 72 / (overview.rgb.shape[1] * overview.step)  # for each pixel of the map, about
-    for rank, (x, y) in enumerate(_label_places(found[:MAX_FOUND] + size / 2, size / 2, points), 1):
+    ranked = found[:MAX_FOUND] + size / 2
+    outer = np.array([axes.get_xlim(), axes.get_ylim()[::-1]])
+    for rank, (x, y) in enumerate(_label_places(ranked, size / 2, points, *outer.T), 1):
         axes.text(
             x, y, str(rank), color=FOUND, fontsize=9, fontweight="bold", ha="center", va="center",
             path_effects=[HALO], clip_on=True,
@@ -171,21 +176,21 @@ def _draw_map(
         _draw_stars(axes, positions + size / 2, colour)
 
 
-def _label_places(centres: np.ndarray, half: float, points: float) -> np.ndarray:
+def _label_places(centres: np.ndarray, half: float, points: float, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return where the ranks of tiles are written (n, 2): beside them, and apart from earlier ones if possible.
 
     Args:
         centres: (n, 2) of the tiles in pixels of the map
         half: of a tile's side in pixels
         points: for each pixel of the map
+        low, high: (2,) corners of the map
     """
     placed = np.empty((0, 2))
     for centre in centres:
-        beside = centre + np.array([[1, -1], [-1, -1], [1, 1], [-1, 1], [2.2, 0], [-2.2, 0]]) * (
-            half + LABEL / 2 / points
-        )
-        clear = (np.abs(beside[:, None] - placed) * points >= LABEL).any(-1).all(-1)  # (6,)
-        placed = np.vstack([placed, beside[clear.argmax()]])
+        beside = centre + LABEL_SIDES * (half + LABEL / 2 / points)  # (6, 2)
+        inside = ((beside >= low + LABEL / 2 / points) & (beside <= high - LABEL / 2 / points)).all(1)
+        clear = (np.abs(beside[:, None] - placed) * points >= LABEL).any(-1).all(-1)
+        placed = np.vstack([placed, beside[(2 * inside + clear).argmax()]])
     return placed
 
 
@@ -204,9 +209,7 @@ def _draw_overview(axes: Axes, overview: Overview, brightness: float) -> None:
     axes.tick_params(labelsize=8)
 
 
-def _draw_heat(
-    axes: Axes, overview: Overview, heat: Heat, size: int, marks: dict[str, np.ndarray]
-) -> AxesImage:  # fmt: skip
+def _draw_heat(axes: Axes, overview: Overview, heat: Heat, size: int, marks: dict[str, np.ndarray]) -> AxesImage:
     _draw_overview(axes, overview._replace(rgb=_grey(overview.rgb)), HEAT_BRIGHTNESS)
     axes.set_title("similarity of all tiles", fontsize=11)
     step = -(-max(heat.values.shape) // MAX_HEAT_SIDE)
