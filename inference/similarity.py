@@ -97,7 +97,8 @@ def similarity_to(examples: np.ndarray, counter_examples: np.ndarray, unit_lengt
     centre = examples.mean(0)
     against = counter_examples.mean(0) if len(counter_examples) else np.zeros_like(centre)
     if unit_length:
-        name = "cosine to the examples less that to the counter-examples" if len(counter_examples) else "cosine"
+        name = "mean cosine" if len(examples) > 1 else "cosine"
+        name += " to the examples less that to the counter-examples" if len(counter_examples) else ""
         return Product(name, (centre - against).astype(np.float32))
     if not len(counter_examples):
         spread = ((examples - centre) ** 2).sum(1).mean()
