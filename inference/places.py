@@ -34,7 +34,7 @@ def positions_at(places: Sequence[Place], image: TiffReader, limit: NodataLimit)
             f"{image.path} declares no CRS: places on it have no longitude and latitude. Give an example as a file "
             "instead, with --tile."
         )
-    points = np.column_stack(image.source.grid.pixels_of(LONLAT, *np.array(places, float).T))  # (n, 2), may be inf
+    points = np.array([_point(place, image) for place in places])
     _check_inside(places, points, image)
     positions = _moved_inside(places, points, image, limit.size)
     empty = [place for place, enough in zip(places, limit.accepts(positions)) if not enough]
@@ -44,6 +44,14 @@ def positions_at(places: Sequence[Place], image: TiffReader, limit: NodataLimit)
             f"{limit.size} pixels is without data ('max_nodata'). Choose another place."
         )
     return positions
+
+
+def _point(place: Place, image: TiffReader) -> list[float]:
+    """Return column and row, in fractions of pixels, of a place; infinite where the map's CRS is not defined."""
+    try:
+        return np.concatenate(image.source.grid.pixels_of(LONLAT, *np.array([place], float).T)).tolist()
+    except UserError:  # far outside, or no place on Earth
+        return [np.inf, np.inf]
 
 
 def _check_inside(places: Sequence[Place], points: np.ndarray, image: TiffReader) -> None:

@@ -49,12 +49,12 @@ def mean_colours(tiles: np.ndarray) -> np.ndarray:
     return np.concatenate([pixels.mean((2, 3)) - 127, pixels.std((2, 3))], 1).astype(np.float32)
 
 
-def run_of(folder: Path, size: int, embed=mean_colours, **config) -> SimpleNamespace:
+def run_of(folder: Path, size: int, embed=mean_colours, bands=None, nodata=None) -> SimpleNamespace:
     """Return what a search needs of a TrainedRun, with `embed` as the network."""
     return SimpleNamespace(
         folder=folder, checkpoint=folder / "best.pt", digest=DIGEST, embed=embed, execution=SimpleNamespace(threads=1),
-        config=SimpleNamespace(image_size=size, max_nodata=0.1, output_size=4) if not config else SimpleNamespace(**config),
-        maps=SimpleNamespace(bands=None, nodata=None),
+        config=SimpleNamespace(image_size=size, max_nodata=0.1, output_size=4),
+        maps=SimpleNamespace(bands=bands, nodata=nodata),
     )  # fmt: skip
 
 
