@@ -58,6 +58,7 @@ def _library() -> ModuleType | None:
     if sys.platform == "darwin":  # faiss and torch in one process crash there: both bring their own OpenMP
         log.info("No index is used: faiss and torch do not work in one process on macOS. All tiles are compared")
         return None
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which instructions of the processor it tries
     try:
         import faiss
     except ImportError:

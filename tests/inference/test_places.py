@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 from affine import Affine
-from embedded_for_tests import run_of
+from searches_for_tests import run_of
 from maps_for_tests import CORNER, noise, write_map
 
 from config import UserError

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from embedded_for_tests import unit_vectors, write_embedded
+from searches_for_tests import unit_vectors, write_embedded
 
 from dataProcessors.rasters.grid import Window
 from inference import search_index

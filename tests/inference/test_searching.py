@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from embedded_for_tests import embedded_image, run_of, slow_choice
+from searches_for_tests import embedded_image, run_of, slow_choice
 from maps_for_tests import CORNER, UTM32, patches, write_map
 
 from config import UserError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from embedded_for_tests import slow_choice, unit_vectors, write_embedded
+from searches_for_tests import slow_choice, unit_vectors, write_embedded
 
 from config import UserError
 from dataProcessors.rasters.grid import Window

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
-from embedded_for_tests import embedded_image, run_of
+from searches_for_tests import embedded_image, run_of
 from maps_for_tests import noise, patches, write_map
 from matplotlib.text import Text
 from PIL import Image
