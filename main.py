@@ -8,12 +8,11 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import config as configuration
+from command_line import Option, Verb, parse
 from training.execution.openmp import limit_spinning
 from training.runs.interruption import Interrupted, Interruption
 
@@ -110,28 +109,6 @@ def make_run(config: configuration.Config, interruption: Interruption, resumed: 
     print(f"\nThe results are in {folder}. Open {page}, or run: {show}")
 
 
-class Verb(NamedTuple):
-    """One thing that the program can do, named by the first word of the command line.
-
-    Attributes:
-        run: the function that does it; it may return an exit code
-        target: name of its argument in the help text
-        default: target if none is given; None: the user must give one, unless `takes_many`
-        takes_many: whether it accepts any number of targets, also none, instead of exactly one
-        takes_overrides: whether it also accepts key=value
-        options: its options, which are on or off -> a line of help
-        epilog: returns the last paragraph of its help text
-    """
-
-    run: Callable[[argparse.Namespace, Interruption], int | None]
-    target: str
-    default: str | None = None
-    takes_many: bool = False
-    takes_overrides: bool = False
-    options: Mapping[str, str] = MappingProxyType({})
-    epilog: Callable[[], str] = lambda: ""
-
-
 VERBS = {
     "train": Verb(
         train, "CONFIG", "config.json", takes_overrides=True,
@@ -147,7 +124,7 @@ VERBS = {
     ),
     "report": Verb(report, "results/NAME"),
     "grid": Verb(
-        grid, "GRID.json", options={"--dry-run": "only list the runs, and what would be done with each"},
+        grid, "GRID.json", options=[Option(("--dry-run",), "only list the runs, and what would be done with each")],
         epilog=describe_grid,
     ),
     "networks": Verb(
@@ -156,53 +133,10 @@ VERBS = {
     ),
     "cache": Verb(
         cache, "remove NAME", takes_many=True,
-        options={"--unused": "with remove: all that no run would use, because its source is gone or has changed"},
+        options=[Option(("--unused",), "with remove: all that no run would use: the source is gone or has changed")],
         epilog=lambda: "Without an argument: the list. A name is that of the list, or a path; all are removed or none.",
     ),
 }  # fmt: skip
-
-
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Return the verb (train, if none is given), its targets as paths (`targets`), and the overrides."""
-    parser = argparse.ArgumentParser(
-        prog="main.py",
-        description="Metric embeddings for satellite image classification. Without a verb: train.",
-        epilog="`python main.py VERB --help` describes a verb.",
-    )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name, verb in VERBS.items():
-        add_verb(verbs, name, verb)
-    is_verb = argv and (argv[0] in VERBS or argv[0] in ("-h", "--help"))
-    arguments = parser.parse_args(argv if is_verb else ["train", *argv])
-    arguments.overrides = [item for item in arguments.items if "=" in item]
-    named = [item for item in arguments.items if "=" not in item]
-    verb = VERBS[arguments.verb]
-    arguments.targets = [Path(item) for item in named or filter(None, [verb.default])]
-    if arguments.overrides and not verb.takes_overrides:
-        parser.error(f"{arguments.verb} takes no key=value. Got {' '.join(arguments.overrides)}.")
-    if len(arguments.targets) != 1 and not verb.takes_many:
-        given = " ".join(arguments.items) or "nothing"
-        parser.error(f"{arguments.verb} takes one {verb.target}. Got {given}. Verbs are {', '.join(VERBS)}.")
-    return arguments
-
-
-def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, verb: Verb) -> None:
-    """Add the parser of one verb to argparse's subparsers."""
-    texts: dict[str, Any] = {"help": verb.run.__doc__, "description": verb.run.__doc__, "epilog": verb.epilog()}
-    parser = verbs.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **texts)
-    metavar, help_text = verb.target, f"{verb.target}{', any number' if verb.takes_many else ''}"
-    if verb.default:
-        help_text += f" (default: {verb.default})"
-    if verb.takes_overrides:
-        metavar, help_text = f"{metavar} or key=value", f"{help_text}; {OVERRIDES_HELP}"
-    parser.add_argument("items", nargs="*", metavar=metavar, help=help_text)
-    for name, line in verb.options.items():
-        parser.add_argument(name, action="store_true", help=line)
-
-
-OVERRIDES_HELP = (
-    "key=value replaces the value of a config key; write nested keys with dots: batch_size=12 maps.image=my.tif"
-)
 
 
 def main(argv: list[str]) -> int:
@@ -211,7 +145,7 @@ def main(argv: list[str]) -> int:
     1 says that a run of a grid has failed.
     """
     limit_spinning()  # before a verb imports torch
-    arguments = parse(argv)
+    arguments = parse(argv, VERBS)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     threading.excepthook = _log_thread_error
     try:

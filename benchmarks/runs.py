@@ -1,12 +1,16 @@
 """Open the benchmark's maps as `python main.py` does; all files are written to the benchmark's folder."""
 
 import logging
+from pathlib import Path
 
 from benchmarks.maps import BenchmarkMaps
 from benchmarks.measure import Setting
 from config import Config, validate
 from dataProcessors import maps as map_module
 from dataProcessors.maps import OpenMaps, open_maps
+from dataProcessors.statistics import normalisation
+from networks import Normalise, build
+from training.runs.checkpoint import BEST, config_as_dict, save
 
 THREADS = 2
 
@@ -24,3 +28,16 @@ def open_run(setting: Setting, paths: BenchmarkMaps, **keys) -> tuple[Config, Op
     map_module.CACHE = setting.folder / "cache"
     config = run_config(paths, **keys)
     return config, open_maps(config, THREADS)
+
+
+def save_untrained(folder: Path, config: Config, maps: OpenMaps) -> Path:
+    """Write the checkpoint of a network with its initial weights, as that of a run; return its path."""
+    scaling = normalisation(maps.image, config.image_size)
+    network = build(
+        config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
+        Normalise(*scaling), config.seed,
+    )  # fmt: skip
+    metadata = {"config": config_as_dict(config), "maps": maps.fingerprints()}
+    folder.mkdir(parents=True, exist_ok=True)
+    save(folder / BEST, metadata | {"network": network.state_dict(), "step": 0})
+    return folder / BEST

@@ -17,7 +17,7 @@ from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.sampling.pool import Pool, check_classes, load_or_create_pool, pool_path, score_pool, training_pool
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
 from dataProcessors.sampling.tile_sampler import TileSampler
-from dataProcessors.statistics import warn_about_filler
+from dataProcessors.statistics import band_levels, warn_about_filler
 from dataProcessors.tiffreader import GEOMAP, LabelReader, TiffReader
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,8 @@ class OpenMaps:
 
     def fingerprints(self) -> dict[str, dict]:
         """Return what identifies the map files in use."""
-        return {"image": self.image.fingerprint(), self.labels.legend.name: self.labels.fingerprint()}
+        levels = {"statistics": band_levels(self.image, self.config.image_size)}
+        return {"image": self.image.fingerprint() | levels, self.labels.legend.name: self.labels.fingerprint()}
 
     def sampler(self) -> TileSampler:
         """Return the sampler of the training steps: by label or by distance."""

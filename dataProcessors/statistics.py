@@ -36,13 +36,23 @@ def normalisation(image: TiffReader, size: int) -> Scaling:
 
 def standardisation(image: TiffReader, size: int) -> Scaling:
     """Return offset (C,) and scale (C,) that give every band mean 0 and standard deviation 1, estimated by a sample."""
+    mean, deviation = _mean_and_deviation(image, size)
+    return mean, 1 / np.where(deviation > 0, deviation, 1)
+
+
+def band_levels(image: TiffReader, size: int) -> dict[str, list[float]]:
+    """Return mean and deviation of each band, estimated by a sample: what tells whether two maps are alike."""
+    return dict(zip(("mean", "deviation"), (values.tolist() for values in _mean_and_deviation(image, size))))
+
+
+def _mean_and_deviation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (C,) and deviation (C,) of the bands over a sample of tiles; 0 and 1 if it holds no data."""
     bands = len(image.bands)
     pixels = sample_tiles(image, size)
     with_data = pixels[:, :bands].swapaxes(0, 1)[:, valid_mask(pixels, image.has_validity)].astype(np.float64)
     if not with_data.size:
         return np.zeros(bands), np.ones(bands)
-    deviation = with_data.std(1)
-    return with_data.mean(1), 1 / np.where(deviation > 0, deviation, 1)
+    return with_data.mean(1), with_data.std(1)
 
 
 def warn_about_filler(image: TiffReader, size: int) -> None:

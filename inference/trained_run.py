@@ -2,22 +2,24 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from config import Config, ConfigError, Maps, UserError
 from config.reading import apply_override, validate
 from dataProcessors.maps import named_maps, open_image
+from dataProcessors.statistics import band_levels
 from dataProcessors.tiffreader import TiffReader
 from networks import Embedder
 from training.execution.device import Execution, resolve_device, resolve_threads
 from training.runs.checkpoint import BEST, config_as_dict, load
-from training.runs.faults import require_finite
+from training.scoring.evaluator import in_batches
 from training.trained import network_of
 
 log = logging.getLogger(__name__)
@@ -65,11 +67,31 @@ class TrainedRun:
             )
         return image
 
-    @torch.inference_mode()
     def embed(self, tiles: np.ndarray) -> np.ndarray:
-        """Return the embeddings (N, D) float32 of tiles (N, channels, size, size) as the map's reader gives them."""
+        """Return the embeddings (N, D) float32 of tiles (N, channels, size, size) as the map's reader gives them.
+
+        Raises:
+            UserError: one is not finite
+        """
+        parts = [self.start_embedding(self.execution.to_device(part))() for part in in_batches(tiles, tiles.shape[-1])]
+        return np.concatenate(parts) if parts else np.zeros((0, self.config.output_size), np.float32)
+
+    @torch.inference_mode()
+    def start_embedding(self, tiles: Tensor) -> Callable[[], np.ndarray]:
+        """Start to embed tiles (n, channels, size, size) on the device; return a function that waits for (n, D)."""
         with self.execution.autocast():
-            return require_finite(self.network(self.execution.to_device(tiles))).cpu().numpy()
+            pending = self.execution.start_download(self.network(tiles))
+
+        def wait() -> np.ndarray:
+            embeddings = pending().numpy()
+            if not np.isfinite(embeddings).all():
+                raise UserError(
+                    f"{self.checkpoint}: its embedding of a tile is not finite. Use another map, or the network of "
+                    "another run."
+                )
+            return embeddings
+
+        return wait
 
 
 def open_trained(path: Path, overrides: Sequence[str] = ()) -> TrainedRun:
@@ -138,3 +160,21 @@ def _execution(config: Config) -> Execution:
     layout = config.channels_last is True  # "auto": never resolved, then the plain layout
     precision = "fp32" if config.precision == "auto" else config.precision
     return Execution(device, threads, precision, layout)
+
+
+def warn_about_other_statistics(run: TrainedRun, image: TiffReader) -> None:
+    """Log a warning where a map's bands have other means or deviations than those of the map that was trained on."""
+    before = run.trained_on["image"].get("statistics")
+    if before is None:
+        log.warning("%s: an earlier revision of the program trained it; its map's statistics are not known", run.folder)
+        return
+    now = band_levels(image, run.config.image_size)
+    for band, (mean, deviation) in enumerate(zip(now["mean"], now["deviation"])):
+        mean_before, deviation_before = before["mean"][band], before["deviation"][band]
+        unit = deviation_before or 1.0
+        if abs(mean - mean_before) > unit or not 0.5 <= (deviation or unit) / unit <= 2:
+            log.warning(
+                "%s: band %d has mean %.4g and deviation %.4g; %s, which the network was trained on, has %.4g and "
+                "%.4g. The embeddings may mean little there",
+                image.path, band + 1, mean, deviation, run.trained_on["image"]["path"], mean_before, deviation_before,
+            )  # fmt: skip

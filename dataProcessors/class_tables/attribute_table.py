@@ -14,6 +14,7 @@ from dataProcessors.legends.legend import Colour
 
 NAME, MIN, MAX, MIN_MAX, RED, GREEN, BLUE = 2, 3, 4, 5, 6, 7, 8  # GDAL's usage numbers of columns
 REAL, TEXT = 1, 2  # GDAL's type numbers of columns
+WRAP = 2**32
 VALUE_TITLES = ("value", "code", "gridcode", "pixelvalue", "classvalue", "classcode", "rastervalue", "classid", "id")
 NAME_TITLES = (  # the most telling first: CORINE has LABEL1 to LABEL3, of which the third names its 44 classes
     "classname", "classnames", "label3", "label", "labels", "name", "class", "category", "classlabel", "landcover",
@@ -42,9 +43,13 @@ class Column:
     place: int
 
 
-def table_rows(table: ElementTree.Element) -> list[CodeRow] | None:
+def table_rows(table: ElementTree.Element, of_uint32: bool = False) -> list[CodeRow] | None:
     """Return the rows of a GDALRasterAttributeTable that have a name; None: the table was not understood.
 
+    Args:
+        table: the element
+        of_uint32: whether it is of a band of uint32, and comes from GDAL, which holds the codes of a table as int32:
+            those from 2^31 on have become negative
     Raises:
         ValueError, OverflowError, LookupError: a row is too short, or a code is no number
     """
@@ -54,6 +59,8 @@ def table_rows(table: ElementTree.Element) -> list[CodeRow] | None:
     ranges = _ranges(table, columns, cells)
     if names is None or ranges is None:
         return None
+    if of_uint32:
+        ranges = [_unwrapped(low, high) for low, high in ranges]
     colours = _colours(columns, cells)
     rows = zip(ranges, (row[names.place].strip() for row in cells), colours)
     return [CodeRow(*codes, name, colour) for codes, name, colour in rows if name]
@@ -99,6 +106,12 @@ def _ranges(
     if single is None:
         return None
     return [(code, code) for code in (code_number(row[single.place]) for row in cells)]
+
+
+def _unwrapped(low: float, high: float) -> tuple[float, float]:
+    """Return a range of uint32 codes whose ends may have become negative as int32."""
+    high += WRAP if high < 0 else 0
+    return (low + WRAP if low < 0 and low + WRAP <= high else low), high
 
 
 def _bins(start: float, size: float, count: int) -> list[tuple[float, float]] | None:

@@ -21,6 +21,7 @@ from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
 
 log = logging.getLogger(__name__)
 TABLE = "GDALRasterAttributeTable"
+VRT_BAND = "VRTRasterBand"
 BAD_NUMBERS = (OSError, ValueError, LookupError, OverflowError)  # from files, numbers, encodings and short rows
 
 
@@ -65,7 +66,7 @@ def names_of_file(path: str, vrt: ElementTree.Element, band: int) -> FileNames |
     return (
         _names_in_xml(sidecar, root, "PAMRasterBand", band)
         or _names_beside(path, ".vat.dbf", vat_names, band)
-        or _names_in_xml(path, None if is_repeated else vrt, "VRTRasterBand", band)
+        or _names_in_xml(path, None if is_repeated else vrt, VRT_BAND, band)
         or _names_beside(path, ".clr", clr_names, band)
     )
 
@@ -117,7 +118,8 @@ def _rows(place: str, band: ElementTree.Element | None) -> list[CodeRow]:
     if any(categories):
         return [CodeRow(code, code, name) for code, name in enumerate(categories) if name]
     table = None if band is None else band.find(TABLE)
-    rows = [] if table is None else table_rows(table)
+    of_uint32 = band is not None and band.tag == VRT_BAND and band.get("dataType") == "UInt32"
+    rows = [] if table is None else table_rows(table, of_uint32)
     if table is not None and rows is None:
         titles = [field.findtext("Name", "") for field in table.iterfind("FieldDefn")]
         log.warning(

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dataProcessors.labels.label_maps import LabelMap
+from dataProcessors.prepared.array_file import ArrayFile
 from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, pad
 from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.grid import Window
@@ -23,7 +23,6 @@ from dataProcessors.rasters.opening import MapError
 log = logging.getLogger(__name__)
 ABOUT, BLOCKS = "about.json", "blocks.npy"  # files of a prepared map: its description, its pixels
 FORMAT = 4  # version of the prepared files; increase it when their content changes
-CAN_START_WRITEBACK = hasattr(os, "posix_fadvise")
 
 
 def source_files(source: ImageSource | LabelMap) -> dict[str, object]:
@@ -82,7 +81,7 @@ class Preparation:
         """Decode a chunk; return its number of pixels."""
         pixels = _whole_blocks(self.source, chunk)
         row, column = (chunk.y - self.window.y) // BLOCK, (chunk.x - self.window.x) // BLOCK
-        self._blocks.write(row, column, _in_blocks(pixels))
+        self._blocks.write_blocks(row, column, _in_blocks(pixels))
         self._counts[row, column] = self.count(pixels)
         decimated = pixels[self._shown, :: self._step, :: self._step]
         top, left = row * BLOCK // self._step, column * BLOCK // self._step
@@ -115,31 +114,13 @@ class Preparation:
         (self.folder / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf8")
 
 
-class _BlockFile:
-    """A .npy file of blocks, written part by part from any thread; its disk space is allocated first.
+class _BlockFile(ArrayFile):
+    """The file of a map's blocks (rows, columns, y, x, C)."""
 
-    It is written, not memory-mapped: twice as fast, and a full or broken disk raises an error instead of killing the
-    process.
-    """
-
-    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]):
-        self.path, self.dtype, self.shape, self.columns = path, dtype, shape, shape[1]
-        blocks = np.lib.format.open_memmap(path, "w+", dtype, shape)
-        self.offset, size = blocks.offset, blocks.nbytes
-        if hasattr(os, "posix_fallocate"):
-            with open(path, "rb+") as file:
-                os.posix_fallocate(file.fileno(), 0, self.offset + size)
-
-    def write(self, row: int, column: int, part: np.ndarray) -> None:
+    def write_blocks(self, row: int, column: int, part: np.ndarray) -> None:
         """Write blocks (rows, columns, y, x, C), the first of them at this row and column."""
-        with open(self.path, "rb+") as file:  # buffered: repeats where the system wrote only a part
-            for each, blocks in enumerate(part, row):
-                start = self.offset + (each * self.columns + column) * blocks[0].nbytes
-                file.seek(start)
-                file.write(blocks)
-                file.flush()
-                if CAN_START_WRITEBACK:  # starts writing to disk now, during decoding, instead of at the end
-                    os.posix_fadvise(file.fileno(), start, blocks.nbytes, os.POSIX_FADV_DONTNEED)
+        for each, blocks in enumerate(part, row):
+            self.write(each * self.shape[1] + column, blocks)
 
     def drop_last_channel(self) -> None:
         """Remove the last channel of all blocks, row by row and in place: the disk may hold no second copy."""

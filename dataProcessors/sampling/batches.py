@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ OFFLINE_DRAWS = 10  # new candidates per anchor in offline mining
 READ_AHEAD = 2  # batches
 SWITCH_SECONDS = 2e-4  # interval at which Python switches between threads
 
+Made = TypeVar("Made")
 Reader = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> tiles (N, C, size, size)
 
 
@@ -219,8 +220,8 @@ def cluster_roles(clusters: np.ndarray) -> dict[str, np.ndarray]:
     return {f"cluster {m}": np.flatnonzero(clusters == m) for m in np.unique(clusters)}
 
 
-def read_ahead(tasks: Iterator[Callable[[], Batch]], ahead: int = READ_AHEAD) -> Iterator[Batch]:
-    """Yield the batches of the tasks in order, created by a separate thread up to `ahead` batches before their use.
+def read_ahead(tasks: Iterator[Callable[[], Made]], ahead: int = READ_AHEAD) -> Iterator[Made]:
+    """Yield what tasks make, such as batches, in order, made by a separate thread up to `ahead` before their use.
 
     A task is taken from the iterator at the same point of the training in every run, so it may depend on its state.
     """

@@ -15,6 +15,7 @@ from PIL import Image
 from runs_for_tests import ROOT, main_py, small_config
 from scores_for_tests import HEADER, evaluation, metrics
 
+import command_line
 import main
 from config import NO_EFFECT_ON_RESULTS
 from reporting.comparison.figure import comparison_figure
@@ -339,10 +340,10 @@ def test_compare_needs_no_torch():
 
 
 def test_verbs_say_how_many_targets_they_take(capsys):
-    assert main.parse(["compare"]).targets == []
-    assert main.parse(["compare", "a", "b"]).targets == [Path("a"), Path("b")]
-    assert main.parse([]).targets == [Path("config.json")]
-    assert main.parse(["resume", "results/a", "epochs=3"]).overrides == ["epochs=3"]
+    assert command_line.parse(["compare"], main.VERBS).targets == []
+    assert command_line.parse(["compare", "a", "b"], main.VERBS).targets == [Path("a"), Path("b")]
+    assert command_line.parse([], main.VERBS).targets == [Path("config.json")]
+    assert command_line.parse(["resume", "results/a", "epochs=3"], main.VERBS).overrides == ["epochs=3"]
     wrong = {
         ("compare", "a", "seed=1"): "compare takes no key=value. Got seed=1.",
         ("report", "a", "seed=1"): "report takes no key=value",
@@ -352,6 +353,6 @@ def test_verbs_say_how_many_targets_they_take(capsys):
     }
     for arguments, told in wrong.items():
         with pytest.raises(SystemExit) as ended:
-            main.parse(list(arguments))
+            command_line.parse(list(arguments), main.VERBS)
         assert ended.value.code == 2
         assert told in capsys.readouterr().err

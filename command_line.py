@@ -1,0 +1,93 @@
+"""The command line: verbs, what each takes, and how its words are read."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from training.runs.interruption import Interruption
+
+OVERRIDES_HELP = (
+    "key=value replaces the value of a config key; write nested keys with dots: batch_size=12 maps.image=my.tif"
+)
+
+
+class Option(NamedTuple):
+    """An option of a verb.
+
+    Attributes:
+        names: as they are written, such as ("-o", "--output")
+        help: one line
+        settings: further arguments of argparse's add_argument; without any the option is on or off
+    """
+
+    names: tuple[str, ...]
+    help: str
+    settings: Mapping[str, Any] = MappingProxyType({"action": "store_true"})
+
+
+class Verb(NamedTuple):
+    """One thing that the program can do, named by the first word of the command line.
+
+    Attributes:
+        run: the function that does it; it may return an exit code
+        target: name of its argument in the help text
+        default: target if none is given; None: the user must give one, unless `takes_many`
+        takes_many: whether it accepts any number of targets, also none, instead of exactly one
+        takes_overrides: whether it also accepts key=value
+        options: its options
+        epilog: returns the last paragraph of its help text
+    """
+
+    run: Callable[[argparse.Namespace, Interruption], int | None]
+    target: str
+    default: str | None = None
+    takes_many: bool = False
+    takes_overrides: bool = False
+    options: Sequence[Option] = ()
+    epilog: Callable[[], str] = lambda: ""
+
+
+def parse(argv: list[str], verbs: Mapping[str, Verb]) -> argparse.Namespace:
+    """Return the verb (train, if none is given), its targets as paths (`targets`), its options and the overrides."""
+    parser = argparse.ArgumentParser(
+        prog="main.py",
+        description="Metric embeddings for satellite image classification. Without a verb: train.",
+        epilog="`python main.py VERB --help` describes a verb.",
+    )
+    parsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, verb in verbs.items():
+        _add_verb(parsers, name, verb)
+    is_verb = argv and (argv[0] in verbs or argv[0] in ("-h", "--help"))
+    arguments, rest = parser.parse_known_args(argv if is_verb else ["train", *argv])
+    unknown = [item for item in rest if item.startswith("-")]
+    if unknown:
+        parser.error(
+            f"unknown option: {' '.join(unknown)}. `python main.py {arguments.verb} --help` lists its options."
+        )
+    arguments.items += rest  # argparse takes all from one place only, before or between the options
+    arguments.overrides = [item for item in arguments.items if "=" in item]
+    named = [item for item in arguments.items if "=" not in item]
+    verb = verbs[arguments.verb]
+    arguments.targets = [Path(item) for item in named or filter(None, [verb.default])]
+    if arguments.overrides and not verb.takes_overrides:
+        parser.error(f"{arguments.verb} takes no key=value. Got {' '.join(arguments.overrides)}.")
+    if len(arguments.targets) != 1 and not verb.takes_many:
+        given = " ".join(arguments.items) or "nothing"
+        parser.error(f"{arguments.verb} takes one {verb.target}. Got {given}. Verbs are {', '.join(verbs)}.")
+    return arguments
+
+
+def _add_verb(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, verb: Verb) -> None:
+    """Add the parser of one verb to argparse's subparsers."""
+    texts: dict[str, Any] = {"help": verb.run.__doc__, "description": verb.run.__doc__, "epilog": verb.epilog()}
+    parser = parsers.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **texts)
+    metavar, help_text = verb.target, f"{verb.target}{', any number' if verb.takes_many else ''}"
+    if verb.default:
+        help_text += f" (default: {verb.default})"
+    if verb.takes_overrides:
+        metavar, help_text = f"{metavar} or key=value", f"{help_text}; {OVERRIDES_HELP}"
+    parser.add_argument("items", nargs="*", metavar=metavar, help=help_text)
+    for option in verb.options:
+        parser.add_argument(*option.names, help=option.help, **option.settings)
