@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 from affine import Affine
-from searches_for_tests import run_of
 from maps_for_tests import CORNER, noise, write_map
+from searches_for_tests import run_of
 
 from config import UserError
 from dataProcessors.rasters.opening import MapError

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from searches_for_tests import embedded_image, run_of, slow_choice
+from inference_for_tests import one_by_one, write_run
 from maps_for_tests import CORNER, UTM32, patches, write_map
+from runs_for_tests import MAPS
+from searches_for_tests import embedded_image, run_of, slow_choice
 
 from config import UserError
 from dataProcessors.tiffreader import LabelReader, TiffReader
+from inference.embedding import embed_map
 from inference.search_files import (
     ABOUT,
     POLYGONS,
@@ -24,6 +27,7 @@ from inference.search_files import (
     write_search,
 )
 from inference.searching import Query, search
+from inference.trained_run import open_trained
 from storage import StorageError
 
 SIZE, STRIDE = 16, 8
@@ -83,6 +87,16 @@ def test_a_file_is_an_example_that_excludes_no_place(image, embedded, run, tmp_p
     both = search(run, embedded, image, Query((place(image, 8, 16),), tile=path, k=3))
     assert [tile.shape for tile in both.tiles.examples] == [(3, SIZE, SIZE)] * 2
     assert (np.abs(both.positions - [8, 16]).max(1) >= SIZE).all()
+
+
+def test_with_a_network_the_similarity_is_the_cosine(workplace):
+    folder, opened = write_run(MAPS, name="searched")
+    run = open_trained(folder)
+    found = search(run, embed_map(run, run.open_image(), 12), opened.image, Query((place(opened.image, 101, 77),), k=5))
+    vectors = one_by_one(folder, opened, found.embedded.tiles.positions(np.arange(len(found.embedded.tiles))))
+    cosines = vectors @ one_by_one(folder, opened, np.array([[101, 77]]))[0]
+    assert found.similarity_name == "cosine"
+    assert np.allclose(found.similarity_of_all, cosines, atol=0.02)  # 8 bits
 
 
 @pytest.mark.parametrize(

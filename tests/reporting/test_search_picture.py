@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import rasterio
-from searches_for_tests import embedded_image, run_of
 from maps_for_tests import noise, patches, write_map
 from matplotlib.text import Text
 from PIL import Image
+from searches_for_tests import embedded_image, run_of
 
 from config import UserError
 from dataProcessors.tiffreader import TiffReader
