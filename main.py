@@ -80,6 +80,14 @@ def describe_grid() -> str:
     return f"keys of the file:\n{describe()}\nExit code: 1 if a run has failed."
 
 
+def embed(arguments: argparse.Namespace, interruption: Interruption) -> None:
+    """Embed a whole map by the network of a run: every tile of a grid, or the tiles around the points of a table."""
+    from apply import embed_tiles
+
+    (path,) = arguments.targets
+    print(embed_tiles(path, arguments.overrides, arguments.stride, arguments.float32, arguments.at, arguments.output))
+
+
 def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """List networks with their size: a selection, or all networks of timm whose names match a pattern."""
     from networks.listing import network_table
@@ -100,6 +108,11 @@ def cache(arguments: argparse.Namespace, interruption: Interruption) -> None:
         print(line)
 
 
+def describe_overrides() -> str:
+    """Return the keys that may be given where a trained network is applied, for the help texts."""
+    return "keys that may be given: device, threads, maps.image (another map of the same bands and type), maps.rect"
+
+
 def make_run(config: configuration.Config, interruption: Interruption, resumed: "Run | None" = None) -> None:
     """Train a new run, or continue a resumed one, and print where its results are."""
     from assembly import run_training
@@ -108,6 +121,19 @@ def make_run(config: configuration.Config, interruption: Interruption, resumed: 
     show = configuration.command("tensorboard", "--logdir", folder)
     print(f"\nThe results are in {folder}. Open {page}, or run: {show}")
 
+
+STRIDE = Option(
+    ("--stride",), "pixels from one tile to the next; without it the side of a tile", {"metavar": "PX", "type": int}
+)
+OUTPUT = Option(
+    ("-o", "--output"), "file to write, instead of one in the folder of the run", {"metavar": "OUT", "type": Path}
+)
+FLOAT32 = Option(("--float32",), "store the embeddings as they are, not in 8 bits")
+POINTS = Option(
+    ("--at",),
+    "a CSV file of longitude and latitude: embed the tiles there, into a table",
+    {"metavar": "CSV", "type": Path},
+)
 
 VERBS = {
     "train": Verb(
@@ -126,6 +152,9 @@ VERBS = {
     "grid": Verb(
         grid, "GRID.json", options=[Option(("--dry-run",), "only list the runs, and what would be done with each")],
         epilog=describe_grid,
+    ),
+    "embed": Verb(
+        embed, "results/NAME", takes_overrides=True, options=[STRIDE, OUTPUT, FLOAT32, POINTS], epilog=describe_overrides
     ),
     "networks": Verb(
         networks, "PATTERN", takes_many=True,

@@ -63,6 +63,19 @@ def check_writable(folder: Path) -> None:
         probe.unlink()
 
 
+def check_space(path: Path, needed: int) -> None:
+    """Raise a StorageError if less than `needed` bytes are free where a file is to be written."""
+    try:
+        free = shutil.disk_usage(_nearest_existing(path.parent)).free
+    except OSError:  # unknown: the write itself will tell
+        return
+    if needed > free:
+        raise StorageError(
+            f"{path}: writing it needs up to {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free there. "
+            "Free some space, or use another folder."
+        )
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; rename it to `path` when the block succeeds and the file is on the disk.

@@ -16,6 +16,7 @@ from dataProcessors.maps import nodata_limit
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
 from inference.embedded_map import ABOUT, VALID, VECTORS, EmbeddedMap, open_embedded
+from inference.outputs import check_output, write_output
 from inference.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
 from inference.strips import STRIPS, StripWriter, embed_strips
 from inference.tile_grid import TileGrid
@@ -27,6 +28,7 @@ from training.scoring.evaluator import in_batches
 log = logging.getLogger(__name__)
 FORMAT = 1  # of an embedded map; increase it when its files change
 EMBEDDED = "embedded"  # folder of a run's embedded maps
+COG_NAME = "embeddings.tif"  # of the file for other programs in the folder of an embedded map
 INCOMPLETE = ".incomplete"  # end of the name of a folder that is not complete yet
 
 
@@ -194,16 +196,31 @@ def _describe(run: TrainedRun, image: TiffReader, tiles: TileGrid, quantisation:
 
 
 def embed(
-    path: Path | str, *, stride: int | None = None, float32: bool = False, overrides: Sequence[str] = ()
+    path: Path | str,
+    *,
+    output: Path | str | None = None,
+    stride: int | None = None,
+    float32: bool = False,
+    overrides: Sequence[str] = (),
 ) -> EmbeddedMap:
-    """Embed the map of a run, or another map, by the run's network.
+    """Embed the map of a run, or another map, by the run's network, and write a file that other programs read.
 
     Args:
         path: results/NAME, whose best network is used, or a checkpoint
+        output: a new .tif or .parquet file; None: embeddings.tif in the folder of the embedded map
         stride, float32: see `embed_map`
         overrides: key=value items, for device, threads, maps.image and maps.rect
     Raises:
-        UserError: see `open_trained`, `TrainedRun.open_image` and `embed_map`
+        UserError: see `open_trained`, `TrainedRun.open_image`, `check_output` and `embed_map`
+        StorageError: the disk is too small, or refuses a write
     """
     run = open_trained(Path(path), overrides)
-    return embed_map(run, run.open_image(), stride, float32)
+    image = run.open_image()
+    tiles = TileGrid(image.window, run.config.image_size, stride or run.config.image_size)
+    folder = embedded_folder(run, image, tiles.stride, float32)
+    file = folder / COG_NAME if output is None else Path(output)
+    check_output(file, len(tiles), run.config.output_size * (4 if float32 else 1), replace=output is None)
+    embedded = embed_map(run, image, tiles.stride, float32)
+    if output is not None or not file.exists():
+        write_output(embedded, file)
+    return embedded

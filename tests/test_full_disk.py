@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from embedded_for_tests import write_embedded
 from runs_for_tests import config_file, run_in_process, values_of, without_figures
 
 import main
 from dataProcessors.prepared import preparation
 from dataProcessors.tiffreader import TiffReader
+from inference import cog
 from storage import StorageError, atomic_write, check_writable
 from training.runs.checkpoint import load
 from training.trainer import Trainer
@@ -137,6 +139,17 @@ def test_disk_that_fills_up_while_a_map_is_prepared(small_disk, map_folder, monk
     plain = TiffReader(map_folder / "image.tif")
     positions = np.array([[0, 0], [100, 200]])
     assert np.array_equal(reader.read(positions, 96), plain.read(positions, 96))
+
+
+@pytest.mark.parametrize("left", [100_000, 9 * MEGABYTE])
+def test_disk_that_fills_up_while_embeddings_are_written(small_disk, tmp_path, monkeypatch, left):
+    """The plain file, which takes 8 MB, or the copy of it does not fit."""
+    embedded = write_embedded(tmp_path / "embedded", 300, 200, 140)
+    monkeypatch.setattr(cog, "check_space", lambda *arguments: None)
+    fill(small_disk, left)
+    with pytest.raises(StorageError, match=r"e\.tif: "):
+        cog.write_cog(embedded, small_disk / "e.tif")
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
 
 def test_whole_file_keeps_what_was_there_on_a_full_disk(small_disk):

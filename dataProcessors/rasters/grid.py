@@ -47,6 +47,11 @@ class Grid:
         """The whole grid as a window."""
         return Window(0, 0, self.width, self.height)
 
+    def part(self, window: Window) -> "Grid":
+        """Return the pixel grid of a part of this one."""
+        corner = Affine.translation(window.x, window.y)
+        return Grid(self.crs, self.transform @ corner, window.width, window.height)
+
     def window_of(self, rect: Bounds | None) -> Window:
         """Return the pixels inside a rectangle (west, south, east, north in EPSG:4326); the whole grid for None.
 

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rasterio.crs import CRS
@@ -15,13 +15,44 @@ LATITUDE = ("latitude", "lat", "y")
 DELIMITERS = ",;\t|"
 
 
+class PointTable(NamedTuple):
+    """A CSV file of points.
+
+    Attributes:
+        header: names of the columns
+        rows: N lists of cells as text; a list may have fewer cells than there are columns, or more
+        lonlat: (N, 2) longitude and latitude in EPSG:4326, NaN where a cell is empty
+        places: names of the columns that hold them
+        delimiter: character between the cells
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    lonlat: np.ndarray
+    places: tuple[str, str]
+    delimiter: str
+
+
+def read_points(path: str) -> PointTable:
+    """Read a CSV file; its first line names the columns, and commas, semicolons, tabs or bars separate them.
+
+    Raises:
+        MapError: the file cannot be read, or holds what is no longitude and latitude in degrees
+    """
+    header, rows, delimiter = _read(path)
+    places = _coordinate(path, header, LONGITUDE), _coordinate(path, header, LATITUDE)
+    x, y = (_degrees(path, rows, header.index(name), limit) for name, limit in zip(places, (360, 90)))
+    x = (x + 180) % 360 - 180  # some count longitudes from 0 to 360
+    return PointTable(header, rows, np.column_stack([x, y]), places, delimiter)
+
+
 class CsvPoints:
     """The points of a CSV file in EPSG:4326; see FeatureFile.
 
     They are held in memory: 16 bytes and a class for each.
 
     Args:
-        path: of the file; its first line names the columns, and commas, semicolons, tabs or bars separate them
+        path: of the file; see read_points
         layer: must be None
         column: that names the class
     Raises:
@@ -33,14 +64,11 @@ class CsvPoints:
             raise MapError(f"{path}: a CSV file has no layers. Remove 'layer' from 'maps.labels'.")
         self.path, self.crs = path, CRS.from_epsg(4326)
         self.settings: dict[str, Any] = {}
-        header, rows = _read(path)
-        places = tuple(_coordinate(path, header, names) for names in (LONGITUDE, LATITUDE))
-        self.column = check_column(path, column, header, places)
-        x, y = (_degrees(path, rows, header.index(name), limit) for name, limit in zip(places, (360, 90)))
-        x = (x + 180) % 360 - 180  # some count longitudes from 0 to 360
-        self._points = np.column_stack([x, y])  # NaN where a row has no coordinates
-        at = header.index(self.column)
-        self._values: list[Value] = [as_value(row[at]) if at < len(row) else None for row in rows]
+        table = read_points(path)
+        self.column = check_column(path, column, table.header, table.places)
+        self._points = table.lonlat
+        at = table.header.index(self.column)
+        self._values: list[Value] = [as_value(row[at]) if at < len(row) else None for row in table.rows]
 
     def batches(self) -> Iterator[Features]:
         """Yield all points at once."""
@@ -58,8 +86,8 @@ class CsvPoints:
         return Features([self._values[i] for i in chosen], points[there], there, boxes=np.hstack([points, points]))
 
 
-def _read(path: str) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns, and the rows that hold anything."""
+def _read(path: str) -> tuple[list[str], list[list[str]], str]:
+    """Return the names of the columns, the rows that hold anything, and what separates their cells."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -70,7 +98,7 @@ def _read(path: str) -> tuple[list[str], list[list[str]]]:
         raise MapError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}). Save it again as such.") from None
     if len(rows) < 2:
         raise MapError(f"{path}: the file has no points: it needs a line of column names, and lines of values.")
-    return [name.strip() for name in rows[0]], rows[1:]
+    return [name.strip() for name in rows[0]], rows[1:], delimiter
 
 
 def _coordinate(path: str, header: list[str], names: tuple[str, ...]) -> str:

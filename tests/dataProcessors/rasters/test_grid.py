@@ -110,6 +110,14 @@ def test_longitude_and_latitude_of_points(place):
     assert np.allclose(np.column_stack(grid.pixels_of(LONLAT, lon, lat)), points, atol=1e-3)
 
 
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_a_part_of_a_grid(place):
+    grid = grid_of(place=place)
+    part = grid.part(Window(20, 30, 50, 40))
+    assert (part.width, part.height, part.crs) == (50, 40, grid.crs)
+    assert np.allclose(part.transform @ (3, 4), grid.transform @ (23, 34))
+
+
 @pytest.mark.parametrize("crs", [None, CRS.from_wkt('LOCAL_CS["arbitrary",UNIT["metre",1]]')])
 def test_points_of_a_grid_that_is_nowhere_on_earth_have_no_place(crs):
     assert np.isnan(grid_of(crs=crs).lonlat(np.zeros((2, 2)))).all()
