@@ -8,10 +8,9 @@ import numpy as np
 
 from config import UserError
 from dataProcessors.prepared.blocks import valid_mask
-from dataProcessors.rasters.grid import Grid
-from dataProcessors.rasters.opening import LONLAT
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
+from inference.centred_tiles import tiles_around
 from inference.trained_run import TrainedRun
 
 log = logging.getLogger(__name__)
@@ -34,59 +33,30 @@ def positions_at(places: Sequence[Place], image: TiffReader, limit: NodataLimit)
             f"{image.path} declares no CRS: places on it have no longitude and latitude. Give an example as a file "
             "instead, with --tile."
         )
-    points = np.array([_point(place, image) for place in places])
-    _check_inside(places, points, image)
-    positions = _moved_inside(places, points, image, limit.size)
-    empty = [place for place, enough in zip(places, limit.accepts(positions)) if not enough]
-    if empty:
+    tiles = tiles_around(image.source.grid, image.window, np.array(places, float), limit.size)
+    if not tiles.inside.all():
+        west, south, east, north = image.source.grid.part(image.window).lonlat_bounds()
         raise UserError(
-            f"{image.path}: at {_texts(empty)} more than {limit.max_nodata:.0%} of a tile of {limit.size} x "
-            f"{limit.size} pixels is without data ('max_nodata'). Choose another place."
+            f"{image.path}: {_texts(places, ~tiles.inside)} lies outside the part of the map in use: longitude "
+            f"{west:.4f} to {east:.4f}, latitude {south:.4f} to {north:.4f}. A place is its longitude, then its "
+            "latitude."
         )
-    return positions
-
-
-def _point(place: Place, image: TiffReader) -> list[float]:
-    """Return column and row, in fractions of pixels, of a place; infinite where the map's CRS is not defined."""
-    try:
-        return np.concatenate(image.source.grid.pixels_of(LONLAT, *np.array([place], float).T)).tolist()
-    except UserError:  # far outside, or no place on Earth
-        return [np.inf, np.inf]
-
-
-def _check_inside(places: Sequence[Place], points: np.ndarray, image: TiffReader) -> None:
-    low, high = np.array(image.window[:2]), np.array(image.window[:2]) + image.window[2:]
-    inside = np.isfinite(points).all(1) & (points >= low).all(1) & (points < high).all(1)
-    outside = [place for place, is_inside in zip(places, inside) if not is_inside]
-    if outside:
-        west, south, east, north = window_bounds(image)
+    if tiles.moved.any():
+        log.info(
+            "%s: the tile around %s reaches beyond the part of the map in use, and is moved inside",
+            image.path, _texts(places, tiles.moved),
+        )  # fmt: skip
+    accepted = limit.accepts(tiles.positions)
+    if not accepted.all():
         raise UserError(
-            f"{image.path}: {_texts(outside)} lies outside the part of the map in use: longitude {west:.4f} to "
-            f"{east:.4f}, latitude {south:.4f} to {north:.4f}. A place is its longitude, then its latitude."
+            f"{image.path}: at {_texts(places, ~accepted)} more than {limit.max_nodata:.0%} of a tile of {limit.size} "
+            f"x {limit.size} pixels is without data ('max_nodata'). Choose another place."
         )
+    return tiles.positions
 
 
-def _moved_inside(places: Sequence[Place], points: np.ndarray, image: TiffReader, size: int) -> np.ndarray:
-    centred = np.rint(points - size / 2).astype(np.int64)
-    low = np.array(image.window[:2])
-    positions = np.clip(centred, low, low + image.window[2:] - size)
-    for place, (x, y) in zip(places, positions - centred):
-        if x or y:
-            log.info(
-                "%s: the tile at %s reaches beyond the part of the map in use: it is moved by %+d columns and %+d rows",
-                image.path, _texts([place]), x, y,
-            )  # fmt: skip
-    return positions
-
-
-def window_bounds(image: TiffReader) -> tuple[float, float, float, float]:
-    """Return west, south, east and north, in EPSG:4326, of the part of a map in use."""
-    x, y, width, height = image.window
-    return Grid(image.crs, image.transform @ image.transform.translation(x, y), width, height).lonlat_bounds()
-
-
-def _texts(places: Sequence[Place]) -> str:
-    return ", ".join(f"{lon:g} {lat:g}" for lon, lat in places)
+def _texts(places: Sequence[Place], which: np.ndarray) -> str:
+    return ", ".join(f"{lon:g} {lat:g}" for (lon, lat), is_named in zip(places, which) if is_named)
 
 
 def tile_of_file(path: Path, image: TiffReader, run: TrainedRun) -> np.ndarray:

@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import math
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from config import UserError
 from dataProcessors.rasters.opening import GDAL_ERRORS
 from inference.searching import Query, Search
 from storage import (
+    check_space,
     check_writable,
     convert_write_errors,
     remove_folder,
@@ -148,9 +148,7 @@ def write_raster(path: Path, search: Search, values: np.ndarray) -> None:
     """
     tiles = search.embedded.tiles
     values = values.reshape(tiles.rows, tiles.columns)
-    free = shutil.disk_usage(path.parent).free
-    if free < values.nbytes:
-        raise storage_error(path, OSError(f"it takes up to {values.nbytes / 1e6:,.1f} MB"))
+    check_space(path, values.nbytes)
     profile = {
         "driver": "GTiff", "width": tiles.columns, "height": tiles.rows, "count": 1, "dtype": "float32",
         "nodata": np.nan, "crs": search.image.crs, "transform": tiles.raster_transform(search.image.transform),

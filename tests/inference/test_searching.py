@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -260,7 +261,7 @@ def test_names_say_the_place_and_differ_with_the_query():
 
 
 def test_a_full_disk_is_told_before_the_raster_is_written(found, tmp_path, monkeypatch):
-    monkeypatch.setattr("inference.search_files.shutil.disk_usage", lambda path: type("Usage", (), {"free": 10}))
-    with pytest.raises(StorageError, match=r"similarity.tif: cannot be written: it takes up to 0.0 MB"):
+    monkeypatch.setattr("storage.shutil.disk_usage", lambda path: SimpleNamespace(free=10))
+    with pytest.raises(StorageError, match=r"similarity.tif: writing it needs up to 0.0 MB"):
         write_search(tmp_path, found)
     assert not (tmp_path / RASTER).exists()
