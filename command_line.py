@@ -27,6 +27,11 @@ class Option(NamedTuple):
     settings: Mapping[str, Any] = MappingProxyType({"action": "store_true"})
 
 
+def value(metavar: str, kind: Callable[[str], Any], **settings: Any) -> dict[str, Any]:
+    """Return the settings of an option with a value. metavar: its name in the help text; kind: what makes it."""
+    return {"metavar": metavar, "type": kind} | settings
+
+
 class Verb(NamedTuple):
     """One thing that the program can do, named by the first word of the command line.
 

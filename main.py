@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import config as configuration
-from command_line import Option, Verb, parse
+from command_line import Option, Verb, parse, value
 from training.execution.openmp import limit_spinning
 from training.runs.interruption import Interrupted, Interruption
 
@@ -122,18 +122,11 @@ def make_run(config: configuration.Config, interruption: Interruption, resumed: 
     print(f"\nThe results are in {folder}. Open {page}, or run: {show}")
 
 
-STRIDE = Option(
-    ("--stride",), "pixels from one tile to the next; without it the side of a tile", {"metavar": "PX", "type": int}
-)
-OUTPUT = Option(
-    ("-o", "--output"), "file to write, instead of one in the folder of the run", {"metavar": "OUT", "type": Path}
-)
+STRIDE = Option(("--stride",), "pixels from one tile to the next; without it the side of a tile", value("PX", int))
+OUTPUT = Option(("-o", "--output"), "file to write, instead of one in the folder of the run", value("OUT", Path))
 FLOAT32 = Option(("--float32",), "store the embeddings as they are, not in 8 bits")
-POINTS = Option(
-    ("--at",),
-    "a CSV file of longitude and latitude: embed the tiles there, into a table",
-    {"metavar": "CSV", "type": Path},
-)
+POINTS = Option(("--at",), "embed the tiles at the longitudes and latitudes of a CSV file", value("CSV", Path))
+EMBED_OPTIONS = [STRIDE, OUTPUT, FLOAT32, POINTS]
 
 VERBS = {
     "train": Verb(
@@ -154,7 +147,7 @@ VERBS = {
         epilog=describe_grid,
     ),
     "embed": Verb(
-        embed, "results/NAME", takes_overrides=True, options=[STRIDE, OUTPUT, FLOAT32, POINTS], epilog=describe_overrides
+        embed, "results/NAME", takes_overrides=True, options=EMBED_OPTIONS, epilog=describe_overrides,
     ),
     "networks": Verb(
         networks, "PATTERN", takes_many=True,

@@ -109,7 +109,7 @@ def open_trained(path: Path, overrides: Sequence[str] = ()) -> TrainedRun:
     config, maps = _with_overrides(config, overrides)
     network = network_of(checkpoint, str(checkpoint_path))
     execution = _execution(config)
-    network.to(execution.device, memory_format=execution.layout)
+    network.to(execution.device).to(memory_format=execution.layout)
     digest = hashlib.sha256(checkpoint_path.read_bytes()).hexdigest()
     return TrainedRun(
         checkpoint_path.parent, checkpoint_path, digest, config, maps, checkpoint["maps"], network, execution
