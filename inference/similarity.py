@@ -14,6 +14,7 @@ import numpy as np
 from inference.embedded_map import EmbeddedMap
 
 CHUNK_BYTES = 1 << 20  # of the float32 embeddings that a thread handles at once: they stay in the processor's cache
+SMALLEST_SQUARE = np.float32(1e-12)  # of an embedding's length; a shorter one has no direction, and is like no other
 
 
 class Similarity(Protocol):
@@ -32,30 +33,54 @@ class Similarity(Protocol):
 
 
 @dataclass(frozen=True)
+class Cosine:
+    """The product of embeddings, scaled to length 1, with a vector.
+
+    A network's embeddings of length 1 are a little longer or shorter when they are stored in 8 bits, which would decide
+    between similar tiles.
+
+    Attributes:
+        name: what it is, in words
+        weights: (D,) float32
+    """
+
+    name: str
+    weights: np.ndarray
+
+    @property
+    def nearest_to(self) -> np.ndarray | None:
+        """(D,) the direction of the vector, on the unit sphere."""
+        length = np.linalg.norm(self.weights)
+        return self.weights / length if length > 0 else None
+
+    def of(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return the similarity (n,) float32 of embeddings (n, D) float32."""
+        # not `@`, which adds up a row in an order that depends on the row's place: equal rows would not tie
+        squares = np.einsum("nd,nd->n", embeddings, embeddings)
+        return np.einsum("nd,d->n", embeddings, self.weights) / np.sqrt(np.maximum(squares, SMALLEST_SQUARE))
+
+
+@dataclass(frozen=True)
 class Product:
-    """The product with a vector, plus a constant.
+    """The product of embeddings of any length with a vector, plus a constant.
 
     Attributes:
         name: what it is, in words
         weights: (D,) float32
         constant: what is added
-        unit_length: whether the embeddings have length 1; then the largest products are those of the nearest ones
     """
 
     name: str
     weights: np.ndarray
-    constant: float = 0.0
-    unit_length: bool = True
+    constant: float
 
     @property
     def nearest_to(self) -> np.ndarray | None:
-        """(D,) the direction of the vector, on the unit sphere; None for embeddings of any length."""
-        length = float(np.linalg.norm(self.weights))
-        return self.weights / np.float32(length) if self.unit_length and length > 0 else None
+        """None: the longest embeddings in one direction have the largest products."""
+        return None
 
     def of(self, embeddings: np.ndarray) -> np.ndarray:
         """Return the similarity (n,) float32 of embeddings (n, D) float32."""
-        # not `@`, which adds up a row in an order that depends on the row's place: equal rows would not tie
         return np.einsum("nd,d->n", embeddings, self.weights) + np.float32(self.constant)
 
 
@@ -99,13 +124,13 @@ def similarity_to(examples: np.ndarray, counter_examples: np.ndarray, unit_lengt
     if unit_length:
         name = "mean cosine" if len(examples) > 1 else "cosine"
         name += " to the examples less that to the counter-examples" if len(counter_examples) else ""
-        return Product(name, (centre - against).astype(np.float32))
+        return Cosine(name, (centre - against).astype(np.float32))
     if not len(counter_examples):
         spread = ((examples - centre) ** 2).sum(1).mean()
         return Distance("negative Euclidean distance", centre.astype(np.float32), float(spread))
     constant = (counter_examples**2).sum(1).mean() - (examples**2).sum(1).mean()
     name = "mean squared Euclidean distance to the counter-examples less that to the examples"
-    return Product(name, (2 * (centre - against)).astype(np.float32), float(constant), unit_length=False)
+    return Product(name, (2 * (centre - against)).astype(np.float32), float(constant))
 
 
 def similarity_of_all(embedded: EmbeddedMap, similarity: Similarity, threads: int = 1) -> np.ndarray:

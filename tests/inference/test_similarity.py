@@ -44,6 +44,18 @@ def test_similarity_is_the_mean_over_examples_less_that_over_counter_examples(un
         assert np.array_equal(np.argsort(nearest), np.argsort(-expected))
 
 
+def test_the_cosine_does_not_depend_on_the_length_that_rounding_gives(tmp_path):
+    grid = TileGrid(Window(0, 0, 160, 160), 16, 16)
+    vectors = unit_vectors(len(grid), 8)
+    vectors[0] = 0
+    embedded = write_embedded(tmp_path / "map", grid, vectors)
+    stored = embedded.vectors / np.maximum(np.linalg.norm(embedded.vectors.astype(float), axis=1, keepdims=True), 1)
+    values = similarity_of_all(embedded, similarity_to(vectors[7:8], NONE, True))
+    assert values == pytest.approx(stored @ vectors[7], abs=1e-6)
+    assert values[0] == 0
+    assert values.max() == values[7]
+
+
 def test_distances_of_long_vectors_keep_their_digits():
     example = np.full((1, 8), 1000.0)
     beside = np.float32(example + 0.01 * np.eye(8)[:1])
