@@ -33,8 +33,9 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
     checkpoint = resumed.checkpoint if resumed else None
     weights = False if checkpoint else config.pretrained  # the checkpoint contains all weights
     is_scored = resumed is not None and resumed.scored_step >= 0  # then the yardsticks are scored too
+    needs_yardsticks = not is_scored and config.validation_map is not None
     check_before_start(config, weights)
-    if not is_scored:
+    if needs_yardsticks:
         open_rasters(config)  # errors now, not after the maps are prepared
     maps = open_maps(config, resolve_threads(config))
     if resumed:
@@ -48,7 +49,7 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
     config = config.model_copy(update=execution.resolved())
     with resumed or start_run(config, maps.fingerprints()) as run:
         reporter = make_reporter(config, maps, run)
-        evaluator = Evaluator(config, maps, {} if is_scored else yardsticks(config, maps), execution.threads)
+        evaluator = Evaluator(config, maps, yardsticks(config, maps) if needs_yardsticks else {}, execution.threads)
         schedule = make_schedule(config, evaluator, reporter, execution, interruption)
         forward, progress = ForwardPass(config, network, execution, maps), Progress(config, maps, reporter)
         checkpoints = make_checkpoints(config, maps, run)

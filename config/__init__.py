@@ -2,11 +2,19 @@
 
 from config.commands import command, main_command
 from config.errors import ConfigError, ContradictionError, UserError
-from config.keys import CHANGEABLE_ON_RESUME, LESS_IS_BETTER, NO_EFFECT_ON_RESULTS, RETRIEVAL_METRICS, Config
+from config.keys import (
+    CHANGEABLE_ON_RESUME,
+    LESS_IS_BETTER,
+    NO_EFFECT_ON_RESULTS,
+    RETRIEVAL_METRICS,
+    USED_DIMENSIONS,
+    Config,
+)
 from config.reading import describe, load, validate
 from config.types import LabelFile, Maps
 
 __all__ = [
-    "CHANGEABLE_ON_RESUME", "LESS_IS_BETTER", "NO_EFFECT_ON_RESULTS", "RETRIEVAL_METRICS", "Config", "ConfigError",
-    "ContradictionError", "LabelFile", "Maps", "UserError", "command", "describe", "load", "main_command", "validate",
+    "CHANGEABLE_ON_RESUME", "LESS_IS_BETTER", "NO_EFFECT_ON_RESULTS", "RETRIEVAL_METRICS", "USED_DIMENSIONS", "Config",
+    "ConfigError", "ContradictionError", "LabelFile", "Maps", "UserError", "command", "describe", "load",
+    "main_command", "validate",
 ]  # fmt: skip

@@ -9,7 +9,6 @@ NETWORK_PATCH = {"transformer": 8}  # network -> pixels that 'image_size' must b
 
 def contradictions(config: Config) -> list[tuple[set[str], str]]:
     """Return the contradictions of a config as a list of (keys concerned, message)."""
-    label_names = ["osm", "clc"] if isinstance(config.maps, str) else list(config.maps.labels)
     patch = NETWORK_PATCH.get(config.network, 1)
     checks = [
         (config.min_pos_dist > config.max_pos_dist, {"min_pos_dist", "max_pos_dist"},
@@ -20,16 +19,42 @@ def contradictions(config: Config) -> list[tuple[set[str], str]]:
          f"'image_size' must be divisible by {patch} for network {config.network}. Got {config.image_size}."),
         (config.loss_name == "magnetloss" and config.batch_size < 2, {"loss", "batch_size"},
          "'batch_size' (tiles per cluster) must be at least 2 for magnetloss. Got 1."),
-        (config.validation_map not in [name.lower() for name in label_names], {"validation_map", "maps"},
-         f"'validation_map' must be one of the label maps: {', '.join(label_names)}. Got '{config.validation_map}'."),
-        (config.best_metric not in config.metrics,
-         {"best_metric", "single_class_classifiers", "multi_class_classifiers"},
-         f"'best_metric' must be a score of this run: {', '.join(config.metrics)}. Got '{config.best_metric}'."),
     ]  # fmt: skip
+    checks += _unlabelled_contradictions(config) if config.validation_map is None else _label_contradictions(config)
     checks += _loss_contradictions(config) + _mining_contradictions(config) + _yardstick_contradictions(config)
     if not isinstance(config.maps, str):
         checks += _map_contradictions(config.maps)
     return [(keys, message) for wrong, keys, message in checks if wrong]
+
+
+def _label_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
+    names = ["osm", "clc"] if isinstance(config.maps, str) else list(config.maps.labels)
+    known = f"one of the label maps: {', '.join(names)}" if names else "null, because 'maps.labels' names no label map"
+    return [
+        (config.validation_map not in [name.lower() for name in names], {"validation_map", "maps"},
+         f"'validation_map' must be {known}. Got '{config.validation_map}'."),
+        (config.best_metric not in config.metrics,
+         {"best_metric", "single_class_classifiers", "multi_class_classifiers"},
+         f"'best_metric' must be a score of this run: {', '.join(config.metrics)}. Got '{config.best_metric}'."),
+    ]  # fmt: skip
+
+
+def _unlabelled_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
+    """What a run without a label map cannot do; defaults of the models and of `best_metric` ask for nothing."""
+    needs = [
+        (config.supervised, "supervised", "training by label", "Set it to false"),
+        (config.loss_name in NEED_LABELS, "loss", f"{config.loss_name}, which compares the classes of tiles,",
+         "Take another one"),
+        (config.segmentation, "segmentation", "the land cover of pixels", "Set it to false"),
+        *((bool(getattr(config, key)) and config.is_changed(key), key, "predicting land cover", "Set it to []")
+          for key in ("single_class_classifiers", "multi_class_classifiers")),
+        (config.is_changed("best_metric"), "best_metric", "a score", "Remove it: the last network is the best"),
+    ]  # fmt: skip
+    return [
+        (wrong, {key, "validation_map"},
+         f"'{key}': {what} needs a label map, and 'validation_map' is null. {advice}, or name a label map.")
+        for wrong, key, what, advice in needs
+    ]  # fmt: skip
 
 
 def _map_contradictions(maps: Maps) -> list[tuple[bool, set[str], str]]:

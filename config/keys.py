@@ -33,6 +33,7 @@ MODEL_METRICS = {"single_class": ("accuracy", "balanced_accuracy", "weighted_F1"
 RETRIEVAL_METRICS = ("MAP@R", "MAP@1", "MAP@5", "MAP@10", "graded_MAP@R")
 EMBEDDING_METRICS = {"retrieval": RETRIEVAL_METRICS, "single_class": ("silhouette",), "multi_class": ("gSil",)}
 LESS_IS_BETTER = ("sum_error",)
+USED_DIMENSIONS = "embedding/used_dimensions"  # needs no labels, and is no score: more is not better
 SEGMENTATION_METRICS = ("pixel_accuracy", "mean_IoU")  # of each single-class model, if `segmentation` is true
 
 
@@ -90,8 +91,9 @@ class Config(BaseModel):
         "tiles that the simple models are fitted on; a tenth as many are scored", 5000, ge=20, le=1_000_000
     )
     validation_spacing: Integer = key("distance from one reserved cell to the next, in tile sides", 6, ge=4)
-    validation_map: Annotated[str, LowerCase] = key(
-        "label map of the evaluation (and of supervised training): osm, clc, or a name in maps.labels"
+    validation_map: Annotated[str | None, LowerCase] = key(
+        "label map of the evaluation (and of supervised training): osm, clc, or a name in maps.labels; null: there is "
+        "none, and nothing is scored"
     )
     norm_output: bool = key("scale every embedding to length 1", True)
     supervised: bool = key("tuples by label (true) or by map distance (false)", False)
@@ -196,7 +198,9 @@ class Config(BaseModel):
 
     @property
     def metrics(self) -> list[str]:
-        """Names of all scores of the network, as TensorBoard shows them."""
+        """Names of all scores of the network, as TensorBoard shows them; without a label map of what needs none."""
+        if self.validation_map is None:
+            return [USED_DIMENSIONS]
         models = {"single_class": self.single_class_classifiers, "multi_class": self.multi_class_classifiers}
         of_models = [
             f"{task}/{m}/{model}" for task, names in MODEL_METRICS.items() for m in names for model in models[task]
@@ -223,6 +227,10 @@ class Config(BaseModel):
             f"{', '.join(map(repr, keys))}: no effect {where}; ignored."
             for where, keys in self.without_effect().items()
         ]
+        if self.validation_map is None and isinstance(self.maps, Maps) and self.maps.labels:
+            messages.append(
+                "'maps.labels': not used where 'validation_map' is null; name one of them there to be scored."
+            )
         if not self.supervised and self.max_pos_dist > self.min_neg_dist:
             messages.append("'max_pos_dist' is over 'min_neg_dist': some tiles count as positive and negative at once.")
         return messages
@@ -240,9 +248,12 @@ class Config(BaseModel):
             f"with {self.loss_name}, which has its own parameters": ["alt_loss", "margin"] if has_parameters else [],
             f"with {self.loss_name}, which has no negatives":
                 ["min_neg_dist", "max_neg_dist"] if is_pairs and not self.supervised else [],
+            "where 'validation_map' is null, because nothing is scored":
+                ["singleClassTreshold", "yardsticks"] if self.validation_map is None else [],
         }  # fmt: skip
-        changed = {where: [key for key in keys if self._is_changed(key)] for where, keys in ignored.items()}
+        changed = {where: [key for key in keys if self.is_changed(key)] for where, keys in ignored.items()}
         return {where: keys for where, keys in changed.items() if keys}
 
-    def _is_changed(self, key: str) -> bool:
+    def is_changed(self, key: str) -> bool:
+        """Return whether a key has another value than its default."""
         return getattr(self, key) != type(self).model_fields[key].default

@@ -126,8 +126,8 @@ class Maps(BaseModel):
     image: str = key("path of the image GeoTIFF", min_length=1)
     labels: dict[str, LabelMap] = key(
         "label map's name -> its path, or {path, band} for one band of codes among several, or {path, layer, column} "
-        "for polygons and points",
-        min_length=1,
+        "for polygons and points; may be missing where validation_map is null",
+        {},
     )
     rect: tuple[Number, Number, Number, Number] | None = key(
         "west, south, east, north in EPSG:4326: the rectangle that is used; null: the whole image", None

@@ -11,6 +11,7 @@ import numpy as np
 from config import Config, LabelFile, Maps
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.legends.legend import dominant
+from dataProcessors.no_labels import NoLabels
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.area import Area, SamplingError
 from dataProcessors.sampling.nodata_limit import NodataLimit
@@ -40,13 +41,13 @@ class OpenMaps:
 
     Attributes:
         config: of the run
-        image, labels: the image map, and the label map of the evaluation
+        image, labels: the image map, and the label map of the evaluation, which may have no classes (NoLabels)
         area: the training area and the reserved cells
     """
 
     config: Config
     image: TiffReader
-    labels: LabelReader
+    labels: LabelReader | NoLabels
     area: Area
 
     def read(self, positions: np.ndarray) -> np.ndarray:
@@ -64,7 +65,7 @@ class OpenMaps:
     def fingerprints(self) -> dict[str, dict]:
         """Return what identifies the map files in use."""
         levels = {"statistics": band_levels(self.image, self.config.image_size)}
-        return {"image": self.image.fingerprint() | levels, self.labels.legend.name: self.labels.fingerprint()}
+        return {"image": self.image.fingerprint() | levels} | self.labels.fingerprints()
 
     def sampler(self) -> TileSampler:
         """Return the sampler of the training steps: by label or by distance."""
@@ -105,10 +106,11 @@ class OpenMaps:
             sizes["train"] = TRAINING_FACTOR * config.validation_nb
         pools = {role: self._pool(role, size) for role, size in sizes.items()}
         if not len(pools["score"]):
+            label = f" and a label of {self.labels.path}" if self.labels.path else ""
             raise SamplingError(
                 f"The reserved cells hold no tile that could be scored: none of {4 * len(self.area.reserved_cells())} "
-                f"has both enough data and a label of {self.labels.path}. Choose a smaller 'validation_spacing' or "
-                "'image_size', or another 'maps.rect'."
+                f"has enough data{label}. Choose a smaller 'validation_spacing' or 'image_size', or another "
+                "'maps.rect'."
             )
         for role, pool in pools.items():
             check_classes(pool, 1, f"The {role} pool")
@@ -137,8 +139,9 @@ class OpenMaps:
             "window": list(self.image.window),
         }  # fmt: skip
         path = pool_path(CACHE, role, **identity) if config.cache else None
-        pool = load_or_create_pool(path, make, [self.image.key, self.labels.key])
-        log.info("%s pool: %d tiles of %d classes", role, len(pool), len(set(pool.labels.tolist())))
+        pool = load_or_create_pool(path, make, [key for key in (self.image.key, self.labels.key) if key])
+        classes = len(set(pool.labels.tolist()) - {-1})
+        log.info("%s pool: %d tiles %s", role, len(pool), f"of {classes} classes" if classes else "without labels")
         return pool
 
 
@@ -168,7 +171,7 @@ def named_maps(config: Config) -> Maps:
     return config.maps
 
 
-def _check_files(maps: Maps, label_map: str) -> Maps:
+def _check_files(maps: Maps, label_map: str | None) -> Maps:
     needed = [maps.image] + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
     missing = [path for path in needed if "://" not in path and not os.path.exists(path)]
     if not missing:
@@ -182,17 +185,28 @@ def _check_files(maps: Maps, label_map: str) -> Maps:
 
 
 def open_maps(config: Config, threads: int) -> OpenMaps:
-    """Open the image map and the label map of the evaluation and, if `cache` is true, prepare them.
+    """Open the image map and the label map of the evaluation, if there is one, and prepare them if `cache` is true.
 
     Raises:
         UserError: a map is missing or cannot be used, or is too small for the configured tiles
     """
     files = map_files(config)
     image = open_image(config, files, threads)
-    name, file = next((n, f) for n, f in files.labels.items() if n.lower() == config.validation_map)
-    labels = LabelReader(file, name, image, config.legend_hints.get(name), CACHE if config.cache else None, threads)
+    labels = open_labels(config, files, image, threads)
     area = Area(image.window, config.image_size, config.validation_spacing, nodata_limit(config, image))
     return OpenMaps(config, image, labels, area)
+
+
+def open_labels(config: Config, files: Maps, image: TiffReader, threads: int) -> LabelReader | NoLabels:
+    """Open the label map of the evaluation on the image's grid and, if `cache` is true, prepare it.
+
+    Raises:
+        UserError: it is missing or cannot be used
+    """
+    if config.validation_map is None:
+        return NoLabels(image.window)
+    name, file = next((n, f) for n, f in files.labels.items() if n.lower() == config.validation_map)
+    return LabelReader(file, name, image, config.legend_hints.get(name), CACHE if config.cache else None, threads)
 
 
 def nodata_limit(config: Config, image: TiffReader) -> NodataLimit:

@@ -234,6 +234,10 @@ class LabelReader(TiffReader):
         """Return what identifies the file, and how its pixels became classes."""
         return super().fingerprint() | {"legend": self.classes.as_dict()}
 
+    def fingerprints(self) -> dict[str, dict]:
+        """Return name of the legend -> fingerprint."""
+        return {self.legend.name: self.fingerprint()}
+
     def _count(self, classes: np.ndarray, side: int = BLOCK) -> np.ndarray:
         return count_classes(classes, len(self.legend), side)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from config import LESS_IS_BETTER
+from config import LESS_IS_BETTER, USED_DIMENSIONS
 
 COMPARED_METRICS = ("accuracy", "sum_error", "MAP@1", "MAP@10", "MAP@R", "graded_MAP@R")  # embeddings are chosen by
 STANDARD_ERRORS = 2  # a mean difference beyond so many is called better or worse
@@ -79,6 +79,11 @@ def metric_of(tag: str) -> str:
 def less_is_better(tag: str) -> bool:
     """Return whether a small value of the score with this tag is good."""
     return metric_of(tag) in LESS_IS_BETTER
+
+
+def is_score(tag: str) -> bool:
+    """Return whether of two values with this tag one is better; the share of dimensions in use only describes."""
+    return tag != USED_DIMENSIONS
 
 
 def is_compared(tag: str) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score, silhouette_score
 
-from config import LESS_IS_BETTER, RETRIEVAL_METRICS
+from config import LESS_IS_BETTER, RETRIEVAL_METRICS, USED_DIMENSIONS
 from evaluation.chance import chance_graded_map_at_r, chance_map_at_r, chance_multilabel_map
 from evaluation.models import CLASSIFIERS, REGRESSORS, fit_predict
 from evaluation.neighbours import check_embeddings
@@ -21,7 +21,6 @@ from evaluation.segmentation import Segmentation
 from evaluation.silhouette import gsil
 from evaluation.spectrum import used_dimensions
 
-USED_DIMENSIONS = "embedding/used_dimensions"  # tag of a value of each draw that is no score: more is not better
 Draw = tuple[np.ndarray, np.ndarray]  # indices of the tiles to fit on (f,) and of the tiles to score (s,)
 
 
@@ -176,6 +175,8 @@ def evaluate(
 ) -> Evaluation:
     """Score one feature set on one or more draws. A score that a draw cannot define (e.g. one class only) is NaN there.
 
+    Without classes, K = 0, nothing is scored.
+
     Args:
         features: name of the feature set
         fit: (F, D) features of the fit pool
@@ -190,6 +191,8 @@ def evaluate(
     truths = np.asarray(fit_proportions), np.asarray(score_proportions)
     pools = Tiles(check_embeddings(fit), check_embeddings(score), *truths)
     drawn = [Tiles(*(table[indices] for table, indices in zip(pools, [*draw, *draw]))) for draw in draws]
+    if not pools.truth.shape[1]:
+        return unscored(features, drawn)
     mixed = [select(tiles, labelled(tiles.fit_truth), labelled(tiles.truth)) for tiles in drawn]
     crisp = [dominant(tiles, settings.threshold) for tiles in mixed]
     classes = predict(SINGLE_CLASS, settings.single_class_models, crisp, settings)
@@ -208,6 +211,14 @@ def evaluate(
         truth=mixed[0].truth,
         by_draw=by_draw | {USED_DIMENSIONS: [used_dimensions(tiles.score) for tiles in drawn]},
     )
+
+
+def unscored(features: str, drawn: list[Tiles]) -> Evaluation:
+    """Return what can be said of a feature set without labels: how many of its dimensions it uses in each draw."""
+    values = [used_dimensions(tiles.score) for tiles in drawn]
+    task, metric = USED_DIMENSIONS.split("/")
+    score = Score(features, task, "-", metric, *mean_and_std(values))
+    return Evaluation(features, [score], {}, {}, drawn[0].truth, by_draw={score.tag: values})
 
 
 def select(tiles: Tiles, fit: np.ndarray, score: np.ndarray) -> Tiles:

@@ -11,6 +11,7 @@ TASK_TITLES = {
     "single_class": "single class (the label of a tile)",
     "multi_class": "multi class (the proportions of a tile)",
     "segmentation": "segmentation (the class of a pixel)",
+    "embedding": "embedding (no label map is given, so nothing is scored)",
 }
 
 

@@ -29,7 +29,7 @@ class MapView:
     """The map of a run, as figures and tables show it.
 
     Attributes:
-        legend: of the label map that the run is evaluated on
+        legend: of the label map that the run is evaluated on; without classes where there is none
         display: converts tiles to RGB
         overview: a small picture of the whole map
         size: side of a tile in pixels
@@ -65,7 +65,8 @@ class MapView:
             labels: (N,) class indices, -1 if a tile has no label
         """
         # without tabs, which separate TensorBoard's columns
-        names = [" ".join(name.split()) for name in (*self.legend.names, NO_LABEL)]
+        unlabelled = NO_LABEL if len(self.legend) else ""
+        names = [" ".join(name.split()) for name in (*self.legend.names, unlabelled)]
         places = self.lonlat(positions + self.size / 2)
         return [
             [str(x), str(y), *_lonlat_texts(lon, lat), names[label], self._address(lon, lat)]

@@ -172,7 +172,7 @@ class Reporter:
         self, evaluation: Evaluation, scored: ScoredTiles, sampled: dict[str, np.ndarray], title_end: str
     ) -> Iterator[tuple[str, Figure]]:
         """Yield tag and figure, one after the other; title_end: last part of the titles."""
-        legend, view, count = self.view.legend, self.view, f"{len(scored.labels):,} scored tiles"
+        legend, view = self.view.legend, self.view
         for model, counts in evaluation.confusion.items():
             title = f"Confusion matrix of {model}{title_end}"
             yield f"confusion_matrix/{model}", figures.confusion_matrix(counts, legend, title)
@@ -184,7 +184,7 @@ class Reporter:
             figures.distances(scored.embeddings, scored.labels, f"Distances between embeddings{title_end}"),
         )
         yield "neighbours", figures.neighbours(*scored, legend, f"Tiles with the nearest embeddings{title_end}")
-        title = f"UMAP of {count}{title_end}"
+        title = f"UMAP of {len(scored.labels):,} tiles of reserved cells{title_end}"
         points = figures.umap_layout(scored.embeddings, self.seed)
         yield "umap", figures.umap(points, scored.labels, legend, title)
         yield "umap_tiles", figures.umap_tiles(points, scored.rgb, scored.labels, legend, title)
@@ -209,8 +209,10 @@ class Reporter:
     def _log_tile_rows(
         self, step: int, tag: str, tiles: np.ndarray, classes: np.ndarray, rows: list, column_titles: tuple[str, ...]
     ) -> None:
-        rgb, label_map = self.view.display.rgb(tiles), label_picture(classes, self.view.legend)
-        self.tensorboard.log_image(step, tag, figures.tile_rows(rgb, label_map, rows, column_titles))
+        pictures = {"image": self.view.display.rgb(tiles)}
+        if len(self.view.legend):
+            pictures["label map"] = label_picture(classes, self.view.legend)
+        self.tensorboard.log_image(step, tag, figures.tile_rows(pictures, rows, column_titles))
 
 
 def _table_value(value: object) -> float | str | bool:

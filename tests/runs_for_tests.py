@@ -21,6 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SIDE, FIELD = 384, 48  # pixels: of the map; of its square fields
 FIELDS = ((90, 60), (140, 40), (60, 25), (120, 90))  # brightness and texture of four classes
 MAPS = {"image": "image.tif", "labels": {"fields": "labels.tif"}}
+UNLABELLED = {  # changes of `small_config` for a run without a label map
+    "maps": {"image": "image.tif"}, "validation_map": None, "single_class_classifiers": [],
+    "multi_class_classifiers": [],
+}  # fmt: skip
 
 
 def write_fields(folder: Path, bands: int = 3) -> dict:

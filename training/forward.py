@@ -76,7 +76,7 @@ class ForwardPass:
         Raises:
             NotFinite: an embedding is NaN or infinite
         """
-        parts = []
+        parts = [np.empty((0, self.config.output_size), np.float32)]
         with tqdm(total=len(positions), desc="embedding", unit="tile", leave=False, disable=None, delay=1) as bar:
             for part in in_batches(positions, self.config.image_size):
                 tiles = self.execution.to_device(self.maps.read(part))

@@ -144,4 +144,12 @@ def proportions(class_tiles: np.ndarray, classes: int) -> np.ndarray:
 
 def dominant(shares: np.ndarray) -> np.ndarray:
     """Return the label of each tile: (N,) int64 argmax of its proportions (N, K); -1 for an unlabelled tile."""
+    if not shares.shape[1]:  # of no label map
+        return np.full(len(shares), -1)
     return np.where(shares.sum(1) > 0, shares.argmax(1), -1)
+
+
+def labelled_or_all(labels: np.ndarray) -> np.ndarray:
+    """Return the indices of the tiles with a label (N,) that is not -1; of all where none has one: no label map."""
+    labelled = np.flatnonzero(labels >= 0)
+    return labelled if len(labelled) else np.arange(len(labels))

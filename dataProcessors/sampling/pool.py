@@ -1,4 +1,7 @@
-"""Class-balanced pools: the tiles on which simple models are fitted and scored, and those of supervised training."""
+"""Class-balanced pools: the tiles on which simple models are fitted and scored, and those of supervised training.
+
+Of a label map without classes, K = 0, every tile is taken, and there is nothing to balance.
+"""
 
 import hashlib
 import json
@@ -36,7 +39,7 @@ class Pool:
 
     Attributes:
         positions: (P, 2) int64
-        proportions: (P, K) float32, every row sums to 1
+        proportions: (P, K) float32, every row sums to 1, unless K = 0
     """
 
     positions: np.ndarray
@@ -161,12 +164,13 @@ def balance(pool: Pool, size: int, rng: np.random.Generator) -> Pool:
 
 def _labelled(positions: np.ndarray, shares: ReadProportions) -> Pool:
     pool = Pool(positions, shares(positions))
-    pool = pool.take(np.flatnonzero(pool.proportions.sum(1) > 0))
+    if pool.proportions.shape[1]:
+        pool = pool.take(np.flatnonzero(pool.proportions.sum(1) > 0))
     return pool.take(np.sort(np.unique(pool.positions, axis=0, return_index=True)[1]))
 
 
 def _tally(pool: Pool) -> np.ndarray:
-    return np.bincount(pool.labels, minlength=pool.proportions.shape[1])
+    return np.bincount(pool.labels + 1, minlength=pool.proportions.shape[1] + 1)[1:]  # without the label -1
 
 
 def _without_repetition(found: Pool, more: Pool, short: list[int]) -> Pool:

@@ -3,7 +3,7 @@
 from math import isfinite
 from typing import Any, NamedTuple
 
-from evaluation.differences import less_is_better
+from evaluation.differences import is_score, less_is_better
 from evaluation.scoring import Score
 from reporting.comparison.runs import Run, Scores
 from reporting.feature_sets import TRAINED, feature_title, in_order
@@ -64,7 +64,7 @@ def differing_keys(runs: list[Run]) -> list[str]:
 
 def score_tags(runs: list[Run]) -> list[str]:
     """Return the tags of all scores of trained networks, sorted by group, metric and model in order of appearance."""
-    tags = dict.fromkeys(tag for run in runs for tag in run.scores[TRAINED])
+    tags = dict.fromkeys(tag for run in runs for tag in run.scores[TRAINED] if is_score(tag))
     parts = [tag.split("/") for tag in tags]
     places = [list(dict.fromkeys(part[level] for part in parts if level < len(part))) for level in range(3)]
     return sorted(tags, key=lambda tag: [place.index(part) for place, part in zip(places, tag.split("/"))])

@@ -1,4 +1,4 @@
-"""Histograms of the distances between embeddings of tiles of the same and of different labels."""
+"""Histograms of the distances between embeddings of tiles: of the same and of different labels, or of all tiles."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dataProcessors.legends.legend import labelled_or_all
 from reporting.figures.style import CONTRAST_COLOUR, MAIN_COLOUR, new_figure
 
 MAX_TILES = 2_000  # all pairs of these are counted
@@ -15,24 +16,25 @@ BINS = 60
 def distances(embeddings: np.ndarray, labels: np.ndarray, title: str) -> Figure:
     """Draw histograms of the squared distances of pairs of tiles: of the same label, and of different labels.
 
-    Each histogram has area 1.
+    Each histogram has area 1. Where no tile has a label, there is one histogram, of all pairs.
 
     Args:
         embeddings: (N, D)
         labels: (N,) class indices; tiles without a label, -1, are left out
         title: of the figure
     """
-    used = np.flatnonzero(labels >= 0)[:MAX_TILES]
+    used = labelled_or_all(labels)[:MAX_TILES]
+    kind, same = ("labelled tiles", "same label") if (labels[used] >= 0).any() else ("tiles", "all pairs")
     same_label, different_labels = pair_distances(embeddings[used], labels[used])
     figure = new_figure(8, 4.6)
     axes = figure.add_subplot(
         title=title,
-        xlabel=f"squared distance of two tiles ({len(used):,} labelled tiles)",
+        xlabel=f"squared distance of two tiles ({len(used):,} {kind})",
         ylabel="share of the pairs (density)",
     )
     highest = max(np.max(same_label, initial=0), np.max(different_labels, initial=0)) or 1
     for name, values, colour in (
-        ("same label", same_label, MAIN_COLOUR),
+        (same, same_label, MAIN_COLOUR),
         ("different labels", different_labels, CONTRAST_COLOUR),
     ):
         if len(values):
@@ -40,7 +42,7 @@ def distances(embeddings: np.ndarray, labels: np.ndarray, title: str) -> Figure:
     if len(axes.patches):
         axes.legend(loc="upper right")
     else:
-        axes.text(0.5, 0.5, "no pair of labelled tiles", ha="center", va="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, f"no pair of {kind}", ha="center", va="center", transform=axes.transAxes)
     return figure
 
 

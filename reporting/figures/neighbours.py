@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dataProcessors.legends.legend import Legend
+from dataProcessors.legends.legend import Legend, labelled_or_all
 from evaluation.neighbours import check_embeddings, nearest
 from reporting.figures.style import CONTRAST_COLOUR, class_names, new_figure
 from reporting.figures.thumbnails import thumbnails
@@ -21,8 +21,11 @@ PIXELS_PER_INCH = 76
 
 
 def choose_queries(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Choose tiles at random, of as many different labels (N,) as possible: indices, at most MAX_QUERIES."""
-    order = np.random.default_rng(seed).permutation(np.flatnonzero(labels >= 0))
+    """Choose tiles at random, of as many different labels (N,) as possible: indices, at most MAX_QUERIES.
+
+    A tile without a label is chosen only where none has one.
+    """
+    order = np.random.default_rng(seed).permutation(labelled_or_all(labels))
     rank = np.array([(labels[order[:i]] == labels[tile]).sum() for i, tile in enumerate(order)], int)
     chosen = order[np.argsort(rank, kind="stable")][:MAX_QUERIES]  # the first of every label, then the second, ...
     return chosen[np.argsort(labels[chosen], kind="stable")]
@@ -31,14 +34,14 @@ def choose_queries(labels: np.ndarray, seed: int) -> np.ndarray:
 def neighbours(
     embeddings: np.ndarray, labels: np.ndarray, rgb: np.ndarray, queries: np.ndarray, legend: Legend, title: str
 ) -> Figure:
-    """Draw a row for each query: the tile itself, and its nearest neighbours, from near to far.
+    """Draw a row for each query: the tile itself, and its nearest neighbours, from near to far, with their classes.
 
     Args:
         embeddings: (N, D)
         labels: (N,) class indices, -1 if a tile has no label
         rgb: (N, H, W, 3) uint8
         queries: (q,) indices of the queries
-        legend: of the labels
+        legend: of the labels; without classes, none are written
         title: of the figure
     """
     count = min(MAX_NEIGHBOURS, len(embeddings) - 1)
@@ -52,8 +55,10 @@ def neighbours(
     axes.set_title(title, pad=24)
     axes.imshow(_mosaic(rows, thumbnails(rgb, labels, legend, SIDE, BORDER), height, width), interpolation="none")
     axes.text(STEP / 2, -8, "tile", ha="center", va="bottom")
-    axes.text(STEP + GAP, -8, "nearest other scored tiles, from near to far (orange: another class)", va="bottom")
-    _write_class_names(axes, rows, labels, class_names(legend, width=16, lines=3))
+    about = "nearest other tiles, from near to far"
+    axes.text(STEP + GAP, -8, f"{about} (orange: another class)" if len(legend) else about, va="bottom")
+    if len(legend):
+        _write_class_names(axes, rows, labels, class_names(legend, width=16, lines=3))
     return figure
 
 

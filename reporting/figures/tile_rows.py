@@ -1,4 +1,4 @@
-"""An image of rows of tiles, one row for each role, with the label map beside them."""
+"""An image of rows of tiles, one row for each role, with other pictures of the same tiles beside them."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -6,40 +6,43 @@ from PIL import Image, ImageDraw, ImageFont
 MAX_COLUMNS = 8
 MIN_SIDE = 48  # pixels in the image; smaller tiles are enlarged
 GAP = 2  # pixels between tiles
-LABEL_MAP_GAP = 16  # pixels between the tiles and the label map
+PICTURES_GAP = 16  # pixels between the tiles and the next picture of them, such as the label map
 TITLE_HEIGHT = 24  # pixels, of the titles above the columns
 TEXT_SIZE = 16  # pixels
 BACKGROUND = 255
 
 
 def tile_rows(
-    rgb: np.ndarray, label_map: np.ndarray, rows: list[tuple[str, np.ndarray]], column_titles: tuple[str, ...] = ()
+    pictures: dict[str, np.ndarray], rows: list[tuple[str, np.ndarray]], column_titles: tuple[str, ...] = ()
 ) -> np.ndarray:
-    """Return an image (H', W', 3) uint8: a row of tiles for each role, and the same pixels of the label map beside it.
+    """Return an image (H', W', 3) uint8: a row of tiles for each role, and beside it other pictures of the same tiles.
 
     Args:
-        rgb: (N, H, W, 3) uint8, the tiles of the batch
-        label_map: (N, H, W, 3) uint8, their labels in the colours of the classes
+        pictures: title ("image", "label map") -> (N, H, W, 3) uint8, the tiles of the batch; one or more
         rows: name of each role ("anchor", "cluster 3") and the indices (n,) of its tiles, one for each column; only
             the first MAX_COLUMNS are shown
-        column_titles: the loss of each column; may be empty
+        column_titles: the loss of each column, instead of the title of the first picture; may be empty
     """
-    factor = -(-MIN_SIDE // min(rgb.shape[1:3]))
+    tile_height, tile_width = next(iter(pictures.values())).shape[1:3]
+    factor = -(-MIN_SIDE // min(tile_height, tile_width))
     font = ImageFont.load_default(TEXT_SIZE)
     margin = int(max((font.getlength(role) for role, _ in rows), default=0)) + 12
     rows = [(role, np.asarray(indices[:MAX_COLUMNS], dtype=int)) for role, indices in rows]
     columns = max((len(indices) for _, indices in rows), default=0)
-    tiles, labels = (_block(pixels, rows, columns, factor) for pixels in (rgb, label_map))
-    height, width = tiles.shape[:2]
-    strip = np.full((TITLE_HEIGHT + height, margin + 2 * width + LABEL_MAP_GAP, 3), BACKGROUND, np.uint8)
-    strip[TITLE_HEIGHT:, margin : margin + width] = tiles
-    strip[TITLE_HEIGHT:, margin + width + LABEL_MAP_GAP :] = labels
-    step = rgb.shape[2] * factor + GAP
-    titles_above = [(margin + column * step, title) for column, title in enumerate(column_titles[:columns])]
-    titles_above = [(4, "loss"), *titles_above] if column_titles else [(margin, "image")]
-    row_step = rgb.shape[1] * factor + GAP
+    blocks = [_block(pixels, rows, columns, factor) for pixels in pictures.values()]
+    height, width = blocks[0].shape[:2]
+    lefts = [margin + place * (width + PICTURES_GAP) for place in range(len(blocks))]
+    strip = np.full((TITLE_HEIGHT + height, lefts[-1] + width, 3), BACKGROUND, np.uint8)
+    for left, block in zip(lefts, blocks):
+        strip[TITLE_HEIGHT:, left : left + width] = block
+    titles_above = list(zip(lefts, pictures))
+    if column_titles:
+        step = tile_width * factor + GAP
+        losses = [(margin + column * step, title) for column, title in enumerate(column_titles[:columns])]
+        titles_above = [(4, "loss"), *losses, *titles_above[1:]]
+    row_step = tile_height * factor + GAP
     names_beside = [(TITLE_HEIGHT + row * row_step + row_step / 2, role) for row, (role, _) in enumerate(rows)]
-    return _write_texts(strip, [*titles_above, (margin + width + LABEL_MAP_GAP, "label map")], names_beside, font)
+    return _write_texts(strip, titles_above, names_beside, font)
 
 
 def _block(pixels: np.ndarray, rows: list[tuple[str, np.ndarray]], columns: int, factor: int) -> np.ndarray:

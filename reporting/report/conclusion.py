@@ -4,15 +4,22 @@ import math
 
 import numpy as np
 
-from evaluation.scoring import USED_DIMENSIONS, objective
+from config import USED_DIMENSIONS
+from evaluation.scoring import objective
 from reporting.draws_csv import draws_at
 from reporting.feature_sets import TRAINED
 from reporting.report.run import Run
 from reporting.verdict import Facts, verdict
 
+UNSCORED = (
+    "No label map was given ('validation_map' is null), so nothing is scored; the last network counts as the best."
+)
+
 
 def run_verdict(run: Run) -> str:
     """Return the verdict on the best network of a run that has been evaluated so far; "" without an evaluation."""
+    if run.config.validation_map is None:
+        return UNSCORED
     if run.best_step is None:
         return ""
     draws = draws_at(run.draws, run.best_step)

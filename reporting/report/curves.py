@@ -5,7 +5,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from config import LESS_IS_BETTER
+from config import LESS_IS_BETTER, USED_DIMENSIONS
 from reporting.feature_sets import SPREAD_TEXT, TRAINED, feature_title
 from reporting.figures.curves import figure_to_png, score_curve, step_curves
 from reporting.report.html_elements import Html, Section, gallery, join, paragraph, picture, text
@@ -69,7 +69,7 @@ def main_scores(run: Run) -> list[ScoreKey]:
     single, multi = (names[:1] for names in (config.single_class_classifiers, config.multi_class_classifiers))
     tags = [config.best_metric, "retrieval/MAP@R", *(f"single_class/accuracy/{model}" for model in single)]
     tags += ["retrieval/MAP@1", *(f"multi_class/sum_error/{model}" for model in multi), "multi_class/gSil"]
-    tags.append("single_class/silhouette")
+    tags += ["single_class/silhouette", USED_DIMENSIONS]
     return [known[tag] for tag in dict.fromkeys(tags) if tag in known][:MAX_SCORES]
 
 

@@ -1,8 +1,10 @@
 """The sections of the report of a run that show the pictures in figures/."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from config import Config
 from reporting.report.classes import class_tables
 from reporting.report.facts import bands_table, maps_table
 from reporting.report.html_elements import Html, Section, element, gallery, join, link, paragraph, picture, text
@@ -19,46 +21,55 @@ class FigureGroup(NamedTuple):
         title: of the section
         description: what the pictures show
         captions: pattern of file names, without .png -> caption; {} stands for the part after the "-", a model
+        is_expected: config of a run -> whether the run draws them
     """
 
     anchor: str
     title: str
     description: str
     captions: dict[str, str]
+    is_expected: Callable[[Config], bool] = lambda config: True
+
+
+def _is_labelled(config: Config) -> bool:
+    return config.validation_map is not None
 
 
 FIGURE_GROUPS = (
     FigureGroup(
         "map", "Map and sampling",
-        "Tiles that were trained on, in a colour for each role. White: reserved cells, which are for scoring only.",
+        "Tiles that were trained on, in a colour for each role. White: reserved cells, where none was.",
         {"sampled_tiles": "Map with the sampled tiles"},
     ),
     FigureGroup(
         "confusion", "Confusion matrices",
         "Rows: true class of a tile. Columns: predicted class, as a share of the row.",
         {"confusion_matrix-*": "Confusion matrix of {}"},
+        _is_labelled,
     ),
     FigureGroup(
         "umap", "UMAP of the embeddings",
-        "Dots that are close together are tiles with similar embeddings. The axes have no meaning.",
+        "Dots that are close together are tiles of reserved cells with similar embeddings. The axes have no meaning.",
         {
-            "umap": "UMAP, a dot for each scored tile", "umap_tiles": "UMAP, pictures of the scored tiles",
+            "umap": "UMAP, a dot for each tile", "umap_tiles": "UMAP, pictures of the tiles",
             "umap_3d": "UMAP in three dimensions",
         },
     ),
     FigureGroup(
         "neighbours", "Neighbours",
-        "Each row shows a tile, and then the scored tiles with the nearest embeddings.",
+        "Each row shows a tile of a reserved cell, and then those of the others whose embeddings are the nearest.",
         {"neighbours": "Tiles and their nearest neighbours"},
     ),
     FigureGroup(
         "proportions", "Proportions",
         "True and predicted share of each class, a dot for each scored tile.",
         {"proportions-*": "Class proportions predicted by {}"},
+        _is_labelled,
     ),
     FigureGroup(
         "distances", "Distances",
-        "Distances between embeddings of tiles of the same class and of different classes.",
+        "Distances between embeddings of tiles: of the same class and of different classes, or without a label map of "
+        "all.",
         {"distances": "Distances of tiles"},
     ),
     FigureGroup(
@@ -67,6 +78,7 @@ FIGURE_GROUPS = (
         "averaged. The region is only an illustration, because tiles in it were trained on; the scores are those of "
         "reserved cells.",
         {"segmentation-*": "Segmentation of a region by {}", "segmentation_iou-*": "IoU of each class by {}"},
+        lambda config: config.segmentation,
     ),
 )  # fmt: skip
 
@@ -78,7 +90,7 @@ def figure_sections(run: Run, max_characters: int) -> tuple[list[Section], list[
         run: whose pictures are shown
         max_characters: of all pictures together on the page
     """
-    groups = [group for group in FIGURE_GROUPS if group.anchor != "segmentation" or run.config.segmentation]
+    groups = [group for group in FIGURE_GROUPS if group.is_expected(run.config)]
     files = {group.anchor: _files(run.folder / "figures", group) for group in groups}
     # base64 writes three bytes as four characters
     max_bytes = max_characters * 3 // 4 // max(1, sum(map(len, files.values())))
@@ -129,7 +141,8 @@ def _extra_parts(run: Run, anchor: str, has_pictures: bool) -> list[Html]:
 def _query_item(query: Query) -> Html:
     place = ", ".join(_degrees(*pair) for pair in ((query.lat, "NS"), (query.lon, "EW")))
     where = link(query.address, place) if query.address else text(place)
-    return element("li", Html(f"{text(query.name)}: {where}"), value=str(query.row))
+    name = f"{text(query.name)}: " if query.name else ""
+    return element("li", Html(f"{name}{where}"), value=str(query.row))
 
 
 def _degrees(number: str, letters: str) -> str:

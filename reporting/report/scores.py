@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 from config import LESS_IS_BETTER
+from evaluation.differences import is_score
 from evaluation.scoring import Score
 from evaluation.segmentation import COARSENED
 from reporting.console_table import TASK_TITLES
@@ -58,7 +59,7 @@ def _row(name: ScoreKey, columns: list[Column]) -> list[Html]:
     title = text(metric if model == "-" else f"{metric}, {model}")
     title = Html(title + element("small", text("less is better"))) if less else title
     scores = [column.scores.get(name) for column in columns]
-    rivals = [score for score in scores if score is not None and score.features != COARSENED]
+    rivals = [score for score in scores if score and score.features != COARSENED and is_score(score.tag)]
     means = [score.mean for score in rivals if math.isfinite(score.mean)]
     best = (min if less else max)(means, default=None)
     return [title, *(_cell(score, best) for score in scores)]

@@ -71,7 +71,8 @@ def _progress_text(run: Run) -> str:
 def _setup_text(run: Run) -> str:
     config = run.config
     how = "supervised" if config.supervised else "without labels"
-    return f"{config.network}, {config.loss_name}, {how}; evaluated on the label map {config.validation_map}."
+    evaluated = f"; evaluated on the label map {config.validation_map}" if config.validation_map else ""
+    return f"{config.network}, {config.loss_name}, {how}{evaluated}."
 
 
 def _best_metric_text(run: Run) -> Html | None:

@@ -11,6 +11,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from config import LESS_IS_BETTER
+from evaluation.differences import is_score
 from evaluation.scoring import Score
 from reporting.feature_sets import TRAINED, is_yardstick, separate_chance
 from reporting.figures.thumbnails import BORDER, SIDE
@@ -190,7 +191,7 @@ def leads(scores: list[Score]) -> list[tuple[str, float]]:
     differences = []
     for score in scores:
         others = means.get(score.tag, [])
-        if score.features == TRAINED and others:
+        if score.features == TRAINED and others and is_score(score.tag):
             less = score.metric in LESS_IS_BETTER
             differences.append((score.tag, min(others) - score.mean if less else score.mean - max(others)))
     return differences
@@ -208,7 +209,8 @@ def chart_layout(metrics: list[str]) -> dict[str, dict[str, list]]:
         "tiles per second": ["Multiline", [r"^train/tiles_per_second$"]],
         "share of time waiting for data": ["Multiline", [r"^train/wait_share$"]],
     }
-    groups = dict.fromkeys([*SCORE_GROUPS, *(tag.partition("/")[0] for tag in metrics)])
+    found = dict.fromkeys(tag.partition("/")[0] for tag in metrics)
+    groups = dict.fromkeys([*filter(found.__contains__, SCORE_GROUPS), *found])
     charts = {"training": train, **{group: {} for group in groups}}
     for tag in reversed(metrics):  # TensorBoard shows charts of this kind in reverse order
         group, _, name = tag.partition("/")

@@ -10,6 +10,7 @@ from maps_for_tests import LONLAT, ZION, around, grid_of, noise, patches, write_
 
 from config import LabelFile, UserError, validate
 from dataProcessors import maps
+from dataProcessors.cache import unused_files
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.maps import map_files, open_maps
 from dataProcessors.rasters.opening import MapError
@@ -101,6 +102,27 @@ def test_pools_are_made_once_and_hold_what_they_should(own_maps):
     other = replace(opened, config=config.model_copy(update={"seed": 1})).pools
     assert not np.array_equal(pools["fit"].positions, other["fit"].positions)
     assert set(replace(opened, config=config.model_copy(update={"supervised": False})).pools) == {"fit", "score"}
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_maps_without_labels_have_the_same_area_and_tiles_without_proportions(own_maps, cache, caplog):
+    caplog.set_level(logging.INFO)
+    image = {"image": own_maps["maps"]["image"]}
+    opened = open_maps(validate(own_maps | {"maps": image, "validation_map": None, "cache": cache}), 1)
+    pools = opened.pools
+    assert {role: pool.proportions.shape for role, pool in pools.items()} == {"fit": (120, 0), "score": (12, 0)}
+    assert opened.area.accepts(pools["fit"].positions).all()
+    assert opened.area.touches_reserved(pools["score"].positions).all()
+    for pool in pools.values():
+        assert len(np.unique(pool.positions, axis=0)) == len(pool) and (pool.labels == -1).all()
+    assert "score pool: 12 tiles without labels" in caplog.text
+    positions = pools["score"].positions
+    assert (opened.read_classes(positions) == 255).all() and (opened.read_labels(positions) == -1).all()
+    assert opened.read_classes(positions).shape == (12, 16, 16)
+    assert set(opened.fingerprints()) == {"image"}
+    again = replace(opened).pools
+    assert all(np.array_equal(pools[role].positions, again[role].positions) for role in pools)
+    assert unused_files(maps.CACHE) == [], "the pools belong to a map that is there"
 
 
 def test_fewer_scored_tiles_than_wanted_are_told(own_maps, caplog):

@@ -5,7 +5,7 @@ from math import isfinite, isnan, nan, sqrt
 import numpy as np
 import pytest
 
-from evaluation.differences import COMPARED_METRICS, is_compared, less_is_better, paired_difference
+from evaluation.differences import COMPARED_METRICS, is_compared, is_score, less_is_better, paired_difference
 
 ERROR, ACCURACY = "multi_class/sum_error/knn", "single_class/accuracy/knn"
 
@@ -75,5 +75,6 @@ def test_draws_that_are_not_the_same_are_refused(ours, theirs, problem):
 def test_metrics_of_tags():
     tags = [ACCURACY, ERROR, "retrieval/MAP@1", "retrieval/MAP@10", "retrieval/MAP@R", "retrieval/graded_MAP@R"]
     assert [tag.split("/")[1] for tag in tags] == list(COMPARED_METRICS) and all(map(is_compared, tags))
+    assert all(map(is_score, tags)) and not is_score("embedding/used_dimensions")
     assert not any(map(is_compared, ["retrieval/MAP@5", "single_class/silhouette", "embedding/used_dimensions"]))
     assert [less_is_better(tag) for tag in tags] == [False, True, False, False, False, False]

@@ -6,6 +6,8 @@ from sklearn.metrics import balanced_accuracy_score
 
 from evaluation import chance_map_at_r, gsil, map_at_r, multilabel_map, scoring, sum_error
 from evaluation.scoring import (
+    USED_DIMENSIONS,
+    Score,
     Settings,
     Tiles,
     balanced_accuracy,
@@ -15,6 +17,7 @@ from evaluation.scoring import (
     mean_and_std,
     silhouette,
 )
+from evaluation.spectrum import used_dimensions
 
 pytestmark = pytest.mark.filterwarnings("error")
 FAST = Settings(single_class_models=("knn", "dt"), multi_class_models=("dt",))
@@ -200,6 +203,16 @@ def test_what_cannot_be_told_is_nan(empty):
     assert evaluation.predicted == {}
     assert (len(evaluation.truth) > 0) == (empty == "fit")
     assert all(table.sum() == 0 for table in evaluation.confusion.values())
+
+
+def test_without_classes_nothing_is_scored_and_dimensions_are_counted():
+    score = np.random.default_rng(0).normal(size=(60, 5))
+    drawn = [(np.empty(0, int), np.arange(30)), (np.empty(0, int), np.arange(30, 60))]
+    evaluation = evaluate("trained", score[:0], score, np.empty((0, 0)), np.empty((60, 0)), drawn, FAST)
+    values = [used_dimensions(score[:30]), used_dimensions(score[30:])]
+    assert evaluation.scores == [Score("trained", "embedding", "-", "used_dimensions", np.mean(values), np.std(values))]
+    assert evaluation.by_draw == {USED_DIMENSIONS: values}
+    assert (evaluation.confusion, evaluation.predicted, evaluation.segmentation) == ({}, {}, {})
 
 
 def test_a_draw_that_tells_nothing_leaves_the_mean():

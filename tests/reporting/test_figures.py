@@ -13,7 +13,7 @@ from reporting.figures import Overview
 from reporting.figures.distances import pair_distances
 from reporting.figures.embedding import GRID_SIDE, free_grid_cells, umap_layout
 from reporting.figures.style import CONTRAST_COLOUR, class_names, label_picture, save_figure
-from reporting.figures.tile_rows import GAP, LABEL_MAP_GAP, TITLE_HEIGHT
+from reporting.figures.tile_rows import GAP, PICTURES_GAP, TITLE_HEIGHT
 
 LEGENDS = builtin_legends() | {"one": Legend("one", ("all of it",), ((10, 200, 30),))}
 
@@ -176,10 +176,20 @@ def test_distances_are_those_of_pairs_of_one_label_and_of_different_labels():
     drawn(figure)
 
 
-@pytest.mark.parametrize("labels", [[], [1], [-1, -1], [0, 0, 0], [0, 1]])
+@pytest.mark.parametrize("labels", [[], [1], [-1], [1, -1], [0, 0, 0], [0, 1]])
 def test_distances_of_few_tiles(labels):
     figure = figures.distances(np.ones((len(labels), 4)), np.array(labels, int), "title")
-    assert ("no pair of labelled tiles" in texts(figure)) == (sum(label >= 0 for label in labels) < 2)
+    told = " ".join(texts(figure))
+    assert ("no pair of" in told) == (sum(label >= 0 for label in labels) < 2)
+    assert ("labelled tiles" in told) == any(label >= 0 for label in labels)
+    drawn(figure)
+
+
+def test_distances_of_tiles_without_labels_are_those_of_all_pairs():
+    figure = figures.distances(np.random.default_rng(0).normal(size=(12, 3)), np.full(12, -1), "title")
+    told = " ".join(texts(figure))
+    assert "all pairs (66 pairs" in told
+    assert "label" not in told
     drawn(figure)
 
 
@@ -190,7 +200,18 @@ def test_queries_are_labelled_and_of_as_many_labels_as_there_are():
     assert set(labels[shown]) == {0, 1, 2}
     assert np.bincount(labels[shown]).tolist() == [4, 3, 1]
     assert np.array_equal(shown, figures.choose_queries(labels, seed=1))
-    assert len(figures.choose_queries(np.full(5, -1), seed=0)) == 0
+    assert sorted(figures.choose_queries(np.full(5, -1), seed=0)) == [0, 1, 2, 3, 4], "nothing is labelled"
+    assert len(figures.choose_queries(np.empty(0, int), seed=0)) == 0
+
+
+def test_neighbours_without_classes_name_none():
+    tiles = np.zeros((6, 8, 8, 3), np.uint8)
+    nothing = Legend("none", (), ())
+    figure = figures.neighbours(np.eye(6), np.full(6, -1), tiles, np.array([0, 4]), nothing, "title")
+    told = texts(figure)
+    assert "nearest other tiles, from near to far" in told
+    assert not [text for text in told if "label" in text or "class" in text]
+    drawn(figure)
 
 
 def test_neighbours_shows_the_nearest_of_each_query_in_its_place():
@@ -263,11 +284,11 @@ def test_sampling_map_without_tiles_and_with_many_roles():
 def test_rows_of_tiles_have_the_label_map_beside_them():
     tiles = np.arange(30, dtype=np.uint8)[:, None, None, None] * 8 + np.zeros((1, 20, 20, 3), np.uint8)
     rows = [("anchor", np.arange(3)), ("negative", np.arange(10, 30)), ("nobody", np.array([], int))]
-    picture = figures.tile_rows(tiles, 255 - tiles, rows)
+    picture = figures.tile_rows({"image": tiles, "label map": 255 - tiles}, rows)
     side, columns = 60, 8  # 20 pixels, enlarged by the whole number that reaches 48
     block = columns * (side + GAP) - GAP
     assert picture.shape[0] == TITLE_HEIGHT + 3 * side + 2 * GAP
-    margin = picture.shape[1] - 2 * block - LABEL_MAP_GAP
+    margin = picture.shape[1] - 2 * block - PICTURES_GAP
     assert margin > 20
     for row, (_, indices) in enumerate(rows):
         top = TITLE_HEIGHT + row * (side + GAP)
@@ -276,18 +297,21 @@ def test_rows_of_tiles_have_the_label_map_beside_them():
             there = column < len(indices)
             value = indices[column] * 8 if there else 255  # empty places are white
             assert (picture[top : top + side, left : left + side] == value).all()
-            left += block + LABEL_MAP_GAP
+            left += block + PICTURES_GAP
             assert (picture[top : top + side, left : left + side] == (255 - value if there else 255)).all()
         assert picture[top : top + side, :margin].min() < 100  # the name
+    alone = figures.tile_rows({"image": tiles}, rows)
+    assert np.array_equal(alone, picture[:, : margin + block])
 
 
 def test_rows_of_large_tiles_keep_their_pixels_and_have_heads():
     tiles = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
-    plain, headed = (figures.tile_rows(tiles, tiles, [("anchor", np.array([1]))], heads) for heads in ((), ("0.71",)))
+    pictures = {"image": tiles, "label map": tiles}
+    plain, headed = (figures.tile_rows(pictures, [("anchor", np.array([1]))], heads) for heads in ((), ("0.71",)))
     assert np.array_equal(plain[TITLE_HEIGHT:, -96:], tiles[1])
     assert np.array_equal(plain[TITLE_HEIGHT:], headed[TITLE_HEIGHT:])
     assert not np.array_equal(plain[:TITLE_HEIGHT], headed[:TITLE_HEIGHT])
-    assert figures.tile_rows(tiles, tiles, []).shape[2] == 3
+    assert figures.tile_rows(pictures, []).shape[2] == 3
 
 
 def test_saved_figure_is_whole(tmp_path):

@@ -1,17 +1,14 @@
 """report.html: its content for hand-made folders, and that damaged or hostile files do not break it."""
 
 import base64
-import io
 import json
-import re
 import subprocess
 import sys
-from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from reports_for_tests import checked, image_of
 from runs_for_tests import ROOT, small_config
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.summary.writer.record_writer import RecordWriter
@@ -26,90 +23,13 @@ from reporting.report import write_report
 from reporting.report.facts import format_duration
 from reporting.report.run import MAX_EVENT_BYTES, read_curves, read_run, read_scores
 
-MAX_BYTES = 10_000_000
 STARTED = 1_700_000_000  # seconds since 1970
 EVIL = "<script>alert('1')</script>\"><img src=http://evil.example/x>&amp;"
-VOID = {"meta", "img", "br"}
 MAPS = {
     "image": {"path": "image.tif", "crs": "EPSG:32632", "window": [0, 0, 384, 384], "synthetic": False},
     "fields": {"path": "labels.tif", "crs": "EPSG:3035", "window": [0, 0, 384, 384], "synthetic": False},
 }
 TRAINED = {0: (0.5, 0.9), 50: (0.8, 0.4), 100: (0.7, 0.5)}  # step -> accuracy and MAP@R, and summed error
-
-
-class Page(HTMLParser):
-    """The content of a page; fails if elements are not closed in the right order."""
-
-    def __init__(self, path: Path):
-        super().__init__()
-        self.elements, self.words, self.cells, self._open = [], [], [], []
-        self.feed(path.read_text(encoding="utf8"))
-        assert not self._open
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag == "tr":
-            self.cells.append([])
-        if tag in ("td", "th"):
-            self.cells[-1].append("")
-        if tag == "small":
-            self.cells[-1][-1] += "|"
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self._open:
-            self.words.append(data)
-        if {"td", "th"} & set(self._open):
-            self.cells[-1][-1] += f"*{data}*" if "strong" in self._open else data
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
-
-    def row(self, name):
-        """Return the cells after the one that names the row."""
-        (found,) = (cells[1:] for cells in self.cells if cells[0].partition("|")[0] == name)
-        return found
-
-
-def image_of(attributes):
-    head, _, content = attributes["src"].partition(";base64,")
-    image = Image.open(io.BytesIO(base64.b64decode(content, validate=True)))
-    assert head == f"data:image/{image.format.lower()}"
-    image.load()
-    return image
-
-
-def checked(path):
-    """Check what must hold for every page, and return the page."""
-    assert path.stat().st_size < MAX_BYTES
-    page = Page(path)
-    names = [tag for tag, _ in page.elements]
-    assert not {"script", "iframe", "object", "link", "base", "form", "svg"} & set(names)
-    for attributes in page.all("img"):
-        image = image_of(attributes)
-        assert attributes["alt"].strip()
-        shape = int(attributes["width"]) / int(attributes["height"])
-        assert shape == pytest.approx(image.width / image.height, rel=0.02)
-    for tag, attributes in page.elements:
-        assert not any(name.startswith("on") or name in ("srcset", "style", "background") for name in attributes)
-        assert tag == "a" or "href" not in attributes
-        assert tag == "img" or "src" not in attributes
-    for attributes in page.all("a"):
-        inside = attributes["href"].startswith("#")
-        assert inside or (attributes["href"].startswith("https://www.openstreetmap.org/") and attributes["rel"])
-        assert not inside or attributes["href"][1:] in [each.get("id") for _, each in page.elements]
-    style = re.search(r"<style>(.*?)</style>", path.read_text(encoding="utf8"), re.DOTALL)[1]
-    assert "url(" not in style
-    assert "@import" not in style
-    return page
 
 
 def scores_of(features, value, error):
@@ -284,7 +204,8 @@ def test_config_shows_every_key_with_default_and_marks_what_differs(tmp_path):
     assert page.row("max_neg_dist") == ["*10*", "25"]
     assert page.row("loss") == ["tripletloss", "required"]
     assert page.row("mining") == ['*["HARD_NEGATIVE"]*', "[]"]
-    assert page.row("maps.labels") == ['{"fields": "labels.tif"}', "required"]
+    assert page.row("maps.labels") == ['*{"fields": "labels.tif"}*', "{}"]
+    assert page.row("validation_map") == ["fields", "required"]
     assert page.row("maps.bands") == ["null", "null"]
 
 

@@ -287,11 +287,15 @@ def test_lead_is_over_the_better_baseline_and_less_may_be_better():
     assert found["multi_class/sum_error/rfc"] == pytest.approx(0.1)
     assert found["retrieval/MAP@R"] == pytest.approx(0.1)
     assert leads(separate_chance(scores_of("trained", 0.8))) == []
+    dimensions = [
+        Score(features, "embedding", "-", "used_dimensions", 0.5, 0.1) for features in ("trained", "untrained")
+    ]
+    assert leads(dimensions) == [], "more is not better"
 
 
 def test_layout_puts_training_first_and_every_score_on_a_chart_with_its_spread():
     charts = chart_layout(["retrieval/MAP@R", "single_class/accuracy/knn", "single_class/silhouette"])
-    assert list(charts) == ["training", "single_class", "multi_class", "retrieval", "lead over the best yardstick"]
+    assert list(charts) == ["training", "single_class", "retrieval", "lead over the best yardstick"]
     assert charts["single_class"]["accuracy/knn"] == [
         "Margin",
         ["single_class/accuracy/knn", "spread/single_class/accuracy/knn/low", "spread/single_class/accuracy/knn/high"],

@@ -62,9 +62,8 @@ class Evaluator:
         self.segmenter = Segmenter(config, maps) if config.segmentation else None
         self.image, self.yardsticks, self.size = maps.image, yardsticks, config.image_size
         fit, score = maps.pools["fit"], maps.pools["score"]
-        drawn = draws(
-            len(fit), len(score), config.validation_nb, config.validation_nb // 10, config.valIteration, config.seed
-        )
+        fit_nb = config.validation_nb if config.validation_map else 0  # no label map: nothing is fitted
+        drawn = draws(len(fit), len(score), fit_nb, config.validation_nb // 10, config.valIteration, config.seed)
         self.fit, fit_draws = _used(fit, [fit_indices for fit_indices, _ in drawn])
         self.score, score_draws = _used(score, [score_indices for _, score_indices in drawn])
         self.draws = list(zip(fit_draws, score_draws))
@@ -83,7 +82,7 @@ class Evaluator:
         return [self.evaluate(self.embed(name, embed)) for name, embed in self.yardsticks.items()]
 
     def evaluate(self, features: Features) -> Evaluation:
-        """Return the mean and the spread over the draws of every score."""
+        """Return the mean and the spread over the draws of every score; of none without a label map."""
         evaluation = evaluate(
             features.name, features.fit, features.score, self.fit.proportions, self.score.proportions, self.draws,
             self.settings,

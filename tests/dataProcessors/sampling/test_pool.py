@@ -181,6 +181,16 @@ def test_balanced_takes_every_class_as_often_as_it_can():
     assert len(balance(pool, 1000, rng)) == 73 and len(balance(pool, 0, rng)) == 0
 
 
+def test_of_a_map_without_classes_every_tile_is_taken():
+    world = LabelMap(quarters(), 4)
+    counts = Summary(world.window, np.zeros((0, *world.summary.counts.shape[1:]), np.uint16))
+    for draw, size in ((training_pool, 300), (score_pool, 40)):
+        pool = draw(world.area, counts, lambda p: np.zeros((len(p), 0), np.float32), size, np.random.default_rng(0))
+        assert len(np.unique(pool.positions, axis=0)) == len(pool) >= 0.9 * size
+        assert pool.proportions.shape == (len(pool), 0) and (pool.labels == -1).all()
+        assert not (np.diff(pool.positions[:, 1]) > 0).all(), "in random order"
+
+
 def test_balanced_is_in_random_order():
     """A draw of the first tiles of a pool must not hold all of its rare ones."""
     labels = np.repeat([0, 1], [100, 10])
