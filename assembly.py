@@ -8,9 +8,7 @@ from config import Config
 from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import Scaling, normalisation, sample_tiles, standardisation
 from networks import Embedder, HeadInputs, Normalise, build, check
-from reporting.display import Display
-from reporting.figures import Overview
-from reporting.map_view import MapView
+from reporting.map_view import MapView, show_map
 from reporting.report import write_report
 from reporting.reporter import Reporter
 from reporting.verdict_file import read_verdict
@@ -102,9 +100,7 @@ def make_checkpoints(config: Config, maps: OpenMaps, run: Run) -> Checkpoints:
 
 def make_reporter(config: Config, maps: OpenMaps, run: Run) -> Reporter:
     """Return the reporter of the run: console, metrics.csv, TensorBoard, figures. It continues an earlier report."""
-    display = Display.from_tiles(sample_tiles(maps.image, config.image_size), maps.image.has_validity)
-    pixels, step, corner = maps.image.overview()
-    overview = Overview(display.rgb(pixels[None])[0], step, corner)
+    display, overview = show_map(maps.image, config.image_size)
     source = maps.image.source
     view = MapView(
         maps.labels.legend, display, overview, config.image_size, maps.area.reserved_cells(), source.grid.lonlat,

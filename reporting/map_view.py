@@ -10,12 +10,16 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from dataProcessors.legends.legend import Legend
+from dataProcessors.statistics import sample_tiles
+from dataProcessors.tiffreader import TiffReader
 from reporting.display import Display
 from reporting.figures import Overview
 from reporting.figures.style import NO_LABEL
 
 OSM_ADDRESS = "https://www.openstreetmap.org/?mlat={lat:.5f}&mlon={lon:.5f}#map=14/{lat:.5f}/{lon:.5f}"
 TILE_COLUMNS = ("x", "y", "lon", "lat", "class", "address")
+
+SYNTHETIC = " (synthetic map)"
 
 LonLat = Callable[[np.ndarray], np.ndarray]  # points (N, 2): column, row -> (N, 2): longitude, latitude, or NaN
 
@@ -49,7 +53,7 @@ class MapView:
     @property
     def title_suffix(self) -> str:
         """Text at the end of every title, so that nobody takes a synthetic map for a real one."""
-        return " (synthetic map)" if self.synthetic else ""
+        return SYNTHETIC if self.synthetic else ""
 
     def describe_tiles(self, positions: np.ndarray, labels: np.ndarray) -> list[list[str]]:
         """Return a row of texts for each tile: the TILE_COLUMNS; unknown values are empty texts.
@@ -71,6 +75,13 @@ class MapView:
 
     def _address(self, lon: float, lat: float) -> str:
         return OSM_ADDRESS.format(lon=lon, lat=lat) if np.isfinite(lon) and not self.synthetic else ""
+
+
+def show_map(image: TiffReader, size: int) -> tuple[Display, Overview]:
+    """Return how tiles of a map, size x size pixels, are shown, and a small picture of the whole map."""
+    display = Display.from_tiles(sample_tiles(image, size), image.has_validity)
+    pixels, step, corner = image.overview()
+    return display, Overview(display.rgb(pixels[None])[0], step, corner)
 
 
 def _lonlat_texts(lon: float, lat: float) -> tuple[str, str]:
