@@ -212,7 +212,8 @@ def evaluate(
 
 def select(tiles: Tiles, fit: np.ndarray, score: np.ndarray) -> Tiles:
     """Return the tiles selected by two masks, (f,) and (s,) bool."""
-    return Tiles(tiles.fit[fit], tiles.score[score], tiles.fit_truth[fit], tiles.truth[score])
+    masks = fit, score, fit, score
+    return Tiles(*(table if mask.all() else table[mask] for table, mask in zip(tiles, masks)))
 
 
 def dominant(tiles: Tiles, threshold: float) -> Tiles:
