@@ -1,8 +1,8 @@
 """Principal axes of the features that linear models are fitted on, found once for all models of a draw.
 
-Rotating the features changes nothing in a model whose weights are penalised by their squared length, and where there are
-fewer tiles than dimensions, the axes along which nothing varies have the weight 0. In the rotated coordinates ridge
-regression is solved for all penalties at once, and logistic regression needs far fewer steps.
+Rotating the features changes nothing in a model whose weights are penalised by their squared length, and axes along
+which nothing varies, as where there are fewer tiles than dimensions, have the weight 0. In the rotated coordinates
+ridge regression is solved for all penalties at once, and logistic regression needs far fewer steps.
 """
 
 from collections.abc import Iterator

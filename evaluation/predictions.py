@@ -4,6 +4,7 @@ Scores are equal in any number of processes and threads: a draw is computed in t
 of the linear algebra library, and what the models choose once is chosen on the first draw, before the others start.
 """
 
+import signal
 import time
 from itertools import product
 from typing import NamedTuple
@@ -56,18 +57,25 @@ def in_processes(models: list[Models], work: list[tuple[list[Tiles], str]], jobs
     """Return what `predict_one` returns for each draw and model, computed in processes that stay for the next call."""
     processes = min(jobs, len(work))
     with joblib.parallel_config("loky", inner_max_num_threads=1):
-        return joblib.Parallel(processes)(joblib.delayed(predict_one)(models, *part) for part in work)
+        return joblib.Parallel(processes)(joblib.delayed(predict_in_worker)(models, *part) for part in work)
+
+
+def predict_in_worker(models: list[Models], drawn: list[Tiles], name: str) -> list[Predicted]:
+    """Return what `predict_one` returns, in a process that leaves Ctrl-C to the one that it works for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
+    return predict_one(models, drawn, name)
 
 
 def predict_one(models: list[Models], drawn: list[Tiles], name: str) -> list[Predicted]:
     """Return the predictions of the models of one name, for each task that has one. drawn: tiles of each task."""
+    predicted: list[Predicted] = []
     with last_basis_remembered():
-        return [
-            {name: fit_predict(clone(by_name[name]), tiles.fit, tiles.fit_truth, tiles.score).reshape(tiles.truth.shape)}
-            if name in by_name and len(tiles.fit) and len(tiles.score)
-            else {}
-            for by_name, tiles in zip(models, drawn)
-        ]
+        for by_name, tiles in zip(models, drawn):
+            predicted.append({})
+            if name in by_name and len(tiles.fit) and len(tiles.score):
+                found = fit_predict(clone(by_name[name]), tiles.fit, tiles.fit_truth, tiles.score)
+                predicted[-1][name] = found.reshape(tiles.truth.shape)
+    return predicted
 
 
 def merge(parts: list[list[Predicted]], tasks: int) -> list[Predicted]:
