@@ -54,10 +54,20 @@ def predict(models: list[Models], drawn: list[list[Tiles]], jobs: int) -> list[l
 
 
 def in_processes(models: list[Models], work: list[tuple[list[Tiles], str]], jobs: int) -> list[list[Predicted]]:
-    """Return what `predict_one` returns for each draw and model, computed in processes that stay for the next call."""
-    processes = min(jobs, len(work))
+    """Return what `predict_one` returns for each draw and model, computed in processes that stay for the next call.
+
+    There are as many as draws, each with its share of the cores as threads; models of one draw may be in several.
+    """
+    processes = min(jobs, len(work) // len(set().union(*models)))
+    models = [{name: with_threads(model, jobs // processes) for name, model in by_name.items()} for by_name in models]
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         return joblib.Parallel(processes)(joblib.delayed(predict_in_worker)(models, *part) for part in work)
+
+
+def with_threads(model: Pipeline, threads: int) -> Pipeline:
+    """Return an unfitted copy of a model with another number of threads."""
+    numbers = [name for name in model.get_params() if name.endswith("n_jobs")]
+    return clone(model).set_params(**dict.fromkeys(numbers, threads))
 
 
 def predict_in_worker(models: list[Models], drawn: list[Tiles], name: str) -> list[Predicted]:

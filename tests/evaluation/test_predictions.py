@@ -5,7 +5,7 @@ import pytest
 
 from evaluation import basis, predictions
 from evaluation.models import CLASSIFIERS, REGRESSORS
-from evaluation.predictions import Tiles, predict
+from evaluation.predictions import Tiles, predict, with_threads
 
 TABLES = [CLASSIFIERS, REGRESSORS]
 NAMES = [("knn", "linear", "rfc"), ("linear", "knn", "dt")]
@@ -70,3 +70,13 @@ def test_nothing_to_fit_on_or_to_score(empty):
 def test_a_model_of_one_task_alone():
     classes, shares = predict([models()[0], {}], two_tasks(1), 1)[0]
     assert set(classes) == set(NAMES[0]) and shares == {}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_threads_of_a_process(table):
+    numbers = {
+        name: {value for key, value in with_threads(factory(0, 7), 3).get_params().items() if key.endswith("n_jobs")}
+        for name, factory in table.items()
+    }
+    assert numbers["knn"] == numbers["rfc"] == {3}
+    assert all(found <= {3} for found in numbers.values())
