@@ -5,9 +5,9 @@ each with one thread: 2,000 tiles of 13 classes with 1,024 features that hang to
 5,000 tiles with 64 features for the forests (a tenth of their trees).
 
 Logistic regression: the choice of its strength in three folds, each power of ten from the weights of the one before,
-and a fit, beside the same with `LogisticRegression`. Both stop at a gradient of 0.001; which of both comes nearer to the
-least objective is told. Ridge regression: beside `RidgeCV`, with equal predictions. Forests: trees that see every
-feature in 128 steps, beside trees that see all of its values.
+and a fit, beside the same with `LogisticRegression`. Both stop at a gradient of 0.001, in their own coordinates; which
+of them comes nearer to the least objective is told. Ridge regression: beside `RidgeCV`. Forests: trees that see every
+feature in steps, beside trees that see all of its values.
 """
 
 from collections.abc import Callable
