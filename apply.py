@@ -1,12 +1,24 @@
 """Applies a trained network to whole maps: what the verbs embed, classify and search do."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from config import UserError
+from dataProcessors.maps import open_labels
+from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference import embed
+from inference.classifying import classify
+from inference.embedding import find_embedded
 from inference.outputs import check_new_file
 from inference.points import embed_points
-from inference.trained_run import open_trained
+from inference.searching import Query
+from inference.simple_model import check_can_classify
+from inference.trained_run import TrainedRun, open_trained
+from reporting.class_map import describe_classified, write_class_map_picture
+from reporting.search_page import make_search
+
+log = logging.getLogger(__name__)
 
 
 def embed_tiles(
@@ -27,21 +39,35 @@ def embed_tiles(
 def classify_map(
     path: Path, overrides: Sequence[str], stride: int | None, model: str, proportions: bool, output: Path | None
 ) -> str:
-    """Write a land-cover map and a picture of it, and return its scores as lines; see `inference.classifying`."""
+    """Write a land-cover map, or one of proportions, with a picture, and return what to print about it."""
     run = open_trained(path, overrides)
-    check_labelled(run)
-    check_model(model)
+    check_can_classify(run, model)
     image = run.open_image()
     embedded = find_embedded(run, image, stride)
     file = output or embedded.folder / f"{'proportions' if proportions else 'land-cover'}-{model}.tif"
     classified = classify(run, embedded, model, file, proportions, replace=output is None)
     if not proportions:
-        write_class_map_picture(classified, image, file.with_suffix(".png"))
+        write_class_map_picture(classified, image)
     return describe_classified(classified)
 
 
-def search_map(path: Path, overrides: Sequence[str], stride: int | None, query: Query, output: Path | None) -> str:
-    """Write the places of a map that are most similar to examples, and return the folder; see `inference.searching`."""
+def search_map(
+    path: Path, overrides: Sequence[str], stride: int | None, query: Query, index: bool | None, output: Path | None
+) -> str:
+    """Find the places of a map that are most similar to examples, and return where the results are."""
     run = open_trained(path, overrides)
     image = run.open_image()
-    return f"The results are in {make_search(run, find_embedded(run, image, stride), image, query, output)}"
+    embedded = find_embedded(run, image, stride)
+    return f"The results are in {make_search(run, embedded, image, query, labels_of(run, image), index, output)}"
+
+
+def labels_of(run: TrainedRun, image: TiffReader) -> LabelReader | None:
+    """Return the label map of the run, to name the classes of places; None: there is none of this image."""
+    if run.config.validation_map is None or image.path != run.trained_on["image"]["path"]:
+        return None
+    try:
+        labels = open_labels(run.config, run.maps, image, run.execution.threads)
+    except UserError as error:  # places are found without it
+        log.warning("the classes of places are not named: %s", error)
+        return None
+    return labels if isinstance(labels, LabelReader) else None

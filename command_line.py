@@ -27,7 +27,7 @@ class Option(NamedTuple):
     settings: Mapping[str, Any] = MappingProxyType({"action": "store_true"})
 
 
-def value(metavar: str, kind: Callable[[str], Any], **settings: Any) -> dict[str, Any]:
+def value(metavar: str | tuple[str, ...], kind: Callable[[str], Any], **settings: Any) -> dict[str, Any]:
     """Return the settings of an option with a value. metavar: its name in the help text; kind: what makes it."""
     return {"metavar": metavar, "type": kind} | settings
 

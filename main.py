@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,25 @@ def embed(arguments: argparse.Namespace, interruption: Interruption) -> None:
     print(embed_tiles(path, arguments.overrides, arguments.stride, arguments.float32, arguments.at, arguments.output))
 
 
+def classify(arguments: argparse.Namespace, interruption: Interruption) -> None:
+    """Write the land cover of a whole map, as a simple model reads it from the embeddings."""
+    from apply import classify_map
+
+    (path,), model = arguments.targets, arguments.model
+    print(classify_map(path, arguments.overrides, arguments.stride, model, arguments.proportions, arguments.output))
+
+
+def search(arguments: argparse.Namespace, interruption: Interruption) -> None:
+    """Find the places of a map that are most similar to examples."""
+    from apply import search_map
+    from inference.searching import Query
+
+    (path,) = arguments.targets
+    examples, counter_examples = (tuple(map(tuple, places)) for places in (arguments.at, arguments.counter_examples))
+    query = Query(examples, counter_examples, arguments.tile, arguments.k)
+    print(search_map(path, arguments.overrides, arguments.stride, query, arguments.index, arguments.output))
+
+
 def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """List networks with their size: a selection, or all networks of timm whose names match a pattern."""
     from networks.listing import network_table
@@ -122,11 +142,29 @@ def make_run(config: configuration.Config, interruption: Interruption, resumed: 
     print(f"\nThe results are in {folder}. Open {page}, or run: {show}")
 
 
-STRIDE = Option(("--stride",), "pixels from one tile to the next; without it the side of a tile", value("PX", int))
-OUTPUT = Option(("-o", "--output"), "file to write, instead of one in the folder of the run", value("OUT", Path))
-FLOAT32 = Option(("--float32",), "store the embeddings as they are, not in 8 bits")
-POINTS = Option(("--at",), "embed the tiles at the longitudes and latitudes of a CSV file", value("CSV", Path))
-EMBED_OPTIONS = [STRIDE, OUTPUT, FLOAT32, POINTS]
+PLACE = {"nargs": 2, "action": "append", "default": []}
+EMBED_OPTIONS = [
+    Option(("--stride",), "pixels from one tile to the next; without it the side of a tile", value("PX", int)),
+    Option(("-o", "--output"), "a new .tif or .parquet file; without it in the folder of the run", value("OUT", Path)),
+    Option(("--float32",), "store the embeddings as they are, not in 8 bits"),
+    Option(("--at",), "embed the tiles at the longitudes and latitudes of a CSV file", value("CSV", Path)),
+]
+USED_STRIDE = Option(("--stride",), "stride of the embedded map; without it the smallest there is", value("PX", int))
+CLASSIFY_OPTIONS = [
+    Option(("--with",), "the simple model; default: linear", value("MODEL", str, dest="model", default="linear")),
+    Option(("--proportions",), "write the share of each class instead of the class"),
+    USED_STRIDE,
+    Option(("-o", "--output"), "a new .tif file; without it in the folder of the embedded map", value("OUT", Path)),
+]
+SEARCH_OPTIONS = [
+    Option(("--at",), "an example, also several times", value(("LON", "LAT"), float, **PLACE)),
+    Option(("--not",), "a counter-example", value(("LON", "LAT"), float, dest="counter_examples", **PLACE)),
+    Option(("--tile",), "the middle of a GeoTIFF as an example", value("FILE.tif", Path)),
+    Option(("-k",), "number of places; default: 20", value("K", int, default=20)),
+    USED_STRIDE,
+    Option(("--index",), "whether an index of faiss is used; without it by size", {"action": BooleanOptionalAction}),
+    Option(("-o", "--output"), "a new folder; without it in the folder of the run", value("FOLDER", Path)),
+]
 
 VERBS = {
     "train": Verb(
@@ -148,6 +186,12 @@ VERBS = {
     ),
     "embed": Verb(
         embed, "results/NAME", takes_overrides=True, options=EMBED_OPTIONS, epilog=describe_overrides,
+    ),
+    "classify": Verb(
+        classify, "results/NAME", takes_overrides=True, options=CLASSIFY_OPTIONS, epilog=describe_overrides,
+    ),
+    "search": Verb(
+        search, "results/NAME", takes_overrides=True, options=SEARCH_OPTIONS, epilog=describe_overrides,
     ),
     "networks": Verb(
         networks, "PATTERN", takes_many=True,

@@ -23,7 +23,7 @@ from config import Config
 from dataProcessors import maps as run_maps
 from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import normalisation
-from evaluation import scoring
+from evaluation import predictions
 from training.execution.device import resolve_threads
 from training.execution.precision import TRIAL_TILES, resolve
 from training.forward import ForwardPass
@@ -103,7 +103,7 @@ def time_rounds(run: Run, rounds: int) -> list[dict[str, float]]:
     watch, network, image = Stopwatch(), run.forward.network, run.maps.image
     network.forward = watch.watch(FORWARD, network.forward)
     image.read = watch.watch(READING, image.read)
-    scoring.fit_predict = watch.watch(MODELS, scoring.fit_predict)
+    predictions.fit_predict = watch.watch(MODELS, predictions.fit_predict)
     timings = []
     for seed in range(rounds):
         watch.seconds.clear()

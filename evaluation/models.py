@@ -1,7 +1,7 @@
 """The simple models that predict land cover from embeddings: name -> factory (seed, jobs) -> scikit-learn pipeline.
 
 The settings of all but `linear` are those of 2021, so that scores stay comparable: 5 neighbours, C 0.5, 150 trees,
-2500 iterations.
+2500 iterations. Only the trees of forests see the features in steps, see `evaluation.levels`.
 """
 
 import warnings
@@ -23,6 +23,7 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.metaestimators import available_if
 
+from evaluation.levels import QuantileLevels
 from evaluation.linear import logistic_classifier, ridge_regressor
 
 
@@ -98,13 +99,18 @@ def regressor(model: BaseEstimator) -> Pipeline:
     return make_pipeline(StandardScaler(), model)
 
 
+def of_levels(forest: BaseEstimator) -> Pipeline:
+    """Return a forest whose trees see every feature in steps."""
+    return make_pipeline(QuantileLevels(), forest)
+
+
 Factory = Callable[[int, int], Pipeline]  # (seed, jobs) -> pipeline
 
 CLASSIFIERS: dict[str, Factory] = {
     "knn": lambda seed, jobs: classifier(NeighboursClassifier(5, n_jobs=jobs)),
     "linear": lambda seed, jobs: classifier(logistic_classifier()),
     "svc": lambda seed, jobs: classifier(SVC(C=0.5, random_state=seed)),
-    "rfc": lambda seed, jobs: classifier(ForestClassifier(150, random_state=seed, n_jobs=jobs)),
+    "rfc": lambda seed, jobs: classifier(of_levels(ForestClassifier(150, random_state=seed, n_jobs=jobs))),
     "mlp": lambda seed, jobs: classifier(MLPClassifier(max_iter=2500, random_state=seed)),
     "dt": lambda seed, jobs: classifier(DecisionTreeClassifier(random_state=seed)),
 }
@@ -113,7 +119,7 @@ REGRESSORS: dict[str, Factory] = {
     "knn": lambda seed, jobs: regressor(NeighboursRegressor(5, n_jobs=jobs)),
     "linear": lambda seed, jobs: regressor(ridge_regressor()),
     "svc": lambda seed, jobs: regressor(MultiOutputRegressor(SVR(C=0.5), n_jobs=jobs)),
-    "rfc": lambda seed, jobs: regressor(ForestRegressor(150, random_state=seed, n_jobs=jobs)),
+    "rfc": lambda seed, jobs: regressor(of_levels(ForestRegressor(150, random_state=seed, n_jobs=jobs))),
     "mlp": lambda seed, jobs: regressor(MLPRegressor(max_iter=2500, random_state=seed)),
     "dt": lambda seed, jobs: regressor(DecisionTreeRegressor(random_state=seed)),
 }

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import joblib
 import numpy as np
-from sklearn.base import clone
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score, silhouette_score
 
 from config import LESS_IS_BETTER, RETRIEVAL_METRICS, USED_DIMENSIONS
 from evaluation.chance import chance_graded_map_at_r, chance_map_at_r, chance_multilabel_map
-from evaluation.models import CLASSIFIERS, REGRESSORS, fit_predict
+from evaluation.models import CLASSIFIERS, REGRESSORS
 from evaluation.neighbours import check_embeddings
+from evaluation.predictions import Models, Tiles, predict
 from evaluation.proportions import labelled, normalised, reaches, sum_error
 from evaluation.retrieval import graded_map_at_r, map_at_r, multilabel_map
 from evaluation.segmentation import Segmentation
@@ -77,15 +77,6 @@ class Evaluation:
     truth: np.ndarray  # (n, K) proportions of the same tiles: the labelled tiles scored in the first draw
     segmentation: dict[str, Segmentation] = field(default_factory=dict)  # by classifier; {}: no segmentation
     by_draw: dict[str, list[float]] = field(default_factory=dict)  # tag of a score -> its value in each draw, or NaN
-
-
-class Tiles(NamedTuple):
-    """The tiles of one draw: features (f, D) and (s, D), and for both either proportions (., K) or labels (.,)."""
-
-    fit: np.ndarray
-    score: np.ndarray
-    fit_truth: np.ndarray
-    truth: np.ndarray
 
 
 class Task(NamedTuple):
@@ -195,8 +186,12 @@ def evaluate(
         return unscored(features, drawn)
     mixed = [select(tiles, labelled(tiles.fit_truth), labelled(tiles.truth)) for tiles in drawn]
     crisp = [dominant(tiles, settings.threshold) for tiles in mixed]
-    classes = predict(SINGLE_CLASS, settings.single_class_models, crisp, settings)
-    shares = predict(MULTI_CLASS, settings.multi_class_models, mixed, settings)
+    models = [
+        make_models(SINGLE_CLASS, settings.single_class_models, settings),
+        make_models(MULTI_CLASS, settings.multi_class_models, settings),
+    ]
+    predicted = predict(models, [list(tasks) for tasks in zip(crisp, mixed)], settings.jobs)
+    classes, shares = ([by_task[task] for by_task in predicted] for task in range(len(models)))
     with joblib.parallel_config(backend="threading", n_jobs=settings.jobs):
         values = {
             **task_scores(features, SINGLE_CLASS, settings.single_class_models, crisp, classes),
@@ -221,32 +216,21 @@ def unscored(features: str, drawn: list[Tiles]) -> Evaluation:
     return Evaluation(features, [score], {}, {}, drawn[0].truth, by_draw={score.tag: values})
 
 
+def make_models(task: Task, names: tuple[str, ...], settings: Settings) -> Models:
+    """Return the models of a task by name."""
+    return {name: task.models[name](settings.seed, settings.jobs) for name in names}
+
+
 def select(tiles: Tiles, fit: np.ndarray, score: np.ndarray) -> Tiles:
     """Return the tiles selected by two masks, (f,) and (s,) bool."""
-    return Tiles(tiles.fit[fit], tiles.score[score], tiles.fit_truth[fit], tiles.truth[score])
+    masks = fit, score, fit, score
+    return Tiles(*(table if mask.all() else table[mask] for table, mask in zip(tiles, masks)))
 
 
 def dominant(tiles: Tiles, threshold: float) -> Tiles:
     """Return the tiles whose dominant class covers at least the threshold, with labels instead of proportions."""
     crisp = select(tiles, *(reaches(truth, threshold) for truth in (tiles.fit_truth, tiles.truth)))
     return crisp._replace(fit_truth=crisp.fit_truth.argmax(axis=1), truth=crisp.truth.argmax(axis=1))
-
-
-def predict(task: Task, models: tuple[str, ...], drawn: list[Tiles], settings: Settings) -> list[dict[str, np.ndarray]]:
-    """Return, for each draw, model -> predictions for the scored tiles, shaped like their truth; {} without tiles.
-
-    The draws share what a model of the table chooses once, such as how strongly it is smoothed.
-    """
-    pipelines = {name: task.models[name](settings.seed, settings.jobs) for name in models}
-    return [
-        {
-            name: fit_predict(clone(model), tiles.fit, tiles.fit_truth, tiles.score).reshape(tiles.truth.shape)
-            for name, model in pipelines.items()
-        }
-        if len(tiles.fit) and len(tiles.score)
-        else {}
-        for tiles in drawn
-    ]
 
 
 def task_scores(

@@ -16,7 +16,7 @@ from inference.land_cover import PERCENT_NODATA, class_layers, proportion_layers
 from inference.outputs import check_new_file
 from inference.raster_file import bytes_needed
 from inference.reserved_scores import NotScored, ReservedCells
-from inference.simple_model import SimpleModel, check_model, fit_simple_model, open_own_maps
+from inference.simple_model import SimpleModel, check_can_classify, fit_simple_model, open_own_maps
 from inference.trained_run import TrainedRun
 from storage import check_space, write_text
 
@@ -31,6 +31,7 @@ class Classified:
     """What `classify` has written.
 
     Attributes:
+        model: name of the simple model
         map: GeoTIFF of the classes, or of the proportions with one band per class
         confidence: GeoTIFF of the mean probability of the class in percent; None: there is none for proportions
         table: JSON file with the classes and the scores
@@ -40,6 +41,7 @@ class Classified:
         maps: the run's own maps
     """
 
+    model: str
     map: Path
     confidence: Path | None
     table: Path
@@ -69,7 +71,7 @@ def classify(
             network or another image
         StorageError: the disk is too small, or refuses a write
     """
-    check_model(model)
+    check_can_classify(run, model)
     files = output_files(output, proportions)
     for path in files.values():
         check_new_file(path, SUFFIXES if path == output else [path.suffix], replace)
@@ -89,7 +91,7 @@ def classify(
         write_text(files["names"], codes.side_file())
     text = _table(run, embedded, fitted, codes, scores, reason, proportions)
     write_text(files["table"], json.dumps(text, indent=1, ensure_ascii=False) + "\n")
-    return Classified(files["map"], files.get("confidence"), files["table"], scores, reason, codes, maps)
+    return Classified(model, files["map"], files.get("confidence"), files["table"], scores, reason, codes, maps)
 
 
 def output_files(output: Path, proportions: bool) -> dict[str, Path]:

@@ -48,6 +48,16 @@ def check_model(name: str) -> None:
         raise UserError(f"There is no simple model '{name}'. Choose one of {', '.join(CLASSIFIERS)}.")
 
 
+def check_can_classify(run: TrainedRun, name: str) -> None:
+    """Raise a UserError if there is no simple model of this name, or no label map to fit it on."""
+    check_model(name)
+    if run.config.validation_map is None:
+        raise UserError(
+            f"{run.checkpoint}: the run has no label map ('validation_map' is null), so no classes are known. Train a "
+            "run with a label map to classify."
+        )
+
+
 def open_own_maps(run: TrainedRun) -> OpenMaps:
     """Open the maps that a run was trained and evaluated on, whatever map is given in place of them.
 
@@ -56,11 +66,6 @@ def open_own_maps(run: TrainedRun) -> OpenMaps:
     """
     checkpoint = load(run.checkpoint)
     config = validate(checkpoint["config"], str(run.checkpoint))
-    if config.validation_map is None:
-        raise UserError(
-            f"{run.checkpoint}: the run has no label map ('validation_map' is null), so no classes are known. Train a "
-            "run with a label map to classify."
-        )
     maps = open_maps(config, run.execution.threads)
     check_maps(run.checkpoint, maps.fingerprints(), checkpoint)
     return maps

@@ -3,13 +3,13 @@
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import unfold
 
 from networks.normalise import Normalise, has_data
 
 FILTERS, SIDE, BIAS, SEED = 512, 3, 1.0, 0
-FILTERS_AT_ONCE = 64
-MAX_RESPONSES = {"cpu": 2**19}  # values at once: they stay in the cache of a core, which is three times as fast
+MIN_FILTERS_AT_ONCE = 16
+MAX_RESPONSES = {"cpu": 2**17}  # values at once: they stay in the cache of a core, which is twice as fast
 MAX_RESPONSES_ELSEWHERE = 2**26
 
 
@@ -54,17 +54,22 @@ class RandomConvolutions(nn.Module):
         normalised, masks = self.normalisation.masked(tiles, valid)
         shares = has_data(tiles, masks)[:, 1:-1, 1:-1].flatten(1).float()  # (N, h w): of the middles of the filters
         shares = shares / shares.sum(1, keepdim=True).clamp(min=1)
-        most = MAX_RESPONSES.get(tiles.device.type, MAX_RESPONSES_ELSEWHERE)
-        step = max(1, most // (FILTERS_AT_ONCE * max(shares.shape[1], 1)))
+        most, size = MAX_RESPONSES.get(tiles.device.type, MAX_RESPONSES_ELSEWHERE), max(shares.shape[1], 1)
+        filters = min(len(self.weight), max(MIN_FILTERS_AT_ONCE, most // size))
+        step = max(1, most // (size * max(filters, self.weight[0].numel())))
         with torch.autocast(tiles.device.type, enabled=False):
-            parts = [self._pooled(*part) for part in zip(normalised.contiguous().split(step), shares.split(step))]
+            parts = [self._pooled(*part, filters) for part in zip(normalised.split(step), shares.split(step))]
         return torch.cat(parts)
 
-    def _pooled(self, pixels: Tensor, shares: Tensor) -> Tensor:
-        """Return features (n, 2 F). pixels: (n, C, H, W); shares: (n, h w), of each response in the mean."""
+    def _pooled(self, pixels: Tensor, shares: Tensor, filters: int) -> Tensor:
+        """Return features (n, 2 F). pixels: (n, C, H, W); shares: (n, h w), of each response in the mean.
+
+        The convolution is a product of two matrices: with 3 x 3 pixels of few bands, twice as fast as `conv2d`.
+        """
+        patches = unfold(pixels, SIDE).transpose(0, 1).flatten(1)  # (C 3 3, n h w)
         above, below, total = [], [], shares.sum(1, keepdim=True)  # 1, or 0 without data
-        for weight in self.weight.split(FILTERS_AT_ONCE):
-            responses = conv2d(pixels, weight).flatten(2)  # (n, f, h w)
+        for weight in self.weight.flatten(1).split(filters):
+            responses = (weight @ patches).unflatten(1, shares.shape).transpose(0, 1)  # (n, f, h w)
             # the mean of relu(x - b) is that of max(x, b), less b: one pass less over the responses
             above.append(torch.bmm(responses.clamp(min=BIAS), shares[..., None])[..., 0] - BIAS * total)
             below.append(-torch.bmm(responses.clamp_(max=-BIAS), shares[..., None])[..., 0] - BIAS * total)

@@ -11,15 +11,31 @@ from rasterio.windows import Window as RasterWindow
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.maps import OpenMaps
 from dataProcessors.statistics import sample_tiles
-from dataProcessors.tiffreader import TiffReader
+from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference.class_codes import ClassCodes
 from inference.classifying import Classified
 from inference.reserved_scores import shows_the_same
 from reporting import figures
 from reporting.display import Display
+from reporting.figures.style import save_figure
+from reporting.map_view import SYNTHETIC
 
 MAX_SIDE = 1000  # pixels of a panel
 SAMPLE_SIDE = 128  # pixels of the tiles from which the brightness of the image is taken
+
+
+def write_class_map_picture(classified: Classified, image: TiffReader) -> None:
+    """Write a picture of the land cover beside its file, with .png in place of its suffix. image: the map."""
+    end = SYNTHETIC if image.source.synthetic else ""
+    figure = class_map_figure(classified, image, f"Land cover by {classified.model}{end}")
+    save_figure(figure, classified.map.with_suffix(""), ("png",))
+
+
+def describe_classified(classified: Classified) -> str:
+    """Return the files and the scores of a land-cover map as lines."""
+    scores = [f"  {score.metric} {score.mean:.3f} ±{score.std:.3f}" for score in classified.scores]
+    where = "in the reserved cells, which were not trained on" if scores else f"no scores: {classified.not_scored}"
+    return "\n".join([f"The map is {classified.map}; {where}{':' if scores else ''}", *scores])
 
 
 def class_map_figure(classified: Classified, image: TiffReader, title: str) -> Figure:
@@ -43,9 +59,9 @@ def class_map_figure(classified: Classified, image: TiffReader, title: str) -> F
 
 def _truth(maps: OpenMaps, image: TiffReader, shown: tuple) -> np.ndarray | None:
     """Return the label map (h, w) on the pixels that are shown; None: it covers another map, or another part."""
-    if image.window != maps.labels.window or not shows_the_same(image.fingerprint(), maps.image.fingerprint()):
-        return None
-    return maps.labels.overview()[0][0][shown]
+    labels = maps.labels
+    same = image.window == maps.image.window and shows_the_same(image.fingerprint(), maps.image.fingerprint())
+    return labels.overview()[0][0][shown] if same and isinstance(labels, LabelReader) else None
 
 
 def _classes(path: Path, codes: ClassCodes, start: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:

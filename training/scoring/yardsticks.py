@@ -17,7 +17,7 @@ from networks import RandomConvolutions
 from training.scoring.evaluator import EmbedPositions, in_batches
 
 log = logging.getLogger(__name__)
-VERSIONS = {"convolutions": 1, "rasters": 1}  # increase one when the values of these features change
+VERSIONS = {"convolutions": 2, "rasters": 1}  # increase one when the values of these features change
 RASTER_TILES = 32  # read at once: of 64 bands, tiles of 96 pixels then take 75 MB, and the sums three times as much
 
 
