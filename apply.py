@@ -8,13 +8,13 @@ from config import UserError
 from dataProcessors.maps import open_labels
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference import embed
-from inference.classifying import classify
-from inference.embedding import find_embedded
-from inference.outputs import check_new_file
-from inference.points import embed_points
-from inference.searching import Query
-from inference.simple_model import check_can_classify
-from inference.trained_run import TrainedRun, open_trained
+from inference.core.trained_run import TrainedRun, open_trained
+from inference.embedding.points import embed_points
+from inference.embedding.whole_map import find_embedded
+from inference.files.outputs import check_new_file
+from inference.land_cover.classifying import classify
+from inference.land_cover.simple_model import check_can_classify
+from inference.search.searching import Query
 from reporting.class_map import describe_classified, write_class_map_picture
 from reporting.search_page import make_search
 

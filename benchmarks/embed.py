@@ -28,8 +28,8 @@ from benchmarks.measure import Row, Setting, Timing, at_least, at_most, faster, 
 from benchmarks.runs import open_run, save_untrained
 from benchmarks.with_torchgeo import FEW, SEVERAL, SIZE, fastest, image_map, limit_gdal_cache
 from dataProcessors.tiffreader import TiffReader
-from inference.embedding import EMBEDDED, embed_map
-from inference.trained_run import TrainedRun, open_trained
+from inference.core.trained_run import TrainedRun, open_trained
+from inference.embedding.whole_map import EMBEDDED, embed_map
 from training.scoring.evaluator import max_batch
 
 PART = 4_000  # pixels a side of the map for the slow network and for memory

@@ -12,9 +12,9 @@ from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.maps import OpenMaps
 from dataProcessors.statistics import sample_tiles
 from dataProcessors.tiffreader import LabelReader, TiffReader
-from inference.class_codes import ClassCodes
-from inference.classifying import Classified
-from inference.reserved_scores import shows_the_same
+from inference.land_cover.class_codes import ClassCodes
+from inference.land_cover.classifying import Classified
+from inference.land_cover.reserved_scores import shows_the_same
 from reporting import figures
 from reporting.display import Display
 from reporting.figures.style import save_figure

@@ -1,4 +1,4 @@
-"""Runs a search and writes all of its files: those of inference.search_files and a picture."""
+"""Runs a search and writes all of its files: those of inference.search.files and a picture."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from dataProcessors.tiffreader import LabelReader, TiffReader
-from inference.embedded_map import EmbeddedMap
-from inference.places import Place
-from inference.search_files import search_folder, search_name, write_search
-from inference.searching import Query, Search, search
-from inference.trained_run import TrainedRun
+from inference.core.embedded_map import EmbeddedMap
+from inference.core.trained_run import TrainedRun
+from inference.search.files import search_folder, search_name, write_search
+from inference.search.places import Place
+from inference.search.searching import Query, Search, search
 from reporting.display import Display
 from reporting.figures.search import Heat, Tiles, search_picture
 from reporting.figures.style import save_figure
@@ -32,7 +32,7 @@ def make_search(
     """Search, and write table, polygons, raster and picture to a folder that appears when all are there. Return it.
 
     Args:
-        run, embedded, image, query, labels, index: see inference.searching.search
+        run, embedded, image, query, labels, index: see inference.search.searching.search
         output: the folder, which must not exist; None: searches/NAME in the run's folder, which is replaced
     Raises:
         UserError: the search is impossible, or the files cannot be written

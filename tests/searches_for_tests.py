@@ -9,8 +9,8 @@ from affine import Affine
 from maps_for_tests import CORNER, UTM32
 
 from dataProcessors.tiffreader import TiffReader
-from inference.embedded_map import EmbeddedMap, open_embedded
-from inference.tile_grid import TileGrid
+from inference.core.embedded_map import EmbeddedMap, open_embedded
+from inference.core.tile_grid import TileGrid
 
 DIGEST = "0" * 64
 

@@ -17,8 +17,8 @@ import main
 from dataProcessors.prepared import preparation
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.tiffreader import TiffReader
-from inference import cog
-from inference.raster_file import DEFLATE, TILE, RasterFile, write_part
+from inference.files import cog
+from inference.files.raster_file import DEFLATE, TILE, RasterFile, write_part
 from storage import StorageError, atomic_write, check_writable
 from training.runs.checkpoint import load
 from training.trainer import Trainer

@@ -61,7 +61,7 @@ def test_a_module_of_a_subpackage_imports_only_subpackages_below_it(path):
 def test_every_subpackage_is_in_the_table():
     found = {
         path.parent.relative_to(ROOT).as_posix()
-        for package in ("training", "dataProcessors")
+        for package in ("inference", "training", "dataProcessors")
         for path in (ROOT / package).glob("*/__init__.py")
     }
     assert {place for row in SUBPACKAGES for place in row} == found

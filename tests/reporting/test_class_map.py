@@ -12,8 +12,8 @@ from runs_for_tests import MAPS
 import inference
 from dataProcessors.legends.legend import NO_LABEL, builtin_legends
 from dataProcessors.rasters.grid import Window
-from inference.classifying import classify
-from inference.trained_run import open_trained
+from inference.core.trained_run import open_trained
+from inference.land_cover.classifying import classify
 from reporting import class_map, figures
 from reporting.class_map import class_map_figure
 from reporting.figures.style import label_picture

@@ -1,0 +1,227 @@
+"""Embeds a map: the embedding of every tile of a regular grid, kept in the folder of the run."""
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from config import UserError
+from dataProcessors.maps import nodata_limit
+from dataProcessors.sampling.nodata_limit import NodataLimit
+from dataProcessors.tiffreader import TiffReader
+from inference.core.embedded_map import ABOUT, VALID, VECTORS, EmbeddedMap, open_embedded
+from inference.core.tile_grid import TileGrid
+from inference.core.trained_run import TrainedRun, open_trained, warn_about_other_statistics
+from inference.embedding.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
+from inference.embedding.strips import STRIPS, StripWriter, embed_strips
+from inference.files.outputs import check_output, write_output
+from storage import Lock, StorageError, convert_write_errors, remove_folder, rename_folder, write_text
+from training.runs.interruption import Interrupted
+from training.scoring.evaluator import in_batches
+
+log = logging.getLogger(__name__)
+FORMAT = 1  # of an embedded map; increase it when its files change
+EMBEDDED = "embedded"  # folder of a run's embedded maps
+COG_NAME = "embeddings.tif"  # of the file for other programs in the folder of an embedded map
+INCOMPLETE = ".incomplete"  # end of the name of a folder that is not complete yet
+
+
+def embed_map(run: TrainedRun, image: TiffReader, stride: int | None = None, float32: bool = False) -> EmbeddedMap:
+    """Return the embedded map of a run's network and an image map: open it if it is there, else make it.
+
+    What a stopped process has made of it is used. It is kept in RUN/embedded/MAP-STRIDEpx-DIGEST.
+
+    Args:
+        run: the network
+        image: the map; see `TrainedRun.open_image`
+        stride: pixels from one tile to the next; None: the side of a tile
+        float32: store the embeddings as they are; else in 8 bits
+    Raises:
+        UserError: the map holds no tile with enough data, or another process makes the same
+        StorageError: the disk is too small, or refuses a write
+    """
+    tiles = TileGrid(image.window, run.config.image_size, stride or run.config.image_size)
+    folder = embedded_folder(run, image, tiles.stride, float32)
+    if not folder.exists():
+        _make(run, image, tiles, float32, folder)
+    else:
+        log.info("%s: the map is embedded already", folder)
+    return open_embedded(folder)
+
+
+def embedded_folder(run: TrainedRun, image: TiffReader, stride: int, float32: bool = False) -> Path:
+    """Return the folder of an embedded map; it changes with the network, the map, the grid and the type."""
+    identity = FORMAT, run.digest, image.key, list(image.window), run.config.max_nodata, stride, float32
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    stem = re.sub(r"[^\w.-]", "_", Path(image.path).stem)
+    return run.folder / EMBEDDED / f"{stem}-{stride}px-{digest[:8]}"
+
+
+def find_embedded(run: TrainedRun, image: TiffReader, stride: int | None = None) -> EmbeddedMap:
+    """Return the embedded map of a run's network and an image map; without a stride that of the smallest one.
+
+    If there is none, the map is embedded first.
+
+    Raises:
+        UserError, StorageError: see `embed_map`
+    """
+    found = [each for each in _complete(run, image) if stride in (None, each.tiles.stride)]
+    if found:
+        chosen = min(found, key=lambda each: each.tiles.stride)
+        log.info("%s: the embedded map that is used, with a tile every %d px", chosen.folder, chosen.tiles.stride)
+        return chosen
+    log.info("%s is not embedded yet by this network: that is done first", image.path)
+    return embed_map(run, image, stride)
+
+
+def _complete(run: TrainedRun, image: TiffReader) -> list[EmbeddedMap]:
+    """Return the complete embedded maps of the network and the part of the map in use, those in 8 bits first."""
+    maps = []
+    for path in sorted((run.folder / EMBEDDED).glob(f"*/{ABOUT}")):
+        if path.parent.suffix == INCOMPLETE:
+            continue
+        each = open_embedded(path.parent)
+        same = embedded_folder(run, image, each.tiles.stride, each.about["type"] == "float32")
+        if same == each.folder:
+            maps.append(each)
+    return maps
+
+
+def _make(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> None:
+    warn_about_other_statistics(run, image)
+    unfinished = folder.with_name(folder.name + INCOMPLETE)
+    with convert_write_errors(folder):
+        unfinished.mkdir(parents=True, exist_ok=True)
+    lock = Lock.acquire(unfinished)
+    if lock is None:
+        raise UserError(f"{folder}: another process is embedding this map. Wait until it ends, or stop it first.")
+    try:
+        _fill(run, image, tiles, float32, unfinished)
+        with convert_write_errors(folder):
+            rename_folder(unfinished, folder)
+    except (Interrupted, StorageError) as error:
+        error.add_note("What is done is kept: the same command goes on from there.")
+        raise
+    finally:
+        lock.release()
+
+
+def _fill(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> None:
+    """Make all files of an embedded map in a folder, in which some may be already."""
+    limit = nodata_limit(run.config, image)
+    quantisation = choose_quantisation(float32, run.config.norm_output, lambda: _sample(run, image, tiles, limit))
+    _check_space(folder, len(tiles) * run.config.output_size * quantisation.dtype.itemsize)
+    with convert_write_errors(folder):
+        writer = StripWriter(folder, tiles, run.config.output_size, quantisation)
+    _log_start(image, tiles, writer)
+    embed_strips(run, image, limit, writer)
+    with_data = int(np.load(folder / VALID, mmap_mode="r", allow_pickle=False).sum())
+    if not with_data:
+        remove_folder(folder)
+        raise UserError(_no_data(image, run))
+    clipped = int(writer.clipped.sum()) / (with_data * run.config.output_size)
+    if clipped:
+        log.warning("%.3g%% of the values are beyond the scale and were clipped", 100 * clipped)
+    about = _describe(run, image, tiles, quantisation) | {"with_data": with_data, "clipped": clipped}
+    write_text(folder / ABOUT, json.dumps(about, indent=1) + "\n")
+    (folder / STRIPS).unlink()
+
+
+def _sample(run: TrainedRun, image: TiffReader, tiles: TileGrid, limit: NodataLimit) -> np.ndarray:
+    """Return the embeddings (n, D) of up to SAMPLE_TILES tiles from all over the map, the same at every call.
+
+    Raises:
+        UserError: none of them has enough data
+    """
+    drawn = np.random.default_rng(0).choice(len(tiles), min(len(tiles), 16 * SAMPLE_TILES), replace=False)
+    positions = tiles.positions(drawn)
+    chosen = positions[limit.accepts(positions)][:SAMPLE_TILES]
+    if not len(chosen):
+        raise UserError(_no_data(image, run))
+    return np.concatenate([run.embed(image.read(part, tiles.size)) for part in in_batches(chosen, tiles.size)])
+
+
+def _no_data(image: TiffReader, run: TrainedRun) -> str:
+    return (
+        f"{image.path}: no tile of the part in use has enough data: at most {run.config.max_nodata:.0%} of its pixels "
+        "may be without ('max_nodata' of the run). Choose another 'maps.rect' or 'maps.image'."
+    )
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    """Raise a StorageError if the disk cannot hold the vectors, unless they are there already."""
+    free = shutil.disk_usage(folder).free
+    if needed > free and not (folder / VECTORS).exists():
+        raise StorageError(
+            f"{folder}: the embeddings need {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free. Free some space, or "
+            "choose a larger --stride or a smaller 'maps.rect'."
+        )
+
+
+def _log_start(image: TiffReader, tiles: TileGrid, writer: StripWriter) -> None:
+    right, bottom = tiles.uncovered()
+    rest = (
+        f"; {right} columns at the right and {bottom} rows at the bottom belong to no tile" if right or bottom else ""
+    )
+    log.info(
+        "%s: %s x %s tiles of %d px, one every %d px%s",
+        image.path, f"{tiles.columns:,}", f"{tiles.rows:,}", tiles.size, tiles.stride, rest,
+    )  # fmt: skip
+    done = len(writer.clipped) - len(writer.missing())
+    if done:
+        log.info("%d of %d strips are there already, from a process that was stopped", done, len(writer.clipped))
+
+
+def _describe(run: TrainedRun, image: TiffReader, tiles: TileGrid, quantisation: Quantisation) -> dict[str, Any]:
+    """Return what about.json says, but for what is counted."""
+    crs = image.grid.crs
+    return {
+        "format": FORMAT,
+        "image_size": tiles.size, "stride": tiles.stride, "window": list(tiles.window),
+        "size": [image.width, image.height], "crs": crs.to_wkt() if crs else None,
+        "transform": list(image.transform)[:6], "uncovered": list(tiles.uncovered()), "tiles": len(tiles),
+        "dimensions": run.config.output_size, "type": quantisation.dtype.name, "scale": quantisation.scale,
+        "scale_from": quantisation.source, "unit_length": run.config.norm_output,
+        "network": {
+            "checkpoint": str(run.checkpoint), "sha256": run.digest, "run": str(run.folder),
+            "network": run.config.network,
+        },
+        "map": image.fingerprint(),
+    }  # fmt: skip
+
+
+def embed(
+    path: Path | str,
+    *,
+    output: Path | str | None = None,
+    stride: int | None = None,
+    float32: bool = False,
+    overrides: Sequence[str] = (),
+) -> EmbeddedMap:
+    """Embed the map of a run, or another map, by the run's network, and write a file that other programs read.
+
+    Args:
+        path: results/NAME, whose best network is used, or a checkpoint
+        output: a new .tif or .parquet file; None: embeddings.tif in the folder of the embedded map
+        stride, float32: see `embed_map`
+        overrides: key=value items, for device, threads, maps.image and maps.rect
+    Raises:
+        UserError: see `open_trained`, `TrainedRun.open_image`, `check_output` and `embed_map`
+        StorageError: the disk is too small, or refuses a write
+    """
+    run = open_trained(Path(path), overrides)
+    image = run.open_image()
+    tiles = TileGrid(image.window, run.config.image_size, stride or run.config.image_size)
+    folder = embedded_folder(run, image, tiles.stride, float32)
+    file = folder / COG_NAME if output is None else Path(output)
+    check_output(file, len(tiles), run.config.output_size * (4 if float32 else 1), replace=output is None)
+    embedded = embed_map(run, image, tiles.stride, float32)
+    if output is not None or not file.exists():
+        write_output(embedded, file)
+    return embedded

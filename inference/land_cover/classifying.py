@@ -1,0 +1,158 @@
+"""Land cover of a whole map: a simple model predicts every window of an embedded map, and the windows are blended."""
+
+import json
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from config import UserError
+from dataProcessors.maps import OpenMaps
+from dataProcessors.tiffreader import TiffReader
+from evaluation.scoring import Score
+from inference.core.embedded_map import EmbeddedMap
+from inference.core.trained_run import TrainedRun
+from inference.files.outputs import check_new_file
+from inference.files.raster_file import bytes_needed
+from inference.land_cover.class_codes import ClassCodes, class_codes
+from inference.land_cover.layers import PERCENT_NODATA, class_layers, proportion_layers, write_layers
+from inference.land_cover.reserved_scores import NotScored, ReservedCells
+from inference.land_cover.simple_model import SimpleModel, check_can_classify, fit_simple_model, open_own_maps
+from storage import check_space, write_text
+
+log = logging.getLogger(__name__)
+SUFFIXES = (".tif", ".tiff")
+OVERVIEWS_SHARE = 4 / 3  # size of a raster with its overviews
+LEAST_SHARE = 1 / 16  # of the bytes of a raster is left when it is compressed, at most, if cells are large
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What `classify` has written.
+
+    Attributes:
+        model: name of the simple model
+        map: GeoTIFF of the classes, or of the proportions with one band per class
+        confidence: GeoTIFF of the mean probability of the class in percent; None: there is none for proportions
+        table: JSON file with the classes and the scores
+        scores: in the reserved cells of the run; []: none, and `not_scored` says why
+        not_scored: why there are no scores; "": there are
+        codes: how the classes stand in the map
+        maps: the run's own maps
+    """
+
+    model: str
+    map: Path
+    confidence: Path | None
+    table: Path
+    scores: list[Score]
+    not_scored: str
+    codes: ClassCodes
+    maps: OpenMaps
+
+
+def classify(
+    run: TrainedRun, embedded: EmbeddedMap, model: str, output: Path, proportions: bool = False, replace: bool = False
+) -> Classified:
+    """Predict the land cover of every pixel of an embedded map, and write it as GeoTIFF.
+
+    The model is fitted on the tiles that the run's evaluation fits on. Where windows overlap, what it says of them is
+    averaged. Pixels without data by the image's own mask, and those that no window with enough data covers, are nodata.
+
+    Args:
+        run: the network, opened with the map that is embedded
+        embedded: the embedded map
+        model: name of a simple model
+        output: OUT.tif; OUT.json is written beside it and, for classes, OUT-confidence.tif and OUT.tif.aux.xml
+        proportions: write the proportion of each class, in percent, instead of the class
+        replace: replace files that exist
+    Raises:
+        UserError: there is no such model, an output exists, the run has no label map, or the embedded map is of another
+            network or another image
+        StorageError: the disk is too small, or refuses a write
+    """
+    check_can_classify(run, model)
+    files = output_files(output, proportions)
+    for path in files.values():
+        check_new_file(path, SUFFIXES if path == output else [path.suffix], replace)
+    image = run.open_image()
+    check_belongs(run, embedded, image)
+    maps = open_own_maps(run)
+    codes = class_codes(maps.labels.legend)
+    layers = (proportion_layers if proportions else class_layers)(files, codes, embedded.tiles.stride)
+    share = OVERVIEWS_SHARE * max(LEAST_SHARE, 1 / embedded.tiles.stride)
+    check_space(output, bytes_needed([layer.file for layer in layers], image.window, share))
+    fitted = fit_simple_model(run, maps, model, proportions)
+    scores, reason = _scores(embedded, maps, fitted, proportions)
+    write_layers(embedded, fitted, image, layers)
+    if proportions:
+        files["names"].unlink(missing_ok=True)  # of the classes in an earlier file of this name
+    else:
+        write_text(files["names"], codes.side_file())
+    text = _table(run, embedded, fitted, codes, scores, reason, proportions)
+    write_text(files["table"], json.dumps(text, indent=1, ensure_ascii=False) + "\n")
+    return Classified(model, files["map"], files.get("confidence"), files["table"], scores, reason, codes, maps)
+
+
+def output_files(output: Path, proportions: bool) -> dict[str, Path]:
+    """Return the files that `classify` writes: what they hold -> path. output: see `classify`."""
+    names = output.with_name(f"{output.name}.aux.xml")
+    files = {"map": output, "table": output.with_suffix(".json"), "names": names}
+    if proportions:
+        return files
+    return files | {"confidence": output.with_name(f"{output.stem}-confidence{output.suffix}")}
+
+
+def check_belongs(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> None:
+    """Raise a UserError if an embedded map is not of this network, or not of the image map that the run is opened with.
+
+    image: the map that the run is opened with
+    """
+    if embedded.about["network"]["sha256"] != run.digest:
+        raise UserError(f"{embedded.folder}: another network than {run.checkpoint} made it. Run embed again.")
+    then, now = embedded.about["map"], image.fingerprint()
+    if (then["content"], tuple(embedded.about["window"])) != (now["content"], tuple(image.window)):
+        raise UserError(
+            f"{embedded.folder} is the embedding of {then['path']}, not of {image.path} and the part of it in use. "
+            "Give the same 'maps.image' and 'maps.rect' as when it was embedded, or run embed again."
+        )
+
+
+def _scores(embedded: EmbeddedMap, maps: OpenMaps, model: SimpleModel, proportions: bool) -> tuple[list[Score], str]:
+    """Return the scores, and why there are none."""
+    try:
+        cells = ReservedCells(embedded, maps)
+        if proportions:
+            return cells.proportion_scores(embedded, model), ""
+        return cells.class_scores(embedded, model, maps.config.seed), ""
+    except NotScored as error:
+        log.warning("not scored: %s", error)
+        return [], str(error)
+
+
+def _table(
+    run: TrainedRun, embedded: EmbeddedMap, model: SimpleModel, codes: ClassCodes, scores: list[Score], reason: str,
+    proportions: bool,
+) -> dict:  # fmt: skip
+    legend = codes.legend
+    classes = [
+        {"name": name, "color": list(colour)} | ({"band": place} if proportions else {"value": code})
+        for place, (name, colour, code) in enumerate(zip(legend.names, legend.colors, codes.codes), 1)
+    ]
+    return {
+        "model": model.name,
+        "fitted_on": model.tiles,
+        "stride": embedded.tiles.stride,
+        "embedded": str(embedded.folder),
+        "network": embedded.about["network"],
+        "map": embedded.about["map"]["path"],
+        "label_map": legend.name,
+        "nodata": PERCENT_NODATA if proportions else codes.nodata,
+        "classes": classes,
+        "scores": [_finite(score._asdict()) for score in scores],
+        "not_scored": reason or None,
+    }
+
+
+def _finite(score: dict) -> dict:
+    return {key: None if isinstance(each, float) and math.isnan(each) else each for key, each in score.items()}
