@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from config import validate
+from config import UserError, validate
 from networks import Embedder, HeadInputs, Normalise, build
 from networks.normalise import NodataRule
 from training.runs.checkpoint import load
@@ -42,7 +42,14 @@ def network_of(checkpoint: dict, source: str) -> Embedder:
         hidden=config.head_layers,
         projection=config.projection,
     )
-    network.load_state_dict(weights)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:  # its message has a line for each tensor
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{source}: its weights do not fit the network that its config describes ({reason} ...). Another revision "
+            "of the program wrote it: use that one, or train again."
+        ) from None
     return network.eval()
 
 

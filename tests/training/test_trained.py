@@ -52,3 +52,13 @@ def test_a_network_that_an_earlier_revision_saved(workplace, one_figure, capsys)
 def test_what_is_no_checkpoint_is_told(workplace):
     with pytest.raises(UserError, match="there is no such checkpoint"):
         trained_network(Path("results/nowhere/best.pt"))
+
+
+def test_weights_of_another_network_are_told_in_one_line(workplace, one_figure):
+    folder = run_in_process("other_weights", single_class_classifiers=["dt"])
+    checkpoint = load(folder / "last.pt")
+    del checkpoint["network"]["head.weight"]
+    save(folder / "last.pt", {name: value for name, value in checkpoint.items() if name != "format"})
+    with pytest.raises(UserError, match=r"weights do not fit the network that its config describes .*train again") as e:
+        trained_network(folder / "last.pt")
+    assert "\n" not in str(e.value)
