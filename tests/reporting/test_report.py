@@ -146,7 +146,7 @@ def test_scores_are_those_of_metrics_csv_and_the_best_of_a_row_is_marked(tmp_pat
     assert page.row("silhouette") == ["-"] * 5
     assert page.row("sum_error, knn") == ["0.400 ±0.030", "0.500 ±0.030", "0.900 ±0.030", "*0.300 ±0.030*", "-"]
     assert "sum_error, knn|less is better" in [cells[0] for cells in page.cells]
-    assert "retrieval/MAP@R: trained, step 50 (best): 0.800 ±0.020 ; trained, step 100 (last)" in page.text
+    assert "multi_class/sum_error/knn: trained, step 50 (best): 0.400 ±0.030 ; trained, step 100 (last)" in page.text
 
 
 def test_the_verdict_on_the_best_network_comes_first(tmp_path):

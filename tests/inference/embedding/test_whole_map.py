@@ -185,7 +185,7 @@ def test_what_cannot_be_embedded_is_refused_in_one_line(place, monkeypatch):
         assert "\n" not in str(caught.value)
     assert not [*folder.glob("embedded/*")], "nothing is left"
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
-    with pytest.raises(UserError, match=r"need 0\.00 GB, 0\.00 GB are free"):
+    with pytest.raises(UserError, match=r"writing it needs up to 0\.0 MB, 0\.0 MB are free"):
         inference.embed(folder)
 
 
