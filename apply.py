@@ -12,9 +12,10 @@ from inference.core.trained_run import TrainedRun, open_trained
 from inference.embedding.points import embed_points
 from inference.embedding.whole_map import find_embedded
 from inference.files.outputs import check_new_file
-from inference.land_cover.classifying import classify
+from inference.land_cover.classifying import Classified, check_land_cover_files, classify
 from inference.land_cover.simple_model import check_can_classify
-from inference.search.searching import Query
+from inference.search.files import check_new_folder
+from inference.search.searching import Query, query_tiles
 from reporting.class_map import describe_classified, write_class_map_picture
 from reporting.search_page import make_search
 
@@ -29,6 +30,8 @@ def embed_tiles(
         embedded = embed(path, output=output, stride=stride, float32=float32, overrides=overrides)
         count = f"{embedded.about['with_data']:,} of {len(embedded.tiles):,} tiles have an embedding"
         return f"{count}, {embedded.dimensions} numbers each. They are in {output or embedded.folder}"
+    if stride is not None or float32:
+        raise UserError("--at embeds the tiles around points, one each: leave out --stride and --float32.")
     table = output or points.with_name(f"{points.stem}-embeddings.csv")
     check_new_file(table, [".csv"])
     run = open_trained(path, overrides)
@@ -42,13 +45,17 @@ def classify_map(
     """Write a land-cover map, or one of proportions, with a picture, and return what to print about it."""
     run = open_trained(path, overrides)
     check_can_classify(run, model)
+    if output is not None:  # before the map is embedded, which may take long
+        check_land_cover_files(output, proportions)
     image = run.open_image()
     embedded = find_embedded(run, image, stride)
     file = output or embedded.folder / f"{'proportions' if proportions else 'land-cover'}-{model}.tif"
-    classified = classify(run, embedded, model, file, proportions, replace=output is None)
-    if not proportions:
-        write_class_map_picture(classified, image)
-    return describe_classified(classified)
+
+    def draw(classified: Classified) -> None:
+        if not proportions:
+            write_class_map_picture(classified, image)
+
+    return describe_classified(classify(run, embedded, model, file, proportions, output is None, draw))
 
 
 def search_map(
@@ -56,7 +63,10 @@ def search_map(
 ) -> str:
     """Find the places of a map that are most similar to examples, and return where the results are."""
     run = open_trained(path, overrides)
+    if output is not None:  # before the map is embedded, which may take long
+        check_new_folder(output)
     image = run.open_image()
+    query_tiles(run, image, query)
     embedded = find_embedded(run, image, stride)
     return f"The results are in {make_search(run, embedded, image, query, labels_of(run, image), index, output)}"
 

@@ -129,6 +129,34 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
         lock.release()
 
 
+@contextmanager
+def staged(path: Path, first: Path | None = None) -> Iterator[Path]:
+    """Yield a folder to write a file to, and those that belong beside it; they get their places when the block succeeds.
+
+    `path` is the last of them. A killed process may leave others there, but not without the first one; what it has
+    half-written is removed by the next call for a file in the same folder.
+
+    Args:
+        path: where the file belongs
+        first: which of the others gets its place first
+    Raises:
+        StorageError: the disk refuses a write
+    """
+    with convert_write_errors(path), temporary_folder(path.parent) as folder:
+        try:
+            yield folder
+        except StorageError as error:  # of a file in the folder: name its place
+            raise StorageError(str(error).replace(str(folder), str(path.parent))) from None
+        files = sorted(
+            folder.iterdir(), key=lambda each: (each.name == path.name, first is None or each.name != first.name)
+        )
+        for file in files:
+            sync(file)
+        for file in files:
+            os.replace(file, path.parent / file.name)
+        sync(path.parent)
+
+
 def _locked_folder(parent: Path) -> "tuple[Path, Lock]":
     while True:
         folder = _temporary_path(parent / "folder")

@@ -14,7 +14,7 @@ from dataProcessors.tiffreader import TiffReader
 from dataProcessors.vectors.csv_points import PointTable, read_points
 from inference.core.centred_tiles import CentredTiles, tiles_around
 from inference.core.trained_run import TrainedRun
-from storage import atomic_write
+from storage import staged
 from training.scoring.evaluator import max_batch
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def embed_points(run: TrainedRun, image: TiffReader, source: Path, output: Path)
         tiles = tiles_around(image.grid, image.window, table.lonlat, size)
     _check_some_inside(source, image, tiles)
     states: list[str] = []
-    with atomic_write(output) as temporary, temporary.open("w", encoding="utf8", newline="") as file:
+    with staged(output) as folder, (folder / output.name).open("w", encoding="utf8", newline="") as file:
         writer = csv.writer(file, delimiter=table.delimiter, lineterminator="\n")
         writer.writerow(table.header + new)
         for number, (state, embedding) in enumerate(_embedded(run, image, tiles)):

@@ -53,7 +53,7 @@ class StripWriter:
     """The files of an embedded map while it is made, in a folder that a later process can go on with.
 
     Args:
-        folder: of the unfinished map
+        folder: of the unfinished map, with the files of `make_files`
         tiles: the grid
         dimensions: D
         quantisation: how embeddings are stored
@@ -61,14 +61,8 @@ class StripWriter:
 
     def __init__(self, folder: Path, tiles: TileGrid, dimensions: int, quantisation: Quantisation):
         self.folder, self.tiles, self.dimensions, self.quantisation = folder, tiles, dimensions, quantisation
-        self.rows = min(tiles.rows, -(-STRIP_TILES // tiles.columns))  # of tiles in a strip
-        count = -(-tiles.rows // self.rows)
-        is_new = not (folder / STRIPS).exists()
-        self.vectors = ArrayFile(folder / VECTORS, quantisation.dtype, (len(tiles), dimensions))
-        self.valid = ArrayFile(folder / VALID, np.dtype(bool), (len(tiles),))
-        self.strips = ArrayFile(folder / STRIPS, np.dtype(np.int64), (count,))
-        if is_new:
-            self.strips.write(0, np.full(count, NOT_DONE))
+        self.rows = strip_rows(tiles)
+        self.vectors, self.valid, self.strips = _array_files(folder, tiles, dimensions, quantisation.dtype)
         self.clipped = np.load(folder / STRIPS, allow_pickle=False)
 
     def missing(self) -> np.ndarray:
@@ -93,6 +87,30 @@ class StripWriter:
                 sync(file.path)
             self.strips.write(strip, np.array([clipped]))
         self.clipped[strip] = clipped
+
+
+def strip_rows(tiles: TileGrid) -> int:
+    """Return how many rows of tiles a strip has; the last one may have fewer."""
+    return min(tiles.rows, -(-STRIP_TILES // tiles.columns))
+
+
+def make_files(folder: Path, tiles: TileGrid, dimensions: int, dtype: np.dtype) -> None:
+    """Make the files of an embedded map of which no strip is done; arguments: see StripWriter. dtype: of its vectors.
+
+    Raises:
+        OSError: the disk refuses it
+    """
+    *_, strips = _array_files(folder, tiles, dimensions, dtype)
+    strips.write(0, np.full(strips.shape, NOT_DONE))
+
+
+def _array_files(folder: Path, tiles: TileGrid, dimensions: int, dtype: np.dtype) -> tuple[ArrayFile, ...]:
+    """Return the files of the vectors, of which tiles have one, and of which strips are done."""
+    return (
+        ArrayFile(folder / VECTORS, dtype, (len(tiles), dimensions)),
+        ArrayFile(folder / VALID, np.dtype(bool), (len(tiles),)),
+        ArrayFile(folder / STRIPS, np.dtype(np.int64), (-(-tiles.rows // strip_rows(tiles)),)),
+    )
 
 
 def embed_strips(run: TrainedRun, image: TiffReader, limit: NodataLimit, writer: StripWriter) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,19 @@ from inference.core.embedded_map import ABOUT, VALID, VECTORS, EmbeddedMap, open
 from inference.core.tile_grid import TileGrid
 from inference.core.trained_run import TrainedRun, open_trained, warn_about_other_statistics
 from inference.embedding.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
-from inference.embedding.strips import STRIPS, StripWriter, embed_strips
+from inference.embedding.strips import STRIPS, StripWriter, embed_strips, make_files
 from inference.files.outputs import check_output, write_output
-from storage import Lock, StorageError, convert_write_errors, remove_folder, rename_folder, write_text
+from storage import (
+    Lock,
+    StorageError,
+    check_space,
+    convert_write_errors,
+    remove_folder,
+    remove_partial_files,
+    rename_folder,
+    temporary_folder,
+    write_text,
+)
 from training.runs.interruption import Interrupted
 from training.scoring.evaluator import in_batches
 
@@ -30,6 +39,10 @@ FORMAT = 1  # of an embedded map; increase it when its files change
 EMBEDDED = "embedded"  # folder of a run's embedded maps
 COG_NAME = "embeddings.tif"  # of the file for other programs in the folder of an embedded map
 INCOMPLETE = ".incomplete"  # end of the name of a folder that is not complete yet
+
+
+class NoDataError(UserError):
+    """No tile of a map has enough data."""
 
 
 def embed_map(run: TrainedRun, image: TiffReader, stride: int | None = None, float32: bool = False) -> EmbeddedMap:
@@ -46,13 +59,19 @@ def embed_map(run: TrainedRun, image: TiffReader, stride: int | None = None, flo
         UserError: the map holds no tile with enough data, or another process makes the same
         StorageError: the disk is too small, or refuses a write
     """
-    tiles = TileGrid(image.window, run.config.image_size, stride or run.config.image_size)
+    tiles = tile_grid(run, image, stride)
     folder = embedded_folder(run, image, tiles.stride, float32)
     if not folder.exists():
         _make(run, image, tiles, float32, folder)
     else:
         log.info("%s: the map is embedded already", folder)
     return open_embedded(folder)
+
+
+def tile_grid(run: TrainedRun, image: TiffReader, stride: int | None = None) -> TileGrid:
+    """Return the grid of tiles over the part of a map in use; stride: None: the side of a tile."""
+    size = run.config.image_size
+    return TileGrid(image.window, size, size if stride is None else stride)
 
 
 def embedded_folder(run: TrainedRun, image: TiffReader, stride: int, float32: bool = False) -> Path:
@@ -66,14 +85,14 @@ def embedded_folder(run: TrainedRun, image: TiffReader, stride: int, float32: bo
 def find_embedded(run: TrainedRun, image: TiffReader, stride: int | None = None) -> EmbeddedMap:
     """Return the embedded map of a run's network and an image map; without a stride that of the smallest one.
 
-    If there is none, the map is embedded first.
+    Of two that differ in their type alone, it is the one in 8 bits. If there is none, the map is embedded first.
 
     Raises:
         UserError, StorageError: see `embed_map`
     """
     found = [each for each in _complete(run, image) if stride in (None, each.tiles.stride)]
     if found:
-        chosen = min(found, key=lambda each: each.tiles.stride)
+        chosen = min(found, key=lambda each: (each.tiles.stride, each.about["type"] != "int8"))
         log.info("%s: the embedded map that is used, with a tile every %d px", chosen.folder, chosen.tiles.stride)
         return chosen
     log.info("%s is not embedded yet by this network: that is done first", image.path)
@@ -81,7 +100,7 @@ def find_embedded(run: TrainedRun, image: TiffReader, stride: int | None = None)
 
 
 def _complete(run: TrainedRun, image: TiffReader) -> list[EmbeddedMap]:
-    """Return the complete embedded maps of the network and the part of the map in use, those in 8 bits first."""
+    """Return the complete embedded maps of the network and the part of the map in use."""
     maps = []
     for path in sorted((run.folder / EMBEDDED).glob(f"*/{ABOUT}")):
         if path.parent.suffix == INCOMPLETE:
@@ -96,15 +115,22 @@ def _complete(run: TrainedRun, image: TiffReader) -> list[EmbeddedMap]:
 def _make(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> None:
     warn_about_other_statistics(run, image)
     unfinished = folder.with_name(folder.name + INCOMPLETE)
+    if not unfinished.exists():
+        _begin(run, tiles, float32, unfinished)
     with convert_write_errors(folder):
-        unfinished.mkdir(parents=True, exist_ok=True)
-    lock = Lock.acquire(unfinished)
+        lock = Lock.acquire(unfinished)
     if lock is None:
         raise UserError(f"{folder}: another process is embedding this map. Wait until it ends, or stop it first.")
     try:
-        _fill(run, image, tiles, float32, unfinished)
+        remove_partial_files(unfinished)
+        if not (unfinished / ABOUT).exists():  # it is the last one
+            _fill(run, image, tiles, float32, unfinished)
         with convert_write_errors(folder):
+            (unfinished / STRIPS).unlink(missing_ok=True)
             rename_folder(unfinished, folder)
+    except NoDataError:
+        remove_folder(unfinished)
+        raise
     except (Interrupted, StorageError) as error:
         error.add_note("What is done is kept: the same command goes on from there.")
         raise
@@ -112,25 +138,35 @@ def _make(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, fo
         lock.release()
 
 
+def _begin(run: TrainedRun, tiles: TileGrid, float32: bool, folder: Path) -> None:
+    """Make the folder of an unfinished map, with files that hold no strip yet; it appears when all of them are there.
+
+    Raises:
+        StorageError: the disk is too small, or refuses a write
+    """
+    dtype, dimensions = np.dtype(np.float32 if float32 else np.int8), run.config.output_size
+    check_space(folder, len(tiles) * dimensions * dtype.itemsize)
+    with convert_write_errors(folder), temporary_folder(folder.parent) as new:
+        make_files(new, tiles, dimensions, dtype)
+        rename_folder(new, folder)  # or another process was faster
+
+
 def _fill(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> None:
-    """Make all files of an embedded map in a folder, in which some may be already."""
+    """Compute the strips that a folder does not hold yet, and describe the embedded map."""
     limit = nodata_limit(run.config, image)
     quantisation = choose_quantisation(float32, run.config.norm_output, lambda: _sample(run, image, tiles, limit))
-    _check_space(folder, len(tiles) * run.config.output_size * quantisation.dtype.itemsize)
     with convert_write_errors(folder):
         writer = StripWriter(folder, tiles, run.config.output_size, quantisation)
     _log_start(image, tiles, writer)
     embed_strips(run, image, limit, writer)
     with_data = int(np.load(folder / VALID, mmap_mode="r", allow_pickle=False).sum())
     if not with_data:
-        remove_folder(folder)
-        raise UserError(_no_data(image, run))
+        raise NoDataError(_no_data(image, run))
     clipped = int(writer.clipped.sum()) / (with_data * run.config.output_size)
     if clipped:
         log.warning("%.3g%% of the values are beyond the scale and were clipped", 100 * clipped)
     about = _describe(run, image, tiles, quantisation) | {"with_data": with_data, "clipped": clipped}
     write_text(folder / ABOUT, json.dumps(about, indent=1) + "\n")
-    (folder / STRIPS).unlink()
 
 
 def _sample(run: TrainedRun, image: TiffReader, tiles: TileGrid, limit: NodataLimit) -> np.ndarray:
@@ -143,7 +179,7 @@ def _sample(run: TrainedRun, image: TiffReader, tiles: TileGrid, limit: NodataLi
     positions = tiles.positions(drawn)
     chosen = positions[limit.accepts(positions)][:SAMPLE_TILES]
     if not len(chosen):
-        raise UserError(_no_data(image, run))
+        raise NoDataError(_no_data(image, run))
     return np.concatenate([run.embed(image.read(part, tiles.size)) for part in in_batches(chosen, tiles.size)])
 
 
@@ -152,16 +188,6 @@ def _no_data(image: TiffReader, run: TrainedRun) -> str:
         f"{image.path}: no tile of the part in use has enough data: at most {run.config.max_nodata:.0%} of its pixels "
         "may be without ('max_nodata' of the run). Choose another 'maps.rect' or 'maps.image'."
     )
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    """Raise a StorageError if the disk cannot hold the vectors, unless they are there already."""
-    free = shutil.disk_usage(folder).free
-    if needed > free and not (folder / VECTORS).exists():
-        raise StorageError(
-            f"{folder}: the embeddings need {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free. Free some space, or "
-            "choose a larger --stride or a smaller 'maps.rect'."
-        )
 
 
 def _log_start(image: TiffReader, tiles: TileGrid, writer: StripWriter) -> None:
@@ -217,7 +243,7 @@ def embed(
     """
     run = open_trained(Path(path), overrides)
     image = run.open_image()
-    tiles = TileGrid(image.window, run.config.image_size, stride or run.config.image_size)
+    tiles = tile_grid(run, image, stride)
     folder = embedded_folder(run, image, tiles.stride, float32)
     file = folder / COG_NAME if output is None else Path(output)
     check_output(file, len(tiles), run.config.output_size * (4 if float32 else 1), replace=output is None)

@@ -1,5 +1,6 @@
 """The files of embeddings that other programs read: which format a path stands for, and what must be free for it."""
 
+import json
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,8 +10,8 @@ from config import UserError
 from inference.core.embedded_map import EmbeddedMap
 from inference.files.cog import cog_bytes, write_cog
 from inference.files.geoparquet import Columns, geoparquet_bytes, require_pyarrow, write_geoparquet
-from inference.files.stac import write_stac
-from storage import check_space, check_writable
+from inference.files.stac import stac_text
+from storage import check_space, check_writable, staged, write_text
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +54,39 @@ def check_output(path: Path, tiles: int, tile_bytes: int, with_columns: bool = F
     if with_columns and not form.has_columns:
         raise UserError(f"{path}: a GeoTIFF holds no classes beside the embeddings. Give a path that ends in .parquet.")
     form.require(path)
-    check_new_file(path, FORMATS, replace)
-    check_new_file(description_path(path), [".json"], replace)
+    check_new_files(path, FORMATS, description_path(path), (), replace)
     check_space(path, form.bytes_needed(tiles, tile_bytes))
+
+
+def check_new_files(
+    path: Path, suffixes: Iterable[str], description: Path, others: Iterable[Path], replace: bool = False
+) -> None:
+    """Check that a file, the JSON file that describes it, and others beside it can be written.
+
+    A call that was killed may have left all but the file itself; the next one replaces them.
+
+    Args:
+        path: of the file
+        suffixes: that its name may have
+        description: of the JSON file; see `staged`, where it is the first
+        others: further files
+        replace: whether files that exist already may be replaced
+    Raises:
+        UserError, StorageError: see `check_new_file`
+    """
+    check_new_file(path, suffixes, replace)
+    is_left = not path.exists() and _describes(description, path)
+    for each in (description, *others):
+        check_new_file(each, [each.suffix], replace or is_left)
+
+
+def _describes(description: Path, path: Path) -> bool:
+    """Return whether a JSON file is what this program writes about a file beside it: a STAC Item, or a table."""
+    try:
+        about = json.loads(description.read_text(encoding="utf8"))
+        return path.name == (about["assets"]["embeddings"]["href"] if "assets" in about else about["file"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def check_new_file(path: Path, suffixes: Iterable[str], replace: bool = False) -> None:
@@ -90,9 +121,11 @@ def write_output(embedded: EmbeddedMap, path: Path, columns: Columns | None = No
         UserError: no such format, or a library is missing
         StorageError: the disk is too small, or refuses a write
     """
-    _format(path).write(embedded, path, columns)
-    write_stac(embedded, description_path(path), path)
-    log.info("%s: %.1f MB, described by %s", path, path.stat().st_size / 1e6, description_path(path).name)
+    form, description = _format(path), description_path(path)
+    with staged(path, first=description) as folder:
+        write_text(folder / description.name, stac_text(embedded, description, path))
+        form.write(embedded, folder / path.name, columns)
+    log.info("%s: %.1f MB, described by %s", path, path.stat().st_size / 1e6, description.name)
 
 
 def _format(path: Path) -> Format:

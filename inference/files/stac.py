@@ -16,7 +16,6 @@ import numpy as np
 from config import UserError
 from dataProcessors.rasters.grid import Grid, Window
 from inference.core.embedded_map import NODATA, EmbeddedMap
-from storage import write_text
 
 VERSION = "1.0.0"  # of STAC
 REGISTRY = "https://stac-extensions.github.io"
@@ -31,21 +30,19 @@ SHA256_MULTIHASH = "1220"  # what a SHA-256 of 32 bytes begins with in 'file:che
 TASKS = ["similarity-search"]
 
 
-def write_stac(embedded: EmbeddedMap, path: Path, output: Path) -> None:
-    """Write the STAC Item of a file with the embeddings of a map. It holds no time, so equal maps have equal Items.
-
-    Args:
-        embedded: the map
-        path: of the JSON file
-        output: the file with the embeddings
-    Raises:
-        StorageError: the disk refuses a write
-    """
-    write_text(path, json.dumps(stac_item(embedded, path, output), indent=1) + "\n")
+def stac_text(embedded: EmbeddedMap, path: Path, output: Path) -> str:
+    """Return the STAC Item of a file with the embeddings of a map, as JSON; see `stac_item`."""
+    return json.dumps(stac_item(embedded, path, output), indent=1) + "\n"
 
 
 def stac_item(embedded: EmbeddedMap, path: Path, output: Path) -> dict[str, Any]:
-    """Return the STAC Item that `write_stac` writes."""
+    """Return the STAC Item of a file with the embeddings of a map. It holds no time, so equal maps have equal Items.
+
+    Args:
+        embedded: the map
+        path: where the JSON file belongs
+        output: where the file with the embeddings does
+    """
     about = embedded.about
     schemas = [f"{REGISTRY}/{name}/{version}/schema.json" for name, version in EXTENSIONS.items()]
     return {

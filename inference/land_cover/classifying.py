@@ -1,8 +1,10 @@
 """Land cover of a whole map: a simple model predicts every window of an embedded map, and the windows are blended."""
 
+import dataclasses
 import json
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +14,13 @@ from dataProcessors.tiffreader import TiffReader
 from evaluation.scoring import Score
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun
-from inference.files.outputs import check_new_file
+from inference.files.outputs import check_new_files
 from inference.files.raster_file import bytes_needed
 from inference.land_cover.class_codes import ClassCodes, class_codes
 from inference.land_cover.layers import PERCENT_NODATA, class_layers, proportion_layers, write_layers
 from inference.land_cover.reserved_scores import NotScored, ReservedCells
 from inference.land_cover.simple_model import SimpleModel, check_can_classify, fit_simple_model, open_own_maps
-from storage import check_space, write_text
+from storage import check_space, staged, write_text
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".tif", ".tiff")
@@ -52,7 +54,13 @@ class Classified:
 
 
 def classify(
-    run: TrainedRun, embedded: EmbeddedMap, model: str, output: Path, proportions: bool = False, replace: bool = False
+    run: TrainedRun,
+    embedded: EmbeddedMap,
+    model: str,
+    output: Path,
+    proportions: bool = False,
+    replace: bool = False,
+    finish: Callable[[Classified], None] = lambda classified: None,
 ) -> Classified:
     """Predict the land cover of every pixel of an embedded map, and write it as GeoTIFF.
 
@@ -65,42 +73,62 @@ def classify(
         model: name of a simple model
         output: OUT.tif; OUT.json is written beside it and, for classes, OUT-confidence.tif and OUT.tif.aux.xml
         proportions: write the proportion of each class, in percent, instead of the class
-        replace: replace files that exist
+        replace: whether files that exist are replaced
+        finish: called when all is written, but not in its place yet; what it writes beside the map gets there with it
     Raises:
         UserError: there is no such model, an output exists, the run has no label map, or the embedded map is of another
             network or another image
         StorageError: the disk is too small, or refuses a write
     """
     check_can_classify(run, model)
-    files = output_files(output, proportions)
-    for path in files.values():
-        check_new_file(path, SUFFIXES if path == output else [path.suffix], replace)
+    check_land_cover_files(output, proportions, replace)
     image = run.open_image()
     check_belongs(run, embedded, image)
     maps = open_own_maps(run)
     codes = class_codes(maps.labels.legend)
-    layers = (proportion_layers if proportions else class_layers)(files, codes, embedded.tiles.stride)
-    share = OVERVIEWS_SHARE * max(LEAST_SHARE, 1 / embedded.tiles.stride)
-    check_space(output, bytes_needed([layer.file for layer in layers], image.window, share))
-    fitted = fit_simple_model(run, maps, model, proportions)
-    scores, reason = _scores(embedded, maps, fitted, proportions)
-    write_layers(embedded, fitted, image, layers)
-    if proportions:
-        files["names"].unlink(missing_ok=True)  # of the classes in an earlier file of this name
-    else:
-        write_text(files["names"], codes.side_file())
-    text = _table(run, embedded, fitted, codes, scores, reason, proportions)
-    write_text(files["table"], json.dumps(text, indent=1, ensure_ascii=False) + "\n")
-    return Classified(model, files["map"], files.get("confidence"), files["table"], scores, reason, codes, maps)
+    places = output_files(output, proportions)
+    with staged(output, first=places["table"]) as folder:
+        files = output_files(folder / output.name, proportions)
+        layers = (proportion_layers if proportions else class_layers)(files, codes, embedded.tiles.stride)
+        share = OVERVIEWS_SHARE * max(LEAST_SHARE, 1 / embedded.tiles.stride)
+        check_space(output, bytes_needed([layer.file for layer in layers], image.window, share))
+        fitted = fit_simple_model(run, maps, model, proportions)
+        scores, reason = _scores(embedded, maps, fitted, proportions)
+        write_layers(embedded, fitted, image, layers)
+        text = _table(output, embedded, fitted, codes, scores, reason, proportions)
+        write_text(files["table"], json.dumps(text, indent=1, ensure_ascii=False) + "\n")
+        if not proportions:
+            write_text(files["names"], codes.side_file())
+        done = Classified(model, files["map"], files.get("confidence"), files["table"], scores, reason, codes, maps)
+        finish(done)
+        if proportions:
+            places["names"].unlink(missing_ok=True)  # of the classes in an earlier file of this name
+    return dataclasses.replace(done, map=places["map"], confidence=places.get("confidence"), table=places["table"])
 
 
 def output_files(output: Path, proportions: bool) -> dict[str, Path]:
-    """Return the files that `classify` writes: what they hold -> path. output: see `classify`."""
+    """Return the files of a land-cover map: what they hold -> path. output: see `classify`.
+
+    The picture is one that the caller of `classify` may write.
+    """
     names = output.with_name(f"{output.name}.aux.xml")
     files = {"map": output, "table": output.with_suffix(".json"), "names": names}
     if proportions:
         return files
-    return files | {"confidence": output.with_name(f"{output.stem}-confidence{output.suffix}")}
+    confidence = output.with_name(f"{output.stem}-confidence{output.suffix}")
+    return files | {"confidence": confidence, "picture": output.with_suffix(".png")}
+
+
+def check_land_cover_files(output: Path, proportions: bool, replace: bool = False) -> None:
+    """Check that `classify` may write its files; arguments: see there.
+
+    Raises:
+        UserError: it has another suffix, or a file exists and may not be replaced
+        StorageError: the folder cannot be written to
+    """
+    files = output_files(output, proportions)
+    others = [path for what, path in files.items() if what not in ("map", "table")]
+    check_new_files(output, SUFFIXES, files["table"], others, replace)
 
 
 def check_belongs(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> None:
@@ -131,7 +159,7 @@ def _scores(embedded: EmbeddedMap, maps: OpenMaps, model: SimpleModel, proportio
 
 
 def _table(
-    run: TrainedRun, embedded: EmbeddedMap, model: SimpleModel, codes: ClassCodes, scores: list[Score], reason: str,
+    output: Path, embedded: EmbeddedMap, model: SimpleModel, codes: ClassCodes, scores: list[Score], reason: str,
     proportions: bool,
 ) -> dict:  # fmt: skip
     legend = codes.legend
@@ -140,6 +168,7 @@ def _table(
         for place, (name, colour, code) in enumerate(zip(legend.names, legend.colors, codes.codes), 1)
     ]
     return {
+        "file": output.name,
         "model": model.name,
         "fitted_on": model.tiles,
         "stride": embedded.tiles.stride,

@@ -66,8 +66,8 @@ def search_folder(run_folder: Path, name: str, chosen: Path | None = None) -> It
         StorageError: the disk refuses a write
     """
     target = chosen or run_folder / SEARCHES / name
-    if chosen is not None and chosen.exists():
-        raise UserError(f"{chosen} exists already. Remove it, or give another folder with -o.")
+    if chosen is not None:
+        check_new_folder(chosen)
     check_writable(target.parent)
     with convert_write_errors(target), temporary_folder(target.parent) as temporary:
         yield Writing(temporary, target)
@@ -75,6 +75,18 @@ def search_folder(run_folder: Path, name: str, chosen: Path | None = None) -> It
             remove_folder(target)
         if not rename_folder(temporary, target):
             raise UserError(f"{target}: another process has just written it. Search again.")
+
+
+def check_new_folder(folder: Path) -> None:
+    """Check that a folder which the user chose for a search can be made.
+
+    Raises:
+        UserError: it exists
+        StorageError: the folder around it cannot be written to
+    """
+    if folder.exists():
+        raise UserError(f"{folder} exists already. Remove it, or give another folder with -o.")
+    check_writable(folder.parent)
 
 
 def write_search(folder: Path, search: Search) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from inference.core.embedded_map import VECTORS, EmbeddedMap
 from inference.search.candidates import Candidates, Ranked, ranked
 from inference.search.similarity import Similarity
-from storage import atomic_write, storage_error
+from storage import staged, storage_error
 
 log = logging.getLogger(__name__)
 REQUIREMENTS = "faiss-cpu==1.15.0"
@@ -96,8 +96,8 @@ def _make(faiss: Any, embedded: EmbeddedMap, known: int, path: Path) -> None:
         valid = np.flatnonzero(embedded.valid[chunk])
         if len(valid):
             index.add_with_ids(embedded.embeddings(chunk.start + valid), chunk.start + valid)
-    with atomic_write(path) as temporary:
+    with staged(path) as folder:
         try:
-            faiss.write_index(index, str(temporary))
+            faiss.write_index(index, str(folder / path.name))
         except RuntimeError as error:  # such as a full disk
             raise storage_error(path, error) from None

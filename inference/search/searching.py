@@ -109,7 +109,7 @@ def search(
         UserError: a place or file cannot be used, the map holds fewer tiles, or it was embedded by another network
     """
     _check_same(run, embedded, image)
-    tiles = _query_tiles(run, image, query)
+    tiles = query_tiles(run, image, query)
     similarity = similarity_to(_embed(run, tiles.examples), _embed(run, tiles.counter_examples), embedded.unit_length)
     candidates, of_all = index_candidates(embedded, similarity, index), None
     if candidates is None:
@@ -135,7 +135,12 @@ def _check_same(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> No
         raise UserError(f"{embedded.folder} holds another map, or part, than {image.path}. Run embed again.")
 
 
-def _query_tiles(run: TrainedRun, image: TiffReader, query: Query) -> QueryTiles:
+def query_tiles(run: TrainedRun, image: TiffReader, query: Query) -> QueryTiles:
+    """Return the tiles that a query names.
+
+    Raises:
+        UserError: a place or file cannot be used
+    """
     limit = nodata_limit(run.config, image)
     positions = [positions_at(places, image, limit) for places in (query.examples, query.counter_examples)]
     examples, counter_examples = ([*image.read(each, limit.size)] for each in positions)
