@@ -13,7 +13,6 @@ from rasterio.warp import transform
 from runs_for_tests import MAPS, SIDE, UNLABELLED, write_fields
 
 import main
-from config import UserError
 from inference.core.embedded_map import EmbeddedMap, open_embedded
 from training.runs.checkpoint import load, save
 
@@ -254,7 +253,9 @@ BAD = {
     "no such file": (["search", "results/net", "--tile", "nowhere.tif"], "there is no such file"),
     "k of 0": (["search", "results/net", "--tile", "good.tif", "-k", "0"], "must be at least 1"),
     "more than there are": (["search", "results/net", "--tile", "good.tif", "-k", "999"], "999 tiles are asked for"),
-    "a folder that exists": (["search", "results/net", "--tile", "good.tif", "-o", "results"], "results exists already"),
+    "a folder that exists": (
+        ["search", "results/net", "--tile", "good.tif", "-o", "results"], "results exists already",
+    ),
 }  # fmt: skip
 
 
@@ -276,8 +277,10 @@ def test_bad_input_is_one_line_and_leaves_nothing(bad_files, capsys, arguments, 
     assert message in refused(capsys, *arguments)
 
 
-@pytest.mark.parametrize("arguments", [["classify", "-o", "there.tif"], ["search", "--tile", "good.tif", "-o", "results"],
-                                       ["search", "--at", "49", "9"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments",
+    [["classify", "-o", "there.tif"], ["search", "--tile", "good.tif", "-o", "results"], ["search", "--at", "49", "9"]],
+)
 def test_what_is_wrong_is_told_before_the_map_is_embedded(bad_files, capsys, arguments):
     verb, *options = arguments
     assert refused(capsys, verb, "results/net", "--stride", "31", *options)

@@ -14,7 +14,7 @@ from config import UserError
 from dataProcessors.maps import nodata_limit
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
-from inference.core.embedded_map import ABOUT, VALID, VECTORS, EmbeddedMap, open_embedded
+from inference.core.embedded_map import ABOUT, VALID, EmbeddedMap, open_embedded
 from inference.core.tile_grid import TileGrid
 from inference.core.trained_run import TrainedRun, open_trained, warn_about_other_statistics
 from inference.embedding.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
