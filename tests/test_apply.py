@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from runs_for_tests import MAPS, SIDE, UNLABELLED, write_fields
 
 import main
 from inference.core.embedded_map import EmbeddedMap, open_embedded
+from inference.core.trained_run import TrainedRun
+from storage import Lock
 from training.runs.checkpoint import load, save
 
 SIZE = 16
@@ -288,6 +291,25 @@ def test_what_is_wrong_is_told_before_the_map_is_embedded(bad_files, capsys, arg
     verb, *options = arguments
     assert refused(capsys, verb, "results/net", "--stride", "31", *options)
     assert not list(Path("results/net/embedded").glob("image-31px-*"))
+
+
+def test_ctrl_c_says_how_to_go_on_and_a_second_process_waits(bad_files, capsys, monkeypatch):
+    command, start = ["embed", "results/net", "--stride", "20"], TrainedRun.start_embedding
+
+    def interrupted(run, tiles):
+        signal.raise_signal(signal.SIGINT)
+        return start(run, tiles)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainedRun, "start_embedding", interrupted)
+        assert main.main(command) == 130
+    assert "What is done is kept: the same command goes on from there." in capsys.readouterr().err
+    (unfinished,) = Path("results/net/embedded").glob("image-20px-*.incomplete")
+    lock = Lock.acquire(unfinished)
+    assert "another process is embedding this map" in refused(capsys, *command)
+    lock.release()
+    said(capsys, *command)
+    assert not unfinished.exists()
 
 
 def test_a_truncated_embedded_map(bad_files, capsys):
