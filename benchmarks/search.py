@@ -1,9 +1,9 @@
 """A search of a million tiles takes less than a tenth of a second
 
-Embeddings of 1,000,000 tiles, 64 dimensions in 8 bits and of length 1, around 1,000 centres, as an embedded map on the
-disk; two threads. A query is a tile of its own, with embeddings of the same centres: all tiles are compared with it,
-and the candidates for 20 results are chosen, as `python main.py search` does once the network has embedded the example.
-The first query reads the vectors from the disk: they are dropped from the system's page cache before.
+Embeddings of 1,000,000 tiles, 64 dimensions in 8 bits and of length 1, as an embedded map on the disk: about a thousand
+around each of 1,000 centres. Two threads. A query is one more embedding of these centres: all tiles are compared with
+it, and the candidates for 20 results are chosen, as `python main.py search` does once the network has embedded the
+example. The first query reads the vectors from the disk: they are dropped from the system's page cache before.
 
 Beside it, where faiss is installed, the same with an index: which share of the 20 most similar tiles it finds.
 """
@@ -23,7 +23,7 @@ from inference.search.index import index_candidates
 from inference.search.similarity import Similarity, similarity_of_all, similarity_to
 
 SIDE, DIMENSIONS, SIZE = 1_000, 64, 16  # tiles a side; pixels of a tile
-CENTRES, SPREAD = 1_000, 0.1
+OF_CENTRE, SPREAD = 1_000, 0.1  # tiles around a centre, and their deviation from it in each dimension
 K, QUERIES = 20, 10
 MOST_FIRST, MOST_LATER = 1.0, 0.06  # seconds
 LEAST_RECALL = 0.9
@@ -81,11 +81,11 @@ def with_index(setting: Setting, embedded: EmbeddedMap, queries: list[Similarity
 def write_vectors(folder: Path, side: int) -> tuple[EmbeddedMap, list[Similarity]]:
     """Write side x side embeddings as an embedded map; return it, and queries near the same centres."""
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(CENTRES, DIMENSIONS)).astype(np.float32) / DIMENSIONS**0.5
+    centres = rng.normal(size=(side**2 // OF_CENTRE, DIMENSIONS)).astype(np.float32) / DIMENSIONS**0.5
 
     def drawn(number: int) -> np.ndarray:
         noise = SPREAD * rng.standard_normal((number, DIMENSIONS), np.float32)
-        vectors = centres[rng.integers(0, CENTRES, number)] + noise
+        vectors = centres[rng.integers(0, len(centres), number)] + noise
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ GROUPS = {
     "tests/grid/test_grid_runs.py": "kill",
     "tests/reporting/test_browser.py": "pictures",
     "tests/reporting/test_figures.py::test_umap_keeps_groups_apart_and_repeats_itself": "pictures",
+    "tests/test_apply_killed.py": "kill",
     "tests/test_main.py::test_results_hold_what_is_promised": "pictures",
     "tests/training/runs/test_kill.py": "kill",
 }
