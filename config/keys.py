@@ -69,6 +69,11 @@ class Config(BaseModel):
         "widths of the projection head: layers between embedding and loss, which are dropped after training; []: none",
         (),
     )
+    principal_components: Integer = key(
+        "dimensions of an embedding that are principal components of the head_inputs and not trained; output_size "
+        "counts them",
+        0, ge=0, le=100_000,
+    )  # fmt: skip
     loss: Loss = key('the loss; one of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}')
     alt_loss: bool = key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
     single_class_classifiers: Models = key("models that predict a tile's dominant class", ("knn", "linear"))
