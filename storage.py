@@ -57,10 +57,10 @@ def check_writable(folder: Path) -> None:
     nearest = _nearest_existing(folder)
     if not nearest.is_dir():
         raise storage_error(folder, NotADirectoryError(0, f"{nearest} is not a folder"))
-    probe = _temporary_path(nearest / "probe")
-    with convert_write_errors(folder):
-        probe.touch()
-        probe.unlink()
+    probe = _temporary_path(nearest / "probe")  # a folder: where a process is killed here, the next one removes it
+    with convert_write_errors(folder), suppress(FileNotFoundError):
+        probe.mkdir()
+        probe.rmdir()
 
 
 def check_space(path: Path, needed: int) -> None:
@@ -131,7 +131,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def staged(path: Path, first: Path | None = None) -> Iterator[Path]:
-    """Yield a folder to write a file to, and those that belong beside it; they get their places when the block succeeds.
+    """Yield a folder to write a file and those beside it to; they get their places when the block succeeds.
 
     `path` is the last of them. A killed process may leave others there, but not without the first one; what it has
     half-written is removed by the next call for a file in the same folder.

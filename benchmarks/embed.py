@@ -7,7 +7,11 @@ memory. The network has its initial weights, two threads, fp32 and the plain lay
 
 torchgeo's users sample the same tiles with a GridGeoSampler and a DataLoader, which decodes the GeoTIFF; batch size,
 network and format are the same, the embeddings are collected and written as one array. GDAL's cache of decoded blocks
-is limited to 64 MB as above. The network alone bounds what is possible: the last row.
+is limited to 64 MB as above. The network alone bounds what is possible: the last row of them.
+
+Land cover: the time of `classify` on the map that is embedded then, until its files are written, as a share of the time
+of `embed`. A model is fitted on 5,000 tiles; their embeddings, which are kept in the cache, are computed anew, and
+their time is told apart.
 
 Memory: the private memory of a new process that embeds the map of 4,000 px and that of 20,000 px, at its peak.
 """
@@ -17,6 +21,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +32,23 @@ from benchmarks.maps import SIDE, benchmark_maps
 from benchmarks.measure import Row, Setting, Timing, at_least, at_most, faster, format_number, in_turn
 from benchmarks.runs import open_run, save_untrained
 from benchmarks.with_torchgeo import FEW, SEVERAL, SIZE, fastest, image_map, limit_gdal_cache
+from dataProcessors import maps as map_module
+from dataProcessors.features import FEATURES as FOLDER
+from dataProcessors.maps import OpenMaps
 from dataProcessors.tiffreader import TiffReader
+from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun, open_trained
 from inference.embedding.whole_map import EMBEDDED, embed_map
-from training.scoring.evaluator import max_batch
+from inference.land_cover.classifying import classify
+from inference.land_cover.simple_model import FEATURES as FIT_TILES
+from inference.land_cover.simple_model import open_own_maps
+from training.scoring.evaluator import in_batches, max_batch
 
 PART = 4_000  # pixels a side of the map for the slow network and for memory
 NETWORKS = {"test_resnet": (SIDE, 2_000), "resnext50": (PART, 1_000)}  # side of the map, fully and in a tiny run
 BARE_TILES = 4_000  # of a measurement of the bare forward pass
+MODELS = ("linear", "knn")  # that classify
+MOST_OF_EMBED = 0.15  # of the time of embed may classify take
 MOST_MEMORY = 1.5e9  # bytes
 
 
@@ -67,12 +81,47 @@ def speed(setting: Setting, network: str, side: int) -> list[Row]:
     if theirs:
         rows.append(faster("embed against the faster torchgeo", embed.times(fastest(theirs)), 2))
         rows.append(Row("what the network allows: bare forward pass against it", str(bare.times(fastest(theirs)))))
+    if network == "test_resnet":
+        rows += land_cover(run, image, embed, setting.rounds)
     return rows
+
+
+def land_cover(run: TrainedRun, image: TiffReader, embed: Timing, rounds: int) -> list[Row]:
+    """Rows of `classify` with two models, beside the time of embedding a tile."""
+    embedded, maps = embed_map(run, image), open_own_maps(run)
+    ways = {model: partial(classify_anew, run, embedded, model) for model in MODELS}
+    fit = maps.pools["fit"].positions[: run.config.validation_nb]
+    alone = {f"embedding {len(fit):,} tiles to fit on": partial(embed_tiles, run, maps, fit)}
+    timings = in_turn(ways | alone, rounds, before=partial(forget_features, map_module.CACHE), warm=False)
+    rows = [Row(f"classify, {name}", timing.duration()) for name, timing in timings.items()]
+    for model in MODELS:
+        share = timings[model].median / (embed.median * len(embedded.tiles))
+        rows.append(at_most(f"classify, {model}, against embed", f"{share:.3f} x", share, MOST_OF_EMBED, "x"))
+    return rows
+
+
+def classify_anew(run: TrainedRun, embedded: EmbeddedMap, model: str) -> None:
+    """Write the land cover of an embedded map."""
+    classify(run, embedded, model, embedded.folder / f"land-cover-{model}.tif", replace=True)
+
+
+def embed_tiles(run: TrainedRun, maps: OpenMaps, positions: np.ndarray) -> None:
+    """Embed tiles, as many as a model is fitted on."""
+    for part in in_batches(positions, SIZE):
+        run.embed(maps.read(part))
+
+
+def forget_features(cache: Path) -> None:
+    """Remove the embeddings that are kept for the next model."""
+    for path in cache.glob(f"{FOLDER}/{FIT_TILES}-*"):
+        path.unlink()
 
 
 def trained(setting: Setting, network: str, side: int) -> tuple[TrainedRun, TiffReader]:
     """Return an untrained network as that of a run, and its map."""
-    keys = {"network": network, "precision": "fp32", "channels_last": False, "validation_nb": 100}
+    keys = {"network": network, "precision": "fp32", "channels_last": False}
+    if setting.tiny or network != "test_resnet":  # which alone is used to classify
+        keys["validation_nb"] = 100
     config, maps = open_run(setting, benchmark_maps(setting.folder, side), **keys)
     run = open_trained(save_untrained(setting.folder / f"run-{network}-{side}", config, maps))
     logging.disable(logging.INFO)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from rasterio.warp import transform
 from runs_for_tests import MAPS, SIDE, UNLABELLED, write_fields
 
 import main
-from config import UserError
 from inference.core.embedded_map import EmbeddedMap, open_embedded
+from inference.core.trained_run import TrainedRun
+from storage import Lock
 from training.runs.checkpoint import load, save
 
 SIZE = 16
@@ -231,6 +233,9 @@ BAD = {
     "outside": (["embed", "results/net", "maps.rect=[0,0,1,1]"], "lies outside"),
     "a part smaller than a tile": (["embed", "results/net", "maps.rect=[9,49.64,9.0005,49.6405]"], "less than a tile"),
     "another key": (["search", "results/net", "--tile", "two.tif", "epochs=3"], "'epochs' cannot be set here"),
+    "all maps": (["embed", "results/net", "maps=5"], "'maps' cannot be set here"),
+    "a device that is not there": (["embed", "results/net", "device=cuda:63"], "cuda:63"),
+    "no such map": (["embed", "results/net", "maps.image=nowhere.tif"], "nowhere.tif: there is no such file"),
     "a file that exists": (["embed", "results/net", "-o", "there.tif"], "there.tif exists already"),
     "its description exists": (["embed", "results/net", "-o", "described.tif"], "described.tif.json exists already"),
     "unknown suffix": (["embed", "results/net", "-o", "e.nc"], "are written as a GeoTIFF"),
@@ -254,7 +259,9 @@ BAD = {
     "no such file": (["search", "results/net", "--tile", "nowhere.tif"], "there is no such file"),
     "k of 0": (["search", "results/net", "--tile", "good.tif", "-k", "0"], "must be at least 1"),
     "more than there are": (["search", "results/net", "--tile", "good.tif", "-k", "999"], "999 tiles are asked for"),
-    "a folder that exists": (["search", "results/net", "--tile", "good.tif", "-o", "results"], "results exists already"),
+    "a folder that exists": (
+        ["search", "results/net", "--tile", "good.tif", "-o", "results"], "results exists already",
+    ),
 }  # fmt: skip
 
 
@@ -276,12 +283,33 @@ def test_bad_input_is_one_line_and_leaves_nothing(bad_files, capsys, arguments, 
     assert message in refused(capsys, *arguments)
 
 
-@pytest.mark.parametrize("arguments", [["classify", "-o", "there.tif"], ["search", "--tile", "good.tif", "-o", "results"],
-                                       ["search", "--at", "49", "9"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments",
+    [["classify", "-o", "there.tif"], ["search", "--tile", "good.tif", "-o", "results"], ["search", "--at", "49", "9"]],
+)
 def test_what_is_wrong_is_told_before_the_map_is_embedded(bad_files, capsys, arguments):
     verb, *options = arguments
     assert refused(capsys, verb, "results/net", "--stride", "31", *options)
     assert not list(Path("results/net/embedded").glob("image-31px-*"))
+
+
+def test_ctrl_c_says_how_to_go_on_and_a_second_process_waits(bad_files, capsys, monkeypatch):
+    command, start = ["embed", "results/net", "--stride", "20"], TrainedRun.start_embedding
+
+    def interrupted(run, tiles):
+        signal.raise_signal(signal.SIGINT)
+        return start(run, tiles)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainedRun, "start_embedding", interrupted)
+        assert main.main(command) == 130
+    assert "What is done is kept: the same command goes on from there." in capsys.readouterr().err
+    (unfinished,) = Path("results/net/embedded").glob("image-20px-*.incomplete")
+    lock = Lock.acquire(unfinished)
+    assert "another process is embedding this map" in refused(capsys, *command)
+    lock.release()
+    said(capsys, *command)
+    assert not unfinished.exists()
 
 
 def test_a_truncated_embedded_map(bad_files, capsys):

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ class TrainedRun:
         Raises:
             UserError: it cannot be used, or has other bands or another type than the run's
         """
+        if not os.path.exists(self.maps.image) and "://" not in self.maps.image:
+            raise UserError(f"{self.maps.image}: there is no such file. Give the path of the map: maps.image=PATH.")
         image = open_image(self.config, self.maps, self.execution.threads)
         trained_on = self.trained_on["image"]
         bands = len(self.network.normalisation.offset)
@@ -108,7 +111,7 @@ def open_trained(path: Path, overrides: Sequence[str] = ()) -> TrainedRun:
     config = validate(checkpoint["config"], str(checkpoint_path))
     config, maps = _with_overrides(config, overrides)
     network = network_of(checkpoint, str(checkpoint_path))
-    execution = _execution(config)
+    execution = _execution(config, is_chosen=any(each.startswith("device=") for each in overrides))
     network.to(execution.device).to(memory_format=execution.layout)
     digest = hashlib.sha256(checkpoint_path.read_bytes()).hexdigest()
     return TrainedRun(
@@ -134,13 +137,11 @@ def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, M
     """
     given: dict[str, Any] = {}
     for override in overrides:
+        key = override.partition("=")[0]
+        if key not in OVERRIDES:
+            raise ConfigError(f"'{key}' cannot be set here. Keys that can: {', '.join(OVERRIDES)}.")
         apply_override(given, override)
     changed = given.pop("maps", {})
-    unknown = [key for key in given if key not in OVERRIDES] + [
-        f"maps.{key}" for key in changed if f"maps.{key}" not in OVERRIDES
-    ]
-    if unknown:
-        raise ConfigError(f"'{unknown[0]}' cannot be set here. Keys that can: {', '.join(OVERRIDES)}.")
     if "image" in changed:
         changed = {"rect": None} | changed
     maps = named_maps(config).model_dump() | changed
@@ -149,12 +150,17 @@ def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, M
     return config, config.maps
 
 
-def _execution(config: Config) -> Execution:
-    """Return how the network executes: as the run resolved it, but on a device that this machine has."""
+def _execution(config: Config, is_chosen: bool) -> Execution:
+    """Return how the network executes: as the run resolved it, but on a device that this machine has.
+
+    is_chosen: whether the user has named the device; then no other is used
+    """
     threads = resolve_threads(config)
     try:
         device = resolve_device(config.device)
     except UserError:
+        if is_chosen:
+            raise
         device = resolve_device("auto")
         log.warning("This machine has no %s, on which the network was trained: %s is used", config.device, device)
     layout = config.channels_last is True  # "auto": never resolved, then the plain layout

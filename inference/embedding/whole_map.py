@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from config import UserError
 from dataProcessors.maps import nodata_limit
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
-from inference.core.embedded_map import ABOUT, VALID, VECTORS, EmbeddedMap, open_embedded
+from inference.core.embedded_map import ABOUT, VALID, EmbeddedMap, open_embedded
 from inference.core.tile_grid import TileGrid
 from inference.core.trained_run import TrainedRun, open_trained, warn_about_other_statistics
 from inference.embedding.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
@@ -114,6 +115,7 @@ def _complete(run: TrainedRun, image: TiffReader) -> list[EmbeddedMap]:
 
 def _make(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> None:
     warn_about_other_statistics(run, image)
+    _tell_of_earlier_networks(run)
     unfinished = folder.with_name(folder.name + INCOMPLETE)
     if not unfinished.exists():
         _begin(run, tiles, float32, unfinished)
@@ -136,6 +138,20 @@ def _make(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, fo
         raise
     finally:
         lock.release()
+
+
+def _tell_of_earlier_networks(run: TrainedRun) -> None:
+    """Log which embedded maps an earlier network in the same checkpoint has made: training went on after them."""
+    earlier = []
+    for path in sorted((run.folder / EMBEDDED).glob(f"*/{ABOUT}")):
+        with suppress(OSError, ValueError, LookupError, TypeError):  # damaged: of no use either, but not of this kind
+            network = json.loads(path.read_text(encoding="utf8"))["network"]
+            if network["sha256"] != run.digest and Path(network["checkpoint"]).name == run.checkpoint.name:
+                earlier.append(str(path.parent))
+    if earlier:
+        log.info(
+            "Made by an earlier network of the run, and not used any more: %s. You may remove them", ", ".join(earlier)
+        )
 
 
 def _begin(run: TrainedRun, tiles: TileGrid, float32: bool, folder: Path) -> None:

@@ -11,6 +11,7 @@ from reporting.report.figures import figure_sections
 from reporting.report.html_elements import Html, document, element, join, paragraph, text
 from reporting.report.run import Run, read_run
 from reporting.report.scores import score_columns, scores_section
+from reporting.report.whole_map import whole_map_sections
 from reporting.verdict_file import write_verdict
 from storage import write_text
 
@@ -38,8 +39,9 @@ def render_page(run: Run) -> str:
     """Return the report of a run as HTML."""
     curves, timing = curves_section(run), timing_section(run)
     bytes_left = MAX_PICTURE_BYTES - len(curves.content) - len(timing.content)
-    figures, missing = figure_sections(run, bytes_left)
-    sections = [scores_section(run), curves, *figures, timing, config_section(run)]
+    whole_map = whole_map_sections(run, bytes_left // 4)
+    figures, missing = figure_sections(run, bytes_left - sum(len(section.content) for section in whole_map))
+    sections = [scores_section(run), curves, *whole_map, *figures, timing, config_section(run)]
     return document(f"{run.name}: report", _header(run, missing), sections)
 
 

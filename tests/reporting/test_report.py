@@ -90,6 +90,22 @@ def add_figures(folder, names, which="best", shape=(60, 80)):
 # --- the whole page
 
 
+def test_land_cover_and_searches_of_the_whole_map(tmp_path):
+    folder = make_run(tmp_path / "run")
+    assert "On the whole map" not in checked(write_report(folder)).text
+    names = ["embedded/map-16px-0/land-cover-knn.png", *(f"searches/{number}/search.png" for number in range(13))]
+    for name in names:
+        (folder / name).parent.mkdir(parents=True)
+        Image.new("RGB", (9, 9), "red").save(folder / name)
+    (folder / "searches/2/search.png").write_bytes(b"damaged")
+    page = checked(write_report(folder))
+    assert "On the whole map" in page.text
+    assert "Land cover by knn (embedded/map-16px-0/land-cover-knn.png)" in page.text
+    assert [each["alt"] for each in page.all("img")].count("Search") == 10
+    assert "searches/2/search.png cannot be read" in page.text
+    assert "And 2 more in the folder of the run." in page.text
+
+
 def test_page_of_a_complete_run(tmp_path):
     folder = make_run(tmp_path / "results" / "my-run")
     write_events(

@@ -106,11 +106,11 @@ def load(path: Path) -> dict:
     except Exception as error:  # torch's errors here have no common class
         if is_out_of_memory(error):
             raise
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"{path}: damaged, or no checkpoint ({reason}). "
-            f"To resume from the best network instead, copy {BEST} over it."
-        ) from None
+        reason, best = str(error).partition("\n")[0], path.with_name(BEST)
+        next_step = "Use that of another run." if path == best else f"To use the best network instead, give {best}."
+        if path.name == LAST:
+            next_step = f"To resume from the best network instead, copy {BEST} over it."
+        raise UserError(f"{path}: damaged, or no checkpoint ({reason}). {next_step}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path}: not a checkpoint of this version of the program. Start a new run.")
     return content

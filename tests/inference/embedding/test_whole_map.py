@@ -153,6 +153,35 @@ def test_it_is_found_again_by_network_map_and_stride(place, caplog):
     assert embedding.find_embedded(other, other.open_image()).tiles.window == window != image.window
 
 
+def test_maps_of_an_earlier_network_are_told_and_not_used(place, caplog):
+    caplog.set_level(logging.INFO)
+    folder, _ = write_run(MAPS)
+    earlier = inference.embed(folder)
+    assert "earlier network" not in caplog.text
+    other, _ = write_run(MAPS, seed=1)
+    (other / "best.pt").replace(folder / "best.pt")
+    run = open_trained(folder)
+    found = embedding.find_embedded(run, run.open_image())
+    assert found.folder != earlier.folder
+    assert f"Made by an earlier network of the run, and not used any more: {earlier.folder}" in caplog.text
+
+
+def test_of_two_types_the_map_in_8_bits_is_used(place):
+    folder, _ = write_run(MAPS)
+    for stride in (16, 24, 32, 40):
+        kept = [inference.embed(folder, stride=stride, float32=float32) for float32 in (True, False)]
+        run = open_trained(folder)
+        assert embedding.find_embedded(run, run.open_image(), stride).folder == kept[1].folder
+
+
+def test_no_data_leaves_nothing_whatever_the_length_of_embeddings(place):
+    folder, _ = write_run(MAPS, norm_output=False)
+    write_map(place / "thin.tif", np.ones((3, 90, 90), np.uint8), mask=np.arange(8100).reshape(90, 90) % 7 > 0)
+    with pytest.raises(UserError, match="no tile of the part in use has enough data"):
+        inference.embed(folder, overrides=["maps.image=thin.tif"])
+    assert not [*folder.glob("embedded/*")]
+
+
 def test_a_map_of_other_levels_is_warned_of(place, caplog):
     folder, _ = write_run(MAPS)
     dark = np.random.default_rng(0).integers(1, 9, (3, 100, 100), np.uint8)
