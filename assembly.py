@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from config import Config
 from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import Scaling, normalisation, sample_tiles, standardisation
-from networks import Embedder, HeadInputs, Normalise, build, check
+from networks import Embedder, HeadInputs, Normalise, PrincipalComponents, build, check
 from reporting.map_view import MapView, show_map
 from reporting.report import write_report
 from reporting.reporter import Reporter
@@ -26,6 +27,8 @@ from training.scoring.schedule import EvaluationSchedule
 from training.scoring.yardsticks import open_rasters, yardsticks
 from training.steps.step_table import make_step
 from training.trainer import Trainer
+
+MIN_COMPONENT_TILES, COMPONENT_TILES = 256, 4  # principal components are estimated on so many tiles, or for each one
 
 
 def run_training(config: Config, interruption: Interruption, resumed: Run | None = None) -> tuple[Path, Path]:
@@ -69,10 +72,11 @@ def check_before_start(config: Config, weights: bool | str) -> None:
 
 def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool | str = False) -> Embedder:
     """Return the network with its initial weights (see `networks.build`); its input is the map's raw pixel values."""
+    inputs = make_head_inputs(config, maps)
     return build(
         config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
-        Normalise(*scaling), config.seed, weights, config.freeze, make_head_inputs(config, maps), config.head_layers,
-        config.projection,
+        Normalise(*scaling), config.seed, weights, config.freeze, inputs, config.head_layers, config.projection,
+        make_components(config, maps, inputs),
     )  # fmt: skip
 
 
@@ -82,6 +86,16 @@ def make_head_inputs(config: Config, maps: OpenMaps) -> HeadInputs | None:
         return None
     inputs = HeadInputs(config.head_inputs, *standardisation(maps.image, config.image_size))
     return inputs.fit(torch.from_numpy(sample_tiles(maps.image, config.image_size)))
+
+
+def make_components(config: Config, maps: OpenMaps, inputs: HeadInputs | None) -> PrincipalComponents | None:
+    """Return the principal components of the head's further inputs, over tiles of the training area; None: none."""
+    number = config.principal_components
+    if inputs is None or not number:
+        return None
+    components = PrincipalComponents(inputs.num_features, number)
+    positions = maps.area.draw(max(MIN_COMPONENT_TILES, COMPONENT_TILES * number), np.random.default_rng(0))
+    return components.fit(inputs.of_sample(torch.from_numpy(maps.read(positions))))
 
 
 def make_schedule(

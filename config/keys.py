@@ -69,6 +69,10 @@ class Config(BaseModel):
         "widths of the projection head: layers between embedding and loss, which are dropped after training; []: none",
         (),
     )
+    principal_components: Integer = key(
+        "how many dimensions of an embedding are principal components of head_inputs, which are not trained",
+        0, ge=0, lt=100_000,
+    )  # fmt: skip
     loss: Loss = key('the loss; one of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}')
     alt_loss: bool = key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
     single_class_classifiers: Models = key("models that predict a tile's dominant class", ("knn", "linear"))
@@ -97,7 +101,7 @@ class Config(BaseModel):
     )
     norm_output: bool = key("scale every embedding to length 1", True)
     supervised: bool = key("tuples by label (true) or by map distance (false)", False)
-    output_size: Integer = key("length of an embedding", 64, ge=1, le=100_000)
+    output_size: Integer = key("length of an embedding, principal components included", 64, ge=1, le=100_000)
     singleClassTreshold: Number = key(  # the documented spelling
         "single-class evaluation uses only tiles whose dominant class covers at least this share", 0.0, ge=0, le=1
     )

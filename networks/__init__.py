@@ -5,10 +5,11 @@ from networks.batchnorm import estimate_batchnorm_statistics
 from networks.embedder import Embedder, build, check
 from networks.head_inputs import HEAD_INPUTS, HeadInputs
 from networks.normalise import Normalise
+from networks.principal_components import PrincipalComponents
 from networks.random_convolutions import RandomConvolutions
 from networks.zoo import NETWORKS
 
 __all__ = [
-    "HEAD_INPUTS", "NETWORKS", "Embedder", "HeadInputs", "Normalise", "RandomConvolutions", "build", "check",
-    "estimate_batchnorm_statistics", "random_dihedral",
+    "HEAD_INPUTS", "NETWORKS", "Embedder", "HeadInputs", "Normalise", "PrincipalComponents", "RandomConvolutions",
+    "build", "check", "estimate_batchnorm_statistics", "random_dihedral",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from networks import freezing, pretrained, zoo
 from networks.head_inputs import HeadInputs
 from networks.heads import embedding_head, projection_head
 from networks.normalise import Normalise, has_data
+from networks.principal_components import PrincipalComponents
 
 MIN_NORM = 1e-6  # shorter outputs are not scaled to unit length: their gradients would explode
 
@@ -17,17 +18,20 @@ MIN_NORM = 1e-6  # shorter outputs are not scaled to unit length: their gradient
 class Embedder(nn.Module):
     """Raw tiles -> embeddings: normalisation, backbone, head and, if `norm_output`, scaling to unit length.
 
-    In training mode the embeddings also go through the projection head, if there is one.
+    With principal components, an embedding is what the head makes and, beside it, components of the head's further
+    inputs, which are not trained. In training mode it is the head's part alone, which goes through the projection head,
+    if there is one.
 
     Args:
         backbone: module with `num_features`; (N, C, H, W) float32 -> (N, num_features)
-        output_size: D, length of an embedding
-        norm_output: divide each embedding by its L2 norm
+        output_size: D, length of an embedding, components included
+        norm_output: divide each embedding by its L2 norm, in training mode the head's part by its own
         normalisation: from pixel values to the backbone's input
         freeze: parts of the backbone that are not trained; see networks.freezing.freeze_parts
         head_inputs: further inputs of the head, beside the backbone's features; None: none
         hidden: widths of the head's hidden layers; (): the head is a linear layer
         projection: widths of the projection head's layers; see networks.heads
+        components: of the further inputs, beside what the head makes of them; None: the head makes all of an embedding
     """
 
     def __init__(
@@ -40,15 +44,18 @@ class Embedder(nn.Module):
         head_inputs: HeadInputs | None = None,
         hidden: Sequence[int] = (),
         projection: Sequence[int] = (),
+        components: PrincipalComponents | None = None,
     ):
         super().__init__()
         self.normalisation = normalisation
         self.backbone = backbone
         self.head_inputs = head_inputs
-        further = head_inputs.num_features if head_inputs else 0
-        self.head = embedding_head(zoo.feature_width(backbone) + further, hidden, output_size)
+        self.components = components
+        width = zoo.feature_width(backbone) + (head_inputs.num_features if head_inputs else 0)
+        learned_size = output_size - (components.number if components else 0)
+        self.head = embedding_head(width, hidden, learned_size, standardised=components is not None)
         self.norm_output = norm_output
-        self.projection = projection_head(output_size, projection) if projection else None
+        self.projection = projection_head(learned_size, projection) if projection else None
         self._frozen = freezing.freeze_parts(backbone, freeze)
         self.train()  # sets the frozen parts to evaluation mode
 
@@ -62,6 +69,8 @@ class Embedder(nn.Module):
     def forward(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
         """Embed tiles (N, C, H, W) of the map's dtype (uint8, int16, uint16, float32 ...) -> (N, D) float32.
 
+        In training mode D is the last width of the projection head, or else the length of the head's part.
+
         Args:
             tiles: pixels as the map stores them; a further channel is the validity, see `Normalise.forward`
             valid: (N, H, W), not 0 where a pixel holds data; None: as the tiles say
@@ -70,16 +79,13 @@ class Embedder(nn.Module):
         features = self.backbone(pixels)  # (N, num_features)
         # autocast only for the backbone: rounded to half precision, embeddings of different tiles would become equal
         with torch.autocast(tiles.device.type, enabled=False):
-            embeddings = self.head(self._with_head_inputs(features.float(), tiles, masks))  # (N, D)
+            further = [self.head_inputs(tiles, has_data(tiles, masks))] if self.head_inputs is not None else []
+            embeddings = self.head(torch.cat([features.float(), *further], 1))
+            if self.components is not None and not self.training:
+                embeddings = torch.cat([embeddings, self.components(*further)], 1)  # (N, D)
             if self.norm_output:
                 embeddings = normalize(embeddings, eps=MIN_NORM)
             return self.projection(embeddings) if self.projection is not None and self.training else embeddings
-
-    def _with_head_inputs(self, features: Tensor, tiles: Tensor, masks: list[Tensor]) -> Tensor:
-        """Return the backbone's features (N, num_features) with the further inputs beside them."""
-        if self.head_inputs is None:
-            return features
-        return torch.cat([features, self.head_inputs(tiles, has_data(tiles, masks))], 1)
 
 
 def check(name: str, image_size: int, weights: bool | str, freeze: bool | int) -> None:
@@ -107,6 +113,7 @@ def build(
     head_inputs: HeadInputs | None = None,
     hidden: Sequence[int] = (),
     projection: Sequence[int] = (),
+    components: PrincipalComponents | None = None,
 ) -> Embedder:
     """Build an Embedder on the CPU with the initial weights that the seed gives; global random state is not changed.
 
@@ -114,7 +121,7 @@ def build(
         name: one of zoo.NETWORKS, or a model of timm
         bands: C of the tiles
         image_size: side of the tiles, pixels
-        output_size: D, length of an embedding
+        output_size: D, length of an embedding, components included
         norm_output: scale embeddings to unit L2 norm
         normalisation: for the same number of bands
         seed: of the initial weights
@@ -122,6 +129,7 @@ def build(
         freeze: train everything (False), only the head (True), or the last n stages and the head
         head_inputs: further inputs of the head, fitted to a sample of tiles
         hidden, projection: widths of the layers of the head and of the projection head, see networks.heads
+        components: of the further inputs, fitted to a sample of tiles, beside what the head makes of them
     Raises:
         UserError: the name is unknown, the network cannot take the image size or has fewer stages, or the weights
             are not available
@@ -133,4 +141,6 @@ def build(
         torch.default_generator.manual_seed(seed)  # only the CPU's: torch.manual_seed would reseed every device
         backbone = pretrained.create(name, bands, image_size, weights)
         freezing.check(name, backbone, freeze)
-        return Embedder(backbone, output_size, norm_output, normalisation, freeze, head_inputs, hidden, projection)
+        return Embedder(
+            backbone, output_size, norm_output, normalisation, freeze, head_inputs, hidden, projection, components
+        )

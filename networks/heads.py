@@ -5,19 +5,22 @@ from collections.abc import Sequence
 from torch import nn
 
 
-def embedding_head(width: int, hidden: Sequence[int], output_size: int) -> nn.Module:
+def embedding_head(width: int, hidden: Sequence[int], output_size: int, standardised: bool = False) -> nn.Module:
     """Return the layers from features to embeddings: hidden layers with batch norm and ReLU, then a linear layer.
 
     Args:
         width: number of features
         hidden: widths of the hidden layers; (): a linear layer alone
         output_size: D, length of an embedding
+        standardised: a batch norm at the end gives every dimension mean 0 and deviation 1
     """
     layers: list[nn.Module] = []
     for before, after in zip([width, *hidden], hidden):
         layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU()]
-    last = nn.Linear([width, *hidden][-1], output_size)
-    return nn.Sequential(*layers, last) if hidden else last
+    layers.append(nn.Linear([width, *hidden][-1], output_size))
+    if standardised:
+        layers.append(nn.BatchNorm1d(output_size, affine=False))
+    return nn.Sequential(*layers) if len(layers) > 1 else layers[0]
 
 
 def projection_head(width: int, widths: Sequence[int]) -> nn.Sequential:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from config import UserError, validate
-from networks import Embedder, HeadInputs, Normalise, build
+from networks import Embedder, HeadInputs, Normalise, PrincipalComponents, build
 from networks.normalise import NodataRule
 from training.runs.checkpoint import load
 
@@ -30,6 +30,9 @@ def network_of(checkpoint: dict, source: str) -> Embedder:
     offset, scale = (weights[f"normalisation.{name}"] for name in ("offset", "scale"))
     normalisation = Normalise(offset, scale, _nodata_rules(checkpoint, len(offset)))
     inputs = HeadInputs(config.head_inputs, offset, scale) if config.head_inputs else None
+    components = None
+    if inputs is not None and config.principal_components:
+        components = PrincipalComponents(inputs.num_features, config.principal_components)
     network = build(
         config.network,
         len(offset),
@@ -41,6 +44,7 @@ def network_of(checkpoint: dict, source: str) -> Embedder:
         head_inputs=inputs,
         hidden=config.head_layers,
         projection=config.projection,
+        components=components,
     )
     try:
         network.load_state_dict(weights)

@@ -86,6 +86,15 @@ def test_soft_contrast_takes_the_proportions_of_the_tiles_that_were_drawn():
         ({"loss": {"vicregloss": {"invariance": 0}}}, "'loss.vicregloss.invariance' must be a number of at least"),
         ({"loss": "softcontrastloss"}, "'supervised' must be true for softcontrastloss"),
         ({"loss": "quadrupletloss", "projection": [4]}, "'projection' cannot be used with quadrupletloss"),
+        (
+            {"loss": "quadrupletloss", "principal_components": 4, "head_inputs": ["band_statistics"]},
+            "'principal_components' cannot be used with quadrupletloss",
+        ),
+        ({"principal_components": 4}, "'principal_components' are those of 'head_inputs', and it is empty"),
+        (
+            {"principal_components": 9, "output_size": 9, "head_inputs": ["band_statistics"]},
+            r"'output_size' must be larger than 'principal_components' \(9\): .* Got 9",
+        ),
     ],
 )
 def test_what_does_not_go_together(changes, words):
@@ -99,6 +108,7 @@ def test_a_run_with_every_part_of_the_recipe(workplace, one_figure, loss, superv
     recipe = {
         "loss": loss, "norm_output": True, "head_inputs": ["band_statistics", "random_convolutions"],
         "head_layers": [12], "projection": [9, 7], "weight_decay": 0.01, "supervised": supervised,
+        "output_size": 14, "principal_components": 6,
         "single_class_classifiers": ["dt"], "multi_class_classifiers": ["dt"],
     }  # fmt: skip
     whole = run_in_process("whole", **recipe, epochs=2)
@@ -109,6 +119,8 @@ def test_a_run_with_every_part_of_the_recipe(workplace, one_figure, loss, superv
     assert one["head.0.weight"].shape[1] > 1024 and one["projection.5.weight"].shape == (7, 9)
     network = trained_network(whole / "last.pt")
     tiles = torch.randint(1, 200, (4, 3, 16, 16), dtype=torch.uint8)
+    assert one["components.axes"].shape == (1024 + 12, 6) and one["head.3.weight"].shape == (8, 12)
+    assert network(tiles).shape == (4, 14)
     torch.testing.assert_close(network(tiles).norm(dim=1), torch.ones(4))
     curves = values_of(whole, "train/positive_distance")
     assert len(curves) == 4 and np.isfinite(curves).all()
