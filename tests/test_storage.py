@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 import storage
-from storage import StorageError, check_space, rename_folder
+from storage import StorageError, check_space, rename_folder, staged
 
 
 def test_all_of_a_folder_is_on_the_disk_before_the_folder_gets_its_name(tmp_path, monkeypatch):
@@ -33,4 +33,25 @@ def test_too_little_space_is_told_before(tmp_path, monkeypatch):
     check_space(tmp_path / "new" / "file", 5_000_000)
     with pytest.raises(StorageError, match=r"file: writing it needs up to 5\.1 MB, 5\.0 MB are free"):
         check_space(tmp_path / "new" / "file", 5_100_000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_get_their_places_together_the_first_one_first_and_the_main_one_last(tmp_path, monkeypatch):
+    places, replace = [], storage.os.replace
+    monkeypatch.setattr(storage.os, "replace", lambda a, b: (places.append(b.name), replace(a, b)))
+    with staged(tmp_path / "new" / "b.tif", first=tmp_path / "new" / "c.json") as folder:
+        for name in ("a.png", "b.tif", "c.json"):
+            (folder / name).write_text(name)
+        assert [path.name for path in (tmp_path / "new").iterdir()] == [folder.name]
+    assert places == ["c.json", "a.png", "b.tif"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a.png", "b.tif", "c.json"]
+
+
+def test_files_of_a_block_that_fails_do_not_appear_and_the_error_names_their_place(tmp_path):
+    with (
+        pytest.raises(StorageError, match=rf"^{tmp_path}/b.tif: cannot be written"),
+        staged(tmp_path / "b.tif") as folder,
+    ):
+        (folder / "a.png").write_text("a")
+        raise storage.storage_error(folder / "b.tif", OSError("full"))
     assert not list(tmp_path.iterdir())
