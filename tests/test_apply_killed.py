@@ -1,4 +1,4 @@
-"""The verbs embed, classify and search are killed at ten moments; called again, they write what they write undisturbed.
+"""The verbs embed, classify and search are killed at some moments; called again, they write what they write undisturbed.
 
 A moment is a file that is opened for writing, renamed or removed, or a folder that is made or removed: between two of
 them nothing changes that another process sees, but for the bytes of files that have no place yet.
@@ -18,7 +18,7 @@ from runs_for_tests import MAPS, write_fields
 
 import main
 
-MOMENTS = 10
+MOMENTS = [3, pytest.param(10, marks=pytest.mark.long)]
 EVENTS = ("os.mkdir", "os.remove", "os.rename", "os.rmdir")
 CALLS = {
     "embed": "embed results/net --stride 8",
@@ -94,14 +94,15 @@ def place(tmp_path_factory):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
+@pytest.mark.parametrize("moments", MOMENTS)
 @pytest.mark.parametrize("words", CALLS.values(), ids=CALLS)
-def test_killed_and_called_again_all_files_are_those_of_an_undisturbed_call(place, words):
+def test_killed_and_called_again_all_files_are_those_of_an_undisturbed_call(place, words, moments):
     before = files_of(place)
     code, number = call(place, words)
     expected = files_of(place)
     assert code == 0
     assert expected.keys() > before.keys()
-    for moment in np.linspace(1, number, MOMENTS).round().astype(int).tolist():
+    for moment in np.linspace(1, number, moments).round().astype(int).tolist():
         reset(place, before)
         assert call(place, words, moment)[0] == -signal.SIGKILL
         code, _ = call(place, words)
