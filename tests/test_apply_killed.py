@@ -1,4 +1,4 @@
-"""The verbs embed, classify and search are killed at some moments; called again, they write what they write undisturbed.
+"""The verbs embed, classify and search are killed; called again, they write what they write undisturbed.
 
 A moment is a file that is opened for writing, renamed or removed, or a folder that is made or removed: between two of
 them nothing changes that another process sees, but for the bytes of files that have no place yet.
