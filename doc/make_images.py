@@ -36,6 +36,7 @@ RUNS = {
 OVERVIEW_CORNER, OVERVIEW_SIDE = np.array([2300, 3600]), 1700  # pixels of the demo map: a region with most classes
 SAMPLING_SIDE, STEP = 3600, 3  # pixels of the map: of the region of the sampled tiles; of one pixel of its picture
 WIDTH, HEIGHT = 15, 5.2  # inches, of the overview
+STRIDE, PLACE = "24", ("9.05", "53.72")  # of the embedded map; longitude and latitude of the place that is searched for
 COLOURS = 256  # of a picture; the file is a third as large as without this limit
 
 
@@ -92,6 +93,18 @@ def sampling_figure(folder: Path, title: str) -> Figure:
     return sampling_map(region, maps.area.size, roles, inside(maps.area.reserved_cells()), title)
 
 
+def take_whole_map_pictures(folder: Path) -> None:
+    """Embed the map of a run, and make the pictures of its land cover and of a search."""
+    verbs = {"embed": [], "classify": ["--with", "linear"], "search": ["--at", *PLACE, "-k", "10"]}
+    for verb, options in verbs.items():
+        command = [sys.executable, "main.py", verb, str(folder.relative_to(ROOT)), "--stride", STRIDE, *options]
+        subprocess.run(command, cwd=ROOT, check=True)
+    (land_cover,) = folder.glob(f"embedded/*-{STRIDE}px-*/land-cover-linear.png")
+    (search,) = folder.glob(f"searches/{PLACE[0]}*/search.png")
+    save_reduced(land_cover, "land_cover")
+    save_reduced(search, "search")
+
+
 def main() -> None:
     """Make all pictures."""
     folders = {name: run_folder(name) for name in RUNS}
@@ -108,6 +121,7 @@ def main() -> None:
         save_reduced(folders[name] / "figures/best/umap_3d.png", f"umap_{name}")
     for name in ("umap_tiles", "neighbours"):
         save_reduced(folder / f"figures/best/{name}.png", name)
+    take_whole_map_pictures(folder)
     if shutil.which("chromium") and shutil.which("chromedriver"):
         take_screenshots(folder)
 
