@@ -14,8 +14,8 @@ from inference.embedding.whole_map import find_embedded
 from inference.files.outputs import check_new_file
 from inference.land_cover.classifying import Classified, check_land_cover_files, classify
 from inference.land_cover.simple_model import check_can_classify
-from inference.search.files import check_new_folder
-from inference.search.searching import Query, query_tiles
+from inference.similar_places.files import check_new_folder
+from inference.similar_places.searching import Query, query_tiles
 from reporting.class_map import describe_classified, write_class_map_picture
 from reporting.search_page import make_search
 

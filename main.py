@@ -100,7 +100,7 @@ def classify(arguments: argparse.Namespace, interruption: Interruption) -> None:
 def search(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Find the places of a map that are most similar to examples."""
     from apply import search_map
-    from inference.search.searching import Query
+    from inference.similar_places.searching import Query
 
     (path,) = arguments.targets
     examples, counter_examples = (tuple(map(tuple, places)) for places in (arguments.at, arguments.counter_examples))

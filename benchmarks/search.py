@@ -18,9 +18,9 @@ import numpy as np
 from benchmarks.measure import Row, Setting, at_least, at_most, drop_from_page_cache, in_turn
 from benchmarks.runs import THREADS
 from inference.core.embedded_map import ABOUT, VALID, VECTORS, EmbeddedMap, open_embedded
-from inference.search.candidates import FACTOR, Ranked, exact_candidates
-from inference.search.index import index_candidates
-from inference.search.similarity import Similarity, similarity_of_all, similarity_to
+from inference.similar_places.candidates import FACTOR, Ranked, exact_candidates
+from inference.similar_places.index import index_candidates
+from inference.similar_places.similarity import Similarity, similarity_of_all, similarity_to
 
 SIDE, DIMENSIONS, SIZE = 1_000, 64, 16  # tiles a side; pixels of a tile
 OF_CENTRE, SPREAD = 1_000, 0.1  # tiles around a centre, and their deviation from it in each dimension

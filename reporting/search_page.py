@@ -1,4 +1,4 @@
-"""Runs a search and writes all of its files: those of inference.search.files and a picture."""
+"""Runs a search and writes all of its files: those of inference.similar_places.files and a picture."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +8,9 @@ import numpy as np
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun
-from inference.search.files import search_folder, search_name, write_search
-from inference.search.places import Place
-from inference.search.searching import Query, Search, search
+from inference.similar_places.files import search_folder, search_name, write_search
+from inference.similar_places.places import Place
+from inference.similar_places.searching import Query, Search, search
 from reporting.display import Display
 from reporting.figures.search import Heat, Tiles, search_picture
 from reporting.figures.style import save_figure
@@ -32,7 +32,7 @@ def make_search(
     """Search, and write table, polygons, raster and picture to a folder that appears when all are there. Return it.
 
     Args:
-        run, embedded, image, query, labels, index: see inference.search.searching.search
+        run, embedded, image, query, labels, index: see inference.similar_places.searching.search
         output: the folder, which must not exist; None: searches/NAME in the run's folder, which is replaced
     Raises:
         UserError: the search is impossible, or the files cannot be written

@@ -10,7 +10,7 @@ from searches_for_tests import embedded_image, run_of
 
 from config import UserError
 from dataProcessors.tiffreader import TiffReader
-from inference.search.searching import Query
+from inference.similar_places.searching import Query
 from reporting.figures import Overview
 from reporting.figures.search import LABEL, MAX_FOUND, Heat, Tiles, _label_places, search_picture
 from reporting.search_page import make_search
@@ -116,7 +116,7 @@ def test_a_search_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(*arguments, **options):
         raise rasterio.errors.RasterioIOError("no space left")
 
-    monkeypatch.setattr("inference.search.files.rasterio.open", fail)
+    monkeypatch.setattr("inference.similar_places.files.rasterio.open", fail)
     with pytest.raises(UserError, match=r"similarity.tif: cannot be written"):
         make_search(run, embedded, image, Query((place,), k=2))
     assert not list((tmp_path / "run" / "searches").iterdir())

@@ -11,10 +11,10 @@ from dataProcessors.maps import nodata_limit
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun
-from inference.search.candidates import best_apart, exact_candidates
-from inference.search.index import index_candidates
-from inference.search.places import Place, positions_at, tile_of_file
-from inference.search.similarity import similarity_of_all, similarity_to
+from inference.similar_places.candidates import best_apart, exact_candidates
+from inference.similar_places.index import index_candidates
+from inference.similar_places.places import Place, positions_at, tile_of_file
+from inference.similar_places.similarity import similarity_of_all, similarity_to
 
 UNLABELLED = ""  # name of the class of a tile without labels
 

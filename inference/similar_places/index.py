@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from inference.core.embedded_map import VECTORS, EmbeddedMap
-from inference.search.candidates import Candidates, Ranked, ranked
-from inference.search.similarity import Similarity
+from inference.similar_places.candidates import Candidates, Ranked, ranked
+from inference.similar_places.similarity import Similarity
 from storage import staged, storage_error
 
 log = logging.getLogger(__name__)

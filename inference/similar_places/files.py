@@ -16,7 +16,7 @@ from rasterio.windows import Window as RasterWindow
 
 from config import UserError
 from dataProcessors.rasters.opening import GDAL_ERRORS
-from inference.search.searching import Query, Search
+from inference.similar_places.searching import Query, Search
 from storage import (
     check_space,
     check_writable,

@@ -10,10 +10,10 @@ from searches_for_tests import unit_vectors, write_embedded
 
 from dataProcessors.rasters.grid import Window
 from inference.core.tile_grid import TileGrid
-from inference.search import index as search_index
-from inference.search.candidates import best_apart, exact_candidates
-from inference.search.index import INDEX, index_candidates
-from inference.search.similarity import similarity_of_all, similarity_to
+from inference.similar_places import index as search_index
+from inference.similar_places.candidates import best_apart, exact_candidates
+from inference.similar_places.index import INDEX, index_candidates
+from inference.similar_places.similarity import similarity_of_all, similarity_to
 
 needs_faiss = pytest.mark.skipif(
     "sys.platform == 'darwin' or not __import__('importlib').util.find_spec('faiss')", reason="faiss is optional"

@@ -18,7 +18,7 @@ from config import UserError
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference.core.trained_run import open_trained
 from inference.embedding.whole_map import embed_map
-from inference.search.files import (
+from inference.similar_places.files import (
     ABOUT,
     POLYGONS,
     RASTER,
@@ -28,7 +28,7 @@ from inference.search.files import (
     search_name,
     write_search,
 )
-from inference.search.searching import Query, search
+from inference.similar_places.searching import Query, search
 from storage import StorageError
 
 SIZE, STRIDE = 16, 8

@@ -7,8 +7,8 @@ from searches_for_tests import slow_choice, unit_vectors, write_embedded
 from config import UserError
 from dataProcessors.rasters.grid import Window
 from inference.core.tile_grid import TileGrid
-from inference.search.candidates import best_apart, choose_apart, exact_candidates
-from inference.search.similarity import CHUNK_BYTES, similarity_of_all, similarity_to
+from inference.similar_places.candidates import best_apart, choose_apart, exact_candidates
+from inference.similar_places.similarity import CHUNK_BYTES, similarity_of_all, similarity_to
 
 NONE = np.empty((0, 8))
 

@@ -12,7 +12,7 @@ from config import UserError
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
-from inference.search.places import positions_at, tile_of_file
+from inference.similar_places.places import positions_at, tile_of_file
 
 SIZE = 16
 
