@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from config import UserError
 from dataProcessors.maps import open_labels
@@ -22,16 +23,19 @@ from reporting.search_page import make_search
 log = logging.getLogger(__name__)
 
 
-def embed_tiles(
-    path: Path, overrides: Sequence[str], stride: int | None, float32: bool, points: Path | None, output: Path | None
-) -> str:
-    """Embed a map, or the tiles around points, and return a sentence on what was written; see `inference.embed`."""
+def embed_tiles(path: Path, overrides: Sequence[str], points: Path | None, output: Path | None, **options: Any) -> str:
+    """Embed a map, or the tiles around points, and return a sentence on what was written.
+
+    options: stride, float32 and classes of `inference.embed`
+    """
     if points is None:
-        embedded = embed(path, output=output, stride=stride, float32=float32, overrides=overrides)
+        embedded = embed(path, output=output, overrides=overrides, **options)
         count = f"{embedded.about['with_data']:,} of {len(embedded.tiles):,} tiles have an embedding"
         return f"{count}, {embedded.dimensions} numbers each. They are in {output or embedded.folder}"
-    if stride is not None or float32:
-        raise UserError("--at embeds the tiles around points, one each: leave out --stride and --float32.")
+    if any(each is not None and each is not False for each in options.values()):
+        raise UserError(
+            f"--at embeds the tiles around points, one each: leave out {', '.join(f'--{name}' for name in options)}."
+        )
     table = output or points.with_name(f"{points.stem}-embeddings.csv")
     check_new_file(table, [".csv"])
     run = open_trained(path, overrides)

@@ -1,6 +1,7 @@
 """The command line: verbs, what each takes, and how its words are read."""
 
 import argparse
+from argparse import BooleanOptionalAction
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +31,33 @@ class Option(NamedTuple):
 def value(metavar: str | tuple[str, ...], kind: Callable[[str], Any], **settings: Any) -> dict[str, Any]:
     """Return the settings of an option with a value. metavar: its name in the help text; kind: what makes it."""
     return {"metavar": metavar, "type": kind} | settings
+
+
+# of the verbs on whole maps
+PLACE = {"nargs": 2, "action": "append", "default": []}
+EMBED_OPTIONS = [
+    Option(("--stride",), "pixels from one tile to the next; without it the side of a tile", value("PX", int)),
+    Option(("-o", "--output"), "a new .tif or .parquet file; without it in the folder of the run", value("OUT", Path)),
+    Option(("--float32",), "store the embeddings as they are, not in 8 bits"),
+    Option(("--classes",), "put the class and the class shares of each tile beside its embedding (.parquet)"),
+    Option(("--at",), "embed the tiles at the longitudes and latitudes of a CSV file", value("CSV", Path)),
+]
+USED_STRIDE = Option(("--stride",), "stride of the embedded map; without it the smallest there is", value("PX", int))
+CLASSIFY_OPTIONS = [
+    Option(("--with",), "the simple model; default: linear", value("MODEL", str, dest="model", default="linear")),
+    Option(("--proportions",), "write the share of each class instead of the class"),
+    USED_STRIDE,
+    Option(("-o", "--output"), "a new .tif file; without it in the folder of the embedded map", value("OUT", Path)),
+]
+SEARCH_OPTIONS = [
+    Option(("--at",), "an example, also several times", value(("LON", "LAT"), float, **PLACE)),
+    Option(("--not",), "a counter-example", value(("LON", "LAT"), float, dest="counter_examples", **PLACE)),
+    Option(("--tile",), "the middle of a GeoTIFF as an example", value("FILE.tif", Path)),
+    Option(("-k",), "number of places; default: 20", value("K", int, default=20)),
+    USED_STRIDE,
+    Option(("--index",), "whether an index of faiss is used; without it by size", {"action": BooleanOptionalAction}),
+    Option(("-o", "--output"), "a new folder; without it in the folder of the run", value("FOLDER", Path)),
+]
 
 
 class Verb(NamedTuple):

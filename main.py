@@ -8,12 +8,11 @@ import logging
 import os
 import sys
 import threading
-from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import config as configuration
-from command_line import Option, Verb, parse, value
+from command_line import CLASSIFY_OPTIONS, EMBED_OPTIONS, SEARCH_OPTIONS, Option, Verb, parse
 from training.execution.openmp import limit_spinning
 from training.runs.interruption import Interrupted, Interruption
 
@@ -86,7 +85,8 @@ def embed(arguments: argparse.Namespace, interruption: Interruption) -> None:
     from apply import embed_tiles
 
     (path,) = arguments.targets
-    print(embed_tiles(path, arguments.overrides, arguments.stride, arguments.float32, arguments.at, arguments.output))
+    options = {name: getattr(arguments, name) for name in ("stride", "float32", "classes")}
+    print(embed_tiles(path, arguments.overrides, arguments.at, arguments.output, **options))
 
 
 def classify(arguments: argparse.Namespace, interruption: Interruption) -> None:
@@ -141,30 +141,6 @@ def make_run(config: configuration.Config, interruption: Interruption, resumed: 
     show = configuration.command("tensorboard", "--logdir", folder)
     print(f"\nThe results are in {folder}. Open {page}, or run: {show}")
 
-
-PLACE = {"nargs": 2, "action": "append", "default": []}
-EMBED_OPTIONS = [
-    Option(("--stride",), "pixels from one tile to the next; without it the side of a tile", value("PX", int)),
-    Option(("-o", "--output"), "a new .tif or .parquet file; without it in the folder of the run", value("OUT", Path)),
-    Option(("--float32",), "store the embeddings as they are, not in 8 bits"),
-    Option(("--at",), "embed the tiles at the longitudes and latitudes of a CSV file", value("CSV", Path)),
-]
-USED_STRIDE = Option(("--stride",), "stride of the embedded map; without it the smallest there is", value("PX", int))
-CLASSIFY_OPTIONS = [
-    Option(("--with",), "the simple model; default: linear", value("MODEL", str, dest="model", default="linear")),
-    Option(("--proportions",), "write the share of each class instead of the class"),
-    USED_STRIDE,
-    Option(("-o", "--output"), "a new .tif file; without it in the folder of the embedded map", value("OUT", Path)),
-]
-SEARCH_OPTIONS = [
-    Option(("--at",), "an example, also several times", value(("LON", "LAT"), float, **PLACE)),
-    Option(("--not",), "a counter-example", value(("LON", "LAT"), float, dest="counter_examples", **PLACE)),
-    Option(("--tile",), "the middle of a GeoTIFF as an example", value("FILE.tif", Path)),
-    Option(("-k",), "number of places; default: 20", value("K", int, default=20)),
-    USED_STRIDE,
-    Option(("--index",), "whether an index of faiss is used; without it by size", {"action": BooleanOptionalAction}),
-    Option(("-o", "--output"), "a new folder; without it in the folder of the run", value("FOLDER", Path)),
-]
 
 VERBS = {
     "train": Verb(

@@ -2,7 +2,8 @@
 
 from inference.core.embedded_map import EmbeddedMap, open_embedded
 from inference.core.trained_run import TrainedRun, open_trained
-from inference.embedding.whole_map import embed, embed_map
+from inference.embedding.export import embed
+from inference.embedding.whole_map import embed_map
 from inference.land_cover.classifying import classify
 from inference.similar_places.searching import Query, search
 

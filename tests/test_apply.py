@@ -126,6 +126,16 @@ def test_a_file_for_other_programs_where_the_user_wants_it(embedded, capsys, nam
         assert np.array_equal(pixels(name), pixels(embedded.folder / "embeddings.tif"))
 
 
+def test_classes_beside_the_embeddings(embedded, capsys):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    said(capsys, "embed", "results/net", "-o", "out/classes.parquet", "--classes")
+    table = parquet.read_table("out/classes.parquet")
+    shares = np.stack([table[name] for name in table.column_names if name.startswith("share of ")], 1)
+    assert shares.shape == (len(embedded.tiles), 4)
+    assert np.allclose(shares.sum(1), 1)
+    assert set(table["class"].to_pylist()) <= {f"class {code}" for code in (1, 2, 3, 4)}
+
+
 @pytest.mark.parametrize("model", ["linear", "knn"])
 def test_land_cover(embedded, capsys, model):
     text = said(capsys, "classify", "results/net", "--with", model, "--stride", "16")
@@ -239,7 +249,8 @@ BAD = {
     "a file that exists": (["embed", "results/net", "-o", "there.tif"], "there.tif exists already"),
     "its description exists": (["embed", "results/net", "-o", "described.tif"], "described.tif.json exists already"),
     "unknown suffix": (["embed", "results/net", "-o", "e.nc"], "are written as a GeoTIFF"),
-    "points on a grid": (["embed", "results/net", "--at", "bad.csv", "--stride", "8"], "leave out --stride"),
+    "points on a grid": (["embed", "results/net", "--at", "bad.csv", "--stride", "8"], "one each: leave out"),
+    "classes in a GeoTIFF": (["embed", "results/net", "-o", "c.tif", "--classes"], "holds no classes beside"),
     "points without columns": (["embed", "results/net", "--at", "bad.csv"], "there is no column"),
     "points elsewhere": (["embed", "results/net", "--at", "far.csv"], "none of the 1 points lies in"),
     "no points": (["embed", "results/net", "--at", "nowhere.csv"], "nowhere.csv"),

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import ABOUT, VALID, EmbeddedMap, open_embedded
 from inference.core.tile_grid import TileGrid
-from inference.core.trained_run import TrainedRun, open_trained, warn_about_other_statistics
+from inference.core.trained_run import TrainedRun, warn_about_other_statistics
 from inference.embedding.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
 from inference.embedding.strips import STRIPS, StripWriter, embed_strips, make_files
-from inference.files.outputs import check_output, write_output
 from storage import (
     Lock,
     StorageError,
@@ -236,34 +234,3 @@ def _describe(run: TrainedRun, image: TiffReader, tiles: TileGrid, quantisation:
         },
         "map": image.fingerprint(),
     }  # fmt: skip
-
-
-def embed(
-    path: Path | str,
-    *,
-    output: Path | str | None = None,
-    stride: int | None = None,
-    float32: bool = False,
-    overrides: Sequence[str] = (),
-) -> EmbeddedMap:
-    """Embed the map of a run, or another map, by the run's network, and write a file that other programs read.
-
-    Args:
-        path: results/NAME, whose best network is used, or a checkpoint
-        output: a new .tif or .parquet file; None: embeddings.tif in the folder of the embedded map
-        stride, float32: see `embed_map`
-        overrides: key=value items, for device, threads, maps.image and maps.rect
-    Raises:
-        UserError: see `open_trained`, `TrainedRun.open_image`, `check_output` and `embed_map`
-        StorageError: the disk is too small, or refuses a write
-    """
-    run = open_trained(Path(path), overrides)
-    image = run.open_image()
-    tiles = tile_grid(run, image, stride)
-    folder = embedded_folder(run, image, tiles.stride, float32)
-    file = folder / COG_NAME if output is None else Path(output)
-    check_output(file, len(tiles), run.config.output_size * (4 if float32 else 1), replace=output is None)
-    embedded = embed_map(run, image, tiles.stride, float32)
-    if output is not None or not file.exists():
-        write_output(embedded, file)
-    return embedded

@@ -1,0 +1,60 @@
+"""Embeds the map of a run and writes a file that other programs read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from config import UserError
+from dataProcessors.maps import open_labels
+from dataProcessors.tiffreader import LabelReader, TiffReader
+from inference.core.embedded_map import EmbeddedMap
+from inference.core.trained_run import TrainedRun, open_trained
+from inference.embedding.whole_map import COG_NAME, embed_map, embedded_folder, tile_grid
+from inference.files.geoparquet import class_columns
+from inference.files.outputs import check_output, write_output
+
+
+def embed(
+    path: Path | str,
+    *,
+    output: Path | str | None = None,
+    stride: int | None = None,
+    float32: bool = False,
+    classes: bool = False,
+    overrides: Sequence[str] = (),
+) -> EmbeddedMap:
+    """Embed the map of a run, or another map, by the run's network, and write a file that other programs read.
+
+    Args:
+        path: results/NAME, whose best network is used, or a checkpoint
+        output: a new .tif or .parquet file; None: embeddings.tif in the folder of the embedded map
+        stride, float32: see `embed_map`
+        classes: put the class and the class proportions of each tile beside its embedding, for .parquet
+        overrides: key=value items, for device, threads, maps.image and maps.rect
+    Raises:
+        UserError: see `open_trained`, `TrainedRun.open_image`, `check_output` and `embed_map`
+        StorageError: the disk is too small, or refuses a write
+    """
+    run = open_trained(Path(path), overrides)
+    image = run.open_image()
+    tiles = tile_grid(run, image, stride)
+    folder = embedded_folder(run, image, tiles.stride, float32)
+    file = folder / COG_NAME if output is None else Path(output)
+    tile_bytes = run.config.output_size * (4 if float32 else 1)
+    check_output(file, len(tiles), tile_bytes, with_columns=classes, replace=output is None)
+    labels = _labels(run, image) if classes else None
+    embedded = embed_map(run, image, tiles.stride, float32)
+    if output is not None or not file.exists():
+        write_output(embedded, file, class_columns(embedded, labels) if labels else None)
+    return embedded
+
+
+def _labels(run: TrainedRun, image: TiffReader) -> LabelReader:
+    """Return the label map of a run on the grid of the image map.
+
+    Raises:
+        UserError: the run has none, or it cannot be used for this image
+    """
+    labels = open_labels(run.config, run.maps, image, run.execution.threads)
+    if not isinstance(labels, LabelReader):
+        raise UserError(f"{run.checkpoint}: the run has no label map ('validation_map' is null): leave out --classes.")
+    return labels
