@@ -61,7 +61,10 @@ def in_processes(models: list[Models], work: list[tuple[list[Tiles], str]], jobs
     processes = min(jobs, len(work) // len(set().union(*models)))
     models = [{name: with_threads(model, jobs // processes) for name, model in by_name.items()} for by_name in models]
     with joblib.parallel_config("loky", inner_max_num_threads=1):
-        return joblib.Parallel(processes)(joblib.delayed(predict_in_worker)(models, *part) for part in work)
+        # no size from which arrays go through files, which the processes would unpickle
+        return joblib.Parallel(processes, max_nbytes=None)(
+            joblib.delayed(predict_in_worker)(models, *part) for part in work
+        )
 
 
 def with_threads(model: Pipeline, threads: int) -> Pipeline:

@@ -17,7 +17,7 @@ DIGEST = "0" * 64
 
 def write_embedded(
     folder: Path, grid: TileGrid, embeddings: np.ndarray, valid=None, unit_length=True, kind="int8", scale=1 / 127,
-    crs=UTM32, transform: Affine = CORNER, size=None,
+    crs=UTM32, transform: Affine = CORNER, size=None, fingerprint=None,
 ) -> EmbeddedMap:  # fmt: skip
     """Write embeddings (T, D) of the tiles of a grid as an embedded map, and open it."""
     valid = np.ones(len(grid), bool) if valid is None else valid
@@ -31,7 +31,8 @@ def write_embedded(
         "size": size or [grid.window.x + grid.window.width, grid.window.y + grid.window.height],
         "crs": crs.to_wkt() if crs else None, "transform": list(transform)[:6], "dimensions": stored.shape[1],
         "type": kind, "scale": scale if kind == "int8" else 1.0, "unit_length": unit_length, "tiles": len(grid),
-        "network": {"checkpoint": "results/run/best.pt", "sha256": DIGEST}, "map": {"path": "image.tif"},
+        "network": {"checkpoint": "results/run/best.pt", "sha256": DIGEST},
+        "map": fingerprint or {"path": "image.tif"},
     }  # fmt: skip
     (folder / "about.json").write_text(json.dumps(about))
     return open_embedded(folder)
@@ -64,7 +65,7 @@ def embedded_image(folder: Path, image: TiffReader, size: int, stride: int, vali
     embeddings = mean_colours(image.read(grid.positions(np.arange(len(grid))), size))
     return write_embedded(
         folder, grid, embeddings, valid, unit_length=False, kind="float32", crs=image.crs, transform=image.transform,
-        size=[image.width, image.height],
+        size=[image.width, image.height], fingerprint=image.fingerprint(),
     )  # fmt: skip
 
 

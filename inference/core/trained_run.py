@@ -17,6 +17,7 @@ from config.reading import apply_override, validate
 from dataProcessors.maps import named_maps, open_image
 from dataProcessors.statistics import band_levels
 from dataProcessors.tiffreader import TiffReader
+from inference.core.embedded_map import EmbeddedMap
 from networks import Embedder
 from training.execution.device import Execution, resolve_device, resolve_threads
 from training.runs.checkpoint import BEST, config_as_dict, load
@@ -166,6 +167,22 @@ def _execution(config: Config, is_chosen: bool) -> Execution:
     layout = config.channels_last is True  # "auto": never resolved, then the plain layout
     precision = "fp32" if config.precision == "auto" else config.precision
     return Execution(device, threads, precision, layout)
+
+
+def check_belongs(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> None:
+    """Raise a UserError if an embedded map is not of this network, or not of the image map that the run is opened with.
+
+    image: the map that the run is opened with
+    """
+    if embedded.about["network"]["sha256"] != run.digest:
+        raise UserError(f"{embedded.folder}: another network than {run.checkpoint} made it. Run embed again.")
+    then, now = embedded.about["map"], image.fingerprint()
+    same_pixels = (then["content"], tuple(embedded.about["window"])) == (now["content"], tuple(image.window))
+    if not same_pixels or not embedded.map_grid.has_same_pixels(image.grid):
+        raise UserError(
+            f"{embedded.folder} is the embedding of {then['path']}, not of {image.path} and the part of it in use. "
+            "Give the same 'maps.image' and 'maps.rect' as when it was embedded, or run embed again."
+        )
 
 
 def warn_about_other_statistics(run: TrainedRun, image: TiffReader) -> None:

@@ -8,12 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from config import UserError
 from dataProcessors.maps import OpenMaps
-from dataProcessors.tiffreader import TiffReader
 from evaluation.scoring import Score
 from inference.core.embedded_map import EmbeddedMap
-from inference.core.trained_run import TrainedRun
+from inference.core.trained_run import TrainedRun, check_belongs
 from inference.files.outputs import check_new_files
 from inference.files.raster_file import bytes_needed
 from inference.land_cover.class_codes import ClassCodes, class_codes
@@ -129,21 +127,6 @@ def check_land_cover_files(output: Path, proportions: bool, replace: bool = Fals
     files = output_files(output, proportions)
     others = [path for what, path in files.items() if what not in ("map", "table")]
     check_new_files(output, SUFFIXES, files["table"], others, replace)
-
-
-def check_belongs(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> None:
-    """Raise a UserError if an embedded map is not of this network, or not of the image map that the run is opened with.
-
-    image: the map that the run is opened with
-    """
-    if embedded.about["network"]["sha256"] != run.digest:
-        raise UserError(f"{embedded.folder}: another network than {run.checkpoint} made it. Run embed again.")
-    then, now = embedded.about["map"], image.fingerprint()
-    if (then["content"], tuple(embedded.about["window"])) != (now["content"], tuple(image.window)):
-        raise UserError(
-            f"{embedded.folder} is the embedding of {then['path']}, not of {image.path} and the part of it in use. "
-            "Give the same 'maps.image' and 'maps.rect' as when it was embedded, or run embed again."
-        )
 
 
 def _scores(embedded: EmbeddedMap, maps: OpenMaps, model: SimpleModel, proportions: bool) -> tuple[list[Score], str]:

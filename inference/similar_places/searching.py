@@ -10,7 +10,7 @@ from dataProcessors.legends.legend import dominant
 from dataProcessors.maps import nodata_limit
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference.core.embedded_map import EmbeddedMap
-from inference.core.trained_run import TrainedRun
+from inference.core.trained_run import TrainedRun, check_belongs
 from inference.similar_places.candidates import best_apart, exact_candidates
 from inference.similar_places.index import index_candidates
 from inference.similar_places.places import Place, positions_at, tile_of_file
@@ -108,7 +108,7 @@ def search(
     Raises:
         UserError: a place or file cannot be used, the map holds fewer tiles, or it was embedded by another network
     """
-    _check_same(run, embedded, image)
+    check_belongs(run, embedded, image)
     tiles = query_tiles(run, image, query)
     similarity = similarity_to(_embed(run, tiles.examples), _embed(run, tiles.counter_examples), embedded.unit_length)
     candidates, of_all = index_candidates(embedded, similarity, index), None
@@ -120,19 +120,6 @@ def search(
     lonlat = image.source.grid.lonlat(positions + size / 2)
     classes = _classes(labels, positions, size) if labels else None
     return Search(query, tiles, embedded, image, positions, found.similarity, lonlat, classes, similarity.name, of_all)
-
-
-def _check_same(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> None:
-    """Raise a UserError unless the map was embedded by this network and from this image."""
-    about = embedded.about
-    if about["network"]["sha256"] != run.digest:
-        raise UserError(
-            f"{embedded.folder} was embedded by another network ({about['network']['checkpoint']}) than "
-            f"{run.checkpoint}. Run embed again."
-        )
-    same_bounds = embedded.map_grid.has_same_pixels(image.source.grid) and tuple(about["window"]) == image.window
-    if not same_bounds:
-        raise UserError(f"{embedded.folder} holds another map, or part, than {image.path}. Run embed again.")
 
 
 def query_tiles(run: TrainedRun, image: TiffReader, query: Query) -> QueryTiles:
