@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import config as configuration
 from command_line import CLASSIFY_OPTIONS, EMBED_OPTIONS, SEARCH_OPTIONS, Option, Verb, parse
+from config.redaction import RedactingFormatter
 from training.execution.openmp import limit_spinning
 from training.runs.interruption import Interrupted, Interruption
 
@@ -188,7 +189,7 @@ def main(argv: list[str]) -> int:
     """
     limit_spinning()  # before a verb imports torch
     arguments = parse(argv, VERBS)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    _log_to_console()
     threading.excepthook = _log_thread_error
     try:
         with Interruption() as interruption:
@@ -207,6 +208,13 @@ def main(argv: list[str]) -> int:
     except Interrupted as interrupted:
         print("\n".join(["\nInterrupted.", *_notes(interrupted)]), file=sys.stderr)
         return 128 + interrupted.number
+
+
+def _log_to_console() -> None:
+    """Log plain messages to the console, without credentials."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _notes(error: BaseException) -> list[str]:

@@ -3,9 +3,10 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, OWN_LOSSES, name_and_parameters
+from config.redaction import redacted_content
 from config.types import (
     BoolOrInteger,
     BoolOrPath,
@@ -232,6 +233,11 @@ class Config(BaseModel):
     def legend_hints(self) -> dict[str, str]:
         """Name of a label map -> its legend, for the label maps whose legend the config declares."""
         return dict(self.maps.legends) if isinstance(self.maps, Maps) else {"osm": "osm", "clc": "clc"}
+
+    @model_serializer(mode="wrap")
+    def _without_credentials(self, to_values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the keys as plain values; credentials in URLs are left out of all that is stored."""
+        return redacted_content(to_values(self))
 
     def to_json(self) -> str:
         """Return the config as JSON that `load` can read.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from config import UserError, main_command
 from dataProcessors.features import FEATURES
-from dataProcessors.prepared.preparation import ABOUT, BLOCKS, FORMAT
+from dataProcessors.prepared.preparation import ABOUT, BLOCKS, FORMAT, INCOMPLETE
 from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.sampling.pool import POOLS, maps_of_file
 from storage import PART_PREFIX, Lock, convert_write_errors, remove_folder
@@ -47,7 +47,8 @@ def entries(cache: Path) -> list[Entry]:
     others = [each for each in folders if each.name in PURPOSES]
     maps = [each for each in folders if each not in parts and any((each / name).exists() for name in (ABOUT, BLOCKS))]
     return [
-        *(_entry(each, *_source(each)) for each in maps),
+        *(_entry(each, *_source(each)) for each in maps if each.suffix != INCOMPLETE),
+        *(_entry(each, *_incomplete(each)) for each in maps if each.suffix == INCOMPLETE),
         *(_entry(each, PURPOSES[each.name]) for each in others),
         *(_entry(each, *_part(each)) for each in parts),
     ]
@@ -127,6 +128,12 @@ def _source(folder: Path) -> tuple[str, bool]:
         if file_status(each[0]) != each:
             return f"{source}; {each[0]} {'has changed' if Path(each[0]).exists() else 'is gone'}", True
     return str(source), False
+
+
+def _incomplete(folder: Path) -> tuple[str, bool]:
+    """Return what a folder of a preparation that may go on comes from, and whether none would go on with it."""
+    about, is_unused = _source(folder)
+    return f"{about}; {'not complete: a run goes on with it' if not is_unused else 'not complete'}", is_unused
 
 
 def _part(folder: Path) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.legends.legend import dominant
 from dataProcessors.no_labels import NoLabels
 from dataProcessors.rasters.opening import MapError
+from dataProcessors.rasters.remote_options import is_missing, limit_cache
 from dataProcessors.sampling.area import Area, SamplingError
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.sampling.pool import Pool, check_classes, load_or_create_pool, pool_path, score_pool, training_pool
@@ -173,7 +174,7 @@ def named_maps(config: Config) -> Maps:
 
 def _check_files(maps: Maps, label_map: str | None) -> Maps:
     needed = [maps.image] + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
-    missing = [path for path in needed if "://" not in path and not os.path.exists(path)]
+    missing = [path for path in needed if is_missing(path)]
     if not missing:
         return maps
     problems = [
@@ -224,6 +225,7 @@ def open_image(config: Config, files: Maps, threads: int) -> TiffReader:
     """
     if config.cache:  # maps are read only once then, and a larger cache of GDAL would waste memory
         os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE))
+        limit_cache()
     image = TiffReader(
         files.image, bands=files.bands, nodata=files.nodata, rect=files.rect,
         cache=CACHE if config.cache else None, threads=threads,

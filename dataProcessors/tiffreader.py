@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from config import LabelFile
+from config.redaction import redacted
 from dataProcessors.class_shares import ClassShares
 from dataProcessors.content import content_hash
 from dataProcessors.labels.label_maps import LabelMap, open_label_map
@@ -31,7 +32,7 @@ from dataProcessors.prepared.blocks import (
 )
 from dataProcessors.prepared.preparation import FORMAT
 from dataProcessors.prepared.prepared_map import open_prepared
-from dataProcessors.rasters.file_identity import file_identity, file_status
+from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.grid import Bounds, Window
 from dataProcessors.rasters.handles import decimated_shape
 from dataProcessors.rasters.image_source import ImageSource
@@ -110,6 +111,7 @@ class TiffReader:
             self._prepared.read(positions, size, out)
         else:
             list(self._windows.map(self._read_window, tiles, positions.tolist()))
+            self.source.map_file.check_unchanged()
         return tiles
 
     def _read_window(self, tile: np.ndarray, position: list[int]) -> None:
@@ -143,7 +145,7 @@ class TiffReader:
         """Return what identifies the map: its file, its grid, the part in use, and a hash of its content."""
         status = file_status(self.path)
         return {
-            "path": self.path,
+            "path": redacted(self.path),
             "bytes": status[1] if status else None,
             "modified": status[2] / 1e9 if status else None,
             "crs": str(self.crs),
@@ -160,6 +162,10 @@ class TiffReader:
     @cached_property
     def _content(self) -> str:
         return content_hash(self.read, self.window, self._prepared)
+
+    @property
+    def _counts_are_known(self) -> bool:
+        return self.is_whole
 
     def _check_inside(self, positions: np.ndarray, size: int) -> None:
         low, high = np.array(self.window[:2]), np.array(self.window[:2]) + self.window[2:]
@@ -189,7 +195,12 @@ class TiffReader:
         return {source: count / read for source, count in self.source.without_data.items()}
 
     def _decimated_summary(self, around: Window) -> Summary:
-        """Estimate the counts from every 16th pixel, read from the file's overviews if it has any."""
+        """Estimate the counts from every 16th pixel, read from the file's overviews if it has any.
+
+        Where every pixel holds data for certain, nothing is read.
+        """
+        if self._counts_are_known:
+            return Summary(around, block_pixels(around).astype(np.uint16)[None])
         rows, columns = block_shape(around)
         side = BLOCK // DECIMATION
         pixels = pad(self.source.read_decimated(around, DECIMATION), rows * side, columns * side, self.source.padding)
@@ -238,6 +249,10 @@ class LabelReader(TiffReader):
         """Return name of the legend -> fingerprint."""
         return {self.legend.name: self.fingerprint()}
 
+    @property
+    def _counts_are_known(self) -> bool:
+        return False
+
     def _count(self, classes: np.ndarray, side: int = BLOCK) -> np.ndarray:
         return count_classes(classes, len(self.legend), side)
 
@@ -257,12 +272,12 @@ def _on_blocks(window: Window) -> Window:
 def _key(source: ImageSource | LabelMap, window: Window, parts: dict) -> str:
     """Return the name of a prepared map: it changes with the file, the part in use, and how its values are read."""
     identity = {
-        "file": file_identity(source.path),
+        "file": source.map_file.identity(),
         "window": list(window),
         "format": FORMAT,
         **source.read_settings,  # may include files beside this one
         **parts,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
-    name = re.sub(r"[^\w.-]", "_", Path(source.path).stem)
+    name = re.sub(r"[^\w.-]", "_", Path(source.map_file.name).stem)
     return f"{name}-{digest[:16]}"

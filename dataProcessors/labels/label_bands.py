@@ -18,7 +18,7 @@ from rasterio.io import DatasetReader
 from dataProcessors.rasters.grid import Grid
 from dataProcessors.rasters.handles import Handles
 from dataProcessors.rasters.nodata import equals_nodata
-from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
+from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, UnreadableError, error_text
 
 GDAL_TYPES = {
     "uint8": "Byte", "int8": "Int8", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32",
@@ -157,7 +157,8 @@ class LabelHandles(Handles):
         try:
             return rasterio.open(self.vrt)
         except GDAL_ERRORS as error:
-            raise MapError(f"{self.path}: cannot be opened: {error_text(error)} Copy the file again.") from None
+            message = f"{self.path}: cannot be opened: {error_text(error)} Copy the file again."
+            raise UnreadableError(message) from None
 
 
 def plain_vrt(path: str, file: DatasetReader, vrt: ElementTree.Element, bands: LabelBands) -> str:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from affine import Affine
-from rasterio.io import DatasetReader
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.class_tables.class_names import vrt_of
@@ -15,6 +13,7 @@ from dataProcessors.labels.label_bands import LabelBands, LabelHandles, label_ba
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.handles import Handles, auxiliary_files, decimated_shape, is_synthetic
+from dataProcessors.rasters.map_file import map_file
 from dataProcessors.rasters.opening import MapError, convert_read_errors
 
 log = logging.getLogger(__name__)
@@ -48,7 +47,8 @@ class LabelSource:
         self.bands = (1,)
         self.description: dict[str, list] = {}
         self.without_data: dict[str, int] = {}
-        self.native = Handles(self.path).get()
+        self.map_file = map_file(self.path)
+        self.native = self.map_file.read(Handles(self.path).get)
         self.synthetic = is_synthetic(self.native)
         self.vrt = vrt_of(self.native)
         self.labels: LabelBands = label_bands(self.path, name, self.native, self.vrt, band)
@@ -62,7 +62,7 @@ class LabelSource:
         self.is_warped = not _is_on_grid(self.path, native, grid)
         self._plain = self._handles_on(None)
         self._handles = self._handles_on(grid if self.is_warped else None)
-        self._handles.get()  # raises an error now if the map cannot be warped
+        self.map_file.read(self._handles.get)  # raises an error now if the map cannot be warped
         self.chunk = (2048, 2048)
 
     def _handles_on(self, grid: Grid | None) -> LabelHandles:
@@ -70,16 +70,17 @@ class LabelSource:
 
     def read_raw(self, x: int, y: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
         """Read values (B, height, width) on the grid, without interpolation, and their validity (height, width)."""
-        return self._read(self._handles.get(), Window(x, y, width, height))
+        return self._read(self._handles, Window(x, y, width, height))
 
     def read_native(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Read values (B, h, w) of a window of the file in its own pixels, and their validity (h, w)."""
-        return self._read(self._plain.get(), window)
+        return self._read(self._plain, window)
 
-    def _read(self, file: DatasetReader | WarpedVRT, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        number = len(self.labels.values)
+    def _read(self, handles: LabelHandles, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        number, where = len(self.labels.values), RasterWindow(*window)
         with convert_read_errors(self.path, window):  # always every pixel: thinned reads may use averaged overviews
-            pixels = file.read(window=RasterWindow(*window))  # (B + flags, h, w); those of a warped map end in an alpha
+            # (B + flags, h, w); those of a warped map end in an alpha
+            pixels = self.map_file.read(lambda: handles.get().read(window=where))
         values, flags = pixels[:number], pixels[number:]
         return values, (flags != 0).all(0) & ~self.labels.without_data(values)
 
@@ -98,6 +99,10 @@ class LabelSource:
         """Read class indices (1, height, width) of a window of the grid."""
         return self._decoded(*self.read_raw(x, y, width, height))
 
+    def read_counted(self, x: int, y: int, width: int, height: int) -> tuple[np.ndarray, dict[str, int]]:
+        """Read a window as `read_window` does; pixels without data are not counted."""
+        return self.read_window(x, y, width, height), {}
+
     def read_decimated(self, window: Window, step: int) -> np.ndarray:
         """Read class indices (1, h / step, w / step), both rounded up, of every step-th pixel along both axes.
 
@@ -107,7 +112,7 @@ class LabelSource:
         if self.is_warped:
             first = Affine.translation(window.x + 0.5, window.y + 0.5)  # the centres of the pixels that are taken
             place = self.grid.transform @ first @ Affine.scale(step) @ Affine.translation(-0.5, -0.5)
-            coarse = self._handles_on(Grid(self.grid.crs, place, width, height)).get()
+            coarse = self._handles_on(Grid(self.grid.crs, place, width, height))
             return self._decoded(*self._read(coarse, Window(0, 0, width, height)))
         lines = [Window(window.x, y, window.width, 1) for y in range(window.y, window.y + window.height, step)]
         return np.concatenate([self.read_window(*line)[:, :, ::step] for line in lines], 1)

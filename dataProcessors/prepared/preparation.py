@@ -1,9 +1,14 @@
-"""Decodes a map, in chunks on several threads, into the files of a prepared map."""
+"""Decodes a map, in chunks on several threads, into the files of a prepared map.
+
+What an earlier process has finished of the same map is kept; see `finished_chunks`.
+"""
 
 import json
 import logging
 import math
 import shutil
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,9 +17,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from config.redaction import redacted
 from dataProcessors.labels.label_maps import LabelMap
 from dataProcessors.prepared.array_file import ArrayFile
 from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, pad
+from dataProcessors.prepared.finished_chunks import FinishedChunk, FinishedChunks, checksum
 from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
@@ -22,6 +29,7 @@ from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
 ABOUT, BLOCKS = "about.json", "blocks.npy"  # files of a prepared map: its description, its pixels
+INCOMPLETE = ".incomplete"  # end of the name of the folder of one that is being prepared, or was broken off
 FORMAT = 4  # version of the prepared files; increase it when their content changes
 
 
@@ -29,7 +37,7 @@ def source_files(source: ImageSource | LabelMap) -> dict[str, object]:
     """Return where the pixels of a prepared map come from: path, and (path, bytes, time) of each file here."""
     status = file_status(source.path)
     parts: Any = source.read_settings.get("parts", [])
-    return {"source": source.path, "files": [list(each) for each in [status, *parts] if each is not None]}
+    return {"source": redacted(source.path), "files": [list(each) for each in [status, *parts] if each is not None]}
 
 
 class Preparation:
@@ -39,9 +47,10 @@ class Preparation:
         source: the map
         window: part of its grid to decode; its upper-left corner is a multiple of BLOCK
         count: pixels (C, h, w) of whole blocks -> counts (K, rows, columns)
-        folder: empty folder to write to
+        folder: folder to write to: empty, or with what a preparation of the same left that was broken off
     Raises:
         MapError: there is not enough free disk space
+        ValueError: the folder holds something else
     """
 
     def __init__(
@@ -50,8 +59,13 @@ class Preparation:
         self.source, self.window, self.count, self.folder = source, window, count, folder
         rows, columns = block_shape(window)
         dtype, shape = source.dtype, (rows, columns, BLOCK, BLOCK, source.channels)
-        _check_space(source.path, folder.parent, int(np.prod(shape)) * dtype.itemsize)
+        if not (folder / BLOCKS).exists():
+            _check_space(source.path, folder.parent, int(np.prod(shape)) * dtype.itemsize)
+            self._write_about()
         self._blocks = _BlockFile(folder / BLOCKS, dtype, shape)
+        self._finished = FinishedChunks(folder)
+        self._without_data: Counter[str] = Counter()
+        self._adding = threading.Lock()
         self._counts: dict[tuple[int, int], np.ndarray] = {}  # (row, column) of a chunk's first block -> its counts
         self._step = overview_step(window)
         sides = rows * BLOCK // self._step, columns * BLOCK // self._step
@@ -65,10 +79,13 @@ class Preparation:
             MapError: the source is damaged
             OSError: the disk refuses a write
         """
-        pixels, name = self.window.width * self.window.height, Path(self.source.path).name
+        pixels, name = self.window.width * self.window.height, self.source.map_file.name
         bar = tqdm(total=pixels, unit="px", unit_scale=True, desc=f"preparing {name}", disable=None)
         with ThreadPoolExecutor(threads) as pool, bar:
-            futures = [pool.submit(self._prepare, chunk) for chunk in _chunks(self.window, self.source.chunk)]
+            kept = self._take_finished(pool)
+            bar.update(sum(chunk.width * chunk.height for chunk in kept))
+            chunks = [chunk for chunk in _chunks(self.window, self.source.chunk) if chunk not in kept]
+            futures = [pool.submit(self._prepare, chunk) for chunk in chunks]
             try:
                 for future in futures:
                     bar.update(future.result())
@@ -76,17 +93,51 @@ class Preparation:
                 pool.shutdown(cancel_futures=True)
                 raise
         self._write_summary(self._drop_validity_of_a_whole_map())
+        self._finished.remove()
+
+    def _take_finished(self, pool: ThreadPoolExecutor) -> set[Window]:
+        """Take over the chunks that an earlier preparation has finished; return them."""
+        by_place = {self._place(chunk): chunk for chunk in _chunks(self.window, self.source.chunk)}
+        finished = [each for each in self._finished.read() if (each.row, each.column) in by_place]
+        taken = pool.map(self._take, finished, (by_place[each.row, each.column] for each in finished))
+        kept = {by_place[each.row, each.column] for each, is_whole in zip(finished, taken) if is_whole}
+        if kept:
+            log.info("%s: goes on with %d chunks that were prepared before", self.source.path, len(kept))
+        return kept
+
+    def _take(self, finished: FinishedChunk, chunk: Window) -> bool:
+        """Count the pixels of a finished chunk. Return False if it is not in the file as it was written."""
+        if block_shape(chunk) != (finished.rows, finished.columns):
+            return False
+        blocks = self._blocks.read_blocks(finished.row, finished.column, finished.rows, finished.columns)
+        if checksum(blocks) != finished.checksum:
+            return False
+        self._summarise(finished.row, finished.column, _from_blocks(blocks), finished.without_data)
+        return True
 
     def _prepare(self, chunk: Window) -> int:
         """Decode a chunk; return its number of pixels."""
-        pixels = _whole_blocks(self.source, chunk)
-        row, column = (chunk.y - self.window.y) // BLOCK, (chunk.x - self.window.x) // BLOCK
-        self._blocks.write_blocks(row, column, _in_blocks(pixels))
+        pixels, without_data = _whole_blocks(self.source, chunk)
+        self.source.map_file.check_unchanged()
+        row, column = self._place(chunk)
+        blocks = _in_blocks(pixels)
+        self._blocks.write_blocks(row, column, blocks)
+        self._finished.add(FinishedChunk(row, column, *blocks.shape[:2], checksum(blocks), without_data))
+        self._summarise(row, column, pixels, without_data)
+        return chunk.width * chunk.height
+
+    def _place(self, chunk: Window) -> tuple[int, int]:
+        """Return row and column of a chunk's first block."""
+        return (chunk.y - self.window.y) // BLOCK, (chunk.x - self.window.x) // BLOCK
+
+    def _summarise(self, row: int, column: int, pixels: np.ndarray, without_data: dict[str, int]) -> None:
+        """Take the pixels (C, h, w) of a chunk into counts and overview. row, column: of its first block."""
+        with self._adding:
+            self._without_data.update(without_data)
         self._counts[row, column] = self.count(pixels)
         decimated = pixels[self._shown, :: self._step, :: self._step]
         top, left = row * BLOCK // self._step, column * BLOCK // self._step
         self._overview[:, top : top + decimated.shape[1], left : left + decimated.shape[2]] = decimated
-        return chunk.width * chunk.height
 
     def _counts_inside(self) -> np.ndarray:
         """Return the counts (K, rows, columns) of the window's pixels; what fills up its last blocks is none."""
@@ -109,8 +160,14 @@ class Preparation:
         height, width = (-(-side // self._step) for side in (self.window.height, self.window.width))
         np.save(self.folder / "overview.npy", self._overview[:, :height, :width])
         np.save(self.folder / "counts.npy", self._counts_inside())
-        about = {"window": list(self.window), "block": BLOCK, "format": FORMAT, **source_files(self.source)}
-        about |= {"has_validity": has_validity, "without_data": dict(self.source.without_data)}
+        self._write_about(
+            window=list(self.window), block=BLOCK, has_validity=has_validity,
+            without_data=dict(sorted(self._without_data.items())),
+        )  # fmt: skip
+
+    def _write_about(self, **summary: object) -> None:
+        """Write the description: where the map comes from, and once it is complete what it holds."""
+        about = {"format": FORMAT, **source_files(self.source), **summary}
         (self.folder / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf8")
 
 
@@ -121,6 +178,11 @@ class _BlockFile(ArrayFile):
         """Write blocks (rows, columns, y, x, C), the first of them at this row and column."""
         for each, blocks in enumerate(part, row):
             self.write(each * self.shape[1] + column, blocks)
+
+    def read_blocks(self, row: int, column: int, rows: int, columns: int) -> np.ndarray:
+        """Read blocks (rows, columns, y, x, C), the first of them at this row and column."""
+        array = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return np.array(array[row : row + rows, column : column + columns])
 
     def drop_last_channel(self) -> None:
         """Remove the last channel of all blocks, row by row and in place: the disk may hold no second copy."""
@@ -150,13 +212,16 @@ def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
             yield Window(left, top, min(x + width, right) - left, min(y + height, bottom) - top)
 
 
-def _whole_blocks(source: ImageSource | LabelMap, chunk: Window) -> np.ndarray:
-    """Read the chunk's pixels (C, h, w), padded to whole blocks at its right and lower edge."""
-    pixels = source.read_window(*chunk)
+def _whole_blocks(source: ImageSource | LabelMap, chunk: Window) -> tuple[np.ndarray, dict[str, int]]:
+    """Read the chunk's pixels (C, h, w), padded to whole blocks at its right and lower edge.
+
+    Return them, and who says that pixels are without data -> of how many.
+    """
+    pixels, without_data = source.read_counted(*chunk)
     rows, columns = block_shape(chunk)
-    if pixels.shape[1:] == (rows * BLOCK, columns * BLOCK):
-        return pixels
-    return pad(pixels, rows * BLOCK, columns * BLOCK, source.padding)
+    if pixels.shape[1:] != (rows * BLOCK, columns * BLOCK):
+        pixels = pad(pixels, rows * BLOCK, columns * BLOCK, source.padding)
+    return pixels, without_data
 
 
 def _in_blocks(pixels: np.ndarray) -> np.ndarray:
@@ -166,6 +231,12 @@ def _in_blocks(pixels: np.ndarray) -> np.ndarray:
     for band, plane in enumerate(pixels):
         blocks[..., band] = plane.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
     return blocks
+
+
+def _from_blocks(blocks: np.ndarray) -> np.ndarray:
+    """Reshape blocks (rows, columns, y, x, C) to pixels (C, h, w)."""
+    rows, columns, _, _, channels = blocks.shape
+    return np.ascontiguousarray(blocks.transpose(4, 0, 2, 1, 3).reshape(channels, rows * BLOCK, columns * BLOCK))
 
 
 def _joined(counts: dict[tuple[int, int], np.ndarray], rows: int, columns: int) -> np.ndarray:

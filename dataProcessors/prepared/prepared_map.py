@@ -19,11 +19,12 @@ import numpy as np
 
 from dataProcessors.labels.label_maps import LabelMap
 from dataProcessors.prepared.blocks import BLOCK, Summary, block_shape, overview_step
+from dataProcessors.prepared.kept_folder import kept_folder
 from dataProcessors.prepared.preparation import ABOUT, BLOCKS, Preparation, source_files
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.opening import MapError
-from storage import Lock, StorageError, convert_write_errors, remove_folder, rename_folder, temporary_folder, write_text
+from storage import Lock, StorageError, convert_write_errors, remove_folder, rename_folder, write_text
 
 try:
     import resource
@@ -129,8 +130,9 @@ def open_prepared(
 ) -> PreparedMap:
     """Open the prepared map `key`; prepare it first if it is not in `cache`, or again if it is damaged.
 
-    It is prepared under a temporary name and renamed when complete, so an interrupted preparation leaves nothing that
-    looks like a prepared map, and two runs that prepare the same map at the same time both succeed.
+    It is prepared under another name and renamed when complete, so an interrupted preparation leaves nothing that
+    looks like a prepared map; the next one goes on with what it has finished. Of two runs that need the same map at the
+    same time, one waits for the other.
 
     Args:
         source: the map to decode
@@ -154,11 +156,25 @@ def open_prepared(
             damage = str(error)
         log.warning("%s: the prepared map is damaged (%s). It is prepared again", folder, damage)
         remove_folder(folder)
-    with convert_write_errors(folder), temporary_folder(cache) as temporary:
-        Preparation(source, window, count, temporary).run(threads)
-        rename_folder(temporary, folder)  # does nothing if another run was faster with the same content
+    with convert_write_errors(folder), kept_folder(folder) as unfinished:
+        if unfinished is not None:
+            _prepare(source, window, count, unfinished, threads)
+            rename_folder(unfinished, folder)
     _release_memory()
     return _open_folder(folder, *content)
+
+
+def _prepare(
+    source: ImageSource | LabelMap, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path,
+    threads: int,
+) -> None:  # fmt: skip
+    try:
+        preparation = Preparation(source, window, count, folder)
+    except DAMAGE_ERRORS:  # what an earlier process left cannot be used
+        for path in folder.iterdir():
+            path.unlink()
+        preparation = Preparation(source, window, count, folder)
+    preparation.run(threads)
 
 
 def _open_folder(folder: Path, *content: Any) -> PreparedMap:
@@ -175,7 +191,7 @@ def _note_use(folder: Path, source: ImageSource | LabelMap) -> None:
     path = folder / ABOUT
     about = json.loads(path.read_text(encoding="utf8"))
     with suppress(OSError, StorageError):  # a cache that is only read is used all the same
-        if about.get("source") == source.path:
+        if about.get("source") == source_files(source)["source"]:
             os.utime(path)
         else:
             write_text(path, json.dumps(about | source_files(source), indent=1))

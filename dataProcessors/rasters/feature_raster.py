@@ -1,7 +1,6 @@
 """Rasters of others, such as embeddings of a foundation model, as features of tiles of the image map."""
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 
@@ -12,11 +11,12 @@ from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
-from dataProcessors.rasters.file_identity import file_identity
 from dataProcessors.rasters.grid import EXTENT_POINTS, Grid, Window, apply_affine
 from dataProcessors.rasters.handles import WARP_TOLERANCE, auxiliary_files
+from dataProcessors.rasters.map_file import map_file
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, add_path_to_errors, convert_read_errors, open_raster
 from dataProcessors.rasters.opening import error_text as gdal_text
+from dataProcessors.rasters.remote_options import is_missing
 
 log = logging.getLogger(__name__)
 ALPHAEARTH_NODATA = -128
@@ -54,15 +54,16 @@ class FeatureRaster:
 
     def __init__(self, path: str, dequantise: str = "none"):
         self.path, self.dequantise = path, dequantise
-        if "://" not in path and not os.path.exists(path):
+        if is_missing(path):
             raise MapError(f"{path}: there is no such file. Correct its path in 'yardsticks', or remove it there.")
-        with open_raster(path) as file:
+        self.map_file = map_file(path)
+        with self.map_file.read(lambda: open_raster(path)) as file:
             self.bands = [i for i, use in zip(file.indexes, file.colorinterp) if use != ColorInterp.alpha]
             self.dtype = self._checked_type(file)
             self.native = Grid(file.crs, file.transform, file.width, file.height)
             self.nodata = self._nodata(file)
             self.identity = {  # everything that determines the values
-                "file": file_identity(path), "dequantise": dequantise, "nodata": self.nodata, "scales": file.scales,
+                "file": self.map_file.identity(), "dequantise": dequantise, "nodata": self.nodata, "scales": file.scales,
                 "offsets": file.offsets, "place": [str(file.crs), list(file.transform)], "parts": auxiliary_files(file),
             }  # fmt: skip
         if self.native.crs is None:
@@ -141,12 +142,17 @@ class AlignedRaster:
         for tile, (x, y) in zip(tiles, positions.tolist()):
             values, valid = self._read(x, y, size)
             tile[:-1], tile[-1] = values, valid
+        self.raster.map_file.check_unchanged()
         return tiles
 
     def _read(self, x: int, y: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        file, warped = self._handles()
+
+        def read() -> tuple[DatasetReader, np.ndarray]:
+            file, warped = self._handles()
+            return file, warped.read([*self.raster.bands, warped.count], window=RasterWindow(x, y, size, size))
+
         with convert_read_errors(self.path, (x, y, size, size)):
-            pixels = warped.read([*self.raster.bands, warped.count], window=RasterWindow(x, y, size, size))
+            file, pixels = self.raster.map_file.read(read)
         values, valid = pixels[:-1], pixels[-1] != 0
         if self.raster.nodata is not None:
             valid &= ~(values == self.raster.nodata).any(0)

@@ -16,6 +16,7 @@ from rasterio.windows import Window as RasterWindow
 from dataProcessors.rasters.bands import choose_bands, describe_bands
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.handles import Handles, auxiliary_files, decimated_shape, is_synthetic
+from dataProcessors.rasters.map_file import map_file
 from dataProcessors.rasters.nodata import MaskBands, nodata_rules
 from dataProcessors.rasters.opening import convert_read_errors
 
@@ -39,8 +40,9 @@ class ImageSource:
 
     def __init__(self, path: str | Path, bands: Sequence[int | str] | None = None, nodata: float | None = None):
         self.path = str(path)  # not a Path, which would turn https:// into https:/
+        self.map_file = map_file(self.path)
         self._handles = Handles(self.path)
-        file = self._handles.get()
+        file = self.map_file.read(self._handles.get)
         self.grid = Grid(file.crs, file.transform, file.width, file.height)
         self.synthetic = is_synthetic(file)
         self._bands = choose_bands(self.path, file, bands)
@@ -76,23 +78,36 @@ class ImageSource:
 
         The pixels without data of all windows are added up in `without_data`, by who says so.
         """
+        pixels, without_data = self.read_counted(x, y, width, height)
+        with self._counting:
+            self.without_data.update(without_data)
+        return pixels
+
+    def read_counted(self, x: int, y: int, width: int, height: int) -> tuple[np.ndarray, dict[str, int]]:
+        """Read a window as `read_window` does; return it, and its pixels without data by who says so, not added up."""
         return self._read(Window(x, y, width, height), (height, width))
 
     def read_decimated(self, window: Window, step: int) -> np.ndarray:
         """Read about every step-th pixel of a window along both axes: (channels, h / step, w / step), rounded up."""
-        return self._read(window, decimated_shape(window, step))
+        pixels, without_data = self._read(window, decimated_shape(window, step))
+        with self._counting:
+            self.without_data.update(without_data)
+        return pixels
 
-    def _read(self, window: Window, shape: tuple[int, int]) -> np.ndarray:
-        file, where = self._handles.get(), RasterWindow(*window)
+    def _read(self, window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, dict[str, int]]:
+        where = RasterWindow(*window)
         pixels = np.empty((self.channels, *shape), self.dtype)
-        with convert_read_errors(self.path, window):
+
+        def read() -> dict[str, np.ndarray]:
+            file = self._handles.get()
             marks = self._read_bands(file, where, pixels[: len(self.bands)])
-            marks |= self._masks.mark(file, where, shape)
+            return marks | self._masks.mark(file, where, shape)
+
+        with convert_read_errors(self.path, window):
+            marks = self.map_file.read(read)
         if self.dtype.kind == "f":
             marks["not finite"] = np.logical_not(np.isfinite(pixels).all(0))
-        if marks:
-            self._mark(pixels, marks)
-        return pixels
+        return pixels, self._mark(pixels, marks) if marks else {}
 
     def _read_bands(self, file: DatasetReader, window: RasterWindow, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Fill pixels (C, h, w) with the bands. Return which values mark pixels without data -> where (h, w)."""
@@ -110,15 +125,15 @@ class ImageSource:
                 channel[:] = band
         return marks
 
-    def _mark(self, pixels: np.ndarray, marks: dict[str, np.ndarray]) -> None:
-        """Set validity and padding in pixels (channels, h, w), and add up what marks them."""
+    def _mark(self, pixels: np.ndarray, marks: dict[str, np.ndarray]) -> dict[str, int]:
+        """Set validity and padding in pixels (channels, h, w). Return who marks pixels -> how many."""
         empty = np.logical_or.reduce(list(marks.values()))
         if self.has_validity:
             pixels[-1] = ~empty
-        if empty.any():
-            pixels[: len(self.bands), empty] = self.padding
-            with self._counting:
-                self.without_data.update({source: int(mark.sum()) for source, mark in marks.items()})
+        if not empty.any():
+            return {}
+        pixels[: len(self.bands), empty] = self.padding
+        return {source: int(mark.sum()) for source, mark in marks.items()}
 
 
 def fill_with_colours(pixels: np.ndarray, codes: np.ndarray, palette: np.ndarray) -> np.ndarray:

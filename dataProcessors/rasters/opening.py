@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from config import UserError, command
+from dataProcessors.rasters.remote_options import is_missing
 
 # errors that rasterio raises where GDAL fails; those of GDAL that it does not wrap have no public name
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
@@ -28,19 +28,23 @@ class MapError(UserError):
     """A map cannot be used: which file, what is wrong with it, and what to do next."""
 
 
+class UnreadableError(MapError):
+    """GDAL cannot open a file."""
+
+
 def open_raster(path: str) -> DatasetReader:
     """Open a raster file for reading.
 
     Raises:
         MapError: the file does not exist, or cannot be read as a raster
     """
-    if not os.path.exists(path) and "://" not in path:
+    if is_missing(path):
         raise MapError(f"{path}: there is no such file. Give a GeoTIFF's path in 'maps', or set 'maps' to \"demo\".")
     try:
         file = rasterio.open(path)
         georeference = file.crs, file.transform  # GDAL reads them only when they are accessed
     except GDAL_ERRORS as error:
-        raise MapError(
+        raise UnreadableError(
             f"{path}: cannot be opened as a raster file: {error_text(error)} "
             "Copy it again, or set another path in 'maps'."
         ) from None

@@ -13,7 +13,9 @@ from rasterio.features import rasterize
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.rasters.grid import EXTENT_POINTS, Grid, Window, apply_affine
 from dataProcessors.rasters.handles import decimated_shape
+from dataProcessors.rasters.map_file import MapFile
 from dataProcessors.rasters.opening import MapError, add_path_to_errors
+from dataProcessors.rasters.remote_options import is_remote
 from dataProcessors.vectors.csv_points import CsvPoints
 from dataProcessors.vectors.features import Box, FeatureFile, Features, Value
 from dataProcessors.vectors.ogr_features import OgrFeatures
@@ -61,8 +63,11 @@ class VectorSource:
 
     def __init__(self, path: str | Path, grid: Grid, layer: str | None = None, column: str | None = None):
         self.path, self.grid = str(path), grid
+        if is_remote(self.path):
+            raise MapError(f"{self.path}: polygons and points are read from files of this machine. Download the file.")
         if not Path(self.path).exists():
             raise MapError(f"{self.path}: there is no such file. Set another path in 'maps.labels'.")
+        self.map_file = MapFile(self.path)
         self.file = OPENERS[Path(self.path).suffix.lower()](self.path, layer, column)
         if (self.file.crs is None) != (grid.crs is None):
             lacking, other = ("the image", "the features") if grid.crs is None else ("the features", "the image")
@@ -113,6 +118,10 @@ class VectorSource:
     def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
         """Read class indices (1, height, width) of a window of the grid."""
         return self._drawn(Window(x, y, width, height), (height, width), 1)
+
+    def read_counted(self, x: int, y: int, width: int, height: int) -> tuple[np.ndarray, dict[str, int]]:
+        """Read a window as `read_window` does; pixels without data are not counted."""
+        return self.read_window(x, y, width, height), {}
 
     def read_decimated(self, window: Window, step: int) -> np.ndarray:
         """Read class indices (1, h / step, w / step), both rounded up, drawn with pixels of step x step pixels."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 from config import Config, ConfigError, Maps, UserError
 from config.reading import apply_override, validate
 from dataProcessors.maps import named_maps, open_image
+from dataProcessors.rasters.remote_options import is_missing
 from dataProcessors.statistics import band_levels
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
@@ -58,7 +58,7 @@ class TrainedRun:
         Raises:
             UserError: it cannot be used, or has other bands or another type than the run's
         """
-        if not os.path.exists(self.maps.image) and "://" not in self.maps.image:
+        if is_missing(self.maps.image):
             raise UserError(f"{self.maps.image}: there is no such file. Give the path of the map: maps.image=PATH.")
         image = open_image(self.config, self.maps, self.execution.threads)
         trained_on = self.trained_on["image"]

@@ -108,6 +108,22 @@ def test_a_broken_off_preparation_is_unused(cache, monkeypatch):
     assert [each.path.name for each in remove_unused(cache)] == [".part-0123abcd-folder"]
 
 
+def test_a_preparation_that_may_go_on_is_kept_while_its_source_is_there(cache, monkeypatch):
+    write_map(Path("c.tif"), noise((1, 100, 100)))
+
+    def interrupt(*_) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dataProcessors.prepared.preparation.Preparation.run", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        TiffReader("c.tif", cache=cache)
+    entry = named(cache)["c"]
+    assert "c.tif; not complete: a run goes on with it" in entry.about and not entry.is_unused
+    os.remove("c.tif")
+    assert named(cache)["c"].is_unused
+    assert entry.path in [each.path for each in remove_unused(cache)]
+
+
 def test_a_map_in_use_is_never_removed(cache):
     reader = TiffReader("a.tif", cache=cache)
     os.remove("a.tif")

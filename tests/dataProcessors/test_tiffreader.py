@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp
 from rasterio.windows import Window as RasterWindow
 
 from config import UserError
-from dataProcessors.prepared import preparation, prepared_map
+from dataProcessors.prepared import kept_folder, preparation, prepared_map
 from dataProcessors.prepared.blocks import block_pixels, valid_mask
 from dataProcessors.prepared.prepared_map import PreparedMap
 from dataProcessors.rasters.grid import Window
@@ -370,21 +370,63 @@ def test_a_prepared_map_is_kept_where_the_system_cannot_open_it_now(tmp_path, mo
     assert TiffReader(path, cache=tmp_path / "cache").key == key
 
 
-def test_an_interrupted_preparation_leaves_nothing(tmp_path, monkeypatch):
-    path = write_map(tmp_path / "a.tif", noise((1, 1100, 4200)))  # several chunks
-    read, calls = ImageSource.read_window, []
+def interrupt(*_) -> None:
+    raise KeyboardInterrupt
+
+
+def files_of(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_an_interrupted_preparation_goes_on_where_it_was(tmp_path, monkeypatch, damage):
+    pixels = noise((2, 700, 900))
+    pixels[:, 30:40, 600:] = 0
+    path = write_map(tmp_path / "a.tif", pixels, nodata=0, tiled=True, blockxsize=256, blockysize=256)
+    whole = TiffReader(path, cache=tmp_path / "whole")  # four chunks
+    read, calls = ImageSource.read_counted, []
 
     def interrupted(self, *window):
-        calls.append(window)
-        if len(calls) == 2:
+        if len(calls) in (1, 3):
+            calls.append("interrupted")
             raise KeyboardInterrupt
+        calls.append(window)
         return read(self, *window)
 
-    monkeypatch.setattr(ImageSource, "read_window", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        TiffReader(path, cache=tmp_path / "cache")
-    assert folders(tmp_path / "cache") == []
-    monkeypatch.undo()
+    monkeypatch.setattr(ImageSource, "read_counted", interrupted)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            TiffReader(path, cache=tmp_path / "cache")
+        (unfinished,) = (tmp_path / "cache").iterdir()
+        assert unfinished.suffix == ".incomplete"
+        with open(unfinished / "finished.jsonl", "a") as file:
+            file.write('\n{"row": 0, "colu')  # and the process is killed
+    if damage:  # the disk lost the pixels of the first chunk, and not its line
+        blocks = np.load(unfinished / "blocks.npy", mmap_mode="r+")
+        blocks[0, 1] += 1
+        blocks.flush()
+    assert TiffReader(path, cache=tmp_path / "cache").key == whole.key
+    read_once = [each for each in calls if each != "interrupted"]
+    assert len(read_once) == 4 + damage and len(set(read_once)) == 4
+    assert files_of(tmp_path / "cache" / whole.key) == files_of(tmp_path / "whole" / whole.key)
+
+
+def test_a_file_that_changed_after_an_interruption_is_prepared_from_its_beginning(tmp_path, monkeypatch):
+    path = write_map(tmp_path / "a.tif", noise((1, 300, 1200)))
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation.Preparation, "_write_summary", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            TiffReader(path, cache=tmp_path / "cache")
+    write_map(path, noise((1, 300, 1200), seed=1))
+    assert_reads(path, tmp_path, sizes=(96,))
+
+
+def test_what_cannot_be_gone_on_with_is_begun_again(tmp_path):
+    path = write_map(tmp_path / "a.tif", noise((1, 300, 400)))
+    key = TiffReader(path, cache=tmp_path / "other").key
+    unfinished = tmp_path / "cache" / f"{key}.incomplete"
+    unfinished.mkdir(parents=True)
+    np.save(unfinished / "blocks.npy", np.zeros((1, 2)))
     assert_reads(path, tmp_path, sizes=(96,))
 
 
@@ -400,8 +442,9 @@ def test_a_damaged_source_is_found_in_the_preparation(tmp_path):
 
 def test_two_that_prepare_the_same_map_both_end_well(tmp_path, monkeypatch):
     path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
-    together, renamed = threading.Barrier(2, timeout=20), prepared_map.rename_folder
-    monkeypatch.setattr(prepared_map, "rename_folder", lambda *a: together.wait() + renamed(*a))  # both come to the end
+    together, wait_for = threading.Barrier(2, timeout=20), kept_folder._wait_for
+    monkeypatch.setattr(kept_folder, "_wait_for", lambda *a: (together.wait(), wait_for(*a))[1])  # both need it at once
+    monkeypatch.setattr(kept_folder, "WAIT", 0.01)
 
     def prepare(_):
         return TiffReader(path, cache=tmp_path / "cache").read(np.array([[200, 150]]), 96)

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from config import Config, UserError
+from config.redaction import redacted_content
 from storage import Lock, convert_write_errors, remove_partial_files, rename_folder, temporary_folder, write_text
 
 RESULTS = Path("results")
@@ -58,7 +59,7 @@ def log_resume(folder: Path, config: Config, step: int, maps: dict[str, dict]) -
         description = json.loads((folder / "run.json").read_text(encoding="utf8"))
     except (OSError, ValueError):  # removed or edited: the run does not need it
         description = {}
-    resumed = {"at": _now(), "step": step, "command": sys.argv}
+    resumed = {"at": _now(), "step": step, "command": redacted_content(sys.argv)}
     description["resumed"] = [*description.get("resumed", []), resumed]
     description["maps"] = maps
     write_text(folder / "run.json", json.dumps(description, indent=1) + "\n")
@@ -69,7 +70,7 @@ def _describe_run(maps: dict[str, dict]) -> dict:
     """Return the content of run.json."""
     return {
         "started": _now(),
-        "command": sys.argv,
+        "command": redacted_content(sys.argv),
         "python": platform.python_version(),
         "machine": f"{platform.platform()}, {os.cpu_count()} cores",
         "packages": {package: _version(package) for package in PACKAGES},

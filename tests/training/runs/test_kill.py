@@ -48,7 +48,7 @@ def any_named(folder: Path, pattern: str) -> bool:
 
 # what a kill waits for, in the folder of a run called `name`
 MOMENTS: dict[str, Callable[[Path, str], bool]] = {
-    "a map is prepared": lambda folder, name: any_named(folder / "data" / "cache", f"{PART_PREFIX}*"),
+    "a map is prepared": lambda folder, name: any_named(folder / "data" / "cache", "*.incomplete"),
     "the run's folder was made": lambda folder, name: any_named(folder / "results", name),
     "a checkpoint is written": lambda folder, name: any_named(folder / "results" / name, f"{PART_PREFIX}*last.pt"),
     "a network is evaluated": lambda folder, name: any_named(folder / "results" / name, "evaluating.pt"),
@@ -127,7 +127,7 @@ def test_killed_at_the_worst_moments(folder):
     moments = [lambda come=come: come(folder, "worst") for come in MOMENTS.values()]
     assert killed_run(folder, "worst", moments) == len(moments)
     assert_as_untouched(folder, "worst")
-    assert not list((folder / "data" / "cache").glob(f"{PART_PREFIX}*")), "what a killed preparation left is removed"
+    assert not list((folder / "data" / "cache").glob("*.incomplete")), "a killed preparation was gone on with"
 
 
 @pytest.mark.long
