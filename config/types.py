@@ -123,7 +123,7 @@ class Maps(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    image: str = key("path of the image GeoTIFF", min_length=1)
+    image: str = key("path or URL of the image GeoTIFF", min_length=1)
     labels: dict[str, LabelMap] = key(
         "label map's name -> its path, or {path, band} for one band of codes among several, or {path, layer, column} "
         "for polygons and points; may be missing where validation_map is null",

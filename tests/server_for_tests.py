@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 
 @dataclass
@@ -95,7 +96,8 @@ def _send(method: str, url: str, content: bytes) -> bytes:
 def running_server() -> Iterator[Server]:
     """Yield a server in a process of its own."""
     command = [sys.executable, str(Path(__file__).resolve())]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as process:
         yield Server(int(process.stdout.readline()))
         process.stdin.close()  # it ends with its input, also where the tests were killed
 
@@ -103,16 +105,16 @@ def running_server() -> Iterator[Server]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    files: dict[str, tuple[bytes, Behaviour]] = {}
+    files: ClassVar[dict[str, tuple[bytes, Behaviour]]] = {}
     lock = threading.Lock()
 
-    def do_PUT(self) -> None:  # noqa: N802  # the names that http.server calls
+    def do_PUT(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
         with self.lock:
             self.files[self.path] = content, self.files.get(self.path, (b"", Behaviour()))[1]
         self._answer(200, {}, b"")
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         changes = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.lock:
             behaviour = self.files[self.path][1]
@@ -121,14 +123,14 @@ class _Handler(BaseHTTPRequestHandler):
             now = json.dumps(asdict(behaviour)).encode()
         self._answer(200, {}, now)
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         content, behaviour = self._file()
         with self.lock:
             behaviour.heads += 1
             status = behaviour.status or (200 if behaviour.takes_head else 405)
         self._answer(status, _headers(behaviour) | {"Content-Length": str(len(content))}, b"")
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         content, behaviour = self._file()
         time.sleep(behaviour.pause)
         with self.lock:

@@ -122,7 +122,7 @@ class Preparation:
         row, column = self._place(chunk)
         blocks = _in_blocks(pixels)
         self._blocks.write_blocks(row, column, blocks)
-        self._finished.add(FinishedChunk(row, column, *blocks.shape[:2], checksum(blocks), without_data))
+        self._finished.add(FinishedChunk(row, column, len(blocks), blocks.shape[1], checksum(blocks), without_data))
         self._summarise(row, column, pixels, without_data)
         return chunk.width * chunk.height
 

@@ -63,8 +63,9 @@ class FeatureRaster:
             self.native = Grid(file.crs, file.transform, file.width, file.height)
             self.nodata = self._nodata(file)
             self.identity = {  # everything that determines the values
-                "file": self.map_file.identity(), "dequantise": dequantise, "nodata": self.nodata, "scales": file.scales,
-                "offsets": file.offsets, "place": [str(file.crs), list(file.transform)], "parts": auxiliary_files(file),
+                "file": self.map_file.identity(), "dequantise": dequantise, "nodata": self.nodata,
+                "scales": file.scales, "offsets": file.offsets, "place": [str(file.crs), list(file.transform)],
+                "parts": auxiliary_files(file),
             }  # fmt: skip
         if self.native.crs is None:
             raise MapError(f"{path}: declares no CRS. Add it, for example with gdal_edit.py -a_srs.")

@@ -1,4 +1,4 @@
-"""Which paths are remote, and GDAL's options for remote files, in one place. What the environment sets already stays."""
+"""Which paths are remote, and GDAL's options for remote files. What the environment sets already stays."""
 
 import logging
 import os
