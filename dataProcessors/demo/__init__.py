@@ -1,7 +1,7 @@
 """The demo map: a synthetic landscape for trying the system without maps of one's own."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ The label maps have small errors on purpose, as real ones do. To create the demo
 
 
 class DemoPaths(NamedTuple):
-    """Paths of the demo map's three files."""
+    """Paths of the demo map's three files, of which the image shows early summer."""
 
     image: Path
     osm: Path
@@ -50,7 +50,7 @@ def make_demo(
         raise ValueError(f"The demo map's size must be at least 512 pixels. Got {size} instead.")
     folder = Path(folder)
     paths = DemoPaths(*(folder / f"synthetic-{name}.tif" for name in DemoPaths._fields))
-    tags = {"SYNTHETIC": "YES", "DEMO_VERSION": VERSION, "DEMO_SIZE": str(size), "DEMO_SEED": str(seed)}
+    tags = _tags(size, seed)
     if _is_whole(paths, tags):
         return paths
     print(f"Creating the demo map, a SYNTHETIC landscape of {size} x {size} pixels, in {folder}", flush=True)
@@ -65,8 +65,40 @@ def make_demo(
     return paths
 
 
-def _is_whole(paths: DemoPaths, tags: dict[str, str]) -> bool:
-    """Return whether the three files exist, are complete and have these tags."""
+def make_season(folder: Path, season: str = "autumn", size: int = 6144, seed: int = 0) -> Path:
+    """Create the image of the demo map at another season in `folder` unless it exists, and return its path.
+
+    It shows the same landscape on the same grid as `make_demo` does with the same size and seed, so the same label maps
+    hold for it.
+
+    Args:
+        folder: created if missing
+        season: of dataProcessors.demo.seasons.SEASONS
+        size, seed: as for `make_demo`
+    """
+    path = Path(folder) / f"synthetic-{season}.tif"
+    tags = {**_tags(size, seed), "DEMO_SEASON": season}
+    if _is_whole([path], tags):
+        return path
+    print(f"Creating the demo map in {season}, a SYNTHETIC image of {size} x {size} pixels: {path}", flush=True)
+    from dataProcessors.demo.files import write_image  # imported late: scipy takes a second to import
+    from dataProcessors.demo.scene import make_scene
+    from dataProcessors.demo.seasons import SEASONS
+
+    with convert_write_errors(path), temporary_folder(path.parent) as temporary:
+        write_image(temporary / path.name, make_scene(size, seed, season=SEASONS[season]), tags)
+        _check([temporary / path.name])
+        sync(temporary / path.name)
+        os.replace(temporary / path.name, path)
+    return path
+
+
+def _tags(size: int, seed: int) -> dict[str, str]:
+    return {"SYNTHETIC": "YES", "DEMO_VERSION": VERSION, "DEMO_SIZE": str(size), "DEMO_SEED": str(seed)}
+
+
+def _is_whole(paths: Sequence[Path], tags: dict[str, str]) -> bool:
+    """Return whether all files exist, are complete and have these tags."""
     import rasterio
 
     if not all(path.exists() for path in paths):
@@ -81,7 +113,7 @@ def _is_whole(paths: DemoPaths, tags: dict[str, str]) -> bool:
     return True
 
 
-def _check(paths: DemoPaths) -> None:
+def _check(paths: Sequence[Path]) -> None:
     """Raise an OSError if a file cannot be read: GDAL reports no error if the disk is full when it closes a file."""
     import rasterio
 
