@@ -118,7 +118,7 @@ def make_reporter(config: Config, maps: OpenMaps, run: Run) -> Reporter:
     source = maps.image.source
     view = MapView(
         maps.labels.legend, display, overview, config.image_size, maps.area.reserved_cells(), source.grid.lonlat,
-        source.synthetic, source.grid.crs, source.grid.transform,
+        source.synthetic, source.grid.crs, source.grid.transform, next(iter(maps.images.readers)),
     )  # fmt: skip
     reporter = Reporter(run.folder, view, config.seed)
     if not run.is_new:
