@@ -9,7 +9,7 @@ from config import UserError
 from dataProcessors.maps import open_labels
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference import embed
-from inference.core.trained_run import TrainedRun, open_trained
+from inference.core.trained_run import TrainedRun, dates_of_run, open_trained
 from inference.embedding.points import embed_points
 from inference.embedding.whole_map import find_embedded
 from inference.files.outputs import check_new_file
@@ -36,7 +36,7 @@ def embed_tiles(
         options: stride, float32 and classes of `inference.embed`
     """
     if points is None:
-        dates = open_trained(path, overrides, date).dates if date is None else [date]
+        dates = dates_of_run(path, overrides) if date is None else [date]
         return "\n".join(_embed_date(path, overrides, each, len(dates) > 1, output, options) for each in dates)
     if any(each is not None and each is not False for each in options.values()):
         raise UserError(

@@ -38,8 +38,7 @@ class TrainedRun:
         digest: SHA-256 of the checkpoint's file, which says which network it is
         config: of the run, with the device and threads that were given
         maps: of the run, with the image and rectangle that were given; the image is that of one date
-        dates: names of all dates that the image has, in the order of the config; [""]: it is of no date
-        date: the one that is used
+        date: the one that is used; "": the image is of no date
         trained_on: maps of the run, name -> fingerprint
         network: in evaluation mode
         execution: device, threads, number format and memory layout, as the run resolved them
@@ -50,7 +49,6 @@ class TrainedRun:
     digest: str
     config: Config
     maps: Maps
-    dates: list[str]
     date: str
     trained_on: dict[str, dict]
     network: Embedder
@@ -128,7 +126,6 @@ def open_trained(path: Path, overrides: Sequence[str] = (), date: str | None = N
     checkpoint = load(checkpoint_path)
     config = validate(checkpoint["config"], str(checkpoint_path))
     config, maps = _with_overrides(config, overrides)
-    dates = list(maps.images)
     date = _chosen_date(maps, date)
     maps = maps.of_date(date)
     config = config.model_copy(update={"maps": maps})
@@ -137,9 +134,18 @@ def open_trained(path: Path, overrides: Sequence[str] = (), date: str | None = N
     network.to(execution.device).to(memory_format=execution.layout)
     digest = hashlib.sha256(checkpoint_path.read_bytes()).hexdigest()
     return TrainedRun(
-        checkpoint_path.parent, checkpoint_path, digest, config, maps, dates, date, checkpoint["maps"], network,
-        execution,
-    )  # fmt: skip
+        checkpoint_path.parent, checkpoint_path, digest, config, maps, date, checkpoint["maps"], network, execution
+    )
+
+
+def dates_of_run(path: Path, overrides: Sequence[str] = ()) -> list[str]:
+    """Return the names of all dates of a run's image map, in the order of the config; [""]: it is of no date.
+
+    path, overrides: as for `open_trained`
+    """
+    checkpoint_path = _checkpoint_of(path)
+    config = validate(load(checkpoint_path)["config"], str(checkpoint_path))
+    return list(_with_overrides(config, overrides)[1].images)
 
 
 def _chosen_date(maps: Maps, date: str | None) -> str:
