@@ -153,7 +153,7 @@ class Maps(BaseModel):
     @property
     def images(self) -> dict[str, str]:
         """Name of the date -> path of the image. The date of a single image without one is ""."""
-        return {"": self.image} if isinstance(self.image, str) else self.image
+        return self.image if isinstance(self.image, dict) else {"": self.image}
 
     @property
     def scored_date(self) -> str:

@@ -27,7 +27,8 @@ def sample_tiles(image: Image, size: int, n: int = SAMPLE_TILES) -> np.ndarray:
     rng = np.random.default_rng(0)
     high = np.array(image.window[2:]) - size + 1
     positions = np.array(image.window[:2]) + rng.integers(0, high, (n, 2))
-    return image.read(at_all_dates(positions, image.dates), size)
+    dates = image.dates if isinstance(image, DatedImages) else 1
+    return image.read(at_all_dates(positions, dates), size)
 
 
 def normalisation(image: Image, size: int) -> Scaling:

@@ -64,8 +64,6 @@ class TiffReader:
         MapError: the file is missing, damaged, or of a kind that cannot be used
     """
 
-    dates = 1  # a file has one; dataProcessors.dated_images.DatedImages may have several
-
     def __init__(
         self, path: Path | str, *, bands: Sequence[int | str] | None = None, nodata: float | None = None,
         rect: Bounds | None = None, cache: Path | str | None = None, threads: int = 1,
