@@ -36,7 +36,11 @@ def synthetic_maps(run: Run) -> list[str]:
 def maps_table(run: Run) -> list[Html]:
     """Return a list of one table of the maps, or an empty list if nothing is known about them."""
     rows = [
-        [text(_map_name(name, info)), *(text(_format_value(info.get(key, "unknown"))) for key in ("path", "crs", "window")), _kind(info)]
+        [
+            text(_map_name(name, info)),
+            *(text(_format_value(info.get(key, "unknown"))) for key in ("path", "crs", "window")),
+            _kind(info),
+        ]
         for name, info in run_maps(run).items()
     ]
     head = ["map", "file", "coordinate system", "window (pixels)", "kind"]
