@@ -7,7 +7,7 @@ from typing import Any
 HIDDEN = "***"
 LONG_VALUE = 24  # characters of a query's value that is taken for a key or a signature, whatever its name
 SECRET_NAME = re.compile(r"sig|token|key|secret|pass|pw|auth|cred|user|session|policy|x-amz|x-goog", re.IGNORECASE)
-_URL = re.compile(r"[\w+.-]+://[^\s\"'<>]+|/vsi\w+[/?][^\s\"'<>]+")
+_URL = re.compile(r"(?:[\w+.-]+://|/vsi\w+[/?])[^\s\"'<>]*[^\s\"'<>:,.;)]")  # up to the sentence around it
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _QUERY_ITEM = re.compile(r"(?<=[?&])([^=&#]+)=([^&#]*)")
 

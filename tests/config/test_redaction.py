@@ -16,6 +16,7 @@ from config.redaction import RedactingFormatter, redacted, redacted_content
         ("'s3://bucket/a.tif?X-Amz-Signature=0ab&X-Amz-Date=2026'",
          "'s3://bucket/a.tif?X-Amz-Signature=***&X-Amz-Date=***'"),
         ("https://x/a.tif?sv=2024&sig=a%2Fb&raw=true.", "https://x/a.tif?sv=2024&sig=***&raw=true."),
+        ("https://x/a.tif?token=abc: cannot be read", "https://x/a.tif?token=***: cannot be read"),
         ("https://x/a.tif?id=0123456789abcdef0123456789abcdef", "https://x/a.tif?id=***"),
         ("/vsicurl?token=abc&url=https://u:v@x/a.tif", "/vsicurl?token=***&url=https://***@x/a.tif"),
         ("/vsicurl/https://u:v@x/a.tif and http://y/b@c.tif", "/vsicurl/https://***@x/a.tif and http://y/b@c.tif"),
