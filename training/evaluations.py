@@ -4,7 +4,7 @@ from config import Config
 from training.runs.checkpoint import EVALUATING
 from training.runs.interruption import Interruption
 from training.saving import Saver
-from training.scoring.schedule import EvaluationSchedule
+from training.scoring.schedule import EvaluationSchedule, Snapshot
 from training.snapshots import Snapshots
 from training.training_state import TrainingState
 
@@ -76,7 +76,9 @@ class Evaluations:
         else:
             self.schedule.submit(snapshot, self._mark_evaluated)
 
-    def _mark_evaluated(self, is_best: bool) -> None:
-        """Called when the scores of the pending evaluation are reported."""
+    def _mark_evaluated(self, snapshot: Snapshot, is_best: bool) -> None:
+        """Called when the scores of the pending evaluation, of this snapshot, are reported."""
         self.saver.checkpoints.mark_evaluated(is_best)
+        if is_best:
+            self.snapshots.keep_fit_tiles(snapshot)
         self.state.pending_evaluation = None

@@ -6,9 +6,11 @@ from collections.abc import Callable
 import numpy as np
 
 from config import UserError
-from training.runs.checkpoint import Checkpoints, cloned_state
+from training.execution.device import Execution
+from training.runs.checkpoint import BEST, Checkpoints, cloned_state
 from training.runs.faults import OutOfMemory
 from training.scoring.evaluator import Evaluator
+from training.scoring.fit_tiles import save_fit_tiles
 from training.scoring.schedule import Snapshot
 from training.steps.history import SampledPositions
 from training.training_state import TrainingState
@@ -24,6 +26,7 @@ class Snapshots:
         evaluator: knows which tiles are needed
         embed_positions: positions (N, 2) -> embeddings (N, D) float32, from the current weights
         checkpoints: checkpoint files of the run
+        execution: how `embed_positions` computes
     """
 
     def __init__(
@@ -32,9 +35,10 @@ class Snapshots:
         evaluator: Evaluator,
         embed_positions: Callable[[np.ndarray], np.ndarray],
         checkpoints: Checkpoints,
+        execution: Execution,
     ):
         self.state, self.evaluator = state, evaluator
-        self.embed_positions, self.checkpoints = embed_positions, checkpoints
+        self.embed_positions, self.checkpoints, self.execution = embed_positions, checkpoints, execution
 
     def current(self) -> Snapshot:
         """Return a snapshot of the current network."""
@@ -52,6 +56,12 @@ class Snapshots:
         except UserError as error:
             log.warning("The network in %s is not evaluated or drawn: %s", name, error)
             return None
+
+    def keep_fit_tiles(self, snapshot: Snapshot) -> None:
+        """Keep the embeddings of the tiles to fit on, of the network that is best.pt now, for `classify`."""
+        positions = self.evaluator.fit.positions
+        if len(positions):
+            save_fit_tiles(self.checkpoints.folder / BEST, positions, snapshot.features.fit, self.execution)
 
     def _take_with_weights_of(self, checkpoint: dict) -> Snapshot:
         network, sampled = self.state.network, SampledPositions()

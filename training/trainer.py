@@ -60,7 +60,7 @@ class Trainer:
         self.state = TrainingState(config, network, self.optimizer, step, schedule, progress)
         self.pending = PendingSteps(step, progress, execution, self.faults)
         self.saver = Saver(self.state, self.pending, checkpoints, progress.reporter.flush, self.faults)
-        snapshots = Snapshots(self.state, schedule.evaluator, self._embed_positions, checkpoints)
+        snapshots = Snapshots(self.state, schedule.evaluator, self._embed_positions, checkpoints, execution)
         self.evaluations = Evaluations(config, self.state, self.saver, schedule, snapshots, interruption)
 
     def run(self, checkpoint: dict | None = None) -> None:

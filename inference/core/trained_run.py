@@ -1,6 +1,5 @@
 """The trained network of a run, ready to embed tiles of a map."""
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -18,9 +17,9 @@ from dataProcessors.maps import named_maps, open_image
 from dataProcessors.statistics import band_levels
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
-from networks import Embedder
+from networks import Embedder, fuse_batchnorm
 from training.execution.device import Execution, resolve_device, resolve_threads
-from training.runs.checkpoint import BEST, config_as_dict, load
+from training.runs.checkpoint import BEST, config_as_dict, file_digest, load
 from training.scoring.evaluator import in_batches
 from training.trained import network_of
 
@@ -39,7 +38,7 @@ class TrainedRun:
         config: of the run, with the device and threads that were given
         maps: of the run, with the image and rectangle that were given
         trained_on: maps of the run, name -> fingerprint
-        network: in evaluation mode
+        network: in evaluation mode, its batch norms folded into convolutions; its values differ by rounding from before
         execution: device, threads, number format and memory layout, as the run resolved them
     """
 
@@ -112,9 +111,10 @@ def open_trained(path: Path, overrides: Sequence[str] = ()) -> TrainedRun:
     config = validate(checkpoint["config"], str(checkpoint_path))
     config, maps = _with_overrides(config, overrides)
     network = network_of(checkpoint, str(checkpoint_path))
+    fuse_batchnorm(network.backbone)
     execution = _execution(config, is_chosen=any(each.startswith("device=") for each in overrides))
     network.to(execution.device).to(memory_format=execution.layout)
-    digest = hashlib.sha256(checkpoint_path.read_bytes()).hexdigest()
+    digest = file_digest(checkpoint_path)
     return TrainedRun(
         checkpoint_path.parent, checkpoint_path, digest, config, maps, checkpoint["maps"], network, execution
     )

@@ -6,6 +6,7 @@ random state in a checkpoint is the sampler's last anchor and torch's own genera
 is no learning-rate schedule (the rate is constant), and no gradient scaler (bf16 needs none).
 """
 
+import hashlib
 import json
 import logging
 import time
@@ -114,6 +115,12 @@ def load(path: Path) -> dict:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path}: not a checkpoint of this version of the program. Start a new run.")
     return content
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a checkpoint's file, which says which network it is."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_revision(path: Path, checkpoint: dict) -> None:

@@ -21,7 +21,6 @@ FIGURES_SHARE = 0.1  # drawing figures of a new best network may take this share
 FIGURE_FOLDERS = {BEST: "best", LAST: "last"}  # checkpoint file -> folder of its figures
 EXPECTED_DRAWING_SECONDS = 20.0  # used until the first drawing is measured
 
-OnEvaluated = Callable[[bool], None]
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,9 @@ class Snapshot:
     step: int
     features: Features
     sampled: dict[str, np.ndarray]
+
+
+OnEvaluated = Callable[[Snapshot, bool], None]
 
 
 class ScoreReporter(Protocol):
@@ -108,7 +110,7 @@ class EvaluationSchedule:
 
         Args:
             snapshot: snapshot of the network
-            on_evaluated: called when the scores are reported, with whether this is the best network so far
+            on_evaluated: called when the scores are reported, with the snapshot, and whether its network is the best so far
         """
         self.wait()
         if self._worker is None:
@@ -169,7 +171,7 @@ class EvaluationSchedule:
         is_best = value > self._best or self._best == -math.inf  # while nothing can be compared, the last one is kept
         with self.interruption.deferred():
             self.reporter.log_scores(snapshot.step, evaluations)
-            on_evaluated(is_best)
+            on_evaluated(snapshot, is_best)
             self.scored_step = snapshot.step
             self._evaluated[LAST] = snapshot, evaluations[0]
             if is_best:
