@@ -242,7 +242,7 @@ class Evaluated:
     def __init__(self):
         self.told = []
 
-    def __call__(self, best: bool) -> None:
+    def __call__(self, snapshot: Snapshot, best: bool) -> None:
         self.told.append(best)
 
 
@@ -275,7 +275,7 @@ def test_untrained_network_is_scored_beside_the_yardsticks():
     schedule = schedule_of(StubEvaluator(), recorder)
     recorder.log_scores = lambda step, evaluations: recorder.told.append([e.features for e in evaluations])
     for step in (0, 1):
-        schedule.submit(snapshot(step, 0.5), lambda best: None)
+        schedule.submit(snapshot(step, 0.5), lambda snapshot, best: None)
     assert recorder.told == [["trained", "trained", "band_statistics"], ["trained"]]
 
 
@@ -283,7 +283,7 @@ def test_figures_of_a_last_that_is_the_best_are_drawn_once():
     recorder = Recorder()
     schedule = schedule_of(StubEvaluator(), recorder)
     for step, value in ((0, 0.1), (1, 0.5)):
-        schedule.submit(snapshot(step, value), lambda best: None)
+        schedule.submit(snapshot(step, value), lambda snapshot, best: None)
     schedule.finish(no_checkpoint)
     assert recorder.drawn == [1]
 
@@ -291,7 +291,7 @@ def test_figures_of_a_last_that_is_the_best_are_drawn_once():
 def test_scorer_that_goes_on_draws_figures_of_a_best_that_an_earlier_process_found():
     first, second = (schedule_of(StubEvaluator(), Recorder()) for _ in range(2))
     for step, value in ((0, 0.1), (1, 0.9), (2, 0.5)):
-        first.submit(snapshot(step, value), lambda best: None)
+        first.submit(snapshot(step, value), lambda snapshot, best: None)
     second.load_state_dict(first.state_dict())
     evaluated = Evaluated()
     second.submit(snapshot(3, 0.8), evaluated)
@@ -306,7 +306,7 @@ def test_beside_the_training_an_evaluation_does_not_hold_up_the_next_step():
     evaluator, recorder = StubEvaluator(), Recorder()
     schedule = schedule_of(evaluator, recorder, beside=2)
     evaluator.go.clear()
-    schedule.submit(snapshot(1, 0.5), lambda best: None)
+    schedule.submit(snapshot(1, 0.5), lambda snapshot, best: None)
     schedule.poll()
     assert recorder.told == []
     evaluator.go.set()

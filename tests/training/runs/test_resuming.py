@@ -29,6 +29,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import main
 from config import validate
+from inference.core.trained_run import open_trained
 from storage import Lock
 from training.evaluations import Evaluations
 from training.execution.device import Execution
@@ -39,6 +40,7 @@ from training.runs.interruption import Interrupted, Interruption
 from training.runs.resuming import Run
 from training.saving import Saver
 from training.scoring.evaluator import Evaluator
+from training.scoring.fit_tiles import fit_tiles_file, load_fit_tiles
 from training.scoring.schedule import EvaluationSchedule
 from training.snapshots import Snapshots
 from training.trainer import Trainer
@@ -111,7 +113,19 @@ def test_losses_and_scores_are_those_of_an_unbroken_run(workplace, no_figures, m
     for name in ("last.pt", "best.pt"):
         ours, theirs = (load(each / name)["network"] for each in (broken, folder))
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert_kept_fit_tiles(broken, kind != "unlabelled")
     assert not (broken / "evaluating.pt").exists()
+
+
+def assert_kept_fit_tiles(folder: Path, has_labels: bool) -> None:
+    """Check that the embeddings of the tiles to fit on are those by best.pt, where there are any."""
+    assert fit_tiles_file(folder / "best.pt").exists() == has_labels
+    if has_labels:
+        run = open_trained(folder)
+        positions = np.load(fit_tiles_file(run.checkpoint))["positions"][:40]
+        kept = load_fit_tiles(run.checkpoint, run.digest, positions, run.execution)
+        tolerance = 0.05 if run.execution.precision == "bf16" else 1e-4
+        np.testing.assert_allclose(kept, run.embed(run.open_image().read(positions, run.config.image_size)), atol=tolerance)
 
 
 def test_figures_and_projections_go_on(workplace, one_figure):
