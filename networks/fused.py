@@ -6,11 +6,14 @@ The values differ by rounding.
 
 import logging
 from collections import Counter
+from typing import cast
 
 import torch
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+NORMS = (nn.BatchNorm2d, BatchNormAct2d)
 
 
 class _Tracer(fx.Tracer):
@@ -30,10 +33,11 @@ def fuse_batchnorm(network: nn.Module) -> int:
     Returns:
         how many were folded
     """
-    pairs = _pairs(network)
-    for convolution, norm in pairs:
-        network.set_submodule(convolution, fuse_conv_bn_eval(*map(network.get_submodule, (convolution, norm))))
-        network.set_submodule(norm, _without_normalisation(network.get_submodule(norm)))
+    modules, pairs = dict(network.named_modules()), _pairs(network)
+    for before, after in pairs:
+        convolution, norm = cast(nn.Conv2d, modules[before]), cast(nn.BatchNorm2d, modules[after])
+        network.set_submodule(before, fuse_conv_bn_eval(convolution, norm))
+        network.set_submodule(after, _without_normalisation(norm))
     return len(pairs)
 
 
@@ -45,19 +49,17 @@ def _pairs(network: nn.Module) -> list[tuple[str, str]]:
         logging.getLogger(__name__).debug("batch norms are not folded: %s", error)
         return []
     modules = dict(network.named_modules())
-    calls = [node for node in graph.nodes if node.op == "call_module"]
-    times = Counter(node.target for node in calls)
+    calls = {node: modules[str(node.target)] for node in graph.nodes if node.op == "call_module"}
+    times = Counter(map(id, calls.values()))
     pairs = []
-    for node in calls:
-        before = node.args[0] if node.args else None
-        if (
-            isinstance(before, fx.Node) and before.op == "call_module" and len(before.users) == 1
-            and times[before.target] == times[node.target] == 1
-            and type(modules[before.target]) is nn.Conv2d  # one of a subclass may change its weights as it is called
-            and type(modules[node.target]) in (nn.BatchNorm2d, BatchNormAct2d)
-            and modules[node.target].track_running_stats
-        ):  # fmt: skip
-            pairs.append((before.target, node.target))
+    for node, norm in calls.items():
+        before = node.args[0] if type(norm) in NORMS else None
+        if not (isinstance(before, fx.Node) and before in calls and len(before.users) == 1):
+            continue
+        convolution = calls[before]
+        is_plain = type(convolution) is nn.Conv2d  # one of a subclass may change its weights when it is called
+        if is_plain and times[id(convolution)] == times[id(norm)] == 1 and norm.track_running_stats:
+            pairs.append((str(before.target), str(node.target)))
     return pairs
 
 

@@ -119,9 +119,9 @@ def _first_draw(maps: OpenMaps) -> Pool:
 
 
 def _embeddings(run: TrainedRun, maps: OpenMaps, positions: np.ndarray) -> np.ndarray:
-    """Return the embeddings (n, D) of tiles of the run's own map: those that its evaluation has kept, if they are there.
+    """Return the embeddings (n, D) of tiles of the run's own map.
 
-    Else they are computed, and kept in the cache for the next model.
+    They are those that the run's evaluation has kept. If it has not, they are computed, and kept in the cache.
     """
     kept = load_fit_tiles(run.checkpoint, run.digest, positions, run.execution)
     if kept is not None:

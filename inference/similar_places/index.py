@@ -117,9 +117,10 @@ def _nearest(faiss: Any, embedded: EmbeddedMap, points: np.ndarray) -> np.ndarra
 
 
 def _make(faiss: Any, embedded: EmbeddedMap, known: int, path: Path) -> None:
-    lists = 1 << max(0, round(np.log2(max(1, known)) / 2))  # about the root, a power of two
+    lists = 1 << round(np.log2(known) / 2)  # about the root, a power of two
     log.info("%s: made for %s tiles in %d lists, once", path, f"{known:,}", lists)
     index = faiss.index_factory(embedded.dimensions, f"IVF{lists},SQ8", faiss.METRIC_L2)  # ties by rising index
+    index.cp.min_points_per_centroid = 1  # of a small map there are fewer than faiss likes
     tiles = np.flatnonzero(embedded.valid)
     index.train(embedded.embeddings(tiles[:: max(1, known // (SAMPLE * lists))]))
     for chunk in embedded.chunks():
@@ -127,7 +128,10 @@ def _make(faiss: Any, embedded: EmbeddedMap, known: int, path: Path) -> None:
         if len(valid):
             index.add_with_ids(embedded.embeddings(chunk.start + valid), chunk.start + valid)
     index.nprobe, recall = _lists_to_search(faiss, index, embedded, tiles)  # it is kept in the file
-    log.info("%d lists are searched: they hold %.3f of the %d tiles most similar to one", index.nprobe, recall, NEIGHBOURS)
+    log.info(
+        "%d of the lists are searched for each tile; of the %d most similar ones they hold %.3f",
+        index.nprobe, NEIGHBOURS, recall,
+    )  # fmt: skip
     with staged(path) as folder:
         try:
             faiss.write_index(index, str(folder / path.name))

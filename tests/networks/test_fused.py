@@ -44,7 +44,8 @@ def compared(network: nn.Module, bands: int = BANDS) -> tuple[int, int]:
     ("name", "folded", "left"),
     [
         ("test_resnet", 15, 0), ("resnext50", 53, 0), ("transformer", 0, 0), ("densenet121", 59, 62),
-        ("mobilenetv3_small_050", 34, 0), ("resnetv2_18", 8, 9), ("tf_efficientnet_b0", 44, 5), ("mobilevit_xxs", 0, 32),
+        ("mobilenetv3_small_050", 34, 0), ("resnetv2_18", 8, 9), ("tf_efficientnet_b0", 44, 5),
+        ("mobilevit_xxs", 0, 32),
     ],
 )  # fmt: skip
 def test_networks_give_the_same(name, folded, left):
@@ -56,7 +57,7 @@ class Odd(nn.Module):
     """Convolutions whose norm must stay: the output is used twice, one norm is used twice, the weights change."""
 
     class Scaled(nn.Conv2d):
-        def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
+        def forward(self, input: Tensor) -> Tensor:
             return self._conv_forward(input, self.weight / self.weight.norm(), self.bias)
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The embeddings of the tiles to fit on, as the evaluation of the best network has computed them, beside its checkpoint.
+"""The embeddings of the tiles to fit on that the evaluation of the best network has computed, beside its checkpoint.
 
 They name the checkpoint by its SHA-256, so that those of another network are never taken for its own.
 """
@@ -29,9 +29,9 @@ def save_fit_tiles(checkpoint: Path, positions: np.ndarray, embeddings: np.ndarr
     Raises:
         StorageError: the disk refuses the write
     """
-    content = {"positions": positions, "embeddings": embeddings, "of": np.array(_source(file_digest(checkpoint), execution))}
+    of = np.array(_source(file_digest(checkpoint), execution))
     with atomic_write(fit_tiles_file(checkpoint)) as temporary, temporary.open("wb") as file:
-        np.savez(file, **content)
+        np.savez(file, positions=positions, embeddings=embeddings, of=of)
 
 
 def load_fit_tiles(checkpoint: Path, digest: str, positions: np.ndarray, execution: Execution) -> np.ndarray | None:

@@ -22,7 +22,6 @@ FIGURE_FOLDERS = {BEST: "best", LAST: "last"}  # checkpoint file -> folder of it
 EXPECTED_DRAWING_SECONDS = 20.0  # used until the first drawing is measured
 
 
-
 @dataclass(frozen=True)
 class Snapshot:
     """Everything that an evaluation and its figures need from a network at one step.
@@ -110,7 +109,7 @@ class EvaluationSchedule:
 
         Args:
             snapshot: snapshot of the network
-            on_evaluated: called when the scores are reported, with the snapshot, and whether its network is the best so far
+            on_evaluated: called when the scores are reported, with the snapshot, and whether it is the best so far
         """
         self.wait()
         if self._worker is None:

@@ -125,7 +125,9 @@ def assert_kept_fit_tiles(folder: Path, has_labels: bool) -> None:
         positions = np.load(fit_tiles_file(run.checkpoint))["positions"][:40]
         kept = load_fit_tiles(run.checkpoint, run.digest, positions, run.execution)
         tolerance = 0.05 if run.execution.precision == "bf16" else 1e-4
-        np.testing.assert_allclose(kept, run.embed(run.open_image().read(positions, run.config.image_size)), atol=tolerance)
+        np.testing.assert_allclose(
+            kept, run.embed(run.open_image().read(positions, run.config.image_size)), atol=tolerance
+        )
 
 
 def test_figures_and_projections_go_on(workplace, one_figure):

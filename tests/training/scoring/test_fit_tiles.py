@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from training.execution.device import Execution
-from training.scoring.fit_tiles import fit_tiles_file, load_fit_tiles, save_fit_tiles
 from training.runs.checkpoint import file_digest
+from training.scoring.fit_tiles import fit_tiles_file, load_fit_tiles, save_fit_tiles
 
 POSITIONS = np.array([[7, 2], [3, 9], [3, 2], [500_000, 3]])
 EMBEDDINGS = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
