@@ -91,8 +91,11 @@ def land_cover(run: TrainedRun, image: TiffReader, embed: Timing, rounds: int) -
     save_fit_tiles(run.checkpoint, fit, embed_tiles(run, maps, fit), run.execution)
     ways = {model: partial(classify_anew, run, embedded, model) for model in MODELS}
     drawn = fit[: run.config.validation_nb]  # as many as one draw has
-    alone = {f"embedding {len(drawn):,} tiles to fit on": partial(embed_tiles, run, maps, drawn)}
-    timings = in_turn(ways | alone, rounds, warm=False)
+
+    def embed_drawn() -> None:
+        embed_tiles(run, maps, drawn)
+
+    timings = in_turn(ways | {f"embedding {len(drawn):,} tiles to fit on": embed_drawn}, rounds, warm=False)
     rows = [Row(f"classify, {name}", timing.duration()) for name, timing in timings.items()]
     for model in MODELS:
         share = timings[model].median / (embed.median * len(embedded.tiles))
