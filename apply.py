@@ -77,7 +77,8 @@ def search_map(
 
 def labels_of(run: TrainedRun, image: TiffReader) -> LabelReader | None:
     """Return the label map of the run, to name the classes of places; None: there is none of this image."""
-    if run.config.validation_map is None or image.path != run.trained_on["image"]["path"]:
+    trained_on = run.trained_on["image"].get("files", [run.trained_on["image"]["path"]])
+    if run.config.validation_map is None or list(image.source.files) != trained_on:
         return None
     try:
         labels = open_labels(run.config, run.maps, image, run.execution.threads)

@@ -113,6 +113,9 @@ class YardstickFile(BaseModel):
     dequantise: Literal["alphaearth", "scale_offset", "none"] = "none"
 
 
+# one image map: a path or pattern, or a list of them; `dataProcessors.rasters.image_files` names the files
+ImageFiles = Text | Annotated[tuple[Text, ...], Field(min_length=1)]
+
 FeatureName = Annotated[str, StringConstraints(pattern=r"^[\w][\w.+-]*$")]  # it names folders and files
 
 LabelMap = Annotated[LabelFile, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)]
@@ -123,7 +126,13 @@ class Maps(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    image: str = key("path of the image GeoTIFF", min_length=1)
+    image: ImageFiles = key(
+        'path of the image GeoTIFF; or of a map in many files: a list of paths, or a pattern such as "data/tiles/*.tif"'
+    )
+    crs: Text | None = key(
+        'CRS onto which the files of the image are warped, such as "EPSG:3035"; null: they are on one grid already',
+        None,
+    )
     labels: dict[str, LabelMap] = key(
         "label map's name -> its path, or {path, band} for one band of codes among several, or {path, layer, column} "
         "for polygons and points; may be missing where validation_map is null",

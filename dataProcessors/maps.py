@@ -12,6 +12,8 @@ from config import Config, LabelFile, Maps
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.legends.legend import dominant
 from dataProcessors.no_labels import NoLabels
+from dataProcessors.rasters.image_files import image_files
+from dataProcessors.rasters.image_map import check_is_one_file
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.area import Area, SamplingError
 from dataProcessors.sampling.nodata_limit import NodataLimit
@@ -172,7 +174,7 @@ def named_maps(config: Config) -> Maps:
 
 
 def _check_files(maps: Maps, label_map: str | None) -> Maps:
-    needed = [maps.image] + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
+    needed = [*image_files(maps.image)] + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
     missing = [path for path in needed if "://" not in path and not os.path.exists(path)]
     if not missing:
         return maps
@@ -224,8 +226,10 @@ def open_image(config: Config, files: Maps, threads: int) -> TiffReader:
     """
     if config.cache:  # maps are read only once then, and a larger cache of GDAL would waste memory
         os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE))
+    else:
+        check_is_one_file(files.image, files.crs)
     image = TiffReader(
-        files.image, bands=files.bands, nodata=files.nodata, rect=files.rect,
+        files.image, bands=files.bands, nodata=files.nodata, rect=files.rect, crs=files.crs,
         cache=CACHE if config.cache else None, threads=threads,
     )  # fmt: skip
     if not image.summary.counts.any():

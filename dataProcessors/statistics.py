@@ -4,7 +4,8 @@ import logging
 
 import numpy as np
 
-from dataProcessors.prepared.blocks import BLOCK, valid_mask
+from dataProcessors.prepared.blocks import BLOCK
+from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.tiffreader import TiffReader
 
 log = logging.getLogger(__name__)

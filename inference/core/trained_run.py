@@ -15,6 +15,7 @@ from torch import Tensor
 from config import Config, ConfigError, Maps, UserError
 from config.reading import apply_override, validate
 from dataProcessors.maps import named_maps, open_image
+from dataProcessors.rasters.image_files import image_files
 from dataProcessors.statistics import band_levels
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
@@ -25,7 +26,7 @@ from training.scoring.evaluator import in_batches
 from training.trained import network_of
 
 log = logging.getLogger(__name__)
-OVERRIDES = ("device", "threads", "maps.image", "maps.rect")
+OVERRIDES = ("device", "threads", "maps.image", "maps.rect", "maps.crs")
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ class TrainedRun:
         Raises:
             UserError: it cannot be used, or has other bands or another type than the run's
         """
-        if not os.path.exists(self.maps.image) and "://" not in self.maps.image:
-            raise UserError(f"{self.maps.image}: there is no such file. Give the path of the map: maps.image=PATH.")
+        missing = [file for file in image_files(self.maps.image) if not os.path.exists(file) and "://" not in file]
+        if missing:
+            raise UserError(f"{missing[0]}: there is no such file. Give the path of the map: maps.image=PATH.")
         image = open_image(self.config, self.maps, self.execution.threads)
         trained_on = self.trained_on["image"]
         bands = len(self.network.normalisation.offset)
@@ -134,7 +136,7 @@ def _checkpoint_of(path: Path) -> Path:
 def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, Maps]:
     """Return the config, and the maps, with what was given in place of the run's own.
 
-    Another image is used as a whole, unless a rectangle is given too: the run's own lies elsewhere.
+    Another image is used as a whole and in its own CRS, unless others are given too: the run's own belong to its image.
     """
     given: dict[str, Any] = {}
     for override in overrides:
@@ -144,7 +146,7 @@ def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, M
         apply_override(given, override)
     changed = given.pop("maps", {})
     if "image" in changed:
-        changed = {"rect": None} | changed
+        changed = {"rect": None, "crs": None} | changed
     maps = named_maps(config).model_dump() | changed
     config = validate({**config_as_dict(config), **given, "maps": maps}, "the command line")
     assert isinstance(config.maps, Maps)

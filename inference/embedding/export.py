@@ -29,7 +29,7 @@ def embed(
         output: a new .tif or .parquet file; None: embeddings.tif in the folder of the embedded map
         stride, float32: see `embed_map`
         classes: put the class and the class proportions of each tile beside its embedding, for .parquet
-        overrides: key=value items, for device, threads, maps.image and maps.rect
+        overrides: key=value items, for device, threads, maps.image, maps.rect and maps.crs
     Raises:
         UserError: see `open_trained`, `TrainedRun.open_image`, `check_output` and `embed_map`
         StorageError: the disk is too small, or refuses a write
