@@ -42,6 +42,12 @@ def common_grid(files: Files, crs: str | None) -> tuple[Grid, list[Place]]:
         MapError: a file lies on another grid and no CRS is given, or it cannot be warped to this CRS
     """
     (first, grid), target = files[0], None if crs is None else _parsed(crs)
+    nameless = [path for path, each in files if each.crs is None]
+    if target is not None and nameless:
+        raise MapError(
+            f"{nameless[0]}: declares no CRS, and cannot be warped to 'maps.crs'. Add it, for example with "
+            "gdal_edit.py -a_srs."
+        )
     lattice = grid if target is None else _lattice(first, grid, target)
     places = [_place(lattice, path, each) for path, each in files]
     if target is None:
@@ -71,10 +77,7 @@ def _parsed(crs: str) -> CRS:
 
 def _lattice(path: str, first: Grid, crs: CRS) -> Grid:
     """Return a grid in a CRS whose pixels those of the whole map continue; its own size means nothing."""
-    if first.crs is None:
-        raise MapError(
-            f"{path}: declares no CRS, so that it cannot be warped to 'maps.crs'. Add it: gdal_edit.py -a_srs."
-        )
+    assert first.crs is not None
     a, b, _, d, e, _ = first.transform[:6]
     if is_same_crs(crs, first) and not (b or d):
         return first
