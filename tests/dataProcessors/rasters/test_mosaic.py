@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -343,6 +344,21 @@ def open_files(folder: Path) -> int:
     """How many files of a folder this process has open."""
     links = [Path("/proc/self/fd") / number for number in os.listdir("/proc/self/fd")]
     return sum(str(link.resolve()).startswith(str(folder)) for link in links)
+
+
+def test_files_are_read_once_and_those_below_others_not_at_all(tmp_path, monkeypatch):
+    pixels = noise((2, 300, 420))
+    files = pieces(tmp_path / "cut", pixels, 4, 3)
+    below = [str(write_map(tmp_path / "below.tif", pixels[:, 5:200, 9:300], place=at(9, 5)))]
+    read, counted = ImageSource.read_window, Counter()
+
+    def counting(self, x, y, width, height):
+        counted[self.path] += width * height
+        return read(self, x, y, width, height)
+
+    monkeypatch.setattr(ImageSource, "read_window", counting)
+    TiffReader(files + below, cache=tmp_path / "cache")
+    assert set(counted) == set(files) and sum(counted.values()) == 300 * 420
 
 
 def test_a_changed_file_is_prepared_anew(tmp_path):
