@@ -96,7 +96,7 @@ def _lattice(path: str, first: Grid, crs: CRS) -> Grid:
 def is_same_crs(crs: CRS | None, grid: Grid) -> bool:
     """Return whether a CRS gives the same coordinates to the corners of a grid as its own, however both are written.
 
-    Another datum that is not told apart, such as ETRS89 from WGS 84, counts as the same.
+    A datum that PROJ does not tell apart from another, such as ETRS89 from WGS 84, counts as the same.
     """
     if crs is None or grid.crs is None:
         return crs is grid.crs
