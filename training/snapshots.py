@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from config import UserError
+from dataProcessors.sampling.dates import places
 from training.execution.device import Execution
 from training.runs.checkpoint import BEST, Checkpoints, cloned_state
 from training.runs.faults import OutOfMemory
@@ -75,4 +76,4 @@ class Snapshots:
 
     def _take(self, step: int, sampled: SampledPositions) -> Snapshot:
         features = self.evaluator.embed("trained" if step else "untrained", self.embed_positions)
-        return Snapshot(step, features, sampled.by_role())
+        return Snapshot(step, features, {role: places(tiles) for role, tiles in sampled.by_role().items()})
