@@ -1,19 +1,31 @@
 """When a network is evaluated during training; a checkpoint is always written first."""
 
+import logging
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+
 from config import Config
-from training.runs.checkpoint import EVALUATING
+from training.runs.checkpoint import name_of_evaluated
 from training.runs.interruption import Interruption
 from training.saving import Saver
 from training.scoring.schedule import EvaluationSchedule
 from training.snapshots import Snapshots
 from training.training_state import TrainingState
 
+log = logging.getLogger(__name__)
+
 
 class Evaluations:
     """Evaluates the untrained network, then the trained one every `evaluate_every` epochs and after the last.
 
-    The network is saved before each evaluation. If the process ends during the evaluation, only the evaluation is lost,
-    and a resumed run computes it again.
+    Training never waits for an evaluation in the background. One that is due while another is running waits, and the
+    next one takes its place; one that would outlast the training waits too, so that the last network is evaluated at
+    once. The network of a waiting evaluation is on the disk, and is embedded when its turn comes.
+
+    The network is saved before each evaluation. If the process ends before or during the evaluation, only the
+    evaluation is lost, and a resumed run computes it again.
 
     Args:
         config: config of the run
@@ -22,6 +34,7 @@ class Evaluations:
         schedule: computes and reports the evaluation of a snapshot
         snapshots: takes snapshots of the network
         interruption: delays signals while files are written
+        clock: seconds, from any moment on
     """
 
     def __init__(
@@ -32,19 +45,26 @@ class Evaluations:
         schedule: EvaluationSchedule,
         snapshots: Snapshots,
         interruption: Interruption,
+        clock: Callable[[], float] = time.monotonic,
     ):
         self.config, self.state, self.saver = config, state, saver
         self.schedule, self.snapshots, self.interruption = schedule, snapshots, interruption
+        self.clock = clock
+        self._started = self.clock(), 0  # time, and steps done, when this process began to train
+        self._has_skipped = False
 
     def start(self) -> None:
-        """Evaluate the untrained network, or finish the evaluation that was pending when the run was interrupted."""
-        pending = self.state.pending_evaluation
-        if self.state.is_untrained or pending == self.state.steps_done:
+        """Evaluate the untrained network, and begin the evaluations that were pending when the run was interrupted."""
+        step, pending = self.state.steps_done, self.state.pending_evaluations
+        self._started = self.clock(), step
+        is_due = self.state.is_untrained or step in pending
+        self.state.pending_evaluations = [each for each in pending if each != step]
+        self._begin_waiting()
+        if is_due:
             self.run()
-            return
-        if pending is not None:
-            self._run_on_checkpoint()
-        self.run_if_due()  # the interrupted process may have ended before it could start this evaluation
+        else:
+            self.run_if_due()  # the interrupted process may have ended before it could save for this evaluation
+        self._started = self.clock(), step
 
     def run_if_due(self) -> None:
         """Evaluate the network if an evaluation is due after the current step; else only save a checkpoint."""
@@ -56,27 +76,69 @@ class Evaluations:
                 self.saver.save()
 
     def run(self) -> None:
-        """Save the network, then evaluate it: at once, or in a background thread during training."""
-        self.schedule.wait()
+        """Save the network, then evaluate it: at once, or in a background thread as soon as that has time."""
+        step, waiting = self.state.steps_done, self._waiting
+        running = [each for each in self.state.pending_evaluations if each not in waiting]
         with self.interruption.deferred():
-            self.state.pending_evaluation = self.state.steps_done
+            self.state.pending_evaluations = [*running, step]
             self.saver.save()
-            self.saver.checkpoints.save_for_evaluation()
-        self.schedule.submit(self.snapshots.current(), self._mark_evaluated)
+            self.saver.checkpoints.save_for_evaluation(step)
+        for skipped in waiting:
+            self._log_skipped(skipped)
+        self.poll()
+
+    def poll(self) -> None:
+        """Report the evaluation in the background if it is finished, and begin the one that waits; do not wait."""
+        self.schedule.poll(self._seconds_left())
+        self._begin_waiting()
 
     def finish(self) -> None:
-        """Wait for the pending evaluation, and draw the figures of the best and of the last network."""
+        """Wait for all pending evaluations, and draw the figures of the best and of the last network."""
+        while self.state.pending_evaluations:
+            self.schedule.wait(self._seconds_left())
+            self._begin_waiting()
         self.schedule.finish(self.snapshots.from_checkpoint)
 
-    def _run_on_checkpoint(self) -> None:
-        """Evaluate the saved network whose evaluation was pending when the run was interrupted."""
-        snapshot = self.snapshots.from_checkpoint(EVALUATING)
-        if snapshot is None:
-            self.state.pending_evaluation = None
-        else:
-            self.schedule.submit(snapshot, self._mark_evaluated)
+    @property
+    def _waiting(self) -> list[int]:
+        """Steps whose networks wait for their evaluation; more than one only after an interruption."""
+        return [step for step in self.state.pending_evaluations if step != self.schedule.running]
 
-    def _mark_evaluated(self, is_best: bool) -> None:
-        """Called when the scores of the pending evaluation are reported."""
-        self.saver.checkpoints.mark_evaluated(is_best)
-        self.state.pending_evaluation = None
+    def _begin_waiting(self) -> None:
+        """Begin the evaluations that wait, one by one, while there is time for them."""
+        while self._waiting and self.schedule.is_ready(self._seconds_left()):
+            self._begin(self._waiting[0])
+
+    def _begin(self, step: int) -> None:
+        """Evaluate the network that was saved at a step, which may be the current one."""
+        is_current = step == self.state.steps_done
+        snapshot = self.snapshots.current() if is_current else self.snapshots.from_checkpoint(name_of_evaluated(step))
+        self.saver.pending.restart_clock()  # the time of embedding is not that of a step
+        if snapshot is None:  # its file is missing or damaged
+            self.state.pending_evaluations.remove(step)
+        else:
+            self.schedule.submit(snapshot, partial(self._mark_evaluated, step))
+
+    def _mark_evaluated(self, step: int, is_best: bool) -> None:
+        """Called when the scores of an evaluation are reported."""
+        if is_best:
+            self.saver.checkpoints.save_as_best(step)
+        self.state.pending_evaluations.remove(step)
+
+    def _seconds_left(self) -> float:
+        """Return how long the rest of the training will take by the pace so far; infinity: unknown."""
+        steps_left = self.config.epochs * self.config.iterations - self.state.steps_done
+        if steps_left <= 0:
+            return 0.0
+        started, first_step = self._started
+        steps = self.state.steps_done - first_step
+        return steps_left * (self.clock() - started) / steps if steps else math.inf
+
+    def _log_skipped(self, step: int) -> None:
+        """Say once that not every network is evaluated."""
+        if not self._has_skipped:
+            log.info(
+                "step %d: its network is not evaluated, because evaluations take longer than 'evaluate_every' epochs, "
+                "and training does not wait for them. Later ones are left out without a message.", step,
+            )  # fmt: skip
+        self._has_skipped = True

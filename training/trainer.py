@@ -141,7 +141,7 @@ class Trainer:
             pending = PendingStep.of(batch, output, wait_seconds, values, self.forward.execution)
         self.state.advance(batch)
         self.pending.add(pending)
-        self.schedule.poll()
+        self.evaluations.poll()
 
     def _forward_backward(self, batch: Batch) -> tuple[Tensor, StepOutput]:
         """Compute the gradients of the weights. Return the loss, a scalar, and the output of the step."""

@@ -65,6 +65,7 @@ class EvaluationSchedule:
             0: evaluate between epochs, as on a CPU, where both would slow each other down
 
     Attributes:
+        running: step whose network is being evaluated in the background, None: none
         scored_step: last step whose scores are reported, -1: none
     """
 
@@ -82,6 +83,7 @@ class EvaluationSchedule:
         worker = partial(ThreadPoolExecutor, 1, "evaluation", threadpool_limits, (background_cores,))
         self._worker = worker() if background_cores else None
         self._pending: tuple[Snapshot, OnEvaluated, Future] | None = None
+        self._evaluating_seconds = 0.0  # of the last network in the background, without yardsticks
         self._pending_figures: Future | None = None
         self.scored_step, self._best, self._best_step = -1, -math.inf, -1
         self._drawn: dict[str, int] = {BEST: -1, LAST: -1}  # checkpoint file -> step whose figures are drawn, -1: none
@@ -117,25 +119,55 @@ class EvaluationSchedule:
             self._pending = snapshot, on_evaluated, self._worker.submit(self._evaluate, snapshot)
 
     def _evaluate(self, snapshot: Snapshot) -> list[Evaluation]:
+        started = time.monotonic()
         evaluation = self.evaluator.evaluate(snapshot.features)
+        self._evaluating_seconds = time.monotonic() - started
         if snapshot.step > 0:
             return [evaluation]
         yardsticks = self.evaluator.evaluate_yardsticks()
         coarsened = [self.evaluator.segmenter.coarsened] if self.evaluator.segmenter else []
         return [renamed(evaluation, "trained"), evaluation, *yardsticks, *coarsened]
 
-    def poll(self) -> None:
-        """Report the pending evaluation if it is finished; do not wait."""
+    @property
+    def running(self) -> int | None:
+        """Step whose network is being evaluated in the background; None: none."""
+        return None if self._pending is None else self._pending[0].step
+
+    def is_ready(self, seconds_left: float) -> bool:
+        """Whether the next evaluation can begin: between epochs, always.
+
+        In the background: if nothing is computed there, and an evaluation as long as the last one will end before the
+        training does. Otherwise the last network, which is evaluated in any case, would have to wait for it.
+
+        Args:
+            seconds_left: of the training; 0: it is done, and nothing has to wait any more
+        """
+        if self._pending is not None:
+            return False
+        if self._worker is None or not seconds_left:
+            return True
+        return self._pending_figures is None and self._evaluating_seconds <= seconds_left
+
+    def poll(self, seconds_left: float = math.inf) -> None:
+        """Report the pending evaluation if it is finished; do not wait.
+
+        Args:
+            seconds_left: of the training; no figures are drawn that would take longer
+        Raises:
+            Exception: whatever ended the evaluation, or the drawing of figures
+        """
+        if self.interruption.is_pending:  # which may have ended the evaluation's processes too
+            return
         if self._pending is not None and self._pending[-1].done():
-            self.wait()
+            self.wait(seconds_left)
         if self._pending_figures is not None and self._pending_figures.done():
             self._wait_for_figures()
 
-    def wait(self) -> None:
-        """Wait for the pending evaluation, if there is one, and report it."""
+    def wait(self, seconds_left: float = math.inf) -> None:
+        """Wait for the pending evaluation, if there is one, and report it; arguments as for `poll`."""
         if self._pending is not None:
             (snapshot, on_evaluated, future), self._pending = self._pending, None
-            self._report(snapshot, on_evaluated, future.result())
+            self._report(snapshot, on_evaluated, future.result(), seconds_left)
 
     def finish(self, snapshot_of: Callable[[str], Snapshot | None]) -> None:
         """Report the pending evaluation, then draw the missing figures of the best and of the last network.
@@ -163,7 +195,13 @@ class EvaluationSchedule:
         if self._worker is not None:
             self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def _report(self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation]) -> None:
+    def _report(
+        self,
+        snapshot: Snapshot,
+        on_evaluated: OnEvaluated,
+        evaluations: list[Evaluation],
+        seconds_left: float = math.inf,
+    ) -> None:
         """Report scores, update the best network, and draw its figures unless the last figures are too recent."""
         value = objective(evaluations[0].scores, self.best_metric)
         is_best = value > self._best or self._best == -math.inf  # while nothing can be compared, the last one is kept
@@ -176,7 +214,7 @@ class EvaluationSchedule:
                 self._best, self._best_step, self._evaluated[BEST] = value, snapshot.step, self._evaluated[LAST]
         is_drawn = self._drawn[BEST] == self._best_step or BEST not in self._evaluated
         is_drawing = self._pending_figures is not None
-        has_time = self._drawing_seconds < FIGURES_SHARE * (time.monotonic() - self._drawn_at)
+        has_time = self._drawing_seconds < min(FIGURES_SHARE * (time.monotonic() - self._drawn_at), seconds_left)
         if has_time and not is_drawn and not is_drawing:
             self._draw(BEST)
 

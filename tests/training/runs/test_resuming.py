@@ -33,7 +33,7 @@ from storage import Lock
 from training.evaluations import Evaluations
 from training.execution.device import Execution
 from training.forward import ForwardPass
-from training.runs.checkpoint import Checkpoints, load, save
+from training.runs.checkpoint import Checkpoints, load, name_of_evaluated, save
 from training.runs.faults import NotFinite
 from training.runs.interruption import Interrupted, Interruption
 from training.runs.resuming import Run
@@ -111,7 +111,7 @@ def test_losses_and_scores_are_those_of_an_unbroken_run(workplace, no_figures, m
     for name in ("last.pt", "best.pt"):
         ours, theirs = (load(each / name)["network"] for each in (broken, folder))
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
-    assert not (broken / "evaluating.pt").exists()
+    assert not list(broken.glob("evaluating*"))
 
 
 def test_figures_and_projections_go_on(workplace, one_figure):
@@ -215,7 +215,7 @@ def test_an_interrupted_evaluation_is_made_again(reference, workplace, no_figure
         patch.setattr(Evaluator, "evaluate", interrupted)
         assert main.main([str(config_file("evaluation", **LONG))]) == 130
     folder = Path("results/evaluation")
-    assert load(folder / "last.pt")["evaluating"] == 4
+    assert load(folder / "last.pt")["evaluating"] == [4]
     assert main.main(["resume", str(folder)]) == 0
     assert (folder / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
     assert values_of(folder, "multi_class/gSil") == values_of(reference, "multi_class/gSil")
@@ -251,16 +251,16 @@ def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
         patch.setattr(Snapshots, "current", hold_after(pending, Snapshots.current, beside))
         broken = interrupted_run(patch, f"beside-{step}", step, **LONG)
     beside.set()
-    assert load(broken / "last.pt")["evaluating"] == pending
+    assert load(broken / "last.pt")["evaluating"] == [pending]
     assert load(broken / "last.pt")["step"] == step
-    assert load(broken / "evaluating.pt")["step"] == pending
+    assert load(broken / name_of_evaluated(pending))["step"] == pending
     assert main.main(["resume", str(broken)]) == 0
     for name in ("metrics.csv", "draws.csv", "verdict.txt"):
         assert (broken / name).read_text() == (reference / name).read_text()
     for tag in ("train/loss", "retrieval/MAP@R"):
         assert values_of(broken, tag) == values_of(reference, tag)
     assert load(broken / "best.pt")["step"] == load(reference / "best.pt")["step"]
-    assert not (broken / "evaluating.pt").exists()
+    assert not list(broken.glob("evaluating*"))
 
 
 def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
@@ -278,7 +278,7 @@ def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
         assert main.main([str(config_file(name, **LONG))]) == 128 + signal.SIGTERM
     go.set()
     folder = Path("results") / name
-    assert (load(folder / "last.pt")["step"], load(folder / "last.pt")["evaluating"]) == (8, 4)
+    assert (load(folder / "last.pt")["step"], load(folder / "last.pt")["evaluating"]) == (8, [4])
     return folder
 
 
@@ -306,7 +306,7 @@ def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_b
 
     monkeypatch.setattr(ForwardPass, "embed_positions", embed)
     assert main.main(["resume", str(broken)]) == 0
-    assert "The network in evaluating.pt is not evaluated or drawn" in caplog.text
+    assert "The network in evaluating-000004.pt is not evaluated or drawn" in caplog.text
     assert losses_of(broken) == losses_of(reference)
 
 
@@ -331,7 +331,7 @@ def test_a_run_ends_without_the_best_network_of_before(workplace, no_figures, mo
     (broken / "best.pt").unlink()
     assert main.main(["resume", str(broken)]) == 0
     assert "The network in best.pt is not evaluated or drawn" in caplog.text
-    assert load(broken / "last.pt")["evaluating"] is None
+    assert load(broken / "last.pt")["evaluating"] == []
 
 
 @pytest.mark.parametrize("step", [3, 4, 6])
@@ -359,13 +359,13 @@ def hold_after(step: int, snapshot, go: threading.Event):
 
 def test_the_network_in_evaluation_is_kept_until_a_checkpoint_knows_of_its_end(tmp_path):
     checkpoints = Checkpoints(tmp_path, 10)
-    checkpoints.write({"evaluating": 5})
-    checkpoints.save_for_evaluation()
-    checkpoints.mark_evaluated(True)
-    assert load(tmp_path / "best.pt")["evaluating"] == 5
-    assert (tmp_path / "evaluating.pt").exists(), "last.pt still says that it is to be evaluated"
-    checkpoints.write({"evaluating": None})
-    assert not (tmp_path / "evaluating.pt").exists()
+    checkpoints.write({"evaluating": [5]})
+    checkpoints.save_for_evaluation(5)
+    checkpoints.save_as_best(5)
+    assert load(tmp_path / "best.pt")["evaluating"] == [5]
+    assert (tmp_path / name_of_evaluated(5)).exists(), "last.pt still says that it is to be evaluated"
+    checkpoints.write({"evaluating": []})
+    assert not (tmp_path / name_of_evaluated(5)).exists()
 
 
 def test_what_was_shown_after_the_checkpoint_is_shown_once(broken):
@@ -484,7 +484,7 @@ def test_a_complete_run_says_how_to_make_it_longer(broken, capsys):
 )  # fmt: skip
 def test_a_complete_run_says_how_many_epochs_are_done(step, asked, told):
     config = validate(small_config(epochs=asked, iterations=4, maps=MAPS))
-    run = Run(Path("results/my run"), config, {"step": step, "evaluating": None}, False, Lock(None, False))
+    run = Run(Path("results/my run"), config, {"step": step, "evaluating": []}, False, Lock(None, False))
     assert run.is_complete
     epochs = 2 * (step // 4)
     assert run.describe_end() == (
