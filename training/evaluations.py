@@ -51,6 +51,7 @@ class Evaluations:
         self.schedule, self.snapshots, self.interruption = schedule, snapshots, interruption
         self.clock = clock
         self._started = self.clock(), 0  # time, and steps done, when this process began to train
+        self._last_step = config.epochs * config.iterations
         self._has_skipped = False
 
     def start(self) -> None:
@@ -64,7 +65,6 @@ class Evaluations:
             self.run()
         else:
             self.run_if_due()  # the interrupted process may have ended before it could save for this evaluation
-        self._started = self.clock(), step
 
     def run_if_due(self) -> None:
         """Evaluate the network if an evaluation is due after the current step; else only save a checkpoint."""
@@ -94,9 +94,10 @@ class Evaluations:
 
     def finish(self) -> None:
         """Wait for all pending evaluations, and draw the figures of the best and of the last network."""
-        while self.state.pending_evaluations:
-            self.schedule.wait(self._seconds_left())
-            self._begin_waiting()
+        self.schedule.wait(0)
+        while self._waiting:
+            self._begin(self._waiting[0])
+            self.schedule.wait(0)
         self.schedule.finish(self.snapshots.from_checkpoint)
 
     @property
@@ -105,12 +106,14 @@ class Evaluations:
         return [step for step in self.state.pending_evaluations if step != self.schedule.running]
 
     def _begin_waiting(self) -> None:
-        """Begin the evaluations that wait, one by one, while there is time for them."""
-        while self._waiting and self.schedule.is_ready(self._seconds_left()):
-            self._begin(self._waiting[0])
+        """Begin the evaluations that wait, one by one, while there is time for them; for the last network there is."""
+        for step in self._waiting:
+            if self.schedule.is_ready(math.inf if step >= self._last_step else self._seconds_left()):
+                self._begin(step)
 
     def _begin(self, step: int) -> None:
         """Evaluate the network that was saved at a step, which may be the current one."""
+        self.saver.pending.log()  # steps whose end the device has not told yet, before the clock starts again
         is_current = step == self.state.steps_done
         snapshot = self.snapshots.current() if is_current else self.snapshots.from_checkpoint(name_of_evaluated(step))
         self.saver.pending.restart_clock()  # the time of embedding is not that of a step
@@ -127,12 +130,11 @@ class Evaluations:
 
     def _seconds_left(self) -> float:
         """Return how long the rest of the training will take by the pace so far; infinity: unknown."""
-        steps_left = self.config.epochs * self.config.iterations - self.state.steps_done
-        if steps_left <= 0:
-            return 0.0
         started, first_step = self._started
-        steps = self.state.steps_done - first_step
-        return steps_left * (self.clock() - started) / steps if steps else math.inf
+        left, done = self._last_step - self.state.steps_done, self.state.steps_done - first_step
+        if left <= 0:
+            return 0.0
+        return left * (self.clock() - started) / done if done else math.inf
 
     def _log_skipped(self, step: int) -> None:
         """Say once that not every network is evaluated."""

@@ -65,7 +65,7 @@ class EvaluationSchedule:
             0: evaluate between epochs, as on a CPU, where both would slow each other down
 
     Attributes:
-        running: step whose network is being evaluated in the background, None: none
+        evaluating_seconds: how long the last evaluation took, without yardsticks
         scored_step: last step whose scores are reported, -1: none
     """
 
@@ -83,8 +83,8 @@ class EvaluationSchedule:
         worker = partial(ThreadPoolExecutor, 1, "evaluation", threadpool_limits, (background_cores,))
         self._worker = worker() if background_cores else None
         self._pending: tuple[Snapshot, OnEvaluated, Future] | None = None
-        self._evaluating_seconds = 0.0  # of the last network in the background, without yardsticks
         self._pending_figures: Future | None = None
+        self.evaluating_seconds = 0.0
         self.scored_step, self._best, self._best_step = -1, -math.inf, -1
         self._drawn: dict[str, int] = {BEST: -1, LAST: -1}  # checkpoint file -> step whose figures are drawn, -1: none
         self._evaluated: dict[str, tuple[Snapshot, Evaluation]] = {}  # by checkpoint file
@@ -121,7 +121,7 @@ class EvaluationSchedule:
     def _evaluate(self, snapshot: Snapshot) -> list[Evaluation]:
         started = time.monotonic()
         evaluation = self.evaluator.evaluate(snapshot.features)
-        self._evaluating_seconds = time.monotonic() - started
+        self.evaluating_seconds = time.monotonic() - started
         if snapshot.step > 0:
             return [evaluation]
         yardsticks = self.evaluator.evaluate_yardsticks()
@@ -136,35 +136,37 @@ class EvaluationSchedule:
     def is_ready(self, seconds_left: float) -> bool:
         """Whether the next evaluation can begin: between epochs, always.
 
-        In the background: if nothing is computed there, and an evaluation as long as the last one will end before the
-        training does. Otherwise the last network, which is evaluated in any case, would have to wait for it.
+        In the background: if nothing is computed there, and an evaluation as long as the last one will end in time.
 
         Args:
-            seconds_left: of the training; 0: it is done, and nothing has to wait any more
+            seconds_left: until the background must be free for another evaluation
         """
-        if self._pending is not None:
-            return False
-        if self._worker is None or not seconds_left:
+        if self._worker is None:
             return True
-        return self._pending_figures is None and self._evaluating_seconds <= seconds_left
+        is_free = self._pending is None and self._pending_figures is None
+        return is_free and self.evaluating_seconds <= seconds_left
 
     def poll(self, seconds_left: float = math.inf) -> None:
         """Report the pending evaluation if it is finished; do not wait.
 
         Args:
-            seconds_left: of the training; no figures are drawn that would take longer
+            seconds_left: as for `is_ready`; no figures are drawn that would take longer
         Raises:
             Exception: whatever ended the evaluation, or the drawing of figures
         """
         if self.interruption.is_pending:  # which may have ended the evaluation's processes too
             return
         if self._pending is not None and self._pending[-1].done():
-            self.wait(seconds_left)
+            self._wait_for_scores(seconds_left)
         if self._pending_figures is not None and self._pending_figures.done():
             self._wait_for_figures()
 
     def wait(self, seconds_left: float = math.inf) -> None:
-        """Wait for the pending evaluation, if there is one, and report it; arguments as for `poll`."""
+        """Wait for the pending evaluation, and report it, and for the pending figures; arguments as for `poll`."""
+        self._wait_for_scores(seconds_left)
+        self._wait_for_figures()
+
+    def _wait_for_scores(self, seconds_left: float) -> None:
         if self._pending is not None:
             (snapshot, on_evaluated, future), self._pending = self._pending, None
             self._report(snapshot, on_evaluated, future.result(), seconds_left)

@@ -44,6 +44,7 @@ from training.snapshots import Snapshots
 from training.trainer import Trainer
 
 LONG = {"iterations": 4, "epochs": 2, "network": "test_resnet"}
+RUN = Evaluations.run  # which the fixture `beside` replaces
 # each has something of its own to remember: the walk of the anchors, fresh draws, the cluster index
 KINDS = {
     "walk": {"loss": "tripletloss", "random_reset": 0.3, "mining": ["HARD_NEGATIVE"]},
@@ -225,7 +226,10 @@ def test_an_interrupted_evaluation_is_made_again(reference, workplace, no_figure
 
 @pytest.fixture
 def beside(monkeypatch):
-    """Evaluations run beside the training, as on a GPU, and wait for `go`."""
+    """Evaluations run beside the training, as on a GPU, and wait for `go`; where one is due, training waits for it.
+
+    So every network is evaluated, as in the run that they are compared with.
+    """
     go, whole = threading.Event(), Evaluator.evaluate
 
     class BesideScorer(EvaluationSchedule):
@@ -238,6 +242,8 @@ def beside(monkeypatch):
 
     monkeypatch.setattr("assembly.EvaluationSchedule", BesideScorer)
     monkeypatch.setattr(Evaluator, "evaluate", evaluate)
+    monkeypatch.setattr(Evaluations, "_seconds_left", lambda evaluations: np.inf)
+    monkeypatch.setattr(Evaluations, "run", lambda evaluations: (evaluations.schedule.wait(), RUN(evaluations)))
     go.set()
     yield go
     go.set()
@@ -261,6 +267,29 @@ def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
         assert values_of(broken, tag) == values_of(reference, tag)
     assert load(broken / "best.pt")["step"] == load(reference / "best.pt")["step"]
     assert not list(broken.glob("evaluating*"))
+
+
+def test_a_network_that_waited_is_evaluated_in_the_middle_of_an_epoch(
+    reference, workplace, no_figures, monkeypatch, beside
+):
+    """Its weights come from the disk, and training goes on from its own."""
+    train_step = Trainer._train_step
+
+    def step(trainer, batch, waited):
+        if batch.step == 6:  # the evaluation of the untrained network ends, and that of step 4 begins
+            beside.set()
+            trainer.schedule._pending[-1].result(60)
+        train_step(trainer, batch, waited)
+        if batch.step <= 6:
+            assert trainer.schedule.running == (0 if batch.step < 6 else 4)
+
+    beside.clear()
+    monkeypatch.setattr(Evaluations, "run", RUN)
+    monkeypatch.setattr(Trainer, "_train_step", step)
+    folder = run_in_process("between", **LONG)
+    for name in ("metrics.csv", "draws.csv", "verdict.txt"):
+        assert (folder / name).read_text() == (reference / name).read_text()
+    assert losses_of(folder) == losses_of(reference)
 
 
 def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
