@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -11,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from evaluation.predictions import stop_processes
 from evaluation.scoring import Evaluation, objective
 from evaluation.segmentation import Region
 from training.runs.checkpoint import BEST, LAST
@@ -20,6 +22,7 @@ from training.scoring.evaluator import Evaluator, Features, renamed
 FIGURES_SHARE = 0.1  # drawing figures of a new best network may take this share of the time since the last figures
 FIGURE_FOLDERS = {BEST: "best", LAST: "last"}  # checkpoint file -> folder of its figures
 EXPECTED_DRAWING_SECONDS = 20.0  # used until the first drawing is measured
+CANCEL_SECONDS = 1.0  # in which the thread ends, once its processes have ended
 
 OnEvaluated = Callable[[bool], None]
 
@@ -193,9 +196,16 @@ class EvaluationSchedule:
             self._worker.shutdown()
 
     def cancel(self) -> None:
-        """Drop the pending evaluation. A running computation cannot be stopped, but is not waited for."""
+        """Drop what is pending in the background, and end its processes.
+
+        A computation of the thread itself cannot be stopped, but is not waited for.
+        """
         if self._worker is not None:
+            stop_processes()
             self._worker.shutdown(wait=False, cancel_futures=True)
+            pending = [self._pending and self._pending[-1], self._pending_figures]
+            if not wait_for([future for future in pending if future], CANCEL_SECONDS).not_done:
+                self._worker.shutdown()
 
     def _report(
         self,
