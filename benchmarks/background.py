@@ -88,7 +88,8 @@ def train(setting: Setting, config: Config, maps: OpenMaps) -> tuple[int, float]
         reporter.log_figures = lambda *arguments: None  # they come after the last scores
         evaluator, interruption = Evaluator(config, maps, {}, 1), Interruption()
         schedule = EvaluationSchedule(evaluator, reporter, config.best_score, interruption, background_cores=1)
-        forward, progress = ForwardPass(config, network, execution, maps), Progress(config, maps, reporter)
+        forward = ForwardPass(config, network, execution, maps)
+        progress = Progress(config.model_copy(update={"device": "cuda"}), maps, reporter)  # as where a GPU trains
         checkpoints = make_checkpoints(config, maps, run)
         Trainer(config, make_step(config, maps), forward, progress, schedule, checkpoints, interruption).run()
         reporter.close()
