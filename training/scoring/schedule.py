@@ -117,7 +117,7 @@ class EvaluationSchedule:
         """
         self.wait()
         if self._worker is None:
-            self._report(snapshot, on_evaluated, self._evaluate(snapshot))
+            self._report(snapshot, on_evaluated, self._evaluate(snapshot), math.inf)
         else:
             self._pending = snapshot, on_evaluated, self._worker.submit(self._evaluate, snapshot)
 
@@ -137,12 +137,9 @@ class EvaluationSchedule:
         return None if self._pending is None else self._pending[0].step
 
     def is_ready(self, seconds_left: float) -> bool:
-        """Whether the next evaluation can begin: between epochs, always.
+        """Whether the next evaluation can begin. In the background: if it is free, and will be free again in time.
 
-        In the background: if nothing is computed there, and an evaluation as long as the last one will end in time.
-
-        Args:
-            seconds_left: until the background must be free for another evaluation
+        seconds_left: until it must be free for another evaluation; this one is expected to take as long as the last
         """
         if self._worker is None:
             return True
@@ -208,11 +205,7 @@ class EvaluationSchedule:
                 self._worker.shutdown()
 
     def _report(
-        self,
-        snapshot: Snapshot,
-        on_evaluated: OnEvaluated,
-        evaluations: list[Evaluation],
-        seconds_left: float = math.inf,
+        self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation], seconds_left: float
     ) -> None:
         """Report scores, update the best network, and draw its figures unless the last figures are too recent."""
         value = objective(evaluations[0].scores, self.best_metric)
