@@ -88,7 +88,10 @@ PREPARED = (
 READERS = (
     Fault(
         "changed-file-is-not-noticed", "dataProcessors", ("_key", "file_identity"),
-        (("about.st_mtime_ns", "0"), ('"modified": modified, "sample": _sample(resolved, size)', '"modified": 0')),
+        (
+            ("about.st_mtime_ns", "0"),
+            ('"modified": modified, "sample": _sample(resolved, size, pieces)', '"modified": 0'),
+        ),
         "stale cache", "A map that is written anew in the same size is not prepared anew.",
         ("test_tiffreader.py", "test_prepared_map.py"),
     ),
@@ -101,7 +104,7 @@ READERS = (
     ),
     Fault(
         "a-place-is-its-own-positive", "dataProcessors", ("ImageSampler.masks",),
-        (("apart > 0", "apart >= 0"), (" > 0  #", " >= 0  #")),
+        (("apart > 0", "apart >= 0"), (" > 0  #", " >= 0  #"), ("(apart > 0) | (dates", "(apart >= 0) | (dates")),
         "self not excluded", "The same place in two rows of a batch makes a positive pair where min_pos_dist is 0.",
         ("test_image_sampler.py", "test_imageSampler.py"),
     ),
