@@ -69,16 +69,17 @@ class TupleStep(Step):
         replaced = torch.zeros(len(batch.roles["anchor"]), dtype=torch.bool)
         if not batch.candidates:
             return replaced
-        anchors = embed.no_grad(batch.tiles[batch.roles["anchor"]])
+        own_roles = batch.own_roles  # of the b tuples that this process has read
+        anchors = embed.no_grad(batch.tiles[own_roles["anchor"]])
         for role, (positions, tiles) in batch.candidates.items():
-            candidates = embed.no_grad(tiles.reshape(-1, *tiles.shape[2:])).reshape(*tiles.shape[:2], -1)  # (B, T, D)
-            hardest = random_hard(anchors, candidates, role).cpu().numpy()
-            own = np.arange(len(hardest))
+            candidates = embed.no_grad(tiles.reshape(-1, *tiles.shape[2:])).reshape(*tiles.shape[:2], -1)  # (b, T, D)
+            hardest = random_hard(anchors, candidates, role).cpu()
+            batch.tiles[own_roles[role]] = tiles[np.arange(len(tiles)), hardest.numpy()]
+            found = positions[np.arange(len(positions)), embed.of_all(hardest, len(positions)).numpy()]  # (B, 2)
             before = batch.positions[batch.roles[role]]
-            batch.positions[batch.roles[role]] = positions[own, hardest]
-            batch.tiles[batch.roles[role]] = tiles[own, hardest]
+            batch.positions[batch.roles[role]] = found
             if role == "negative":
-                replaced = torch.from_numpy((before != positions[own, hardest]).any(1))
+                replaced = torch.from_numpy((before != found).any(1))
         batch.positive, batch.negative = self.batches.masks(batch.positions)
         batch.device_tiles = None
         return replaced
