@@ -34,6 +34,15 @@ def train(arguments: argparse.Namespace, interruption: Interruption) -> None:
         make_run(config, interruption, processes=processes)
 
 
+def check_processes(verb: str) -> None:
+    """Raise a UserError if torchrun has started several processes for a verb that runs in one."""
+    if number_of_processes() > 1 and not VERBS[verb].takes_processes:
+        several = ", ".join(name for name, each in VERBS.items() if each.takes_processes)
+        raise configuration.UserError(
+            f"{verb} runs in one process. Start it with python instead of torchrun, which is for {several}."
+        )
+
+
 @contextmanager
 def joined_processes(interruption: Interruption) -> "Iterator[Processes | None]":
     """Yield the processes that torchrun has started for this run; None: this one trains alone."""
@@ -180,11 +189,11 @@ def make_run(
 
 VERBS = {
     "train": Verb(
-        train, "CONFIG", "config.json", takes_overrides=True,
+        train, "CONFIG", "config.json", takes_overrides=True, takes_processes=True,
         epilog=lambda: "config keys:\n" + configuration.describe(),
     ),
     "resume": Verb(
-        resume, "results/NAME", takes_overrides=True,
+        resume, "results/NAME", takes_overrides=True, takes_processes=True,
         epilog=lambda: f"keys that may be changed: {', '.join(configuration.CHANGEABLE_ON_RESUME)}",
     ),
     "compare": Verb(
@@ -227,6 +236,7 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     threading.excepthook = _log_thread_error
     try:
+        check_processes(arguments.verb)
         with Interruption() as interruption:
             return VERBS[arguments.verb].run(arguments, interruption) or 0
     except configuration.UserError as error:

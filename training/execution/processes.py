@@ -163,7 +163,7 @@ class Processes:
         """
         if not self.are_many:
             return network
-        return DistributedDataParallel(network, broadcast_buffers=False, find_unused_parameters=has_unused)
+        return DistributedDataParallel(network, forward_sync_buffers=False, find_unused_parameters=has_unused)
 
     def seed(self, seed: int, step: int) -> None:
         """Seed torch for a step, in each process differently; a process that trains alone goes on where it was."""
