@@ -127,5 +127,6 @@ def _wait_until_left(processes: Processes) -> None:
     """Stay while the first process writes the last checkpoint: where one leaves, torchrun ends the others."""
     assert processes.store is not None  # there are several processes
     deadline = time.monotonic() + SAVING_SECONDS
-    while not processes.store.check([LEFT]) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+    with suppress(dist.DistError):  # it has left, and has taken the store with it
+        while not processes.store.check([LEFT]) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)

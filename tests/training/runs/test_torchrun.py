@@ -106,7 +106,7 @@ def test_another_number_of_processes_can_go_on(folder, monkeypatch, caplog, no_f
 
 
 def test_what_cannot_be_divided_is_refused_once(folder):
-    started = started_together(folder, 3, "whole.json", "batch_size=4")
-    assert codes_of(started) == [2, 2, 2]
+    started = started_together(folder, 2, "whole.json", "batch_size=5")
+    assert codes_of(started) == [2, 2]
     text = said(folder)
-    assert text.count("'batch_size' must be a multiple of the number of processes, 3") == 1 and "Got 4" in text
+    assert text.count("'batch_size' must be a multiple of the number of processes, 2") == 1 and "Got 5" in text
