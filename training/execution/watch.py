@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import Store
 
 INTERVAL = 1.0  # seconds between two looks
+STARTING = 300.0  # seconds in which a process must give its first sign
 SILENT = 40.0  # seconds without a sign after which a process counts as lost; a busy one may be silent for some seconds
 ENDED = "ended"  # key of the reason why the first of the processes ended that did not end well
 LOST = 2  # exit code if a process is lost: the user can resume the run
@@ -99,11 +100,17 @@ class Watch(threading.Thread):
     def _silent(self) -> list[int]:
         """Return the ranks of the processes that have given no sign for too long."""
         now = time.monotonic()
-        for rank in range(self.number):
-            beat = self.store.get(_alive(rank)) if self.store.check([_alive(rank)]) else b""
-            if beat != self._beats[rank]:
+        names = [_alive(rank) for rank in range(self.number)]
+        if not all(self._beats) and not self.store.check(names):  # some have not given their first sign
+            names = [name for name in names if self.store.check([name])]
+        beats = dict(zip(names, self.store.multi_get(names)))
+        for rank, before in enumerate(self._beats):
+            beat = beats.get(_alive(rank), before)
+            if beat != before:
                 self._beats[rank], self._heard[rank] = beat, now
-        return [rank for rank, heard in enumerate(self._heard) if now - heard > SILENT and rank != self.rank]
+        limits = [SILENT if beat else STARTING for beat in self._beats]
+        late = [now - heard > limit for heard, limit in zip(self._heard, limits)]
+        return [rank for rank in range(self.number) if late[rank] and rank != self.rank]
 
     def _lose(self, what: str) -> None:
         """End this process, because another one is lost; one of those that notice it says so."""

@@ -23,6 +23,7 @@ from training.execution.watch import LOST, LOST_ADVICE, End, Watch
 from training.runs.faults import is_lost_process
 from training.runs.interruption import EndedElsewhere, Interrupted, Interruption
 
+START_SECONDS = 300  # in which all processes must be there
 ANSWER_SECONDS = 30  # of the store, after which it counts as lost
 WAIT_SECONDS = 3600  # of a collective; the watch finds lost processes long before
 PATIENCE = 2.0  # seconds in which the first process may report an error that all have
@@ -41,9 +42,11 @@ def joined(interruption: Interruption) -> Iterator[Processes]:
     rank, number, local_rank, local_number = (int(os.environ[name]) for name in VARIABLES)
     node = os.environ.get("GROUP_RANK", "0")
     host = f"{socket.gethostname()} (node {node})"
-    served, *_ = next(rendezvous("env://", timeout=timedelta(seconds=ANSWER_SECONDS)))
+    served, *_ = next(rendezvous("env://", timeout=timedelta(seconds=START_SECONDS)))
     store = PrefixStore(f"run-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", served)
-    watch = Watch(store.clone(), rank, number, host, local_rank == 0, interruption.request)
+    watched = store.clone()
+    watched.set_timeout(timedelta(seconds=ANSWER_SECONDS))
+    watch = Watch(watched, rank, number, host, local_rank == 0, interruption.request)
     watch.start()
     if rank:
         _silence(interruption)

@@ -53,6 +53,9 @@ def wait(condition: Callable[[], object]) -> None:
 def test_a_process_that_gives_no_sign_is_lost(exits, watching, monkeypatch, capsys):
     monkeypatch.setattr(watch, "SILENT", 0.5)
     watching(0), watching(1)
+    lost = watching(2)
+    wait(lambda: lost.store.check(["alive/2"]))
+    lost.stop()
     wait(lambda: exits == [LOST, LOST])
     message = capsys.readouterr().err
     assert message.count("no sign came from 2 for") == 1 and "resume the run" in message
