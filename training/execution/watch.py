@@ -119,9 +119,13 @@ class Watch(threading.Thread):
     def _leave(self, end: End) -> None:
         if self._done.is_set():
             return
+        self.tell(end)
+        os._exit(end.code)  # not sys.exit: the main thread may be where no exception reaches it
+
+    def tell(self, end: End) -> None:
+        """Print why a process ended, unless it is another one of this host, which prints it itself."""
         if end.message and (end.rank == self.rank or (self.speaks and end.host != self.host)):
             print(end.message, file=sys.stderr, flush=True)
-        os._exit(end.code)  # not sys.exit: the main thread may be where no exception reaches it
 
     def announce(self, end: End) -> End:
         """Say why this process ends. Return the reason of the first process that said so, which may be this one."""

@@ -104,7 +104,11 @@ def _reported(error: BaseException, processes: Processes, watch: Watch) -> BaseE
     end = watch.announce(_end_of(error, processes))
     if interrupted and not processes.is_first:
         _wait_until_left(processes)
-    return error if end.rank == processes.share.rank else EndedElsewhere(end.code)
+    if end.rank == processes.share.rank:
+        return error
+    watch.stop()
+    watch.tell(end)
+    return EndedElsewhere(end.code)
 
 
 def _end_of(error: BaseException, processes: Processes) -> End:
