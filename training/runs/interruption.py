@@ -61,6 +61,13 @@ class Interruption:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
+    def settle(self) -> None:
+        """From now on, ignore SIGTERM, because the process is ending already, and let Ctrl-C end it at once."""
+        if signal.SIGINT in self._previous_handlers:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if signal.SIGTERM in self._previous_handlers:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
     def request(self, number: int) -> None:
         """Send this process a signal, from any thread, unless it has received one already."""
         if not self.received and number in self._previous_handlers:
@@ -68,10 +75,7 @@ class Interruption:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = self.received or number
-        if signal.SIGINT in self._previous_handlers:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-        if signal.SIGTERM in self._previous_handlers:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may arrive twice; the first is being handled
+        self.settle()
         if not self._deferred:
             raise Interrupted(number)
         self._pending_signal = number

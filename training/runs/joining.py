@@ -57,6 +57,7 @@ def joined(interruption: Interruption) -> Iterator[Processes]:
         processes.wait_for_first()  # it reports
         processes.largest(0)  # all are here: now the first one, which may hold the store, can leave
     except BaseException as error:
+        interruption.settle()  # where one process has ended, torchrun sends the others a SIGTERM
         raise _reported(error, processes, watch) from None
     finally:
         watch.stop()

@@ -77,7 +77,7 @@ def test_an_error_ends_the_others_with_its_code(exits, watching, capsys, host, s
     assert capsys.readouterr().err.count("there is no such map") == said, "once on each host"
 
 
-def test_the_first_reason_counts(watching):
+def test_the_first_reason_counts(exits, watching):
     first, second = watching(0), watching(1)
     first.announce(End(0, "here", 2, 0, "one"))
     assert second.announce(End(1, "here", 2, 0, "another")).message == "one"
@@ -91,6 +91,6 @@ def test_a_signal_is_passed_on(exits, watching):
     assert set(signals) == {15} and exits == []
 
 
-def test_reasons_of_several_lines_arrive(watching):
+def test_reasons_of_several_lines_arrive():
     end = End(1, "here", 2, 0, "what\tis wrong\nwhat to do")
     assert End.decoded(end.encoded()) == end
