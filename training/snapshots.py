@@ -3,6 +3,7 @@
 import logging
 
 from config import UserError
+from dataProcessors.sampling.dates import places
 from training.runs.checkpoint import Checkpoints, cloned_state
 from training.runs.faults import OutOfMemory
 from training.scoring.evaluator import EmbedPositions, Evaluator
@@ -64,4 +65,4 @@ class Snapshots:
 
     def _take(self, step: int, sampled: SampledPositions, embed: EmbedPositions) -> Snapshot:
         features = self.evaluator.embed("trained" if step else "untrained", embed)
-        return Snapshot(step, features, sampled.by_role())
+        return Snapshot(step, features, {role: places(tiles) for role, tiles in sampled.by_role().items()})

@@ -27,7 +27,7 @@ READ_AHEAD = 2  # batches
 SWITCH_SECONDS = 2e-4  # interval at which Python switches between threads
 
 Made = TypeVar("Made")
-Reader = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> tiles (N, C, size, size)
+Reader = Callable[[np.ndarray], np.ndarray]  # positions (N, 2 or 3) -> tiles (N, C, size, size)
 
 
 @dataclass
@@ -36,16 +36,16 @@ class Batch:
 
     Attributes:
         step: its number
-        positions: (N, 2) int64
+        positions: (N, 2) int64, or (N, 3) with dates; see dataProcessors.sampling.dates
         tiles: (n, C, size, size) in the map's own dtype, those of the share
         roles: role of tiles -> their indices, e.g. "anchor" -> (B,)
         positive, negative: (N, N) bool, which tiles (columns) may be used for which (rows); None for clusters
-        candidates: role -> positions (B, OFFLINE_DRAWS, 2) and tiles (b, OFFLINE_DRAWS, C, size, size), those of the
-            share's anchors
+        candidates: role -> positions (B, OFFLINE_DRAWS, 2 or 3) and tiles (b, OFFLINE_DRAWS, C, size, size), those of
+            the share's anchors
         clusters: (N,) int64, the cluster of each tile within the batch; None for tuples
         cluster_classes: (M,) int64 class of each cluster; None: each cluster is a class
         cluster_ids: (M,) int64, the clusters of the index that was drawn from; None: no index
-        last_anchor: (2,), the sampler's last anchor after this step
+        last_anchor: (2,) or (3,), the sampler's last anchor after this step
         share: which tiles this process has read; N = n if they are all
         device_tiles: waits for the tiles on the device, if they were copied there in advance; None: they were not
     """
@@ -104,10 +104,10 @@ class TupleBatches:
 
     def _make(self, step: int) -> Batch:
         self.sampler.begin_step(step, self.last_anchor)
-        tuples = self.sampler.tuples(self.anchors, len(self.roles) - 2)  # (B, roles, 2)
+        tuples = self.sampler.tuples(self.anchors, len(self.roles) - 2)  # (B, roles, 2 or 3)
         self.last_anchor = self.sampler.last_anchor
         candidates = {role: self._candidates(tuples, role) for role in self.offline}
-        positions = tuples.swapaxes(0, 1).reshape(-1, 2)  # role after role
+        positions = np.concatenate(tuples.swapaxes(0, 1))  # role after role
         rows = np.arange(len(positions)).reshape(len(self.roles), -1)
         positive, negative = self.sampler.masks(positions)
         return Batch(
@@ -121,8 +121,9 @@ class TupleBatches:
         draw = self.sampler.try_positives if role == "positive" else self.sampler.try_negatives
         drawn, found = draw(anchors)
         instead = np.repeat(tuples[:, self.roles.index(role)], OFFLINE_DRAWS, 0)
-        positions = np.where(found[:, None], drawn, instead).reshape(-1, OFFLINE_DRAWS, 2)
-        tiles = self.read(self.share.of(positions).reshape(-1, 2))
+        positions = np.where(found[:, None], drawn, instead)
+        positions = positions.reshape(-1, OFFLINE_DRAWS, positions.shape[1])
+        tiles = self.read(np.concatenate(self.share.of(positions)))
         return positions, tiles.reshape(-1, OFFLINE_DRAWS, *tiles.shape[1:])
 
     def second_negatives(self, step: int, anchors: np.ndarray, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +161,7 @@ class ClusterBatches:
 
     def _make(self, step: int) -> Batch:
         self.sampler.begin_step(step, self.last_anchor)
-        positions = self.sampler.clusters(self.clusters, self.tiles).reshape(-1, 2)
+        positions = np.concatenate(self.sampler.clusters(self.clusters, self.tiles))
         self.last_anchor = self.sampler.last_anchor
         clusters = np.repeat(np.arange(self.clusters), self.tiles)
         return Batch(
