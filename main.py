@@ -171,7 +171,10 @@ def cache(arguments: argparse.Namespace, interruption: Interruption) -> None:
 
 def describe_overrides() -> str:
     """Return the keys that may be given where a trained network is applied, for the help texts."""
-    return "keys that may be given: device, threads, maps.image (another map of the same bands and type), maps.rect"
+    return (
+        "keys that may be given: device, threads, maps.image (another map of the same bands and type), maps.rect, "
+        "maps.crs"
+    )
 
 
 def make_run(
