@@ -112,9 +112,9 @@ class TupleStep(Step):
         missing = (second < 0).nonzero()[:, 0]
         if not len(missing):
             return embeddings, batch.positions, second
-        positions, found = self.batches.second_negatives(
-            batch.step, batch.positions[anchors[missing]], batch.positions[first[missing]]
-        )
+        # indices as arrays: NumPy takes a tensor of one element for a single index, and drops the dimension
+        lacking = [batch.positions[row[missing].numpy()] for row in (anchors, first)]
+        positions, found = self.batches.second_negatives(batch.step, *lacking)
         missing, positions = missing[torch.from_numpy(found)], positions[found]
         if len(missing):
             second[missing] = len(embeddings) + torch.arange(len(missing))
