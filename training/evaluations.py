@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from config import Config
+from training.execution.processes import ALONE, Processes
 from training.runs.checkpoint import name_of_evaluated
 from training.runs.interruption import Interruption
 from training.saving import Saver
@@ -34,6 +35,8 @@ class Evaluations:
         schedule: computes and reports the evaluation of a snapshot
         snapshots: takes snapshots of the network
         interruption: delays signals while files are written
+        processes: those that train together: the first one scores. Between epochs all embed, and wait for it; in the
+            background it also embeds alone, while the others train
         clock: seconds, from any moment on
     """
 
@@ -45,8 +48,10 @@ class Evaluations:
         schedule: EvaluationSchedule,
         snapshots: Snapshots,
         interruption: Interruption,
+        processes: Processes = ALONE,
         clock: Callable[[], float] = time.monotonic,
     ):
+        self.processes = processes
         self.config, self.state, self.saver = config, state, saver
         self.schedule, self.snapshots, self.interruption = schedule, snapshots, interruption
         self.clock = clock
@@ -61,6 +66,7 @@ class Evaluations:
         is_due = self.state.is_untrained or step in pending
         self.state.pending_evaluations = [each for each in pending if each != step]
         self._begin_waiting()
+        self.processes.wait_for_first()
         if is_due:
             self.run()
         else:
@@ -83,9 +89,14 @@ class Evaluations:
             self.state.pending_evaluations = [*running, step]
             self.saver.save()
             self.saver.checkpoints.save_for_evaluation(step)
+        self.processes.wait_for_first()
         for skipped in waiting:
             self._log_skipped(skipped)
-        self.poll()
+        if self.schedule.in_background:
+            self.poll()
+        else:
+            self.schedule.submit(self.snapshots.current(), partial(self._mark_evaluated, step))
+        self.processes.wait_for_first()
 
     def poll(self) -> None:
         """Report the evaluation in the background if it is finished, and begin the one that waits; do not wait."""
@@ -95,7 +106,7 @@ class Evaluations:
     def finish(self) -> None:
         """Wait for all pending evaluations, and draw the figures of the best and of the last network."""
         self.schedule.wait(0)
-        while self._waiting:
+        while self._waiting and self.schedule.is_ready(math.inf):
             self._begin(self._waiting[0])
             self.schedule.wait(0)
         self.schedule.finish(self.snapshots.from_checkpoint)
@@ -115,7 +126,8 @@ class Evaluations:
         """Evaluate the network that was saved at a step, which may be the current one."""
         self.saver.pending.log()  # steps whose end the device has not told yet, before the clock starts again
         is_current = step == self.state.steps_done
-        snapshot = self.snapshots.current() if is_current else self.snapshots.from_checkpoint(name_of_evaluated(step))
+        snapshots = self.snapshots
+        snapshot = snapshots.current_alone() if is_current else snapshots.from_checkpoint(name_of_evaluated(step))
         self.saver.pending.restart_clock()  # the time of embedding is not that of a step
         if snapshot is None:  # its file is missing or damaged
             self.state.pending_evaluations.remove(step)

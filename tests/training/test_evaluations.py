@@ -41,7 +41,7 @@ class Training:
             self.evaluator.go.clear()
         # it is state, saver and source of snapshots at once
         self.evaluations = Evaluations(
-            validate(CONFIG), self, self, self.schedule, self, Interruption(), lambda: self.seconds
+            validate(CONFIG), self, self, self.schedule, self, Interruption(), clock=lambda: self.seconds
         )
 
     @property
@@ -60,6 +60,8 @@ class Training:
 
     def current(self):
         return snapshot(self.steps_done, self.values.get(self.steps_done, 0.0))
+
+    current_alone = current
 
     def from_checkpoint(self, name):
         found = self.checkpoints.load(name)

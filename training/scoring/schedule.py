@@ -132,6 +132,11 @@ class EvaluationSchedule:
         return [renamed(evaluation, "trained"), evaluation, *yardsticks, *coarsened]
 
     @property
+    def in_background(self) -> bool:
+        """Whether evaluations run during training."""
+        return self._worker is not None
+
+    @property
     def running(self) -> int | None:
         """Step whose network is being evaluated in the background; None: none."""
         return None if self._pending is None else self._pending[0].step
