@@ -1,16 +1,13 @@
 """Snapshots: the features that an evaluation needs, from the current network or from a checkpoint."""
 
 import logging
-from collections.abc import Callable
-
-import numpy as np
 
 from config import UserError
 from dataProcessors.sampling.dates import places
 from training.execution.device import Execution
 from training.runs.checkpoint import BEST, Checkpoints, cloned_state
 from training.runs.faults import OutOfMemory
-from training.scoring.evaluator import Evaluator
+from training.scoring.evaluator import EmbedPositions, Evaluator
 from training.scoring.fit_tiles import save_fit_tiles
 from training.scoring.schedule import Snapshot
 from training.steps.history import SampledPositions
@@ -25,25 +22,32 @@ class Snapshots:
     Args:
         state: state of the training, with the network
         evaluator: knows which tiles are needed
-        embed_positions: positions (N, 2) -> embeddings (N, D) float32, from the current weights
+        embed_together: positions (N, 2) -> embeddings (N, D) float32, from the current weights, by all processes
+        embed_alone: the same, by this process; the first one alone reads checkpoints of networks to be evaluated
         checkpoints: checkpoint files of the run
-        execution: how `embed_positions` computes
+        execution: how both compute
     """
 
     def __init__(
         self,
         state: TrainingState,
         evaluator: Evaluator,
-        embed_positions: Callable[[np.ndarray], np.ndarray],
+        embed_together: EmbedPositions,
+        embed_alone: EmbedPositions,
         checkpoints: Checkpoints,
         execution: Execution,
     ):
         self.state, self.evaluator = state, evaluator
-        self.embed_positions, self.checkpoints, self.execution = embed_positions, checkpoints, execution
+        self.embed_together, self.embed_alone = embed_together, embed_alone
+        self.checkpoints, self.execution = checkpoints, execution
 
     def current(self) -> Snapshot:
-        """Return a snapshot of the current network."""
-        return self._take(self.state.steps_done, self.state.progress.sampled)
+        """Return a snapshot of the current network, in every process; all must do this at once."""
+        return self._take(self.state.steps_done, self.state.progress.sampled, self.embed_together)
+
+    def current_alone(self) -> Snapshot:
+        """Return the same, computed by this process."""
+        return self._take(self.state.steps_done, self.state.progress.sampled, self.embed_alone)
 
     def from_checkpoint(self, name: str) -> Snapshot | None:
         """Return a snapshot of the network in a checkpoint file of this run.
@@ -70,10 +74,10 @@ class Snapshots:
         sampled.load_state_dict(checkpoint["progress"]["sampled"])
         try:
             network.load_state_dict(checkpoint["network"])
-            return self._take(checkpoint["step"], sampled)
+            return self._take(checkpoint["step"], sampled, self.embed_alone)
         finally:
             network.load_state_dict(current)
 
-    def _take(self, step: int, sampled: SampledPositions) -> Snapshot:
-        features = self.evaluator.embed("trained" if step else "untrained", self.embed_positions)
+    def _take(self, step: int, sampled: SampledPositions, embed: EmbedPositions) -> Snapshot:
+        features = self.evaluator.embed("trained" if step else "untrained", embed)
         return Snapshot(step, features, {role: places(tiles) for role, tiles in sampled.by_role().items()})

@@ -1,12 +1,12 @@
 """Training: which tiles a step forms tuples of, when evaluations are reported, the run's folder."""
 
 import json
-import threading
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from schedules_for_tests import Recorder, StubEvaluator, snapshot
 
 import config as configuration
 from config import UserError
@@ -14,11 +14,9 @@ from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area
 from dataProcessors.sampling.batches import Batch
-from dataProcessors.sampling.pool import Pool
-from evaluation.scoring import Evaluation, Score, objective
+from evaluation.scoring import Score, objective
 from training.runs.folder import create_folder, lock_folder
 from training.runs.interruption import Interruption
-from training.scoring.evaluator import Features
 from training.scoring.schedule import EvaluationSchedule, Snapshot
 from training.steps.history import MAX_HARDEST, MAX_SAMPLED, HardestTuples, SampledPositions
 from training.steps.step import EmbedFunctions
@@ -190,50 +188,6 @@ def test_tuples_without_loss_or_without_a_tile_are_not_hard():
     assert hardest.losses == [1.0]
     assert hardest.positions == [{"tile": [4, 5], "other": [6, 7]}]
     hardest.add(np.zeros(3), positions, lambda chosen: pytest.fail("nothing was hard"))
-
-
-class Recorder:
-    """A reporter that notes what it is told, and from which thread."""
-
-    def __init__(self):
-        self.told, self.drawn, self.folders, self.drawn_beside = [], [], [], []
-
-    def log_scores(self, step, evaluations):
-        self.told.append((step, evaluations[0].scores[0].mean, threading.current_thread() is threading.main_thread()))
-
-    def log_figures(self, step, which, *arguments):
-        self.drawn.append(step)
-        self.folders.append(which)
-        self.drawn_beside.append(threading.current_thread() is not threading.main_thread())
-
-
-class NoImage:
-    def read(self, positions, size):
-        return np.zeros((len(positions), 1, size, size), np.uint8)
-
-
-class StubEvaluator:
-    """Scores a snapshot by its features' first value; waits for `go` before it answers."""
-
-    size = 8
-    score = Pool(np.zeros((1, 2), int), np.ones((1, 1)))
-    segmenter, image = None, NoImage()
-
-    def __init__(self):
-        self.go = threading.Event()
-        self.go.set()
-
-    def evaluate(self, features):
-        assert self.go.wait(10)
-        score = Score(features.name, "single_class", "-", "MAP@R", float(features.fit[0, 0]), 0.0)
-        return Evaluation(features.name, [score], {}, {}, np.ones((1, 1)))
-
-    def evaluate_yardsticks(self):
-        return [self.evaluate(Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1))))]
-
-
-def snapshot(step: int, value: float) -> Snapshot:
-    return Snapshot(step, Features("trained", np.full((1, 1), value), np.zeros((1, 1))), {})
 
 
 class Evaluated:
