@@ -13,6 +13,8 @@ from dataProcessors.dated_images import DatedImages, open_dates
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.legends.legend import dominant
 from dataProcessors.no_labels import NoLabels
+from dataProcessors.rasters.image_files import image_files
+from dataProcessors.rasters.image_map import check_is_one_file
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.rasters.remote_options import is_missing, limit_cache
 from dataProcessors.sampling.area import Area, SamplingError
@@ -27,7 +29,9 @@ from dataProcessors.tiffreader import GEOMAP, LabelReader, TiffReader
 log = logging.getLogger(__name__)
 DATA = Path("data")
 CACHE = DATA / "cache"
-GDAL_CACHE = 32  # MB of decoded blocks; GDAL's default is a twentieth of the machine's memory
+# MB of blocks that GDAL keeps decoded, whose default is a twentieth of the machine's memory, however large that is:
+GDAL_CACHE = 32  # while maps are prepared, when each block is read once
+GDAL_CACHE_UNPREPARED = 512  # where tiles are read from the files themselves
 POOL_FACTOR = 2  # size of a pool: this times the tiles of one evaluation
 TRAINING_FACTOR = 4  # size of the supervised training pool: this times 'validation_nb'
 POOL_SEEDS = {"fit": 1, "score": 2, "train": 3}  # so that the pools are drawn independently
@@ -192,7 +196,8 @@ def named_maps(config: Config) -> Maps:
 
 
 def _check_files(maps: Maps, label_map: str | None) -> Maps:
-    needed = [*maps.images.values()] + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
+    images = [file for image in maps.images.values() for file in image_files(image)]
+    needed = images + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
     missing = [path for path in needed if is_missing(path)]
     if not missing:
         return maps
@@ -245,12 +250,14 @@ def open_image(config: Config, files: Maps, threads: int) -> TiffReader:
     Raises:
         UserError: it is missing, cannot be used, or holds no data in the part in use
     """
-    if config.cache:  # maps are read only once then, and a larger cache of GDAL would waste memory
-        os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE))
+    os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE if config.cache else GDAL_CACHE_UNPREPARED))
+    (files_of_date,) = files.images.values()
+    if config.cache:  # maps are read only once then, and larger caches would waste memory
         limit_cache()
-    (path,) = files.images.values()
+    else:
+        check_is_one_file(files_of_date, files.crs)
     image = TiffReader(
-        path, bands=files.bands, nodata=files.nodata, rect=files.rect,
+        files_of_date, bands=files.bands, nodata=files.nodata, rect=files.rect, crs=files.crs,
         cache=CACHE if config.cache else None, threads=threads,
     )  # fmt: skip
     if not image.summary.counts.any():

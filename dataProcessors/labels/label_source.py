@@ -13,7 +13,7 @@ from dataProcessors.labels.label_bands import LabelBands, LabelHandles, label_ba
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.handles import Handles, auxiliary_files, decimated_shape, is_synthetic
-from dataProcessors.rasters.map_file import map_file
+from dataProcessors.rasters.map_file import MapFiles, map_file
 from dataProcessors.rasters.opening import MapError, convert_read_errors
 
 log = logging.getLogger(__name__)
@@ -42,13 +42,15 @@ class LabelSource:
         decode: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     ):  # fmt: skip
         self.path, self.name = str(path), name
+        self.files = (self.path,)
         self.grid = grid
         self.decode = decode
         self.bands = (1,)
         self.description: dict[str, list] = {}
         self.without_data: dict[str, int] = {}
-        self.map_file = map_file(self.path)
-        self.native = self.map_file.read(Handles(self.path).get)
+        self._file = map_file(self.path)
+        self.map_files = MapFiles([self._file])
+        self.native = self._file.read(Handles(self.path).get)
         self.synthetic = is_synthetic(self.native)
         self.vrt = vrt_of(self.native)
         self.labels: LabelBands = label_bands(self.path, name, self.native, self.vrt, band)
@@ -62,7 +64,7 @@ class LabelSource:
         self.is_warped = not _is_on_grid(self.path, native, grid)
         self._plain = self._handles_on(None)
         self._handles = self._handles_on(grid if self.is_warped else None)
-        self.map_file.read(self._handles.get)  # raises an error now if the map cannot be warped
+        self._file.read(self._handles.get)  # raises an error now if the map cannot be warped
         self.chunk = (2048, 2048)
 
     def _handles_on(self, grid: Grid | None) -> LabelHandles:
@@ -80,7 +82,7 @@ class LabelSource:
         number, where = len(self.labels.values), RasterWindow(*window)
         with convert_read_errors(self.path, window):  # always every pixel: thinned reads may use averaged overviews
             # (B + flags, h, w); those of a warped map end in an alpha
-            pixels = self.map_file.read(lambda: handles.get().read(window=where))
+            pixels = self._file.read(lambda: handles.get().read(window=where))
         values, flags = pixels[:number], pixels[number:]
         return values, (flags != 0).all(0) & ~self.labels.without_data(values)
 

@@ -24,7 +24,7 @@ from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, ove
 from dataProcessors.prepared.finished_chunks import FinishedChunk, FinishedChunks, checksum
 from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.grid import Window
-from dataProcessors.rasters.image_source import ImageSource
+from dataProcessors.rasters.image_map import ImageMap
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
@@ -33,11 +33,11 @@ INCOMPLETE = ".incomplete"  # end of the name of the folder of one that is being
 FORMAT = 4  # version of the prepared files; increase it when their content changes
 
 
-def source_files(source: ImageSource | LabelMap) -> dict[str, object]:
+def source_files(source: ImageMap | LabelMap) -> dict[str, object]:
     """Return where the pixels of a prepared map come from: path, and (path, bytes, time) of each file here."""
-    status = file_status(source.path)
     parts: Any = source.read_settings.get("parts", [])
-    return {"source": redacted(source.path), "files": [list(each) for each in [status, *parts] if each is not None]}
+    files = [*map(file_status, source.files), *parts]
+    return {"source": redacted(source.path), "files": [list(each) for each in files if each is not None]}
 
 
 class Preparation:
@@ -54,7 +54,7 @@ class Preparation:
     """
 
     def __init__(
-        self, source: ImageSource | LabelMap, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
+        self, source: ImageMap | LabelMap, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
     ):
         self.source, self.window, self.count, self.folder = source, window, count, folder
         rows, columns = block_shape(window)
@@ -79,7 +79,7 @@ class Preparation:
             MapError: the source is damaged
             OSError: the disk refuses a write
         """
-        pixels, name = self.window.width * self.window.height, self.source.map_file.name
+        pixels, name = self.window.width * self.window.height, self.source.map_files.name
         bar = tqdm(total=pixels, unit="px", unit_scale=True, desc=f"preparing {name}", disable=None)
         with ThreadPoolExecutor(threads) as pool, bar:
             kept = self._take_finished(pool)
@@ -118,7 +118,7 @@ class Preparation:
     def _prepare(self, chunk: Window) -> int:
         """Decode a chunk; return its number of pixels."""
         pixels, without_data = _whole_blocks(self.source, chunk)
-        self.source.map_file.check_unchanged()
+        self.source.map_files.check_unchanged()
         row, column = self._place(chunk)
         blocks = _in_blocks(pixels)
         self._blocks.write_blocks(row, column, blocks)
@@ -212,7 +212,7 @@ def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
             yield Window(left, top, min(x + width, right) - left, min(y + height, bottom) - top)
 
 
-def _whole_blocks(source: ImageSource | LabelMap, chunk: Window) -> tuple[np.ndarray, dict[str, int]]:
+def _whole_blocks(source: ImageMap | LabelMap, chunk: Window) -> tuple[np.ndarray, dict[str, int]]:
     """Read the chunk's pixels (C, h, w), padded to whole blocks at its right and lower edge.
 
     Return them, and who says that pixels are without data -> of how many.

@@ -2,8 +2,9 @@
 
 import logging
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import TypeVar
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import rasterio
 
-from dataProcessors.rasters.file_identity import file_identity
+from dataProcessors.rasters.file_identity import PIECES, file_identity
 from dataProcessors.rasters.gdal_files import GdalFileError, first_bytes, forget, headers
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, UnreadableError, error_text
 from dataProcessors.rasters.remote_options import gdal_name, is_remote, open_options, set_options
@@ -76,9 +77,9 @@ class MapFile:
         """The file's name, without its folder or server."""
         return PurePath(self.path).name
 
-    def identity(self) -> dict[str, object]:
-        """Return what identifies the file's content, wherever it lies."""
-        return file_identity(self.path)
+    def identity(self, pieces: int = PIECES) -> dict[str, object]:
+        """Return what identifies the file's content, wherever it lies. pieces: of the sample of its bytes."""
+        return file_identity(self.path, pieces)
 
     def read(self, action: Callable[[], Result]) -> Result:
         """Return what an action that reads the file returns."""
@@ -100,6 +101,8 @@ class RemoteFile(MapFile):
         set_options(path)
         self._name = gdal_name(path)
         self.version = Version()
+        self._counting = threading.Lock()
+        self._reads = self._checked = 0  # reads so far; how many of them were before the server was asked last
         forget(self._name)  # GDAL would show what it read of an earlier version
         self.version = self.read(self._first_contact)
         if not (self.version.etag or self.version.modified):
@@ -113,7 +116,7 @@ class RemoteFile(MapFile):
         """The last part of the URL, without the query, which may hold credentials."""
         return PurePath(urlsplit(self.path).path).name
 
-    def identity(self) -> dict[str, object]:
+    def identity(self, pieces: int = PIECES) -> dict[str, object]:
         """Return name and version: not the server, so that a file that is moved with its ETag stays the same."""
         return {"name": self.name, **asdict(self.version)}
 
@@ -125,8 +128,7 @@ class RemoteFile(MapFile):
         """
         for pause in PAUSES:
             try:
-                with self._options():
-                    return action()
+                return self._once(action)
             except READ_ERRORS as error:
                 reason = error_text(error)
                 if NO_RASTER in reason:  # its beginning is there as a whole
@@ -136,23 +138,34 @@ class RemoteFile(MapFile):
             time.sleep(pause)
             forget(self._name)  # GDAL keeps what came before a connection broke, and would take it for the whole
         try:
-            with self._options():
-                return action()
+            return self._once(action)
         except READ_ERRORS as error:
             raise ConnectionLostError(
                 f"{self.path}: cannot be read: {error_text(error)} (tried {len(PAUSES) + 1} times). Run the same "
                 "command again when the connection works; if that does not help, the file is damaged."
             ) from None
 
-    def _options(self) -> rasterio.Env:
-        return rasterio.Env(**open_options())
+    def _once(self, action: Callable[[], Result]) -> Result:
+        with rasterio.Env(**open_options()):
+            result = action()
+        with self._counting:
+            self._reads += 1
+        return result
 
     def check_unchanged(self) -> None:
-        """Ask the server whether the file is still the same; where the server does not answer, reads will tell.
+        """Ask the server whether the file is still the same, if it was read since it was asked last.
+
+        Where the server does not answer, reads will tell.
 
         Raises:
             ChangedError: it is another one
         """
+        reads = self._reads
+        if reads > self._checked:
+            self._ask()
+            self._checked = reads
+
+    def _ask(self) -> None:
         found = headers(self._name)
         before, now = asdict(self.version), asdict(Version.of(found))
         if found and before != now:
@@ -168,7 +181,7 @@ class RemoteFile(MapFile):
             raise _refusal(self.path, reason)
         if self.version == Version():  # it is opened first
             return
-        self.check_unchanged()
+        self._ask()
         forget(self._name)  # else it answers from memory
         try:
             first_bytes(self._name, 1)
@@ -186,6 +199,33 @@ class RemoteFile(MapFile):
         if number < min(START, int(version.size or 0)):
             raise _ShortError(f"its first {START} bytes ended after {number}")
         return version
+
+
+class MapFiles:
+    """The files of one map."""
+
+    def __init__(self, files: Sequence[MapFile]):
+        self.files = list(files)
+
+    @property
+    def name(self) -> str:
+        """The name of the first one."""
+        return self.files[0].name
+
+    def identity(self) -> dict[str, object] | list[dict[str, object]]:
+        """Return what identifies the files: that of the only one, or a list."""
+        pieces = max(PIECES // len(self.files), 2)  # the sample of a thousand files is not a thousand times that of one
+        identities = [file.identity(pieces) for file in self.files]
+        return identities if len(identities) > 1 else identities[0]
+
+    def check_unchanged(self) -> None:
+        """Ask the servers of remote files that were read whether they are still the same.
+
+        Raises:
+            ChangedError: one is not
+        """
+        for file in self.files:
+            file.check_unchanged()
 
 
 def map_file(path: str) -> MapFile:

@@ -13,7 +13,7 @@ from rasterio.features import rasterize
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.rasters.grid import EXTENT_POINTS, Grid, Window, apply_affine
 from dataProcessors.rasters.handles import decimated_shape
-from dataProcessors.rasters.map_file import MapFile
+from dataProcessors.rasters.map_file import MapFile, MapFiles
 from dataProcessors.rasters.opening import MapError, add_path_to_errors
 from dataProcessors.rasters.remote_options import is_remote
 from dataProcessors.vectors.csv_points import CsvPoints
@@ -65,9 +65,10 @@ class VectorSource:
         self.path, self.grid = str(path), grid
         if is_remote(self.path):
             raise MapError(f"{self.path}: polygons and points are read from files of this machine. Download the file.")
+        self.files = (self.path,)
         if not Path(self.path).exists():
             raise MapError(f"{self.path}: there is no such file. Set another path in 'maps.labels'.")
-        self.map_file = MapFile(self.path)
+        self.map_files = MapFiles([MapFile(self.path)])
         self.file = OPENERS[Path(self.path).suffix.lower()](self.path, layer, column)
         if (self.file.crs is None) != (grid.crs is None):
             lacking, other = ("the image", "the features") if grid.crs is None else ("the features", "the image")

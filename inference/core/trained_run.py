@@ -1,6 +1,5 @@
 """The trained network of a run, ready to embed tiles of a map."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,18 +13,19 @@ from torch import Tensor
 from config import Config, ConfigError, Maps, UserError
 from config.reading import apply_override, validate
 from dataProcessors.maps import named_maps, open_image
+from dataProcessors.rasters.image_files import image_files
 from dataProcessors.rasters.remote_options import is_missing
 from dataProcessors.statistics import band_levels
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
-from networks import Embedder
+from networks import Embedder, fuse_batchnorm
 from training.execution.device import Execution, resolve_device, resolve_threads
-from training.runs.checkpoint import BEST, config_as_dict, load
+from training.runs.checkpoint import BEST, config_as_dict, file_digest, load
 from training.scoring.evaluator import in_batches
 from training.trained import network_of
 
 log = logging.getLogger(__name__)
-OVERRIDES = ("device", "threads", "maps.image", "maps.rect")
+OVERRIDES = ("device", "threads", "maps.image", "maps.rect", "maps.crs")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class TrainedRun:
         maps: of the run, with the image and rectangle that were given; the image is that of one date
         date: the one that is used; "": the image is of no date
         trained_on: maps of the run, name -> fingerprint
-        network: in evaluation mode
+        network: in evaluation mode, its batch norms folded into convolutions; its values differ by rounding from before
         execution: device, threads, number format and memory layout, as the run resolved them
     """
 
@@ -70,10 +70,11 @@ class TrainedRun:
         Raises:
             UserError: it cannot be used, or has other bands or another type than the run's
         """
-        (path,) = self.maps.images.values()
-        if is_missing(path):
+        (files,) = self.maps.images.values()
+        missing = [file for file in image_files(files) if is_missing(file)]
+        if missing:
             key = f"maps.image.{self.date}" if self.date else "maps.image"
-            raise UserError(f"{path}: there is no such file. Give the path of the map: {key}=PATH.")
+            raise UserError(f"{missing[0]}: there is no such file. Give the path of the map: {key}=PATH.")
         image = open_image(self.config, self.maps, self.execution.threads)
         trained_on = self.trained_on["image"]
         bands = len(self.network.normalisation.offset)
@@ -130,9 +131,10 @@ def open_trained(path: Path, overrides: Sequence[str] = (), date: str | None = N
     maps = maps.of_date(date)
     config = config.model_copy(update={"maps": maps})
     network = network_of(checkpoint, str(checkpoint_path))
+    fuse_batchnorm(network.backbone)
     execution = _execution(config, is_chosen=any(each.startswith("device=") for each in overrides))
     network.to(execution.device).to(memory_format=execution.layout)
-    digest = hashlib.sha256(checkpoint_path.read_bytes()).hexdigest()
+    digest = file_digest(checkpoint_path)
     return TrainedRun(
         checkpoint_path.parent, checkpoint_path, digest, config, maps, date, checkpoint["maps"], network, execution
     )
@@ -176,9 +178,9 @@ def _checkpoint_of(path: Path) -> Path:
 def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, Maps]:
     """Return the config, and the maps, with what was given in place of the run's own.
 
-    Another image is used as a whole, unless a rectangle is given too: the run's own lies elsewhere. It has no dates
-    then, and nothing is trained, so that the keys that ask for dates are not those of the run. The files of the run's
-    own dates may be given one by one, wherever they are now: maps.image.DATE.
+    Another image is used as a whole and in its own CRS, unless others are given too: the run's own belong to its image.
+    It has no dates then, and nothing is trained, so that the keys that ask for dates are not those of the run. The
+    files of the run's own dates may be given one by one, wherever they are now: maps.image.DATE.
     """
     given: dict[str, Any] = {}
     for override in overrides:
@@ -190,7 +192,7 @@ def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, M
     if any(override.startswith("maps.image.") for override in overrides):
         changed["image"] = own.images | changed["image"]
     elif "image" in changed:
-        changed = {"rect": None, "validation_date": None} | changed
+        changed = {"rect": None, "crs": None, "validation_date": None} | changed
         given |= {key: Config.model_fields[key].default for key in ("positive_dates", "min_pos_dist", "max_pos_dist")}
     maps = own.model_dump() | changed
     config = validate({**config_as_dict(config), **given, "maps": maps}, "the command line")

@@ -44,7 +44,7 @@ RUNS = (
     ),
     Fault(
         "complete-before-the-last-evaluation", "training/runs", ("Run.is_complete",),
-        ((' and self.checkpoint["evaluating"] is None', ""),),
+        ((' and self.checkpoint["evaluating"] is None', ""), (' and not self.checkpoint["evaluating"]', "")),
         "missing condition", "A run that was killed in its last evaluation counts as complete, and never has it.",
         ("test_resuming.py",),
     ),
@@ -73,7 +73,7 @@ EXECUTION = (
         ("test_execution.py", "test_precision.py", "test_device.py"),
     ),
     Fault(
-        "one-gpu-more-than-there-is", "training/execution", ("resolve_device",),
+        "one-gpu-more-than-there-is", "training/execution", ("resolve_device", "_named_device"),
         ((">= torch.cuda.device_count()", "> torch.cuda.device_count()"),),
         "off by one", "A GPU whose number is that of the GPUs is taken to be there.",
         ("test_execution.py", "test_device.py"),
