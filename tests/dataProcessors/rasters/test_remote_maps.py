@@ -298,6 +298,17 @@ def test_label_maps_and_rasters_of_features_may_be_far_away(server, path, tmp_pa
     assert np.array_equal(*(each.read(positions, TILE) for each in values))
 
 
+def test_files_of_one_map_may_be_here_and_far_away(server, tmp_path):
+    pixels = noise((1, 200, 400))
+    west = write_map(tmp_path / "west.tif", pixels[:, :, :250])
+    east = write_map(tmp_path / "east.tif", pixels[:, :, 250:], place=CORNER @ CORNER.translation(250, 0))
+    far = server.put(east.read_bytes())
+    reader = TiffReader([str(west), far.url], cache=tmp_path / "cache")
+    assert np.array_equal(reader.read(np.array([[150, 0]]), 200)[0], pixels[:, :, 150:350])
+    far.behave(etag='"2"')
+    assert TiffReader([str(west), far.url], cache=tmp_path / "cache").key != reader.key
+
+
 def test_a_map_in_a_bucket_is_read_by_gdal(server, path, monkeypatch):
     far = server.put(path.read_bytes())
     host, _, bucket = far.url.removeprefix("http://").partition("/")
