@@ -19,7 +19,7 @@ from inference.similar_places.similarity import Similarity
 from storage import staged, storage_error
 
 log = logging.getLogger(__name__)
-REQUIREMENTS = "faiss-cpu==1.15.0"
+REQUIREMENTS = "faiss-cpu==1.15.1"
 INDEX = "index.faiss"
 MIN_TILES = 4_000_000  # from which on an index is used unless the user says otherwise: below, reading all takes < 0.2 s
 PROBED = 16  # one list of so many is searched, and at least MIN_PROBED
