@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import sys
+from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from runs_for_tests import with_some_figures
@@ -21,14 +23,20 @@ if FORKS:  # a process that has loaded these, and nothing else, is copied: they 
     CONTEXT.set_forkserver_preload(list(HEAVY))
 
 
-def started(folder: Path, *arguments: str, figures: int = 4) -> BaseProcess:
-    """Call main.py in a folder, with a few figures instead of all; what it says is added to output.txt there."""
-    process = CONTEXT.Process(target=_call, args=(folder, arguments, figures))
+def started(
+    folder: Path, *arguments: str, figures: int = 4, environment: Mapping[str, str] = MappingProxyType({})
+) -> BaseProcess:
+    """Call main.py in a folder, with a few figures instead of all; what it says is added to output.txt there.
+
+    environment: variables that the process has beside those of this one
+    """
+    process = CONTEXT.Process(target=_call, args=(folder, arguments, figures, dict(environment)))
     process.start()
     return process
 
 
-def _call(folder: Path, arguments: tuple[str, ...], figures: int) -> None:
+def _call(folder: Path, arguments: tuple[str, ...], figures: int, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
     os.chdir(folder)
     with open("output.txt", "ab", buffering=0) as output:
         for stream in (sys.stdout, sys.stderr):
