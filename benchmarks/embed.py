@@ -5,9 +5,10 @@
 tiles. Beside it the network's bare forward pass: batches of the same size, again and again the same tiles, which lie in
 memory. The network has its initial weights, two threads, fp32 and the plain layout.
 
-torchgeo's users sample the same tiles with a GridGeoSampler and a DataLoader, which decodes the GeoTIFF; batch size,
-network and format are the same, the embeddings are collected and written as one array. GDAL's cache of decoded blocks
-is limited to 64 MB as above. The network alone bounds what is possible: the last row of them.
+torchgeo's users sample a grid of such tiles with a GriddedPatchSampler and a DataLoader, which decodes the GeoTIFF (a
+few tiles more, because it goes beyond the edges where the last tiles do not fit); batch size, network and format are
+the same, the embeddings are collected and written as one array. GDAL's cache of decoded blocks is limited to 64 MB as
+above. The network alone bounds what is possible: the last row of them.
 
 Land cover: the time of `classify` on the map that is embedded then, until its files are written, as a share of the time
 of `embed`. A model is fitted on 5,000 tiles, whose embeddings lie in the folder of the run, as its evaluation keeps
@@ -143,12 +144,12 @@ def forward_alone(run: TrainedRun, image: TiffReader, tiles: int) -> int:
 
 
 def torchgeo(run: TrainedRun, path: Path, workers: int) -> Callable[[], int]:
-    """Return what embeds the same grid of tiles with torchgeo."""
-    from torchgeo.samplers import GridGeoSampler, Units
+    """Return what embeds a grid of such tiles with torchgeo."""
+    from torchgeo.samplers import GriddedPatchSampler, Units
 
     def epoch() -> int:
         dataset = image_map(path)
-        sampler = GridGeoSampler(dataset, size=SIZE, stride=SIZE, units=Units.PIXELS)
+        sampler = GriddedPatchSampler(dataset, size=SIZE, stride=SIZE, units=Units.PIXELS)
         loader = DataLoader(
             dataset, batch_size=max_batch(SIZE), sampler=sampler, num_workers=workers, collate_fn=pixels_alone,
             worker_init_fn=lambda _: limit_gdal_cache(), multiprocessing_context="fork" if workers else None,

@@ -20,7 +20,7 @@ from inference.similar_places.similarity import Similarity
 from storage import staged, storage_error
 
 log = logging.getLogger(__name__)
-REQUIREMENTS = "faiss-cpu==1.15.0"
+REQUIREMENTS = "faiss-cpu==1.15.1"
 INDEX = "tiles.faiss"
 MIN_TILES = 4_000_000  # from which on an index is used unless the user says otherwise: below, reading all takes < 0.2 s
 RECALL = 0.97  # share of the NEIGHBOURS most similar tiles that is found of QUERIES tiles of the map
