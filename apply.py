@@ -9,7 +9,7 @@ from config import UserError
 from dataProcessors.maps import open_labels
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference import embed
-from inference.core.trained_run import TrainedRun, open_trained
+from inference.core.trained_run import TrainedRun, dates_of_run, open_trained
 from inference.embedding.points import embed_points
 from inference.embedding.whole_map import find_embedded
 from inference.files.outputs import check_new_file
@@ -23,31 +23,53 @@ from reporting.search_page import make_search
 log = logging.getLogger(__name__)
 
 
-def embed_tiles(path: Path, overrides: Sequence[str], points: Path | None, output: Path | None, **options: Any) -> str:
+def embed_tiles(
+    path: Path, overrides: Sequence[str], date: str | None, points: Path | None, output: Path | None, **options: Any
+) -> str:
     """Embed a map, or the tiles around points, and return a sentence on what was written.
 
-    options: stride, float32 and classes of `inference.embed`
+    Args:
+        path, overrides: see `open_trained`
+        date: of the map; None: a map is embedded at each of its dates, points at the date on which the run is scored
+        points: CSV file of points; None: the map
+        output: of the embeddings; the name of the date is added to it where a map is embedded at several
+        options: stride, float32 and classes of `inference.embed`
     """
     if points is None:
-        embedded = embed(path, output=output, overrides=overrides, **options)
-        count = f"{embedded.about['with_data']:,} of {len(embedded.tiles):,} tiles have an embedding"
-        return f"{count}, {embedded.dimensions} numbers each. They are in {output or embedded.folder}"
+        dates = dates_of_run(path, overrides) if date is None else [date]
+        return "\n".join(_embed_date(path, overrides, each, len(dates) > 1, output, options) for each in dates)
     if any(each is not None and each is not False for each in options.values()):
         raise UserError(
             f"--at embeds the tiles around points, one each: leave out {', '.join(f'--{name}' for name in options)}."
         )
     table = output or points.with_name(f"{points.stem}-embeddings.csv")
     check_new_file(table, [".csv"])
-    run = open_trained(path, overrides)
+    run = open_trained(path, overrides, date)
     embed_points(run, run.open_image(), points, table)
     return f"The table is {table}"
 
 
-def classify_map(
-    path: Path, overrides: Sequence[str], stride: int | None, model: str, proportions: bool, output: Path | None
+def _embed_date(
+    path: Path, overrides: Sequence[str], date: str, is_one_of_several: bool, output: Path | None, options: dict
 ) -> str:
-    """Write a land-cover map, or one of proportions, with a picture, and return what to print about it."""
-    run = open_trained(path, overrides)
+    """Embed a map at one date, and return a sentence on what was written."""
+    if output is not None and is_one_of_several:
+        output = output.with_stem(f"{output.stem}-{date}")
+    embedded = embed(path, output=output, overrides=overrides, date=date or None, **options)
+    of_date = f"{date}: " if date else ""
+    count = f"{of_date}{embedded.about['with_data']:,} of {len(embedded.tiles):,} tiles have an embedding"
+    return f"{count}, {embedded.dimensions} numbers each. They are in {output or embedded.folder}"
+
+
+def classify_map(
+    path: Path, overrides: Sequence[str], date: str | None, stride: int | None, model: str, proportions: bool,
+    output: Path | None,
+) -> str:  # fmt: skip
+    """Write a land-cover map, or one of proportions, with a picture, and return what to print about it.
+
+    date: of the map; None: that on which the run is scored
+    """
+    run = open_trained(path, overrides, date)
     check_can_classify(run, model)
     if output is not None:  # before the map is embedded, which may take long
         check_land_cover_files(output, proportions)
@@ -63,10 +85,14 @@ def classify_map(
 
 
 def search_map(
-    path: Path, overrides: Sequence[str], stride: int | None, query: Query, index: bool | None, output: Path | None
-) -> str:
-    """Find the places of a map that are most similar to examples, and return where the results are."""
-    run = open_trained(path, overrides)
+    path: Path, overrides: Sequence[str], date: str | None, stride: int | None, query: Query, index: bool | None,
+    output: Path | None,
+) -> str:  # fmt: skip
+    """Find the places of a map that are most similar to examples, and return where the results are.
+
+    date: of the map; None: that on which the run is scored
+    """
+    run = open_trained(path, overrides, date)
     if output is not None:  # before the map is embedded, which may take long
         check_new_folder(output)
     image = run.open_image()
@@ -77,7 +103,7 @@ def search_map(
 
 def labels_of(run: TrainedRun, image: TiffReader) -> LabelReader | None:
     """Return the label map of the run, to name the classes of places; None: there is none of this image."""
-    if run.config.validation_map is None or image.path != run.trained_on["image"]["path"]:
+    if run.config.validation_map is None or image.path not in [each["path"] for each in run.own_images]:
         return None
     try:
         labels = open_labels(run.config, run.maps, image, run.execution.threads)

@@ -46,7 +46,7 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
     else:
         maps.check_scored_tiles()
     step = make_step(config, maps)
-    scaling = normalisation(maps.image, config.image_size)
+    scaling = normalisation(maps.images, config.image_size)
     network = make_network(config, maps, scaling, weights)
     execution = resolve(config, network, maps.read(maps.pools["fit"].positions[:TRIAL_TILES]))
     config = config.model_copy(update=execution.resolved())
@@ -84,8 +84,8 @@ def make_head_inputs(config: Config, maps: OpenMaps) -> HeadInputs | None:
     """Return the further inputs of the network's head, standardised over a sample of the map; None: there are none."""
     if not config.head_inputs:
         return None
-    inputs = HeadInputs(config.head_inputs, *standardisation(maps.image, config.image_size))
-    return inputs.fit(torch.from_numpy(sample_tiles(maps.image, config.image_size)))
+    inputs = HeadInputs(config.head_inputs, *standardisation(maps.images, config.image_size))
+    return inputs.fit(torch.from_numpy(sample_tiles(maps.images, config.image_size)))
 
 
 def make_components(config: Config, maps: OpenMaps, inputs: HeadInputs | None) -> PrincipalComponents | None:
@@ -118,7 +118,7 @@ def make_reporter(config: Config, maps: OpenMaps, run: Run) -> Reporter:
     source = maps.image.source
     view = MapView(
         maps.labels.legend, display, overview, config.image_size, maps.area.reserved_cells(), source.grid.lonlat,
-        source.synthetic, source.grid.crs, source.grid.transform,
+        source.synthetic, source.grid.crs, source.grid.transform, next(iter(maps.images.readers)),
     )  # fmt: skip
     reporter = Reporter(run.folder, view, config.seed)
     if not run.is_new:

@@ -36,6 +36,7 @@ def value(metavar: str | tuple[str, ...], kind: Callable[[str], Any], **settings
 # of the verbs on whole maps
 PLACE = {"nargs": 2, "action": "append", "default": []}
 EMBED_OPTIONS = [
+    Option(("--date",), "one of the map's dates; without it all; with --at the scored one", value("DATE", str)),
     Option(("--stride",), "pixels from one tile to the next; without it the side of a tile", value("PX", int)),
     Option(("-o", "--output"), "a new .tif or .parquet file; without it in the folder of the run", value("OUT", Path)),
     Option(("--float32",), "store the embeddings as they are, not in 8 bits"),
@@ -43,9 +44,11 @@ EMBED_OPTIONS = [
     Option(("--at",), "embed the tiles at the longitudes and latitudes of a CSV file", value("CSV", Path)),
 ]
 USED_STRIDE = Option(("--stride",), "stride of the embedded map; without it the smallest there is", value("PX", int))
+USED_DATE = Option(("--date",), "one of several dates of the map; without it the scored one", value("DATE", str))
 CLASSIFY_OPTIONS = [
     Option(("--with",), "the simple model; default: linear", value("MODEL", str, dest="model", default="linear")),
     Option(("--proportions",), "write the share of each class instead of the class"),
+    USED_DATE,
     USED_STRIDE,
     Option(("-o", "--output"), "a new .tif file; without it in the folder of the embedded map", value("OUT", Path)),
 ]
@@ -54,6 +57,7 @@ SEARCH_OPTIONS = [
     Option(("--not",), "a counter-example", value(("LON", "LAT"), float, dest="counter_examples", **PLACE)),
     Option(("--tile",), "the middle of a GeoTIFF as an example", value("FILE.tif", Path)),
     Option(("-k",), "number of places; default: 20", value("K", int, default=20)),
+    USED_DATE,
     USED_STRIDE,
     Option(("--index",), "whether an index of faiss is used; without it by size", {"action": BooleanOptionalAction}),
     Option(("-o", "--output"), "a new folder; without it in the folder of the run", value("FOLDER", Path)),

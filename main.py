@@ -86,7 +86,7 @@ def embed(arguments: argparse.Namespace, interruption: Interruption) -> None:
 
     (path,) = arguments.targets
     options = {name: getattr(arguments, name) for name in ("stride", "float32", "classes")}
-    print(embed_tiles(path, arguments.overrides, arguments.at, arguments.output, **options))
+    print(embed_tiles(path, arguments.overrides, arguments.date, arguments.at, arguments.output, **options))
 
 
 def classify(arguments: argparse.Namespace, interruption: Interruption) -> None:
@@ -94,7 +94,8 @@ def classify(arguments: argparse.Namespace, interruption: Interruption) -> None:
     from apply import classify_map
 
     (path,), model = arguments.targets, arguments.model
-    print(classify_map(path, arguments.overrides, arguments.stride, model, arguments.proportions, arguments.output))
+    stride, proportions, output = arguments.stride, arguments.proportions, arguments.output
+    print(classify_map(path, arguments.overrides, arguments.date, stride, model, proportions, output))
 
 
 def search(arguments: argparse.Namespace, interruption: Interruption) -> None:
@@ -105,7 +106,8 @@ def search(arguments: argparse.Namespace, interruption: Interruption) -> None:
     (path,) = arguments.targets
     examples, counter_examples = (tuple(map(tuple, places)) for places in (arguments.at, arguments.counter_examples))
     query = Query(examples, counter_examples, arguments.tile, arguments.k)
-    print(search_map(path, arguments.overrides, arguments.stride, query, arguments.index, arguments.output))
+    stride, index, output = arguments.stride, arguments.index, arguments.output
+    print(search_map(path, arguments.overrides, arguments.date, stride, query, index, output))
 
 
 def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:

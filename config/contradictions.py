@@ -20,7 +20,7 @@ def contradictions(config: Config) -> list[tuple[set[str], str]]:
         (config.loss_name == "magnetloss" and config.batch_size < 2, {"loss", "batch_size"},
          "'batch_size' (tiles per cluster) must be at least 2 for magnetloss. Got 1."),
     ]  # fmt: skip
-    checks += _component_contradictions(config)
+    checks += _date_contradictions(config) + _component_contradictions(config)
     checks += _unlabelled_contradictions(config) if config.validation_map is None else _label_contradictions(config)
     checks += _loss_contradictions(config) + _mining_contradictions(config) + _yardstick_contradictions(config)
     if not isinstance(config.maps, str):
@@ -69,6 +69,28 @@ def _map_contradictions(maps: Maps) -> list[tuple[bool, set[str], str]]:
         (bool(unknown), {"maps"}, f"'maps.legends' has names that 'maps.labels' does not have: {', '.join(unknown)}."),
         (len(set(lower)) < len(lower), {"maps"},
          "'maps.labels' has names that differ only in upper and lower case. Rename one of them."),
+        (maps.validation_date not in (None, *maps.images), {"maps"},
+         f"'maps.validation_date' must be one of the dates of 'maps.image': {', '.join(filter(None, maps.images))}. "
+         f"Got '{maps.validation_date}'." if any(maps.images) else
+         "'maps.validation_date' names a date, and 'maps.image' has none. Remove it, or give 'maps.image' as "
+         '{"2019": path, "2022": path}.'),
+    ]  # fmt: skip
+
+
+def _date_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
+    dates, rule = len(config.dates), config.positive_dates
+    same_place = config.max_pos_dist == 0 and not config.supervised  # where distances count
+    tiles = config.batch_size if config.loss_name == "magnetloss" else 0
+    return [
+        (rule == "other" and dates < 2, {"positive_dates", "maps"},
+         "'positive_dates' is \"other\", and 'maps.image' has a single date. Set it to \"same\", or give several: "
+         '{"2019": path, "2022": path}.'),
+        (same_place and rule == "same", {"max_pos_dist", "positive_dates", "supervised"},
+         "'max_pos_dist' is 0, and no tile is its own positive. Choose a larger one, or, where 'maps.image' has "
+         "several dates, 'positive_dates' \"other\": then the positive is the same place at another date."),
+        (same_place and tiles > dates > 1, {"max_pos_dist", "batch_size", "loss", "maps", "supervised"},
+         f"'max_pos_dist' is 0, so a place has {dates} tiles, one a date, and a cluster of magnetloss needs "
+         f"{tiles} ('batch_size'). Choose a larger 'max_pos_dist', or a smaller 'batch_size'."),
     ]  # fmt: skip
 
 

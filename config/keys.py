@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, OWN_LOSSES, name_and_parameters
 from config.types import (
+    NAMED_DATES,
     BoolOrInteger,
     BoolOrPath,
     FeatureName,
@@ -87,9 +88,14 @@ class Config(BaseModel):
         (),
     )
     min_pos_dist: Number = key("smallest distance of a positive along each axis, in tile sides", 1, ge=0)
-    max_pos_dist: Number = key("largest distance of a positive along each axis, in tile sides", 5, gt=0)
+    max_pos_dist: Number = key("largest distance of a positive along each axis, in tile sides", 5, ge=0)
     min_neg_dist: Number = key("smallest distance of a negative along each axis, in tile sides", 10, gt=0)
     max_neg_dist: Number = key("largest distance of a negative along each axis, in tile sides", 25, gt=0)
+    positive_dates: Literal["same", "other", "any"] = key(
+        "where 'maps.image' has several dates: an anchor and its positive are of the same date, the positive is of "
+        "another one, or of any",
+        "same",
+    )
     margin: Number = key("margin of the loss", 0.5, gt=0)
     validation_nb: Integer = key(
         "tiles that the simple models are fitted on; a tenth as many are scored", 5000, ge=20, le=1_000_000
@@ -115,8 +121,9 @@ class Config(BaseModel):
         "FOLDER/NAME: within a folder of results/; null: loss-network",
         None, pattern=r"^\w[\w.+-]*(/\w[\w.+-]*)*$",
     )  # fmt: skip
-    maps: Literal["demo", "germany"] | Maps = key(
-        'demo, germany, or {"image": path, "labels": {name: path}, "rect": [west, south, east, north], "bands": [..]}',
+    maps: Literal["demo", "demo_seasons", "germany"] | Maps = key(
+        'demo, demo_seasons, germany, or {"image": path, "labels": {name: path}, "rect": [west, south, east, north], '
+        '"bands": [..]}',
         "germany",
     )
     max_nodata: Number = key("largest share of a tile's pixels that may be nodata", 0.1, ge=0, lt=1)
@@ -229,6 +236,11 @@ class Config(BaseModel):
         return next((choice for choice in choices if choice is not None), "retrieval/MAP@R")
 
     @property
+    def dates(self) -> list[str]:
+        """Names of the dates of the image map, in the order of the config; [""]: there is one image without a date."""
+        return list(self.maps.images if isinstance(self.maps, Maps) else NAMED_DATES.get(self.maps, ("",)))
+
+    @property
     def legend_hints(self) -> dict[str, str]:
         """Name of a label map -> its legend, for the label maps whose legend the config declares."""
         return dict(self.maps.legends) if isinstance(self.maps, Maps) else {"osm": "osm", "clc": "clc"}
@@ -263,7 +275,8 @@ class Config(BaseModel):
         ignored = {
             "with magnetloss": ["alt_loss", "mining"] if is_magnet else [],
             f"in supervised training with {self.loss_name}":
-                [*distances, *(["random_reset"] if is_magnet else [])] if self.supervised else [],
+                [*distances, *(["random_reset", "positive_dates"] if is_magnet else [])] if self.supervised else [],
+            "where 'maps.image' has a single date": ["positive_dates"] if len(self.dates) < 2 else [],
             f"with {self.loss_name}, which has its own parameters": ["alt_loss", "margin"] if has_parameters else [],
             f"with {self.loss_name}, which has no negatives":
                 ["min_neg_dist", "max_neg_dist"] if is_pairs and not self.supervised else [],

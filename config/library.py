@@ -111,7 +111,10 @@ OWN_LOSSES: dict[str, Parameters] = {
         "invariance": NumberRange(25, SMALL, 1000), "variance": NumberRange(25, SMALL, 1000),
         "covariance": NumberRange(1, SMALL, 1000),
     },
-    "softcontrastloss": {"temperature": NumberRange(0.1, 0.01, 100), "sharpness": NumberRange(4, 0.1, 100)},
+    "softcontrastloss": {
+        "temperature": NumberRange(0.1, 0.01, 100), "sharpness": NumberRange(4, 0.1, 100),
+        "readout": NumberRange(0, 0, 1000),
+    },
 }  # fmt: skip
 NEED_LABELS = ("softcontrastloss",)  # losses for supervised training only
 LOSSES_WITH_MINERS = ("tripletloss", *LIBRARY_LOSSES)  # losses whose tuples a miner of the library may choose

@@ -115,6 +115,11 @@ class YardstickFile(BaseModel):
 
 FeatureName = Annotated[str, StringConstraints(pattern=r"^[\w][\w.+-]*$")]  # it names folders and files
 
+# it names files too, and has no dot, which would separate nested keys on the command line
+DateName = Annotated[str, StringConstraints(pattern=r"^\w[\w+-]*$")]
+DatedImages = Annotated[dict[DateName, Text], Field(min_length=1, max_length=100)]
+NAMED_DATES = {"demo_seasons": ("summer", "autumn")}  # "maps" of the config -> the dates of maps that have several
+
 LabelMap = Annotated[LabelFile, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)]
 
 
@@ -123,7 +128,12 @@ class Maps(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    image: str = key("path of the image GeoTIFF", min_length=1)
+    image: Text | DatedImages = key(
+        "path of the image GeoTIFF; or of several of one place on one grid: name of the date -> path"
+    )
+    validation_date: DateName | None = key(
+        "the date of 'maps.image' on which everything is scored; null: the last one", None
+    )
     labels: dict[str, LabelMap] = key(
         "label map's name -> its path, or {path, band} for one band of codes among several, or {path, layer, column} "
         "for polygons and points; may be missing where validation_map is null",
@@ -139,3 +149,17 @@ class Maps(BaseModel):
     legends: dict[str, str] = key(
         "label map's name -> its legend: osm, clc, worldcover ..., or a JSON file of classes (name, color, code)", {}
     )
+
+    @property
+    def images(self) -> dict[str, str]:
+        """Name of the date -> path of the image. The date of a single image without one is ""."""
+        return self.image if isinstance(self.image, dict) else {"": self.image}
+
+    @property
+    def scored_date(self) -> str:
+        """Name of the date on which everything is scored."""
+        return list(self.images)[-1] if self.validation_date is None else self.validation_date
+
+    def of_date(self, date: str) -> "Maps":
+        """Return the maps with the image of one date alone."""
+        return self.model_copy(update={"image": self.images[date], "validation_date": None})

@@ -3,6 +3,14 @@
 import numpy as np
 
 from dataProcessors.sampling.area import Area, SamplingError
+from dataProcessors.sampling.dates import (
+    CLUSTER_RULES,
+    POSITIVE_DATES,
+    allowed_dates,
+    at_dates,
+    dates_of,
+    places,
+)
 from dataProcessors.sampling.tile_sampler import TileSampler
 
 PROPOSALS = 16  # positions proposed at once for a tile; the first valid one is used
@@ -15,13 +23,16 @@ class ImageSampler(TileSampler):
     """Positions by map distance: near tiles are positives, far tiles negatives (Jean et al. 2019, arXiv:1805.02855).
 
     Distances are per axis, with either sign: a positive lies |dx| and |dy|, each uniform in [min_pos, max_pos] tile
-    sides, from its anchor; a negative likewise in [min_neg, max_neg]. All tiles lie in the training area.
+    sides, from its anchor; a negative likewise in [min_neg, max_neg]. All tiles lie in the training area. Where that
+    has several dates, the date of every anchor, every negative and every cluster is drawn.
 
     Args:
         area: the training area
         min_pos, max_pos, min_neg, max_neg: distances in tile sides
         random_reset: probability that the next anchor (or cluster centre) is drawn anywhere, else near the last one
         seed: of the first draw; after `begin_step`, draws depend only on the seed and the step
+        positive_dates: date of a positive: "same" as its anchor, an "other" one, or "any". A cluster has tiles of one
+            date with "same", else of any
     """
 
     # west, south, east, north in EPSG:4326: the part of the German maps that is used
@@ -29,10 +40,10 @@ class ImageSampler(TileSampler):
 
     def __init__(
         self, area: Area, min_pos: float = 1.0, max_pos: float = 5.0, min_neg: float = 10.0, max_neg: float = 25.0,
-        random_reset: float = 1.0, seed: int = 0,
+        random_reset: float = 1.0, seed: int = 0, positive_dates: str = "same",
     ):  # fmt: skip
         super().__init__(random_reset, seed)
-        self.area = area
+        self.area, self.positive_dates = area, positive_dates
         pixels = [round(min(distance * area.size, MAX_DISTANCE)) for distance in (min_pos, max_pos, min_neg, max_neg)]
         self.min_pos, self.max_pos, self.min_neg, self.max_neg = pixels
         self._check_distances()
@@ -47,12 +58,21 @@ class ImageSampler(TileSampler):
                     "'image_size'."
                 )
 
+    @property
+    def coordinates(self) -> int:
+        """Number of coordinates of a position: 2, or 3 with a date."""
+        return self.area.coordinates
+
     def random_positions(self, n: int) -> np.ndarray:
         """Draw n positions (n, 2), uniformly over the training area."""
         return self.area.draw(n, self.rng)
 
     def try_positives(self, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Draw a positive (n, 2) at min_pos to max_pos for each anchor; return it and a mask (n,) of those found."""
+        return self._near(anchors, self.min_pos, self.max_pos, self.positive_dates)
+
+    def try_near(self, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a tile (n, 2) as for a positive, but at any date; return it and a mask (n,) of those found."""
         return self._near(anchors, self.min_pos, self.max_pos)
 
     def try_negatives(self, anchors: np.ndarray, away_from: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +81,7 @@ class ImageSampler(TileSampler):
         If `away_from` (n, 2) is given, the negative also lies at least min_neg from that tile. If no position within
         max_neg of the anchor does, any position on the map that is far enough from both is used.
         """
-        positions, found = self._near(anchors, self.min_neg, self.max_neg, away_from)
+        positions, found = self._near(anchors, self.min_neg, self.max_neg, away_from=away_from)
         if away_from is not None:
             for i in np.flatnonzero(~found):
                 positions[i], found[i] = self._far_from(np.stack([anchors[i], away_from[i]]))
@@ -74,9 +94,12 @@ class ImageSampler(TileSampler):
         return proposed[far.argmax()], bool(far.any())
 
     def _near(
-        self, anchors: np.ndarray, low: int, high: int, away_from: np.ndarray | None = None
+        self, anchors: np.ndarray, low: int, high: int, rule: str = "any", away_from: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw a training tile at |dx|, |dy| in low .. high pixels from each anchor (n, 2); return a mask (n,) too."""
+        """Draw a training tile at |dx|, |dy| in low .. high pixels from each anchor (n, 2); return a mask (n,) too.
+
+        rule: for the tile's date, see POSITIVE_DATES
+        """
         positions = np.array(anchors, np.int64)
         found = np.zeros(len(anchors), bool)
         for _ in range(MAX_ROUNDS):
@@ -85,8 +108,10 @@ class ImageSampler(TileSampler):
                 break
             shape = (len(missing), PROPOSALS, 2)
             offsets = self.rng.integers(low, high + 1, shape) * self.rng.choice([-1, 1], shape)
-            proposed = anchors[missing, None] + offsets  # (missing, PROPOSALS, 2)
-            good = self.area.fits(proposed.reshape(-1, 2)).reshape(shape[:2]) & offsets.any(-1)  # not the anchor itself
+            starts = np.broadcast_to(anchors[missing, None], (*shape[:2], self.coordinates))
+            dates = POSITIVE_DATES[rule](dates_of(starts), self.area.dates, self.rng)
+            proposed = at_dates(places(starts) + offsets, dates, self.area.dates)  # (missing, PROPOSALS, coordinates)
+            good = self.area.fits(proposed) & (proposed != starts).any(-1)  # not the anchor itself
             if away_from is not None:
                 good &= chebyshev(proposed, away_from[missing, None]) >= self.min_neg
             some = good.any(1)
@@ -114,7 +139,7 @@ class ImageSampler(TileSampler):
         )
 
     def _try_clusters(self, m: int, d: int) -> np.ndarray | None:
-        centres, clusters = np.empty((0, 2), np.int64), []
+        centres, clusters = np.empty((0, self.coordinates), np.int64), []
         last = self.last_anchor
         for _ in range(m):
             cluster = self._next_cluster(centres, last, d)
@@ -149,9 +174,10 @@ class ImageSampler(TileSampler):
 
     def _around(self, centre: np.ndarray, d: int) -> np.ndarray | None:
         """Draw d different tiles (d, 2), each like a positive of the centre; None if they do not fit."""
-        tiles = np.empty((0, 2), np.int64)
+        tiles, rule = np.empty((0, self.coordinates), np.int64), CLUSTER_RULES[self.positive_dates]
         for _ in range(MAX_ROUNDS):
-            drawn, found = self.try_positives(np.repeat(centre[None], d - len(tiles), 0))
+            centres = np.repeat(centre[None], d - len(tiles), 0)
+            drawn, found = self._near(centres, self.min_pos, self.max_pos, rule)
             tiles = distinct(np.concatenate([tiles, drawn[found]]))
             if len(tiles) == d:
                 return tiles
@@ -160,8 +186,11 @@ class ImageSampler(TileSampler):
     def masks(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return which tiles (columns) may be positive and negative of which (rows): two (N, N) bool, by distance."""
         apart = chebyshev(positions[:, None], positions[None])  # (N, N)
-        another = apart > 0  # the same position in another row of the batch is the same tile
-        return (apart >= self.min_pos) & (apart <= self.max_pos) & another, (apart >= self.min_neg) & another
+        near, dates = (apart >= self.min_pos) & (apart <= self.max_pos), dates_of(positions)
+        # the same position in another row of the batch is the same tile, unless its date is another one
+        another = (apart > 0) | (dates[:, None] != dates)
+        positive = near & another & allowed_dates(positions, self.positive_dates)
+        return positive, (apart >= self.min_neg) & (apart > 0)
 
 
 def chebyshev(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -171,5 +200,5 @@ def chebyshev(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def distinct(positions: np.ndarray) -> np.ndarray:
-    """Return positions (N, 2) without repetitions, in the order of their first occurrence."""
+    """Return positions (N, 2 or 3) without repetitions, in the order of their first occurrence."""
     return positions[np.sort(np.unique(positions, axis=0, return_index=True)[1])]

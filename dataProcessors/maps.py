@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from config import Config, LabelFile, Maps
+from dataProcessors.dated_images import DatedImages, open_dates
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.legends.legend import dominant
 from dataProcessors.no_labels import NoLabels
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.area import Area, SamplingError
+from dataProcessors.sampling.dates import places
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.sampling.pool import Pool, check_classes, load_or_create_pool, pool_path, score_pool, training_pool
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
@@ -41,42 +43,52 @@ class OpenMaps:
 
     Attributes:
         config: of the run
-        image, labels: the image map, and the label map of the evaluation, which may have no classes (NoLabels)
+        images: the image map, of one date or several
+        labels: the label map of the evaluation, which may have no classes (NoLabels); it holds for all dates
         area: the training area and the reserved cells
     """
 
     config: Config
-    image: TiffReader
+    images: DatedImages
     labels: LabelReader | NoLabels
     area: Area
 
+    @property
+    def image(self) -> TiffReader:
+        """The image map of the date on which everything is scored."""
+        return self.images.first
+
     def read(self, positions: np.ndarray) -> np.ndarray:
-        """Read tiles (N, C, size, size) of the image map at positions (N, 2)."""
-        return self.image.read(positions, self.area.size)
+        """Read tiles (N, C, size, size) of the image map at positions (N, 2), or (N, 3) with their dates."""
+        return self.images.read(positions, self.area.size)
 
     def read_classes(self, positions: np.ndarray) -> np.ndarray:
         """Read the same tiles of the label map: (N, size, size) uint8 class indices, NO_LABEL where unlabelled."""
-        return self.labels.read(positions, self.area.size)[:, 0]
+        return self.labels.read(places(positions), self.area.size)[:, 0]
+
+    def read_proportions(self, positions: np.ndarray) -> np.ndarray:
+        """Return the class proportions (N, K) of the same tiles; a row of zeros where no pixel has a label."""
+        return self.labels.proportions(places(positions), self.area.size)
 
     def read_labels(self, positions: np.ndarray) -> np.ndarray:
         """Return the dominant class (N,) of the same tiles, -1 where a tile has no labelled pixel."""
-        return dominant(self.labels.proportions(positions, self.area.size))
+        return dominant(self.read_proportions(positions))
 
     def fingerprints(self) -> dict[str, dict]:
-        """Return what identifies the map files in use."""
-        levels = {"statistics": band_levels(self.image, self.config.image_size)}
-        return {"image": self.image.fingerprint() | levels} | self.labels.fingerprints()
+        """Return what identifies the map files in use; "image" is the one of the scored date."""
+        images = self.images.fingerprints(lambda image: {"statistics": band_levels(image, self.config.image_size)})
+        return images | self.labels.fingerprints()
 
     def sampler(self) -> TileSampler:
         """Return the sampler of the training steps: by label or by distance."""
         config = self.config
         if config.supervised:
-            return SupervisedSampler(self.pools["train"], config.random_reset, config.seed)
+            return SupervisedSampler(self.pools["train"], config.random_reset, config.seed, config.positive_dates)
         # no two tiles lie farther apart than the window's side: the same tiles are drawn with fewer rejected draws
         side = max(self.area.window[2:]) / self.area.size
         max_pos, max_neg = min(config.max_pos_dist, side), min(config.max_neg_dist, side)
         distances = config.min_pos_dist, max_pos, config.min_neg_dist, max_neg
-        return ImageSampler(self.area, *distances, config.random_reset, config.seed)
+        return ImageSampler(self.area, *distances, config.random_reset, config.seed, config.positive_dates)
 
     def check_scored_tiles(self) -> None:
         """Check that the reserved cells can hold the scored tiles that the user configured; a default may exceed them.
@@ -96,6 +108,8 @@ class OpenMaps:
     @cached_property
     def pools(self) -> dict[str, Pool]:
         """The "fit" and "score" pool and, for supervised training, "train"; saved in the cache and reused.
+
+        The former two are of the date on which everything is scored, the tiles of the latter of all dates.
 
         Raises:
             SamplingError: the map has too few labelled tiles, or tiles of too few classes, for one of them
@@ -127,19 +141,21 @@ class OpenMaps:
 
     def _pool(self, role: str, size: int) -> Pool:
         config = self.config
+        area = self.area if role == "train" else self.area.of_first_date()
+        images = self.images.keys[: area.dates]
 
         def make() -> Pool:
             rng = np.random.default_rng([config.seed, POOL_SEEDS[role], 4])
             draw = score_pool if role == "score" else training_pool
-            return draw(self.area, self.labels.summary, lambda p: self.labels.proportions(p, self.area.size), size, rng)
+            return draw(area, self.labels.summary, self.read_proportions, size, rng)
 
         identity = {
-            "image": self.image.key, "labels": self.labels.key, "size": config.image_size, "tiles": size,
+            "image": " ".join(images), "labels": self.labels.key, "size": config.image_size, "tiles": size,
             "spacing": config.validation_spacing, "max_nodata": config.max_nodata, "seed": config.seed,
             "window": list(self.image.window),
         }  # fmt: skip
         path = pool_path(CACHE, role, **identity) if config.cache else None
-        pool = load_or_create_pool(path, make, [key for key in (self.image.key, self.labels.key) if key])
+        pool = load_or_create_pool(path, make, [key for key in (*images, self.labels.key) if key])
         classes = len(set(pool.labels.tolist()) - {-1})
         log.info("%s pool: %d tiles %s", role, len(pool), f"of {classes} classes" if classes else "without labels")
         return pool
@@ -156,12 +172,15 @@ def map_files(config: Config) -> Maps:
 
 def named_maps(config: Config) -> Maps:
     """Return the paths of the run's maps, which may be missing; create the demo map if the config uses it."""
-    if config.maps == "demo":
-        from dataProcessors.demo import make_demo
+    if config.maps == "demo" or config.maps == "demo_seasons":
+        from dataProcessors.demo import make_demo, make_season
 
         paths = make_demo(DATA / "demo")
         labels = {"osm": LabelFile(path=str(paths.osm)), "clc": LabelFile(path=str(paths.clc))}
-        return Maps(image=str(paths.image), labels=labels)
+        if config.maps == "demo":
+            return Maps(image=str(paths.image), labels=labels)
+        summer, autumn = config.dates
+        return Maps(image={summer: str(paths.image), autumn: str(make_season(DATA / "demo", autumn))}, labels=labels)
     if config.maps == "germany":
         return Maps(
             image=GEOMAP.SENTINEL.value,
@@ -172,7 +191,7 @@ def named_maps(config: Config) -> Maps:
 
 
 def _check_files(maps: Maps, label_map: str | None) -> Maps:
-    needed = [maps.image] + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
+    needed = [*maps.images.values()] + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
     missing = [path for path in needed if "://" not in path and not os.path.exists(path)]
     if not missing:
         return maps
@@ -185,16 +204,19 @@ def _check_files(maps: Maps, label_map: str | None) -> Maps:
 
 
 def open_maps(config: Config, threads: int) -> OpenMaps:
-    """Open the image map and the label map of the evaluation, if there is one, and prepare them if `cache` is true.
+    """Open the image map of all dates and the label map of the evaluation, if there is one.
+
+    They are prepared if `cache` is true.
 
     Raises:
         UserError: a map is missing or cannot be used, or is too small for the configured tiles
     """
     files = map_files(config)
-    image = open_image(config, files, threads)
-    labels = open_labels(config, files, image, threads)
-    area = Area(image.window, config.image_size, config.validation_spacing, nodata_limit(config, image))
-    return OpenMaps(config, image, labels, area)
+    images = open_dates(files, lambda of_date: open_image(config, of_date, threads))
+    labels = open_labels(config, files, images.first, threads)
+    limits = [nodata_limit(config, image) for image in images.readers.values()]
+    area = Area(images.window, config.image_size, config.validation_spacing, limits[0], limits[1:])
+    return OpenMaps(config, images, labels, area)
 
 
 def open_labels(config: Config, files: Maps, image: TiffReader, threads: int) -> LabelReader | NoLabels:
@@ -217,15 +239,16 @@ def nodata_limit(config: Config, image: TiffReader) -> NodataLimit:
 
 
 def open_image(config: Config, files: Maps, threads: int) -> TiffReader:
-    """Open the image map of a run and, if `cache` is true, prepare it.
+    """Open the single image of maps and, if `cache` is true, prepare it.
 
     Raises:
         UserError: it is missing, cannot be used, or holds no data in the part in use
     """
     if config.cache:  # maps are read only once then, and a larger cache of GDAL would waste memory
         os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE))
+    (path,) = files.images.values()
     image = TiffReader(
-        files.image, bands=files.bands, nodata=files.nodata, rect=files.rect,
+        path, bands=files.bands, nodata=files.nodata, rect=files.rect,
         cache=CACHE if config.cache else None, threads=threads,
     )  # fmt: skip
     if not image.summary.counts.any():

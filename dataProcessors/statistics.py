@@ -4,26 +4,34 @@ import logging
 
 import numpy as np
 
+from dataProcessors.dated_images import DatedImages
 from dataProcessors.prepared.blocks import BLOCK, valid_mask
+from dataProcessors.sampling.dates import at_all_dates
 from dataProcessors.tiffreader import TiffReader
 
 log = logging.getLogger(__name__)
 SAMPLE_TILES = 256
 
+Image = TiffReader | DatedImages  # of several dates, statistics are those of all of them
 Scaling = tuple[np.ndarray, np.ndarray]  # offset (C,) and scale (C,) of the bands
 MIN_FILLER_SHARE = 0.1  # share of a map's pixels; one value in all bands of so many pixels is seldom land ...
 MIN_FILLER_PEAK = 3  # ... if it is this many times as frequent as the values next to it; else the map has low contrast
 
 
-def sample_tiles(image: TiffReader, size: int, n: int = SAMPLE_TILES) -> np.ndarray:
-    """Read n tiles (n, channels, size, size) from all over the part of the map in use, the same at every call."""
+def sample_tiles(image: Image, size: int, n: int = SAMPLE_TILES) -> np.ndarray:
+    """Read n tiles (n, channels, size, size) from all over the part of the map in use, the same at every call.
+
+    Of several dates, the n tiles of each date.
+    """
     size = min(size, image.window.width, image.window.height)
     rng = np.random.default_rng(0)
     high = np.array(image.window[2:]) - size + 1
-    return image.read(np.array(image.window[:2]) + rng.integers(0, high, (n, 2)), size)
+    positions = np.array(image.window[:2]) + rng.integers(0, high, (n, 2))
+    dates = image.dates if isinstance(image, DatedImages) else 1
+    return image.read(at_all_dates(positions, dates), size)
 
 
-def normalisation(image: TiffReader, size: int) -> Scaling:
+def normalisation(image: Image, size: int) -> Scaling:
     """Return offset (C,) and scale (C,) per band: a network's input is (x - offset) * scale.
 
     uint8 RGB becomes x / 127.5 - 1; any other map is standardised.
@@ -34,7 +42,7 @@ def normalisation(image: TiffReader, size: int) -> Scaling:
     return standardisation(image, size)
 
 
-def standardisation(image: TiffReader, size: int) -> Scaling:
+def standardisation(image: Image, size: int) -> Scaling:
     """Return offset (C,) and scale (C,) that give every band mean 0 and standard deviation 1, estimated by a sample."""
     mean, deviation = _mean_and_deviation(image, size)
     return mean, 1 / np.where(deviation > 0, deviation, 1)
@@ -45,7 +53,7 @@ def band_levels(image: TiffReader, size: int) -> dict[str, list[float]]:
     return dict(zip(("mean", "deviation"), (values.tolist() for values in _mean_and_deviation(image, size))))
 
 
-def _mean_and_deviation(image: TiffReader, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _mean_and_deviation(image: Image, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return mean (C,) and deviation (C,) of the bands over a sample of tiles; 0 and 1 if it holds no data."""
     bands = len(image.bands)
     pixels = sample_tiles(image, size)

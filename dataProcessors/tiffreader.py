@@ -100,9 +100,12 @@ class TiffReader:
             positions: (N, 2) int, column and row of each tile's upper-left pixel, from the map's upper-left pixel
             size: side of the tiles in pixels
         Raises:
-            ValueError: a tile reaches beyond the part of the map in use
+            ValueError: a tile reaches beyond the part of the map in use, or a position has a date
         """
-        positions = np.asarray(positions, np.int64).reshape(-1, 2)
+        positions = np.atleast_2d(np.asarray(positions, np.int64))
+        if positions.shape[1] > 2:
+            raise ValueError(f"{self.path}: a file has no dates; read positions (N, 2) of it.")
+        positions = positions.reshape(-1, 2)
         self._check_inside(positions, size)
         out = np.empty((len(positions), size, size, self.channels), self.dtype)
         tiles = out.transpose(0, 3, 1, 2)

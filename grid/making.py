@@ -43,8 +43,11 @@ def make_grid(path: Path, interruption: Interruption, dry_run: bool = False) -> 
 
 def _tell(plan: Plan) -> None:
     """Say which combinations are left out, and what is valid but probably not intended."""
-    for left_out in plan.left_out:
-        print(f"Left out: {left_out.title}: {left_out.reason}")
+    maps: dict[tuple[str, str], list[str]] = {}
+    for row, map_name, reason in plan.left_out:
+        maps.setdefault((row, reason), []).append(map_name)
+    for (row, reason), names in maps.items():
+        print(f"Left out: {row} x {', '.join(names)}: {reason}")
     for warning in dict.fromkeys(f"{cell.row}: {text}" for cell in plan.cells for text in cell.config.warnings()):
         log.warning("%s", warning)
 

@@ -53,9 +53,10 @@ class Cell:
 
 
 class LeftOut(NamedTuple):
-    """A combination of values that makes no run of its own, and the reason."""
+    """A combination of values that makes no run of its own on a map, and the reason."""
 
-    title: str
+    row: str
+    map_name: str
     reason: str
 
 
@@ -140,13 +141,13 @@ class _Planner:
                 self.problems += str(error).splitlines()
                 return
             reasons = [line.removeprefix(f"{self._source(title)}: ") for line in str(error).splitlines()]
-            self.left_out.append(LeftOut(title, " ".join(reasons)))
+            self.left_out.append(LeftOut(row.name, map_name, " ".join(reasons)))
         except ConfigError as error:
             self.problems += [line for line in str(error).splitlines() if line not in self.problems]
         else:
             idle = _idle_changes(row, configs[0]) if row.is_combination else ""
             if idle:
-                self.left_out.append(LeftOut(title, idle))
+                self.left_out.append(LeftOut(row.name, map_name, idle))
             else:
                 self.cells += [Cell(row.name, map_name, config.seed, config) for config in configs]
 
@@ -216,9 +217,6 @@ def _problems(path: Path, file: GridFile, planner: _Planner) -> list[str]:
         problems.append(f"{path}: 'figures' has {', '.join(unknown)}, which no run has. Scores: {', '.join(scores)}.")
     for name in file.maps:
         if not planner.problems and all(cell.map_name != name for cell in planner.cells):
-            problems += [f"{path}: {each.title}: {each.reason}" for each in planner.left_out if _is_on(each, name)]
+            left_out = [each for each in planner.left_out if each.map_name == name]
+            problems += [f"{path}: {each.row} x {name}: {each.reason}" for each in left_out]
     return problems
-
-
-def _is_on(left_out: LeftOut, map_name: str) -> bool:
-    return left_out.title.endswith(f" x {map_name}")

@@ -120,7 +120,7 @@ class Cells:
 
 def map_of(config: Config) -> str:
     """Return which image map a run uses."""
-    return config.maps if isinstance(config.maps, str) else config.maps.image
+    return config.maps if isinstance(config.maps, str) else " ".join(config.maps.images.values())
 
 
 def launch(cell: Cell, inherited: tuple[int, ...] = ()) -> Process:

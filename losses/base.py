@@ -34,6 +34,13 @@ def check_positive(owner: str, name: str, value: float) -> float:
     return value
 
 
+def check_not_negative(owner: str, name: str, value: float) -> float:
+    """Return the value. Raise ValueError unless it is 0 or positive, and finite."""
+    if not 0 <= value < math.inf:
+        raise ValueError(f"The '{name}' parameter of {owner} must be >= 0 and finite. Got {value} instead.")
+    return value
+
+
 def check_tuples(owner: str, **embeddings: Tensor) -> None:
     """Raise ValueError unless all embeddings have the same shape (B, D): broadcasting would hide a wrong batch."""
     shapes = [tensor.shape for tensor in embeddings.values()]

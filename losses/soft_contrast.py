@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from losses.base import Loss, check_positive
+from losses.base import Loss, check_not_negative, check_positive
 from losses.distances import full_precision
+from losses.readout import readout_errors
 
 MIN_WEIGHT = 1e-6  # a tile whose weights add up to less has nothing in common with any other
 
@@ -24,17 +25,22 @@ class SoftContrastLoss(Loss):
     With proportions of one class each it is the supervised contrast of Khosla et al. 2020 (arXiv:2004.11362), up to a
     constant. A tile that overlaps no other has the loss 0.
 
+    To l_i comes `readout` times the error with which a linear model, fitted on the other half of the batch, reads the
+    tile's proportions from its embedding; see losses.readout.
+
     Args:
         temperature: of the cosines, > 0; the smaller, the more the nearest tiles decide
         sharpness: exponent of the overlap, > 0; the larger, the less tiles count that have only a part in common
+        readout: weight of the linear model's error, >= 0
     Raises:
-        ValueError: a parameter is not positive
+        ValueError: a parameter is out of its range
     """
 
-    def __init__(self, temperature: float = 0.1, sharpness: float = 4.0):
+    def __init__(self, temperature: float = 0.1, sharpness: float = 4.0, readout: float = 0.0):
         super().__init__()
         self.temperature = check_positive("SoftContrastLoss", "temperature", temperature)
         self.sharpness = check_positive("SoftContrastLoss", "sharpness", sharpness)
+        self.readout = check_not_negative("SoftContrastLoss", "readout", readout)
 
     def terms(self, embeddings: Tensor, proportions: Tensor) -> Tensor:
         """Return the loss of each tile (n,), from embeddings (n, D) and proportions (n, K) whose rows sum to 1."""
@@ -46,7 +52,8 @@ class SoftContrastLoss(Loss):
         weights = weights / totals.clamp(min=MIN_WEIGHT)
         log_shares = cosines.log_softmax(1).masked_fill(itself, 0.0)
         terms = (torch.special.xlogy(weights, weights) - weights * log_shares).sum(1)
-        return terms.clamp(min=0.0) * (totals[:, 0] >= MIN_WEIGHT)
+        terms = terms.clamp(min=0.0) * (totals[:, 0] >= MIN_WEIGHT)
+        return terms + self.readout * readout_errors(embeddings, proportions) if self.readout else terms
 
 
 def overlaps(proportions: Tensor) -> Tensor:

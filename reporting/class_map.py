@@ -14,7 +14,7 @@ from dataProcessors.statistics import sample_tiles
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference.land_cover.class_codes import ClassCodes
 from inference.land_cover.classifying import Classified
-from inference.land_cover.reserved_scores import shows_the_same
+from inference.land_cover.reserved_scores import shows_one_of
 from reporting import figures
 from reporting.display import Display
 from reporting.figures.style import save_figure
@@ -60,7 +60,7 @@ def class_map_figure(classified: Classified, image: TiffReader, title: str) -> F
 def _truth(maps: OpenMaps, image: TiffReader, shown: tuple) -> np.ndarray | None:
     """Return the label map (h, w) on the pixels that are shown; None: it covers another map, or another part."""
     labels = maps.labels
-    same = image.window == maps.image.window and shows_the_same(image.fingerprint(), maps.image.fingerprint())
+    same = image.window == maps.image.window and shows_one_of(image.fingerprint(), maps)
     return labels.overview()[0][0][shown] if same and isinstance(labels, LabelReader) else None
 
 

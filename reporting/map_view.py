@@ -38,6 +38,7 @@ class MapView:
         synthetic: whether the map shows no place on Earth
         crs: coordinate system of the map
         transform: (column, row) on the map -> coordinates in the CRS
+        date: name of the date on which everything is scored; "": the map is of no date
     """
 
     legend: Legend
@@ -49,11 +50,12 @@ class MapView:
     synthetic: bool = False
     crs: CRS | None = None
     transform: Affine | None = None
+    date: str = ""
 
     @property
     def title_suffix(self) -> str:
-        """Text at the end of every title, so that nobody takes a synthetic map for a real one."""
-        return SYNTHETIC if self.synthetic else ""
+        """Text at the end of every title, so that nobody takes a synthetic map for a real one, or mixes up dates."""
+        return (f" ({self.date})" if self.date else "") + (SYNTHETIC if self.synthetic else "")
 
     def describe_tiles(self, positions: np.ndarray, labels: np.ndarray) -> list[list[str]]:
         """Return a row of texts for each tile: the TILE_COLUMNS; unknown values are empty texts.

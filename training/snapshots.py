@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from config import UserError
+from dataProcessors.sampling.dates import places
 from training.runs.checkpoint import Checkpoints, cloned_state
 from training.runs.faults import OutOfMemory
 from training.scoring.evaluator import Evaluator
@@ -65,4 +66,4 @@ class Snapshots:
 
     def _take(self, step: int, sampled: SampledPositions) -> Snapshot:
         features = self.evaluator.embed("trained" if step else "untrained", self.embed_positions)
-        return Snapshot(step, features, sampled.by_role())
+        return Snapshot(step, features, {role: places(tiles) for role, tiles in sampled.by_role().items()})

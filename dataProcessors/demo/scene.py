@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 from dataProcessors.demo.canvas import Pixels, cells
 from dataProcessors.demo.covers import COVERS, CULTIVATED, INDEX, TALL, WATER
 from dataProcessors.demo.noise import Sheets, hash32, spline_weights, uniform
-from dataProcessors.demo.painting import PAINTERS
 from dataProcessors.demo.plan import CELL, make_plan
+from dataProcessors.demo.seasons import SUMMER, Season
 from dataProcessors.demo.terrain import STEP, make_terrain, river_margin
 
 BLOCK = 448  # side of a block in pixels
@@ -51,28 +51,31 @@ class Landscape:
         self.river_margin = river_margin(self.terrain.rivers, self.side)
 
 
-def make_scene(size: int, seed: int, progress: ProgressCallback | None = None) -> Scene:
+def make_scene(
+    size: int, seed: int, progress: ProgressCallback | None = None, season: Season = SUMMER
+) -> Scene:  # fmt: skip
     """Return a landscape whose image has `size` x `size` pixels; equal arguments give equal arrays.
 
     Args:
         progress: called with (blocks done, total blocks) after each block, or None
+        season: in which the image is seen; covers do not depend on it
     """
     with threadpool_limits(1, "blas"):  # many small matrix products: more threads would only wait for each other
-        return _make_scene(Landscape(size, seed), size, progress)
+        return _make_scene(Landscape(size, seed), size, progress, season)
 
 
-def _make_scene(landscape: Landscape, size: int, progress: ProgressCallback | None) -> Scene:
+def _make_scene(landscape: Landscape, size: int, progress: ProgressCallback | None, season: Season) -> Scene:
     """Compute all blocks of the scene with two threads."""
     scene = Scene(np.zeros((size, size, 3), np.uint8), *np.zeros((2, landscape.side, landscape.side), np.uint8))
     corners = [(x, y) for y in range(0, landscape.side, BLOCK) for x in range(0, landscape.side, BLOCK)]
     with ThreadPoolExecutor(2) as pool:
-        for done, _ in enumerate(pool.map(partial(_fill_block, landscape, scene), corners), 1):
+        for done, _ in enumerate(pool.map(partial(_fill_block, landscape, scene, season), corners), 1):
             if progress:
                 progress(done, len(corners))
     return scene
 
 
-def _fill_block(landscape: Landscape, scene: Scene, corner: tuple[int, int]) -> None:
+def _fill_block(landscape: Landscape, scene: Scene, season: Season, corner: tuple[int, int]) -> None:
     """Compute the block with this upper-left corner and put it into the scene."""
     left, top = corner
     right, bottom = min(left + BLOCK, landscape.side), min(top + BLOCK, landscape.side)
@@ -84,7 +87,7 @@ def _fill_block(landscape: Landscape, scene: Scene, corner: tuple[int, int]) -> 
     rows = slice(max(top, MARGIN), min(bottom, limit))
     columns = slice(max(left, MARGIN), min(right, limit))
     if rows.start < rows.stop and columns.start < columns.stop:
-        scene.image[_shifted(rows, MARGIN), _shifted(columns, MARGIN)] = block.image()[
+        scene.image[_shifted(rows, MARGIN), _shifted(columns, MARGIN)] = block.image(season)[
             _shifted(rows, block.y0), _shifted(columns, block.x0)
         ]
 
@@ -178,25 +181,27 @@ class Block:
             for name, where in (("river", water), ("estuary", water & (coast < 140)), *shore):
                 np.copyto(cover, INDEX[name], where=where)
 
-    def image(self) -> np.ndarray:
+    def image(self, season: Season = SUMMER) -> np.ndarray:
         """Return (height, width, 3) uint8 colours: covers, roads, shadows, light, haze, point spread, sensor noise."""
         colour: np.ndarray = np.zeros((self.height * self.width, 3), np.float32)
         present = np.bincount(self.cover.ravel(), minlength=len(COVERS))
         for index, name in enumerate(COVERS):
             if present[index]:
                 at = np.flatnonzero(self.cover.ravel() == index)
-                colour[at] = PAINTERS[name](Pixels(self, at))
+                colour[at] = season.painters[name](Pixels(self, at))
         colour = colour.reshape(self.height, self.width, 3)
         self._draw_roads(colour)
         land = ~WATER[self.cover]
-        light = np.where(land, self.field(self.landscape.terrain.shade) * (0.86 + 0.28 * uniform(self.patch, 7)), 1)
+        slopes = season.light(self.field(self.landscape.terrain.shade))
+        light = np.where(land, slopes * (0.86 + 0.28 * uniform(self.patch, 7)), 1)
         tall = TALL[self.cover].astype(np.float32)
         shadow = np.zeros_like(tall)
-        shadow[:-1, :-1] = np.clip(tall[1:, 1:] - tall[:-1, :-1], 0, 1) * 0.3
-        colour *= (light * (1 - shadow))[..., None]
+        shadow[:-1, :-1] = np.clip(tall[1:, 1:] - tall[:-1, :-1], 0, 1) * season.shadow
+        colour *= (light * (1 - shadow))[..., None] * np.array(season.gains, np.float32)
         colour = _spread(colour)
-        for band, haze in enumerate((3.5, 4.5, 6.5)):
-            colour[..., band] += haze + 0.2 * haze * self.sheet("w128", 600) + 1.6 * self.sheet("white", 131 * band + 7)
+        for band, haze in enumerate(season.haze):
+            noise = 1.6 * self.sheet("white", 131 * band + 7 + season.noise)
+            colour[..., band] += haze + 0.2 * haze * self.sheet("w128", 600 + season.noise) + noise
         return np.clip(colour, 0, 255).astype(np.uint8)
 
     def _draw_roads(self, colour: np.ndarray) -> None:

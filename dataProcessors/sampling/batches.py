@@ -24,7 +24,7 @@ READ_AHEAD = 2  # batches
 SWITCH_SECONDS = 2e-4  # interval at which Python switches between threads
 
 Made = TypeVar("Made")
-Reader = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> tiles (N, C, size, size)
+Reader = Callable[[np.ndarray], np.ndarray]  # positions (N, 2 or 3) -> tiles (N, C, size, size)
 
 
 @dataclass
@@ -33,15 +33,15 @@ class Batch:
 
     Attributes:
         step: its number
-        positions: (N, 2) int64
+        positions: (N, 2) int64, or (N, 3) with dates; see dataProcessors.sampling.dates
         tiles: (N, C, size, size) in the map's own dtype
         roles: role of tiles -> their indices, e.g. "anchor" -> (B,)
         positive, negative: (N, N) bool, which tiles (columns) may be used for which (rows); None for clusters
-        candidates: role -> positions (B, OFFLINE_DRAWS, 2) and tiles (B, OFFLINE_DRAWS, C, size, size)
+        candidates: role -> positions (B, OFFLINE_DRAWS, 2 or 3) and tiles (B, OFFLINE_DRAWS, C, size, size)
         clusters: (N,) int64, the cluster of each tile within the batch; None for tuples
         cluster_classes: (M,) int64 class of each cluster; None: each cluster is a class
         cluster_ids: (M,) int64, the clusters of the index that was drawn from; None: no index
-        last_anchor: (2,), the sampler's last anchor after this step
+        last_anchor: (2,) or (3,), the sampler's last anchor after this step
         device_tiles: waits for the tiles on the device, if they were copied there in advance; None: they were not
     """
 
@@ -87,10 +87,10 @@ class TupleBatches:
 
     def _make(self, step: int) -> Batch:
         self.sampler.begin_step(step, self.last_anchor)
-        tuples = self.sampler.tuples(self.anchors, len(self.roles) - 2)  # (B, roles, 2)
+        tuples = self.sampler.tuples(self.anchors, len(self.roles) - 2)  # (B, roles, 2 or 3)
         self.last_anchor = self.sampler.last_anchor
         candidates = {role: self._candidates(tuples, role) for role in self.offline}
-        positions = tuples.swapaxes(0, 1).reshape(-1, 2)  # role after role
+        positions = np.concatenate(tuples.swapaxes(0, 1))  # role after role
         rows = np.arange(len(positions)).reshape(len(self.roles), -1)
         positive, negative = self.sampler.masks(positions)
         return Batch(
@@ -107,7 +107,7 @@ class TupleBatches:
         positions = np.where(found[:, None], drawn, instead)
         tiles = self.read(positions)
         shape = (len(tuples), OFFLINE_DRAWS)
-        return positions.reshape(*shape, 2), tiles.reshape(*shape, *tiles.shape[1:])
+        return positions.reshape(*shape, positions.shape[1]), tiles.reshape(*shape, *tiles.shape[1:])
 
     def second_negatives(self, step: int, anchors: np.ndarray, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Draw second negatives (n, 2) far from anchors and negatives (n, 2); return them and a mask of those found."""
@@ -138,7 +138,7 @@ class ClusterBatches:
 
     def _make(self, step: int) -> Batch:
         self.sampler.begin_step(step, self.last_anchor)
-        positions = self.sampler.clusters(self.clusters, self.tiles).reshape(-1, 2)
+        positions = np.concatenate(self.sampler.clusters(self.clusters, self.tiles))
         self.last_anchor = self.sampler.last_anchor
         clusters = np.repeat(np.arange(self.clusters), self.tiles)
         return Batch(

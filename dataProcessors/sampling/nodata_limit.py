@@ -1,6 +1,6 @@
 """Which tiles have enough data: decided by the counts of blocks where these suffice, else by the pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -49,18 +49,35 @@ class NodataLimit:
             accepted[unclear] = self.nodata_share(positions[unclear]) <= self.max_nodata
         return accepted
 
-    def blocks_near_data(self) -> np.ndarray:
-        """Return the corners (n, 2) of the blocks in which the middle pixel of a tile with data can lie."""
+    def near_data(self) -> np.ndarray:
+        """Return in which blocks (rows * columns,), row by row, the middle pixel of a tile with data can lie."""
         shape = block_shape(self._window)
-        blocks = np.indices(shape).reshape(2, -1).T[:, ::-1]
+        blocks = _blocks(shape)
         reach = -(-self.size // (2 * BLOCK))
         first, last = np.maximum(blocks - reach, 0), np.minimum(blocks + reach + 1, shape[::-1])
-        return self._block_origin + blocks[_sums(self._with_data, first, last) > 0] * BLOCK
+        return _sums(self._with_data, first, last) > 0
+
+    def corners(self, chosen: np.ndarray) -> np.ndarray:
+        """Return the corners (n, 2) of blocks that are chosen (rows * columns,)."""
+        return self._block_origin + _blocks(block_shape(self._window))[chosen] * BLOCK
+
+
+def corners_near_data(limits: Sequence[NodataLimit]) -> np.ndarray:
+    """Return the corners (n, 2) of the blocks in which the middle pixel of a tile with data can lie, at any date.
+
+    limits: of each date, all of them on the same blocks
+    """
+    return limits[0].corners(np.logical_or.reduce([limit.near_data() for limit in limits]))
 
 
 def whole_summary(window: Window) -> Summary:
     """Return the counts of a window in which every pixel has data."""
     return Summary(window, block_pixels(window)[None])
+
+
+def _blocks(shape: tuple[int, int]) -> np.ndarray:
+    """Return column and row (n, 2) of all blocks, row by row."""
+    return np.indices(shape).reshape(2, -1).T[:, ::-1]
 
 
 def _integral(counts: np.ndarray) -> np.ndarray:

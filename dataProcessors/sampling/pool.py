@@ -38,7 +38,7 @@ class Pool:
     """Labelled tiles, each position once, in random order.
 
     Attributes:
-        positions: (P, 2) int64
+        positions: (P, 2) int64; those of training on several dates (P, 3), see dataProcessors.sampling.dates
         proportions: (P, K) float32, every row sums to 1, unless K = 0
     """
 
@@ -187,7 +187,7 @@ def _around_class(counts: np.ndarray, summary: Summary, area: Area, n: int, rng:
     weights = counts[counts > 0].astype(float)
     chosen = blocks[rng.choice(len(blocks), n, p=weights / weights.sum())]
     middles = np.array(summary.window[:2]) + chosen * BLOCK + rng.integers(0, BLOCK, (n, 2))
-    proposed = middles - area.size // 2
+    proposed = area.at_random_dates(middles - area.size // 2, rng)
     return proposed[area.accepts(proposed)]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from dataProcessors.sampling.area import SamplingError
+from dataProcessors.sampling.dates import allowed_dates, dates_of
 from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.tile_sampler import TileSampler
 
@@ -14,18 +15,23 @@ class SupervisedSampler(TileSampler):
         pool: labelled tiles of the training area
         random_reset: probability that the next anchor is drawn anywhere, else with the label of the last one
         seed: of the first draw
+        positive_dates: date of a positive: "same" as its anchor, an "other" one, or "any"
     Raises:
         SamplingError: the pool has tiles of fewer than two classes
     """
 
-    def __init__(self, pool: Pool, random_reset: float = 1.0, seed: int = 0):
+    def __init__(self, pool: Pool, random_reset: float = 1.0, seed: int = 0, positive_dates: str = "same"):
         super().__init__(random_reset, seed)
-        order = np.argsort(pool.labels, kind="stable")
-        self.pool = pool.take(order)  # sorted by label, so that a class is a range
+        self.positive_dates = positive_dates
+        order = np.lexsort((dates_of(pool.positions), pool.labels))
+        # sorted by label, so that a class is a range, and within it by date, so that its tiles of a date are one too
+        self.pool = pool.take(order)
         self.labels = self.pool.labels
         self.classes, self._first, self._count = np.unique(self.labels, return_index=True, return_counts=True)
         if len(self.classes) < 2:
             raise SamplingError("Supervised training needs tiles of at least two classes in the training area.")
+        dates = dates_of(self.pool.positions)
+        self._same_label, self._same_date = _ranges(self.labels), _ranges(self.labels * (dates.max() + 1) + dates)
         keys = _keys(self.pool.positions)
         self._by_key = np.argsort(keys)
         self._sorted_keys = keys[self._by_key]
@@ -49,17 +55,36 @@ class SupervisedSampler(TileSampler):
             raise SamplingError("Labels are known for tiles of the training pool only.")
         return self._by_key[place]
 
+    @property
+    def coordinates(self) -> int:
+        """Number of coordinates of a position: 2, or 3 with a date."""
+        return self.pool.positions.shape[1]
+
     def random_positions(self, n: int) -> np.ndarray:
         """Draw n tiles (n, 2) of the pool uniformly; the pool is class-balanced as far as the map allows."""
         return self.pool.positions[self.rng.integers(0, len(self.pool), n)]
 
     def try_positives(self, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Draw another tile (n, 2) with each anchor's label; return it and a mask (n,): False if there is no other."""
+        return self._like(anchors, self.positive_dates)
+
+    def try_near(self, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Draw another tile (n, 2) with each anchor's label, of any date; return it and a mask (n,) as above."""
+        return self._like(anchors, "any")
+
+    def _like(self, anchors: np.ndarray, rule: str) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a tile (n, 2) with each anchor's label, and of a date that the rule allows; return it and a mask (n,).
+
+        The tiles of a label, or of a label and a date, are passed through as a circle, from behind those that are not
+        allowed: the anchor, or the tiles of its date.
+        """
         own = self._index_of(anchors)
-        group = np.searchsorted(self.classes, self.labels[own])
-        first, count = self._first[group], self._count[group]
-        step = 1 + self.rng.integers(0, np.maximum(count - 1, 1))  # through the class, but never back to the anchor
-        return self.pool.positions[first + (own - first + step) % count], count > 1
+        of_date = self._same_date[own]
+        first, count = (of_date if rule == "same" else self._same_label[own]).T
+        start, skipped = (of_date.sum(1), of_date[:, 1]) if rule == "other" else (own + 1, 1)
+        allowed = count - skipped
+        step = self.rng.integers(0, np.maximum(allowed, 1))
+        return self.pool.positions[first + (start - first + step) % count], allowed > 0
 
     def try_negatives(self, anchors: np.ndarray, away_from: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Draw a tile (n, 2) of another label than each anchor (and `away_from`); return it and a mask (n,).
@@ -95,9 +120,16 @@ class SupervisedSampler(TileSampler):
         """Return which tiles (columns) may be positive and negative of which (rows): two (N, N) bool, by label."""
         index = self._index_of(positions)
         same_label = self.labels[index][:, None] == self.labels[index]
-        return same_label & (index[:, None] != index), ~same_label
+        another = index[:, None] != index
+        return same_label & another & allowed_dates(positions, self.positive_dates), ~same_label
 
 
 def _keys(positions: np.ndarray) -> np.ndarray:
-    """Return one integer per position."""
-    return positions[:, 1] << 32 | positions[:, 0]
+    """Return one integer per position; no map has more than 2^28 rows or columns."""
+    return dates_of(positions) << 56 | positions[:, 1] << 28 | positions[:, 0]
+
+
+def _ranges(values: np.ndarray) -> np.ndarray:
+    """Return, for each of the sorted values (P,), the first index and the number of those that are equal: (P, 2)."""
+    _, first, inverse, counts = np.unique(values, return_index=True, return_inverse=True, return_counts=True)
+    return np.stack([first, counts], 1)[inverse]

@@ -13,6 +13,9 @@ RESTART_SHARE = 0.1  # share of these anchors after which the sequence of anchor
 class TileSampler(ABC):
     """Draws the positions of a training step's tiles.
 
+    Positions are as in dataProcessors.sampling.dates: (n, 2), or (n, 3) with a date where the map has several. Where a
+    comment says (n, 2), both are meant.
+
     Args:
         random_reset: probability that the next anchor is drawn anywhere, else like a positive of the previous anchor
         seed: of the first draw; after `begin_step`, draws depend only on the seed and the step
@@ -28,11 +31,16 @@ class TileSampler(ABC):
 
         Args:
             step: number of the step
-            last_anchor: the last anchor of the previous step, (2,); None: there is none
+            last_anchor: the last anchor of the previous step, (2,) or (3,); None: there is none
             stream: another sequence of draws of the same step; None: the main sequence
         """
         self.rng = np.random.default_rng([self.seed, step] + ([] if stream is None else [stream]))
         self.last_anchor = last_anchor
+
+    @property
+    @abstractmethod
+    def coordinates(self) -> int:
+        """Number of coordinates of a position: 2, or 3 with a date."""
 
     @abstractmethod
     def random_positions(self, n: int) -> np.ndarray:
@@ -41,6 +49,10 @@ class TileSampler(ABC):
     @abstractmethod
     def try_positives(self, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Draw a positive (n, 2) for each anchor (n, 2); return it and a mask (n,) of those found."""
+
+    @abstractmethod
+    def try_near(self, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a tile (n, 2) as for a positive, but at any date; return it and a mask (n,) of those found."""
 
     @abstractmethod
     def try_negatives(self, anchors: np.ndarray, away_from: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +77,7 @@ class TileSampler(ABC):
 
     def _next_anchor(self) -> np.ndarray:
         if self.last_anchor is not None and self.rng.random() >= self.random_reset:
-            near, found = self.try_positives(self.last_anchor[None])
+            near, found = self.try_near(self.last_anchor[None])
             if found[0]:
                 self.last_anchor = near[0]
                 return near[0]
@@ -98,7 +110,7 @@ class TileSampler(ABC):
         Raises:
             SamplingError: tuples with the configured distances fit almost nowhere on the map
         """
-        complete, tried = np.empty((0, 2 + negatives, 2), np.int64), 0
+        complete, tried = np.empty((0, 2 + negatives, self.coordinates), np.int64), 0
         limit = MAX_ANCHORS_PER_TUPLE * max(n, 10)
         while len(complete) < n and tried < limit:
             if tried > RESTART_SHARE * limit:
@@ -125,5 +137,5 @@ class TileSampler(ABC):
 def _require_all(positions: np.ndarray, found: np.ndarray, anchors: np.ndarray, role: str) -> np.ndarray:
     if found.all():
         return positions
-    x, y = anchors[~found][0]
+    x, y = anchors[~found][0, :2]
     raise SamplingError(f"The training area has no {role} for the tile at column {x}, row {y}.")

@@ -37,7 +37,8 @@ class TrainedRun:
         checkpoint: path of the checkpoint
         digest: SHA-256 of the checkpoint's file, which says which network it is
         config: of the run, with the device and threads that were given
-        maps: of the run, with the image and rectangle that were given
+        maps: of the run, with the image and rectangle that were given; the image is that of one date
+        date: the one that is used; "": the image is of no date
         trained_on: maps of the run, name -> fingerprint
         network: in evaluation mode
         execution: device, threads, number format and memory layout, as the run resolved them
@@ -48,18 +49,31 @@ class TrainedRun:
     digest: str
     config: Config
     maps: Maps
+    date: str
     trained_on: dict[str, dict]
     network: Embedder
     execution: Execution
 
+    @property
+    def own_image(self) -> dict:
+        """Fingerprint of the image that the network was trained on: of the date in use, else of the scored date."""
+        return next((each for each in self.own_images if each.get("date") == self.date), self.trained_on["image"])
+
+    @property
+    def own_images(self) -> list[dict]:
+        """Fingerprints of the images of all dates that the network was trained on."""
+        return [each for name, each in self.trained_on.items() if name == "image" or "date" in each]
+
     def open_image(self) -> TiffReader:
-        """Open, and prepare, the map that is embedded: the run's own, or `maps.image`.
+        """Open, and prepare, the map that is embedded: the run's own of its date, or `maps.image`.
 
         Raises:
             UserError: it cannot be used, or has other bands or another type than the run's
         """
-        if not os.path.exists(self.maps.image) and "://" not in self.maps.image:
-            raise UserError(f"{self.maps.image}: there is no such file. Give the path of the map: maps.image=PATH.")
+        (path,) = self.maps.images.values()
+        if not os.path.exists(path) and "://" not in path:
+            key = f"maps.image.{self.date}" if self.date else "maps.image"
+            raise UserError(f"{path}: there is no such file. Give the path of the map: {key}=PATH.")
         image = open_image(self.config, self.maps, self.execution.threads)
         trained_on = self.trained_on["image"]
         bands = len(self.network.normalisation.offset)
@@ -98,26 +112,54 @@ class TrainedRun:
         return wait
 
 
-def open_trained(path: Path, overrides: Sequence[str] = ()) -> TrainedRun:
+def open_trained(path: Path, overrides: Sequence[str] = (), date: str | None = None) -> TrainedRun:
     """Open the best network of a run, or that of a checkpoint.
 
     Args:
         path: results/NAME, or a checkpoint in it
         overrides: key=value items, for the keys of OVERRIDES
+        date: name of the date of the image map that is used; None: that on which the run is scored
     Raises:
-        UserError: there is no checkpoint, it is damaged, or an override cannot be used
+        UserError: there is no checkpoint, it is damaged, an override cannot be used, or there is no such date
     """
     checkpoint_path = _checkpoint_of(path)
     checkpoint = load(checkpoint_path)
     config = validate(checkpoint["config"], str(checkpoint_path))
     config, maps = _with_overrides(config, overrides)
+    date = _chosen_date(maps, date)
+    maps = maps.of_date(date)
+    config = config.model_copy(update={"maps": maps})
     network = network_of(checkpoint, str(checkpoint_path))
     execution = _execution(config, is_chosen=any(each.startswith("device=") for each in overrides))
     network.to(execution.device).to(memory_format=execution.layout)
     digest = hashlib.sha256(checkpoint_path.read_bytes()).hexdigest()
     return TrainedRun(
-        checkpoint_path.parent, checkpoint_path, digest, config, maps, checkpoint["maps"], network, execution
+        checkpoint_path.parent, checkpoint_path, digest, config, maps, date, checkpoint["maps"], network, execution
     )
+
+
+def dates_of_run(path: Path, overrides: Sequence[str] = ()) -> list[str]:
+    """Return the names of all dates of a run's image map, in the order of the config; [""]: it is of no date.
+
+    path, overrides: as for `open_trained`
+    """
+    checkpoint_path = _checkpoint_of(path)
+    config = validate(load(checkpoint_path)["config"], str(checkpoint_path))
+    return list(_with_overrides(config, overrides)[1].images)
+
+
+def _chosen_date(maps: Maps, date: str | None) -> str:
+    """Return the name of the date that is used; log it where there are several."""
+    if date is None:
+        if len(maps.images) > 1:
+            log.info("The image map of the date %s is used, on which everything is scored", maps.scored_date)
+        return maps.scored_date
+    if date not in maps.images:
+        known = ", ".join(filter(None, maps.images))
+        raise UserError(
+            f"--date {date}: " + (f"the image map has the dates {known}." if known else "the image map is of no date.")
+        )
+    return date
 
 
 def _checkpoint_of(path: Path) -> Path:
@@ -134,18 +176,23 @@ def _checkpoint_of(path: Path) -> Path:
 def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, Maps]:
     """Return the config, and the maps, with what was given in place of the run's own.
 
-    Another image is used as a whole, unless a rectangle is given too: the run's own lies elsewhere.
+    Another image is used as a whole, unless a rectangle is given too: the run's own lies elsewhere. It has no dates
+    then, and nothing is trained, so that the keys that ask for dates are not those of the run. The files of the run's
+    own dates may be given one by one, wherever they are now: maps.image.DATE.
     """
     given: dict[str, Any] = {}
     for override in overrides:
         key = override.partition("=")[0]
-        if key not in OVERRIDES:
+        if key not in OVERRIDES and not key.startswith("maps.image."):
             raise ConfigError(f"'{key}' cannot be set here. Keys that can: {', '.join(OVERRIDES)}.")
         apply_override(given, override)
-    changed = given.pop("maps", {})
-    if "image" in changed:
-        changed = {"rect": None} | changed
-    maps = named_maps(config).model_dump() | changed
+    changed, own = given.pop("maps", {}), named_maps(config)
+    if any(override.startswith("maps.image.") for override in overrides):
+        changed["image"] = own.images | changed["image"]
+    elif "image" in changed:
+        changed = {"rect": None, "validation_date": None} | changed
+        given |= {key: Config.model_fields[key].default for key in ("positive_dates", "min_pos_dist", "max_pos_dist")}
+    maps = own.model_dump() | changed
     config = validate({**config_as_dict(config), **given, "maps": maps}, "the command line")
     assert isinstance(config.maps, Maps)
     return config, config.maps
@@ -187,7 +234,7 @@ def check_belongs(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> 
 
 def warn_about_other_statistics(run: TrainedRun, image: TiffReader) -> None:
     """Log a warning where a map's bands have other means or deviations than those of the map that was trained on."""
-    before = run.trained_on["image"].get("statistics")
+    before = run.own_image.get("statistics")
     if before is None:
         log.warning("%s: an earlier revision of the program trained it; its map's statistics are not known", run.folder)
         return
@@ -199,5 +246,5 @@ def warn_about_other_statistics(run: TrainedRun, image: TiffReader) -> None:
             log.warning(
                 "%s: band %d has mean %.4g and deviation %.4g; %s, which the network was trained on, has %.4g and "
                 "%.4g. The embeddings may mean little there",
-                image.path, band + 1, mean, deviation, run.trained_on["image"]["path"], mean_before, deviation_before,
+                image.path, band + 1, mean, deviation, run.own_image["path"], mean_before, deviation_before,
             )  # fmt: skip

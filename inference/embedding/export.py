@@ -21,6 +21,7 @@ def embed(
     float32: bool = False,
     classes: bool = False,
     overrides: Sequence[str] = (),
+    date: str | None = None,
 ) -> EmbeddedMap:
     """Embed the map of a run, or another map, by the run's network, and write a file that other programs read.
 
@@ -30,11 +31,12 @@ def embed(
         stride, float32: see `embed_map`
         classes: put the class and the class proportions of each tile beside its embedding, for .parquet
         overrides: key=value items, for device, threads, maps.image and maps.rect
+        date: which date of the map, where it has several; None: that on which the run is scored
     Raises:
         UserError: see `open_trained`, `TrainedRun.open_image`, `check_output` and `embed_map`
         StorageError: the disk is too small, or refuses a write
     """
-    run = open_trained(Path(path), overrides)
+    run = open_trained(Path(path), overrides, date)
     image = run.open_image()
     tiles = tile_grid(run, image, stride)
     folder = embedded_folder(run, image, tiles.stride, float32)

@@ -77,7 +77,7 @@ def embedded_folder(run: TrainedRun, image: TiffReader, stride: int, float32: bo
     """Return the folder of an embedded map; it changes with the network, the map, the grid and the type."""
     identity = FORMAT, run.digest, image.key, list(image.window), run.config.max_nodata, stride, float32
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    stem = re.sub(r"[^\w.-]", "_", Path(image.path).stem)
+    stem = re.sub(r"[^\w.-]", "_", "-".join(filter(None, [Path(image.path).stem, run.date])))
     return run.folder / EMBEDDED / f"{stem}-{stride}px-{digest[:8]}"
 
 
@@ -232,5 +232,5 @@ def _describe(run: TrainedRun, image: TiffReader, tiles: TileGrid, quantisation:
             "checkpoint": str(run.checkpoint), "sha256": run.digest, "run": str(run.folder),
             "network": run.config.network,
         },
-        "map": image.fingerprint(),
+        "map": image.fingerprint() | ({"date": run.date} if run.date else {}),
     }  # fmt: skip

@@ -27,6 +27,8 @@ class NotScored(Exception):
 class ReservedCells:
     """The windows of an embedded map that lie wholly in reserved cells of the run.
 
+    No tile of them was trained on at any date, so that the image of any date may be scored there.
+
     Args:
         embedded: the embedded map
         maps: the run's own maps
@@ -40,7 +42,7 @@ class ReservedCells:
     """
 
     def __init__(self, embedded: EmbeddedMap, maps: OpenMaps):
-        if not shows_the_same(embedded.about["map"], maps.image.fingerprint()):
+        if not shows_one_of(embedded.about["map"], maps):
             raise NotScored("the embedded map is not the one that the run's reserved cells lie on")
         self.grid, self.maps, self.side = embedded.tiles, maps, CELL * maps.area.size
         found = [(cell, tiles_inside(self.grid, cell, self.side)) for cell in maps.area.reserved_cells()]
@@ -95,6 +97,11 @@ def tiles_inside(grid: TileGrid, corner: np.ndarray, side: int) -> np.ndarray:
     last = np.minimum((offset + side - grid.size) // grid.stride, [grid.columns - 1, grid.rows - 1])
     columns, rows = (np.arange(low, high + 1) for low, high in zip(first, last))
     return (rows[:, None] * grid.columns + columns).reshape(-1)
+
+
+def shows_one_of(map_: dict, maps: OpenMaps) -> bool:
+    """Return whether a fingerprint is of the image of some date of a run's maps."""
+    return any(shows_the_same(map_, image.fingerprint()) for image in maps.images.readers.values())
 
 
 def shows_the_same(map_: dict, other: dict) -> bool:

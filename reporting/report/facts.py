@@ -36,11 +36,22 @@ def synthetic_maps(run: Run) -> list[str]:
 def maps_table(run: Run) -> list[Html]:
     """Return a list of one table of the maps, or an empty list if nothing is known about them."""
     rows = [
-        [text(name), *(text(_format_value(info.get(key, "unknown"))) for key in ("path", "crs", "window")), _kind(info)]
+        [
+            text(_map_name(name, info)),
+            *(text(_format_value(info.get(key, "unknown"))) for key in ("path", "crs", "window")),
+            _kind(info),
+        ]
         for name, info in run_maps(run).items()
     ]
     head = ["map", "file", "coordinate system", "window (pixels)", "kind"]
     return [table("Maps; window: left, top, width and height of the part in use", head, rows, "facts")] if rows else []
+
+
+def _map_name(name: str, info: dict) -> str:
+    """Return the name of a map, with the date of an image that has one."""
+    if "date" not in info:
+        return name
+    return f"image of {_format_value(info['date'])}{', on which everything is scored' if name == 'image' else ''}"
 
 
 def bands_table(run: Run) -> list[Html]:

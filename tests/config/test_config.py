@@ -378,3 +378,42 @@ def test_metrics_are_those_that_are_scored():
     assert set(config.metrics) == scored
     assert len(config.metrics) == len(scored)
     assert set(MULTI_CLASS.model_metrics) >= set(LESS_IS_BETTER)
+
+
+def dated(**changes):
+    own = {"image": {"2019": "a.tif", "2022": "b.tif"}, "labels": {"osm": "c.tif"}}
+    return MINIMAL | {"maps": own | changes.pop("maps", {})} | changes
+
+
+def test_images_of_several_dates():
+    config = validate(dated(positive_dates="other", min_pos_dist=0, max_pos_dist=0))
+    assert (config.dates, config.maps.scored_date) == (["2019", "2022"], "2022")
+    assert config.maps.of_date("2019").image == "a.tif"
+    assert validate(dated(maps={"validation_date": "2019"})).maps.scored_date == "2019"
+    single = validate(own_maps())
+    assert (single.dates, single.maps.scored_date, single.maps.images) == ([""], "", {"": single.maps.image})
+    assert validate(MINIMAL | {"maps": "demo_seasons", "positive_dates": "any"}).dates == ["summer", "autumn"]
+    assert "'positive_dates': no effect where 'maps.image' has a single date" in " ".join(
+        validate(MINIMAL | {"positive_dates": "any"}).warnings()
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        (dated(maps={"validation_date": "2020"}), "one of the dates of 'maps.image': 2019, 2022. Got '2020'"),
+        (MINIMAL | {"positive_dates": "other"}, "'maps.image' has a single date"),
+        (MINIMAL | {"positive_dates": "last"}, "'positive_dates' must be one of same, other, any. Got 'last'"),
+        (dated(maps={"image": {}}), "'maps.image' must be of this form"),
+        (dated(maps={"image": {"2019.5": "a.tif"}}), "'maps.image' must be of this form"),
+        (dated(min_pos_dist=0, max_pos_dist=0), "'max_pos_dist' is 0, and no tile is its own positive"),
+        (dated(min_pos_dist=0, max_pos_dist=0, positive_dates="any", loss="magnetloss", batch_size=3), "has 2 tiles"),
+    ],
+)  # fmt: skip
+def test_contradictions_of_dates(values, part):
+    told = message(values)
+    assert part in told and "\n" not in told
+
+
+def test_a_validation_date_needs_dates():
+    assert "names a date, and 'maps.image' has none" in message(own_maps(validation_date="2019"))

@@ -11,13 +11,14 @@ from rasterio.vrt import WarpedVRT
 from scipy import ndimage
 
 from dataProcessors import demo
-from dataProcessors.demo import files, make_demo
+from dataProcessors.demo import files, make_demo, make_season
 from dataProcessors.demo.canvas import cells
 from dataProcessors.demo.covers import COVERS, DISTRICT_KINDS, INDEX, UNMAPPED
 from dataProcessors.demo.noise import SHEET, Sheets, hash32, smooth_noise, spline_weights, uniform
 from dataProcessors.demo.painting import PAINTERS
 from dataProcessors.demo.plan import _nearest
 from dataProcessors.demo.scene import make_scene
+from dataProcessors.demo.seasons import SEASONS
 from dataProcessors.demo.terrain import _drainage, river_margin
 from dataProcessors.legends.legend import builtin_legends
 
@@ -344,3 +345,26 @@ def test_noise_has_the_stated_spread():
     x, y = np.array([5, 5 + SHEET], np.int32), np.array([7, 7 - SHEET], np.int32)
     assert len(set(sheets.at("w8", x, y).tolist())) == 1
     assert sheets.window("w8", -3, SHEET - 2, 10, 12)[9, 8] == sheets.at("w8", x[:1], y[:1])[0]
+
+
+def test_autumn_shows_the_same_land_in_other_colours(small, capsys, monkeypatch):
+    path = make_season(small.image.parent, size=640, seed=3)
+    with rasterio.open(small.image) as image, rasterio.open(path) as autumn:
+        assert (autumn.transform, autumn.crs, autumn.shape) == (image.transform, image.crs, image.shape)
+        assert autumn.tags()["SYNTHETIC"] == "YES" and autumn.tags()["DEMO_SEASON"] == "autumn"
+        before, after = image.read().astype(float), autumn.read().astype(float)
+    classes, names = classes_on_image(small, "osm"), builtin_legends()["osm"].names
+    greenness = {
+        name: [(pixels[1] - pixels[0])[classes == names.index(name)].mean() for pixels in (before, after)]
+        for name in ("forest", "pastures", "water") if (classes == names.index(name)).sum() > 500
+    }  # fmt: skip
+    assert len(greenness) > 1
+    assert all(after < before - 5 for name, (before, after) in greenness.items() if name != "water")
+    monkeypatch.setattr("dataProcessors.demo.scene.make_scene", lambda *_, **__: pytest.fail("it was made again"))
+    assert make_season(small.image.parent, size=640, seed=3) == path
+    assert "Creating" in capsys.readouterr().out
+
+
+def test_summer_is_the_season_of_the_demo_map():
+    assert np.array_equal(make_scene(512, 0).image, make_scene(512, 0, season=SEASONS["summer"]).image)
+    assert set(SEASONS["autumn"].painters) == set(COVERS)

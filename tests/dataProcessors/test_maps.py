@@ -188,6 +188,10 @@ def test_the_demo_map_is_asked_for_by_name(monkeypatch):
     files = maps.named_maps(validate(MINIMAL | {"maps": "demo"}))
     assert files.image == "i.tif"
     assert files.labels == {"osm": LabelFile(path="o.tif"), "clc": LabelFile(path="c.tif")}
+    monkeypatch.setattr(demo, "make_season", lambda folder, season: folder / f"{season}.tif")
+    seasons = maps.named_maps(validate(MINIMAL | {"maps": "demo_seasons"}))
+    assert seasons.image == {"summer": "i.tif", "autumn": str(maps.DATA / "demo/autumn.tif")}
+    assert seasons.scored_date == "autumn" and seasons.labels == files.labels
 
 
 @pytest.mark.skipif(not ZION.exists(), reason="the maps of Zion National Park are not here")

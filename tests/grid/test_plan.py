@@ -10,9 +10,11 @@ from grid_for_tests import BASE, grid_file, scored
 from runs_for_tests import ROOT
 
 from config import ConfigError, UserError
+from grid.making import make_grid
 from grid.plan import read_plan
 from grid.processes import processes_at_a_time, with_threads
 from grid.state import State, states
+from training.runs.interruption import Interruption
 
 
 @pytest.fixture(autouse=True)
@@ -72,10 +74,21 @@ def test_axes_give_all_combinations_but_those_that_contradict_or_repeat_others()
     plan = read_plan(grid_file(configs=None, axes=axes, seeds=[0]))
     rows = [f"{loss}, none, {labels}" for loss in axes["loss"] for labels in axes["labels"]]
     assert set(plan.rows) == {*rows, "triplet, hard, no", "triplet, hard, yes"}
-    reasons = dict(plan.left_out)
-    assert reasons["magnet, hard, no x demo"] == "'mining': no effect with magnetloss."
-    assert reasons["ntxent, hard, yes x demo"].startswith("'mining' has HARD_NEGATIVE, which choose one tile")
-    assert len(reasons) == 4
+    reasons = {row: reason for row, _, reason in plan.left_out}
+    assert reasons["magnet, hard, no"] == "'mining': no effect with magnetloss."
+    assert reasons["ntxent, hard, yes"].startswith("'mining' has HARD_NEGATIVE, which choose one tile")
+    assert len(reasons) == len(plan.left_out) == 4
+
+
+def test_what_is_left_out_on_several_maps_is_told_once(capsys):
+    axes = {
+        "loss": {"triplet": {"loss": "tripletloss"}, "magnet": {"loss": "magnetloss"}},
+        "mining": {"none": {}, "hard": {"mining": ["HARD_NEGATIVE"]}},
+    }
+    maps = {"small": {"image_size": 32}, "large": {"image_size": 64}}
+    make_grid(grid_file(configs=None, axes=axes, maps=maps), Interruption(), dry_run=True)
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Left out")]
+    assert told == ["Left out: magnet, hard x small, large: 'mining': no effect with magnetloss."]
 
 
 def test_all_problems_of_all_cells_are_told_at_once():

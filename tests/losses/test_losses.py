@@ -2,11 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import Ridge
 
 from losses import LOSSES, MagNetLoss, QuadrupletLoss, SoftContrastLoss, TripletLoss, VICRegLoss
 from losses.distances import euclidean_distances, pairwise_squared_distances, squared_distances
+from losses.readout import readout_errors
 
 
 def normal(*shape, seed=0, dtype=torch.float64):
@@ -373,3 +376,41 @@ def test_soft_contrast_of_two_classes_apart_is_almost_0_and_of_tiles_with_nothin
     assert value == 0 and not slope.any()
     collapsed, _ = gradients(lambda x: SoftContrastLoss(0.1)(x, labels), torch.ones(8, 3, dtype=torch.float64))
     assert collapsed == pytest.approx(math.log(7 / 3)), "all others get the same share, three of seven should"
+
+
+@pytest.mark.parametrize("tiles, dimensions", [(12, 4), (7, 9), (2, 3)])
+def test_readout_errors_are_those_of_ridge_regression_on_the_other_half(tiles, dimensions):
+    embeddings, shares = 3 + 5 * normal(tiles, dimensions), normal(tiles, 3, seed=1).square()
+    targets = shares / shares.sum(1, keepdim=True)
+    z = (embeddings - embeddings.mean(0)).numpy()
+    z /= np.sqrt((z**2).sum(1).mean())
+    halves = np.arange(tiles) < tiles // 2
+    expected = np.empty(tiles)
+    for half in (halves, ~halves):
+        mean = targets[half].numpy().mean(0)
+        ridge = Ridge(alpha=0.1, fit_intercept=False).fit(z[half], targets[half].numpy() - mean)
+        predicted = ridge.predict(z[~half]).reshape(-1, 3) + mean
+        expected[~half] = np.abs(predicted - targets[~half].numpy()).sum(1)
+    errors = readout_errors(embeddings, targets)
+    assert errors.numpy() == pytest.approx(expected, abs=3.1e-3), "but for the root of 1e-6 in each of three classes"
+    _, (slope,) = gradients(lambda x: readout_errors(x, targets).mean(), embeddings)
+    assert bool(slope.any()) == (tiles > 2), "of one tile a model only learns the mean"
+
+
+def test_readout_of_collapsed_embeddings_is_finite_and_of_those_that_hold_the_targets_small():
+    targets = torch.eye(3, dtype=torch.float64).repeat(6, 1)
+    value, (slope,) = gradients(lambda x: readout_errors(x, targets).mean(), torch.ones(18, 4, dtype=torch.float64))
+    assert value == pytest.approx(4 / 3, abs=0.01) and slope.isfinite().all(), "the mean misses by 2/3 + 1/3 + 1/3"
+    assert readout_errors(torch.cat([targets, normal(18, 1)], 1)[:, :3], targets).max() < 0.1
+    with pytest.raises(ValueError, match="at least two tiles"):
+        readout_errors(torch.ones(1, 4), torch.ones(1, 3))
+
+
+def test_soft_contrast_adds_the_weighted_readout():
+    shares, embeddings = normal(8, 3, seed=2).square(), normal(8, 4)
+    proportions = shares / shares.sum(1, keepdim=True)
+    both = SoftContrastLoss(0.3, readout=2.5).terms(embeddings, proportions)
+    alone, errors = SoftContrastLoss(0.3).terms(embeddings, proportions), readout_errors(embeddings, proportions)
+    torch.testing.assert_close(both, alone + 2.5 * errors)
+    with pytest.raises(ValueError, match=r"'readout' parameter of SoftContrastLoss must be >= 0 .* Got -1"):
+        SoftContrastLoss(readout=-1)

@@ -153,7 +153,7 @@ def _fixed_settings(config: Config) -> dict[str, object]:
     if isinstance(config.maps, Maps):
         maps = dict(settings.pop("maps"))
         labels, legends = maps.pop("labels"), maps.pop("legends")
-        maps |= {"image": "a file", "labels": sorted(labels)}
+        maps |= {"image": list(config.maps.images), "labels": sorted(labels)}
         maps |= {f"labels.{name}.{key}": each for name, file in labels.items() for key, each in file if key != "path"}
         maps |= {f"legends.{name}": "a file" if Path(each).suffix else each for name, each in legends.items()}
         settings |= {f"maps.{key}": value for key, value in maps.items()}

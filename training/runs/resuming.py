@@ -16,6 +16,7 @@ from training.runs.interruption import Interrupted
 log = logging.getLogger(__name__)
 FIXED_PLACES = {  # "maps" of the config -> where its files are
     "demo": "the demo map is in data/demo, and is made there again if it is missing",
+    "demo_seasons": "the demo map is in data/demo, and is made there again if it is missing",
     "germany": "its files have fixed places in data/, which doc/maps.md names; put them there, or links to them",
 }
 

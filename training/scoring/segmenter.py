@@ -111,7 +111,7 @@ class Segmenter:
             name: class_map(positions, each.votes, self.size, height, width) for name, each in segmentation.items()
         }
         tables = {name: each.tables.sum(axis=0) for name, each in segmentation.items()}
-        pixels = self._assemble(self.maps.read)
+        pixels = self._assemble(lambda p: self.maps.image.read(p, self.size))
         truth = self._assemble(lambda p: self.maps.read_classes(p)[:, None])[0]
         return Region(self.corner, pixels, truth, predicted, tables, self._coarsened_tables.sum(axis=0))
 

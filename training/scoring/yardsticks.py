@@ -24,8 +24,9 @@ RASTER_TILES = 32  # read at once: of 64 bands, tiles of 96 pixels then take 75 
 def yardsticks(config: Config, maps: OpenMaps) -> dict[str, EmbedPositions]:
     """Return the feature sets beside the network: name -> function from positions (N, 2) to features (N, D) float32.
 
-    band_statistics: mean, deviation, minimum and maximum of each band; random_convolutions: see
-    networks.random_convolutions, kept in the cache; then those of the config, kept there too.
+    All are of the date on which the network is scored. band_statistics: mean, deviation, minimum and maximum of each
+    band; random_convolutions: see networks.random_convolutions, kept in the cache; then those of the config, kept there
+    too.
 
     Raises:
         MapError: a raster of the config cannot be used, or lies elsewhere
@@ -97,7 +98,7 @@ def _of_tiles(maps: OpenMaps, function: Callable[[np.ndarray], np.ndarray], titl
         with tqdm(total=len(positions), desc=title, unit="tile", leave=False, disable=None, delay=1) as bar:
             parts = []
             for part in in_batches(positions, maps.area.size):
-                parts.append(function(maps.read(part)))
+                parts.append(function(maps.image.read(part, maps.area.size)))
                 bar.update(len(part))
         return np.concatenate(parts)
 

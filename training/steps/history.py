@@ -52,7 +52,7 @@ class HardestTuples:
 
     Attributes:
         losses: loss of each tuple
-        positions: for each tuple, role -> [x, y] of its tile
+        positions: for each tuple, role -> [x, y], or [x, y, date], of its tile
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,8 @@ class HardestTuples:
     def tiles_by_role(self) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
         """Return the positions (n, 2) of all their tiles, and for each role its name and its indices into them."""
         roles = list(self.positions[0]) if self.positions else []
-        positions = np.array([[tiles[role] for tiles in self.positions] for role in roles], np.int64).reshape(-1, 2)
+        places = [tiles[role] for role in roles for tiles in self.positions]
+        positions = np.array(places, np.int64) if places else np.empty((0, 2), np.int64)
         indices = np.arange(len(positions)).reshape(len(roles), len(self.positions))
         return positions, list(zip(roles, indices))
 

@@ -101,7 +101,7 @@ READERS = (
     ),
     Fault(
         "a-place-is-its-own-positive", "dataProcessors", ("ImageSampler.masks",),
-        (("apart > 0", "apart >= 0"), (" > 0  #", " >= 0  #")),
+        (("apart > 0", "apart >= 0"), (" > 0  #", " >= 0  #"), ("(apart > 0) | (dates", "(apart >= 0) | (dates")),
         "self not excluded", "The same place in two rows of a batch makes a positive pair where min_pos_dist is 0.",
         ("test_image_sampler.py", "test_imageSampler.py"),
     ),

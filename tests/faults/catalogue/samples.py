@@ -24,10 +24,23 @@ SAMPLING = (
         (*SAMPLERS, "test_batches.py"),
     ),
     Fault(
-        "anchor-as-its-own-positive", "dataProcessors/sampling", ("SupervisedSampler.try_positives",),
-        (("1 + self.rng.integers(", "self.rng.integers("),),
+        "anchor-as-its-own-positive", "dataProcessors/sampling",
+        ("SupervisedSampler.try_positives", "SupervisedSampler._like"),
+        (("1 + self.rng.integers(", "self.rng.integers("), ("(own + 1, 1)", "(own, 1)")),
         "self not excluded", "By label an anchor may be drawn as its own positive, and its last neighbour never.",
         SAMPLERS,
+    ),
+    Fault(
+        "another-date-may-be-the-same", "dataProcessors/sampling", ("_other",),
+        (("dates + 1 + ", "dates + "),),
+        "off by one", "A positive of another date is sometimes of the anchor's own, and never of the one before it.",
+        ("test_dates.py",),
+    ),
+    Fault(
+        "data-of-one-date-counts-for-all", "dataProcessors/sampling", ("Area.has_data",),
+        (("limit.accepts(place[own])", "self._limits[0].accepts(place[own])"),),
+        "wrong index", "A tile is drawn at a date at which it lies under clouds.",
+        ("test_dates.py",),
     ),
     Fault(
         "clusters-are-drawn-anew-when-resumed", "dataProcessors/sampling", ("IndexBatches.task",),
