@@ -19,6 +19,7 @@ from groups_for_tests import GroupScheduling
 from runs_for_tests import (
     run_in_process,
     with_some_figures,
+    without_curves,
     without_figures,
     without_waiting_for_disks,
     write_fields,
@@ -99,6 +100,12 @@ def complete_run(map_folder) -> Path:
 def no_figures(monkeypatch) -> None:
     """Switch off the figures of runs, which take most of the time of a short run and have their own tests."""
     without_figures(monkeypatch)
+
+
+@pytest.fixture
+def no_curves(monkeypatch) -> None:
+    """Have reports show a white square for each curve."""
+    without_curves(monkeypatch)
 
 
 @pytest.fixture
