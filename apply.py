@@ -103,7 +103,8 @@ def search_map(
 
 def labels_of(run: TrainedRun, image: TiffReader) -> LabelReader | None:
     """Return the label map of the run, to name the classes of places; None: there is none of this image."""
-    if run.config.validation_map is None or image.path not in [each["path"] for each in run.own_images]:
+    trained_on = [each.get("files", [each["path"]]) for each in run.own_images]
+    if run.config.validation_map is None or list(image.source.files) not in trained_on:
         return None
     try:
         labels = open_labels(run.config, run.maps, image, run.execution.threads)

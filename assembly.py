@@ -1,14 +1,16 @@
 """Assemble a run: maps, network, training, evaluation and reports."""
 
+import json
+import logging
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from config import Config
+from config import Config, ConfigError
 from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import Scaling, normalisation, sample_tiles, standardisation
-from networks import Embedder, HeadInputs, Normalise, PrincipalComponents, build, check
+from networks import Embedder, HeadInputs, Normalise, PrincipalComponents, build, check, local_statistics
 from reporting.map_view import MapView, show_map
 from reporting.report import write_report
 from reporting.reporter import Reporter
@@ -16,46 +18,65 @@ from reporting.verdict_file import read_verdict
 from storage import check_writable
 from training.execution.device import Execution, resolve_device, resolve_threads
 from training.execution.precision import TRIAL_TILES, resolve
+from training.execution.processes import ALONE, Processes
+from training.followers import EvaluationElsewhere, NoCheckpoints, NoReports, QuietProgress
 from training.forward import ForwardPass
 from training.progress import Progress
-from training.runs.checkpoint import Checkpoints, config_as_dict
+from training.runs.checkpoint import Checkpoints, check_maps, config_as_dict
 from training.runs.folder import RESULTS
 from training.runs.interruption import Interruption
 from training.runs.resuming import Run, start_run
 from training.scoring.evaluator import Evaluator
 from training.scoring.schedule import EvaluationSchedule
 from training.scoring.yardsticks import open_rasters, yardsticks
+from training.steps.step import Step
 from training.steps.step_table import make_step
 from training.trainer import Trainer
 
+log = logging.getLogger(__name__)
 MIN_COMPONENT_TILES, COMPONENT_TILES = 256, 4  # principal components are estimated on so many tiles, or for each one
 
 
-def run_training(config: Config, interruption: Interruption, resumed: Run | None = None) -> tuple[Path, Path]:
-    """Train and evaluate in a new folder, or in the folder of the resumed run. Return the folder and the report."""
+def run_training(
+    config: Config, interruption: Interruption, resumed: Run | None = None, processes: Processes = ALONE
+) -> tuple[Path, Path | None]:
+    """Train and evaluate in a new folder, or in the folder of the resumed run, in one process or in several.
+
+    Return the folder and the report, which only the first process writes.
+    """
     checkpoint = resumed.checkpoint if resumed else None
     weights = False if checkpoint else config.pretrained  # the checkpoint contains all weights
     is_scored = resumed is not None and resumed.scored_step >= 0  # then the yardsticks are scored too
-    needs_yardsticks = not is_scored and config.validation_map is not None
-    check_before_start(config, weights)
+    needs_yardsticks = not is_scored and config.validation_map is not None and processes.is_first
+    check_before_start(config, weights, processes)
     if needs_yardsticks:
         open_rasters(config)  # errors now, not after the maps are prepared
-    maps = open_maps(config, resolve_threads(config))
+    threads = resolve_threads(config, processes)
+    with processes.first_of_host_first():  # it prepares what the others then find
+        maps = open_maps(config, threads)
+        fingerprints, pools = maps.fingerprints(), maps.pools
+    check_equal_maps(fingerprints, processes)
     if resumed:
-        resumed.begin(maps.fingerprints())
-    else:
+        resumed.begin(fingerprints)
+    elif processes.is_first:
         maps.check_scored_tiles()
-    step = make_step(config, maps)
+    step = make_step(config, maps, processes.share)
     scaling = normalisation(maps.images, config.image_size)
     network = make_network(config, maps, scaling, weights)
-    execution = resolve(config, network, maps.read(maps.pools["fit"].positions[:TRIAL_TILES]))
+    execution = resolve(config, network, maps.read(pools["fit"].positions[:TRIAL_TILES]), processes=processes)
     config = config.model_copy(update=execution.resolved())
-    with resumed or start_run(config, maps.fingerprints()) as run:
+    join_batch_norm(network, execution, processes)
+    with resumed or start_run(config, fingerprints, processes) as run:
+        forward = ForwardPass(config, network, execution, maps, processes)
+        checkpoints = make_checkpoints(config, fingerprints, run)
+        if not processes.is_first:
+            follow(config, maps, step, forward, checkpoints, interruption, checkpoint)
+            return run.folder, None
         reporter = make_reporter(config, maps, run)
-        evaluator = Evaluator(config, maps, yardsticks(config, maps) if needs_yardsticks else {}, execution.threads)
+        jobs = execution.threads * (processes.local_number if execution.device.type == "cpu" else 1)  # others wait
+        evaluator = Evaluator(config, maps, yardsticks(config, maps) if needs_yardsticks else {}, jobs)
         schedule = make_schedule(config, evaluator, reporter, execution, interruption)
-        forward, progress = ForwardPass(config, network, execution, maps), Progress(config, maps, reporter)
-        checkpoints = make_checkpoints(config, maps, run)
+        progress = Progress(config, maps, reporter)
         Trainer(config, step, forward, progress, schedule, checkpoints, interruption).run(checkpoint)
         page = write_report(run.folder)
         reporter.log_verdict(config.epochs * config.iterations, read_verdict(run.folder))
@@ -63,11 +84,59 @@ def run_training(config: Config, interruption: Interruption, resumed: Run | None
         return run.folder, page
 
 
-def check_before_start(config: Config, weights: bool | str) -> None:
+def follow(
+    config: Config,
+    maps: OpenMaps,
+    step: Step,
+    forward: ForwardPass,
+    checkpoints: Checkpoints,
+    interruption: Interruption,
+    checkpoint: dict | None,
+) -> None:
+    """Train with the first process, which evaluates, reports and writes the files."""
+    reporter, evaluator = NoReports(), Evaluator(config, maps, {}, 1)
+    schedule = EvaluationElsewhere(evaluator, reporter, config.best_score, interruption)
+    progress = QuietProgress(config, maps, reporter)
+    Trainer(config, step, forward, progress, schedule, checkpoints, interruption).run(checkpoint)
+
+
+def check_before_start(config: Config, weights: bool | str, processes: Processes = ALONE) -> None:
     """Raise a UserError for problems that can be found before any long work. weights: the initial ones."""
-    resolve_device(config.device)
+    check_division(config, processes.number)
+    resolve_device(config.device, processes)
     check_writable(RESULTS)
     check(config.network, config.image_size, weights, config.freeze)
+
+
+def check_division(config: Config, processes: int) -> None:
+    """Raise a ConfigError if the processes cannot get equal shares of a batch."""
+    clusters = config.magnet_clusters if config.loss_name == "magnetloss" else 1
+    what = f"'magnet_clusters' x 'batch_size' ({clusters} x {config.batch_size})" if clusters > 1 else "'batch_size'"
+    if clusters * config.batch_size % processes:
+        raise ConfigError(
+            f"{what} must be a multiple of the number of processes, {processes}, among which the tiles of a step are "
+            f"divided. Got {clusters * config.batch_size}."
+        )
+
+
+def check_equal_maps(fingerprints: dict[str, dict], processes: Processes) -> None:
+    """Raise a UserError if the maps of this process are others than those of the first one."""
+    if processes.are_many:
+        content = processes.from_first(lambda: json.dumps(fingerprints))
+        check_maps(Path(processes.host), json.loads(json.dumps(fingerprints)), {"maps": json.loads(content)})
+
+
+def join_batch_norm(network: Embedder, execution: Execution, processes: Processes) -> None:
+    """Have batch norm take its statistics from the tiles of all processes; on CPUs, log a warning: it cannot."""
+    if not processes.are_many:
+        return
+    if execution.device.type == "cuda":
+        network.synchronise_batch_norm()
+    elif local_statistics(network):
+        log.warning(
+            "On CPUs, batch norm takes its statistics from the tiles of one process: a run in %d processes differs "
+            "from a run in one. Networks with layer norm do not.", processes.number,
+        )  # fmt: skip
 
 
 def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool | str = False) -> Embedder:
@@ -106,10 +175,11 @@ def make_schedule(
     return EvaluationSchedule(evaluator, reporter, config.best_score, interruption, background_cores=cores)
 
 
-def make_checkpoints(config: Config, maps: OpenMaps, run: Run) -> Checkpoints:
-    """Return the checkpoints of a run."""
-    metadata = {"config": config_as_dict(config), "maps": maps.fingerprints()}
-    return Checkpoints(run.folder, config.checkpoint_minutes, metadata)
+def make_checkpoints(config: Config, fingerprints: dict[str, dict], run: Run) -> Checkpoints:
+    """Return the checkpoints of a run, which only the first process writes."""
+    metadata = {"config": config_as_dict(config), "maps": fingerprints, "processes": run.processes.number}
+    kind = Checkpoints if run.processes.is_first else NoCheckpoints
+    return kind(run.folder, config.checkpoint_minutes, metadata)
 
 
 def make_reporter(config: Config, maps: OpenMaps, run: Run) -> Reporter:

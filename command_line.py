@@ -73,6 +73,7 @@ class Verb(NamedTuple):
         default: target if none is given; None: the user must give one, unless `takes_many`
         takes_many: whether it accepts any number of targets, also none, instead of exactly one
         takes_overrides: whether it also accepts key=value
+        takes_processes: whether several processes can do it together, started by torchrun
         options: its options
         epilog: returns the last paragraph of its help text
     """
@@ -82,6 +83,7 @@ class Verb(NamedTuple):
     default: str | None = None
     takes_many: bool = False
     takes_overrides: bool = False
+    takes_processes: bool = False
     options: Sequence[Option] = ()
     epilog: Callable[[], str] = lambda: ""
 

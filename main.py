@@ -8,38 +8,77 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import config as configuration
 from command_line import CLASSIFY_OPTIONS, EMBED_OPTIONS, SEARCH_OPTIONS, Option, Verb, parse
+from training.execution.launch import number_of_processes
 from training.execution.openmp import limit_spinning
-from training.runs.interruption import Interrupted, Interruption
+from training.runs.interruption import EndedElsewhere, Interrupted, Interruption
 
 if TYPE_CHECKING:
+    from training.execution.processes import Processes
     from training.runs.resuming import Run
 
 
 def train(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Train a network with the maps and settings of a config, and evaluate its embeddings."""
     (path,) = arguments.targets
-    config = configuration.load(path, arguments.overrides)
-    for warning in config.warnings():
-        logging.warning("%s: %s", path, warning)
-    make_run(config, interruption)
+    with joined_processes(interruption) as processes:
+        config = load_config(path, arguments.overrides, processes)
+        for warning in config.warnings():
+            logging.warning("%s: %s", path, warning)
+        make_run(config, interruption, processes=processes)
+
+
+def check_processes(verb: str) -> None:
+    """Raise a UserError if torchrun has started several processes for a verb that runs in one."""
+    if number_of_processes() > 1 and not VERBS[verb].takes_processes:
+        several = ", ".join(name for name, each in VERBS.items() if each.takes_processes)
+        raise configuration.UserError(
+            f"{verb} runs in one process. Start it with python instead of torchrun, which is for {several}."
+        )
+
+
+@contextmanager
+def joined_processes(interruption: Interruption) -> "Iterator[Processes | None]":
+    """Yield the processes that torchrun has started for this run; None: this one trains alone."""
+    if number_of_processes() == 1:
+        yield None
+        return
+    from training.runs.joining import joined
+
+    with joined(interruption) as processes:
+        yield processes
+
+
+def load_config(path: Path, overrides: list[str], processes: "Processes | None") -> configuration.Config:
+    """Return the config in a file; of several processes, the first one reads it."""
+    if processes is None:
+        return configuration.load(path, overrides)
+    from training.runs.resuming import config_of_first
+
+    return config_of_first(lambda: configuration.load(path, overrides), processes)
 
 
 def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Resume a run from the last checkpoint in its folder, results/NAME."""
+    from training.execution.processes import ALONE
     from training.runs.resuming import open_run
 
     (folder,) = arguments.targets
-    with open_run(folder, arguments.overrides) as run:
-        if run.is_complete:
+    with (
+        joined_processes(interruption) as processes,
+        open_run(folder, arguments.overrides, processes or ALONE) as run,
+    ):
+        if not run.is_complete:
+            make_run(run.config, interruption, run, processes)
+        elif run.processes.is_first:
             print(run.describe_end())
             write_missing_report(run.folder)
-        else:
-            make_run(run.config, interruption, run)
 
 
 def write_missing_report(folder: Path) -> None:
@@ -132,25 +171,34 @@ def cache(arguments: argparse.Namespace, interruption: Interruption) -> None:
 
 def describe_overrides() -> str:
     """Return the keys that may be given where a trained network is applied, for the help texts."""
-    return "keys that may be given: device, threads, maps.image (another map of the same bands and type), maps.rect"
+    return (
+        "keys that may be given: device, threads, maps.image (another map of the same bands and type), maps.rect, "
+        "maps.crs"
+    )
 
 
-def make_run(config: configuration.Config, interruption: Interruption, resumed: "Run | None" = None) -> None:
+def make_run(
+    config: configuration.Config,
+    interruption: Interruption,
+    resumed: "Run | None" = None,
+    processes: "Processes | None" = None,
+) -> None:
     """Train a new run, or continue a resumed one, and print where its results are."""
     from assembly import run_training
+    from training.execution.processes import ALONE
 
-    folder, page = run_training(config, interruption, resumed)
+    folder, page = run_training(config, interruption, resumed, processes or ALONE)
     show = configuration.command("tensorboard", "--logdir", folder)
     print(f"\nThe results are in {folder}. Open {page}, or run: {show}")
 
 
 VERBS = {
     "train": Verb(
-        train, "CONFIG", "config.json", takes_overrides=True,
+        train, "CONFIG", "config.json", takes_overrides=True, takes_processes=True,
         epilog=lambda: "config keys:\n" + configuration.describe(),
     ),
     "resume": Verb(
-        resume, "results/NAME", takes_overrides=True,
+        resume, "results/NAME", takes_overrides=True, takes_processes=True,
         epilog=lambda: f"keys that may be changed: {', '.join(configuration.CHANGEABLE_ON_RESUME)}",
     ),
     "compare": Verb(
@@ -193,6 +241,7 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     threading.excepthook = _log_thread_error
     try:
+        check_processes(arguments.verb)
         with Interruption() as interruption:
             return VERBS[arguments.verb].run(arguments, interruption) or 0
     except configuration.UserError as error:
@@ -209,6 +258,8 @@ def main(argv: list[str]) -> int:
     except Interrupted as interrupted:
         print("\n".join(["\nInterrupted.", *_notes(interrupted)]), file=sys.stderr)
         return 128 + interrupted.number
+    except EndedElsewhere as ended:
+        return ended.code
 
 
 def _notes(error: BaseException) -> list[str]:

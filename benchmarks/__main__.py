@@ -23,8 +23,8 @@ from training.execution.openmp import limit_spinning
 # in the order of a run: what reads maps, what trains, what scores, the whole
 BENCHMARKS = (
     "tiles", "tiles_cold", "batches", "preparing", "without_cache", "pool", "offline_mining", "training_step",
-    "on_gpu", "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "simple_models", "evaluation", "start",
-    "side_by_side", "embed", "search", "memory",
+    "processes", "on_gpu", "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "simple_models", "evaluation",
+    "start", "side_by_side", "embed", "search", "memory",
 )  # fmt: skip
 UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bf16", "amx_bf16": "AMX"}  # of a processor, by flag
 PACKAGES = ("torch", "rasterio", "numpy", "scikit-learn", "torchgeo", "pytorch-metric-learning")

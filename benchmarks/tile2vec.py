@@ -20,7 +20,7 @@ from benchmarks.map_configs import write_yardstick, yardsticks_folder
 from config import Config, UserError, load
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.maps import OpenMaps, open_maps
-from dataProcessors.prepared.blocks import valid_mask
+from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.statistics import sample_tiles
 from networks import Normalise, random_dihedral
 from training.execution.device import resolve_threads

@@ -16,6 +16,7 @@ from dataProcessors.statistics import normalisation
 from training.execution.cuda_graphs import GraphedForward
 from training.execution.device import Execution, resolve_threads
 from training.execution.precision import TRIAL_TILES, resolve
+from training.execution.processes import ALONE, Processes
 from training.forward import ForwardPass
 from training.progress import Progress
 from training.runs.checkpoint import Checkpoints
@@ -44,22 +45,23 @@ class Run:
     Args:
         setting: of the benchmark
         side: of the map in pixels
+        processes: those that train together
         keys: config keys with other values
 
     Attributes:
         seconds: name -> seconds so far of the functions with this name; see `timed`
     """
 
-    def __init__(self, setting: Setting, side: int = SIDE, **keys):
+    def __init__(self, setting: Setting, side: int = SIDE, processes: Processes = ALONE, **keys):
         small = {"network": "test_resnet", "image_size": 32, "validation_nb": 100} if setting.tiny else {}
         paths = benchmark_maps(setting.folder, setting.number(side, 2_500))
         self.config, self.maps = open_run(setting, paths, **small | keys)
         resolve_threads(self.config)
-        step = make_step(self.config, self.maps)
+        step = make_step(self.config, self.maps, processes.share)
         self.network = make_network(self.config, self.maps, normalisation(self.maps.image, self.config.image_size))
         tiles = self.maps.read(self.maps.pools["fit"].positions[:TRIAL_TILES])
-        self.execution = resolve(self.config, self.network, tiles)
-        forward = ForwardPass(self.config, self.network, self.execution, self.maps)
+        self.execution = resolve(self.config, self.network, tiles, processes=processes)
+        forward = ForwardPass(self.config, self.network, self.execution, self.maps, processes)
         progress, checkpoints = Progress(self.config, self.maps, NoReports()), Checkpoints(setting.folder, 10)
         self.trainer = Trainer(self.config, step, forward, progress, NoReports(), checkpoints, None)
         forward.capture_cuda_graphs(step.batches.size)

@@ -38,8 +38,8 @@ def measure(setting: Setting) -> list[Row]:
 def step_shares(run: Run, steps: int) -> dict[str, float]:
     """Measure the share of waiting in the time of steps, and the share of all that is not the network."""
     trainer, forward_pass, backward = run.trainer, run.trainer.forward, torch.Tensor.backward
-    originals = forward_pass.forward, trainer.optimizer.step
-    forward_pass.forward = run.timed("network", forward_pass.forward)
+    originals = forward_pass.training_forward, trainer.optimizer.step
+    forward_pass.training_forward = run.timed("network", forward_pass.training_forward)
     trainer.optimizer.step = run.timed("network", trainer.optimizer.step)
     torch.Tensor.backward = run.timed("network", backward)
     run.seconds.clear()
@@ -47,7 +47,7 @@ def step_shares(run: Run, steps: int) -> dict[str, float]:
         for _ in range(steps):
             run.timed("all", run.step)()
     finally:
-        (forward_pass.forward, trainer.optimizer.step), torch.Tensor.backward = originals, backward
+        (forward_pass.training_forward, trainer.optimizer.step), torch.Tensor.backward = originals, backward
     seconds = run.seconds
     return {
         "all": 1 - seconds["network"] / seconds["all"],

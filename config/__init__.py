@@ -11,10 +11,10 @@ from config.keys import (
     Config,
 )
 from config.reading import describe, load, validate
-from config.types import LabelFile, Maps
+from config.types import ImageFiles, LabelFile, Maps
 
 __all__ = [
     "CHANGEABLE_ON_RESUME", "LESS_IS_BETTER", "NO_EFFECT_ON_RESULTS", "RETRIEVAL_METRICS", "USED_DIMENSIONS", "Config",
-    "ConfigError", "ContradictionError", "LabelFile", "Maps", "UserError", "command", "describe", "load",
+    "ConfigError", "ContradictionError", "ImageFiles", "LabelFile", "Maps", "UserError", "command", "describe", "load",
     "main_command", "validate",
 ]  # fmt: skip

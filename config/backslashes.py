@@ -48,3 +48,6 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict):
         for name, inner in value.items():
             yield from _texts(f"{key}.{name}", inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(key, inner)

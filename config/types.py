@@ -113,11 +113,14 @@ class YardstickFile(BaseModel):
     dequantise: Literal["alphaearth", "scale_offset", "none"] = "none"
 
 
+# one image map: a path or pattern, or a list of them; `dataProcessors.rasters.image_files` names the files
+ImageFiles = Text | Annotated[tuple[Text, ...], Field(min_length=1)]
+
 FeatureName = Annotated[str, StringConstraints(pattern=r"^[\w][\w.+-]*$")]  # it names folders and files
 
 # it names files too, and has no dot, which would separate nested keys on the command line
 DateName = Annotated[str, StringConstraints(pattern=r"^\w[\w+-]*$")]
-DatedImages = Annotated[dict[DateName, Text], Field(min_length=1, max_length=100)]
+DatedImages = Annotated[dict[DateName, ImageFiles], Field(min_length=1, max_length=100)]
 NAMED_DATES = {"demo_seasons": ("summer", "autumn")}  # "maps" of the config -> the dates of maps that have several
 
 LabelMap = Annotated[LabelFile, BeforeValidator(lambda value: {"path": value} if isinstance(value, str) else value)]
@@ -128,11 +131,16 @@ class Maps(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    image: Text | DatedImages = key(
-        "path of the image GeoTIFF; or of several of one place on one grid: name of the date -> path"
+    image: ImageFiles | DatedImages = key(
+        'path of the image GeoTIFF; of a map in many files a list of paths, or a pattern such as "data/tiles/*.tif"; '
+        "or of several of one place on one grid: name of the date -> any of these"
     )
     validation_date: DateName | None = key(
         "the date of 'maps.image' on which everything is scored; null: the last one", None
+    )
+    crs: Text | None = key(
+        'CRS onto which the files of the image are warped, such as "EPSG:3035"; null: they are on one grid already',
+        None,
     )
     labels: dict[str, LabelMap] = key(
         "label map's name -> its path, or {path, band} for one band of codes among several, or {path, layer, column} "
@@ -151,8 +159,8 @@ class Maps(BaseModel):
     )
 
     @property
-    def images(self) -> dict[str, str]:
-        """Name of the date -> path of the image. The date of a single image without one is ""."""
+    def images(self) -> dict[str, ImageFiles]:
+        """Name of the date -> the image. The date of a single image without one is ""."""
         return self.image if isinstance(self.image, dict) else {"": self.image}
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from config import Maps
-from dataProcessors.rasters.image_source import ImageSource
+from dataProcessors.rasters.image_map import ImageMap, open_image_map
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.dates import dates_of, places
 from dataProcessors.tiffreader import TiffReader
@@ -103,7 +103,7 @@ def open_dates(files: Maps, open_image: Callable[[Maps], TiffReader]) -> DatedIm
 
 def check_alike(files: Maps) -> None:
     """Raise a MapError if the images of two dates differ in grid, bands or type; only their headers are read."""
-    first, *others = (ImageSource(path, files.bands, files.nodata) for path in files.images.values())
+    first, *others = (open_image_map(each, files.bands, files.nodata, files.crs) for each in files.images.values())
     for other in others:
         different = [f"{what} {now} and {then}" for what, now, then in _differences(other, first)]
         if different:
@@ -119,7 +119,7 @@ def check_alike(files: Maps) -> None:
             )  # fmt: skip
 
 
-def _differences(image: ImageSource, other: ImageSource) -> list[tuple[str, object, object]]:
+def _differences(image: ImageMap, other: ImageMap) -> list[tuple[str, object, object]]:
     """Return what differs between two images: (what, of the one, of the other)."""
     names = [each.description["band_names"] for each in (image, other)]
     grids, bands = (image.grid, other.grid), [len(each.bands) for each in (image, other)]

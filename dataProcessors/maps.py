@@ -13,6 +13,8 @@ from dataProcessors.dated_images import DatedImages, open_dates
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.legends.legend import dominant
 from dataProcessors.no_labels import NoLabels
+from dataProcessors.rasters.image_files import image_files
+from dataProcessors.rasters.image_map import check_is_one_file
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.area import Area, SamplingError
 from dataProcessors.sampling.dates import places
@@ -191,7 +193,8 @@ def named_maps(config: Config) -> Maps:
 
 
 def _check_files(maps: Maps, label_map: str | None) -> Maps:
-    needed = [*maps.images.values()] + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
+    images = [file for image in maps.images.values() for file in image_files(image)]
+    needed = images + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
     missing = [path for path in needed if "://" not in path and not os.path.exists(path)]
     if not missing:
         return maps
@@ -246,9 +249,11 @@ def open_image(config: Config, files: Maps, threads: int) -> TiffReader:
     """
     if config.cache:  # maps are read only once then, and a larger cache of GDAL would waste memory
         os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE))
-    (path,) = files.images.values()
+    (files_of_date,) = files.images.values()
+    if not config.cache:
+        check_is_one_file(files_of_date, files.crs)
     image = TiffReader(
-        path, bands=files.bands, nodata=files.nodata, rect=files.rect,
+        files_of_date, bands=files.bands, nodata=files.nodata, rect=files.rect, crs=files.crs,
         cache=CACHE if config.cache else None, threads=threads,
     )  # fmt: skip
     if not image.summary.counts.any():

@@ -5,7 +5,8 @@ import logging
 import numpy as np
 
 from dataProcessors.dated_images import DatedImages
-from dataProcessors.prepared.blocks import BLOCK, valid_mask
+from dataProcessors.prepared.blocks import BLOCK
+from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.sampling.dates import at_all_dates
 from dataProcessors.tiffreader import TiffReader
 

@@ -27,14 +27,14 @@ from dataProcessors.prepared.blocks import (
     count_valid,
     overview_step,
     pad,
-    valid_mask,
 )
 from dataProcessors.prepared.preparation import FORMAT
 from dataProcessors.prepared.prepared_map import open_prepared
-from dataProcessors.rasters.file_identity import file_identity, file_status
+from dataProcessors.rasters.file_identity import files_identity, joint_status
 from dataProcessors.rasters.grid import Bounds, Window
 from dataProcessors.rasters.handles import decimated_shape
-from dataProcessors.rasters.image_source import ImageSource
+from dataProcessors.rasters.image_map import ImageMap, open_image_map
+from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.rasters.opening import add_path_to_errors
 
 log = logging.getLogger(__name__)
@@ -54,28 +54,30 @@ class TiffReader:
     """Tiles of one image map.
 
     Args:
-        path: a GeoTIFF; see dataProcessors.rasters.image_source.ImageSource
+        path: a GeoTIFF, or a pattern or list of several; see dataProcessors.rasters.image_map
         bands: bands to read, counted from 1 or by name; None: all but alpha
         nodata: a value that means "no data", beside what the file declares
         rect: west, south, east, north in EPSG:4326, the part in use; None: the whole image
+        crs: onto which the files are warped; None: they are on one grid
         cache: folder of prepared maps; None: read windows from the GeoTIFF
         threads: threads that prepare the map, or read windows
     Raises:
-        MapError: the file is missing, damaged, or of a kind that cannot be used
+        MapError: a file is missing, damaged, or of a kind that cannot be used
     """
 
     def __init__(
-        self, path: Path | str, *, bands: Sequence[int | str] | None = None, nodata: float | None = None,
-        rect: Bounds | None = None, cache: Path | str | None = None, threads: int = 1,
+        self, path: Path | str | Sequence[Path | str], *, bands: Sequence[int | str] | None = None,
+        nodata: float | None = None, rect: Bounds | None = None, crs: str | None = None,
+        cache: Path | str | None = None, threads: int = 1,
     ):  # fmt: skip
-        source = ImageSource(path, bands, nodata)
+        source = open_image_map(path, bands, nodata, crs)
         with add_path_to_errors(source.path):
             window = source.grid.window_of(rect)
         self._open(source, window, cache, threads)
         self._log_without_data()
 
     def _open(
-        self, source: ImageSource | LabelMap, window: Window, cache: Path | str | None, threads: int, **parts: object
+        self, source: ImageMap | LabelMap, window: Window, cache: Path | str | None, threads: int, **parts: object
     ) -> None:
         self.path, self.source, self.grid, self.window = source.path, source, source.grid, window
         self.crs, self.transform = source.grid.crs, source.grid.transform
@@ -143,12 +145,12 @@ class TiffReader:
         return np.concatenate([pixels[: self.source.shown_bands], validity]), step, around[:2]
 
     def fingerprint(self) -> dict:
-        """Return what identifies the map: its file, its grid, the part in use, and a hash of its content."""
-        status = file_status(self.path)
+        """Return what identifies the map: its files, its grid, the part in use, and a hash of its content."""
+        status = joint_status(self.source.files)
         return {
             "path": self.path,
-            "bytes": status[1] if status else None,
-            "modified": status[2] / 1e9 if status else None,
+            "bytes": status[0] if status else None,
+            "modified": status[1] / 1e9 if status else None,
             "crs": str(self.crs),
             "size": [self.width, self.height],
             "transform": list(self.transform)[:6],
@@ -257,10 +259,10 @@ def _on_blocks(window: Window) -> Window:
     return Window(x, y, window.x + window.width - x, window.y + window.height - y)
 
 
-def _key(source: ImageSource | LabelMap, window: Window, parts: dict) -> str:
+def _key(source: ImageMap | LabelMap, window: Window, parts: dict) -> str:
     """Return the name of a prepared map: it changes with the file, the part in use, and how its values are read."""
     identity = {
-        "file": file_identity(source.path),
+        "file": files_identity(source.files),
         "window": list(window),
         "format": FORMAT,
         **source.read_settings,  # may include files beside this one

@@ -74,7 +74,7 @@ class Cells:
     def __init__(self, cells: list[Cell], processes: int, listener: Listener, inherited: tuple[int, ...] = ()):
         self.waiting, self.running, self.processes = list(cells), list[Running](), processes
         self.listener, self.inherited = listener, inherited
-        self._prepared: set[str] = set()  # maps of which a run has got as far as its folder
+        self._prepared = set[str]()  # maps of which a run has got as far as its folder
 
     def run(self, interruption: Interruption) -> None:
         """Run all cells.
@@ -120,7 +120,7 @@ class Cells:
 
 def map_of(config: Config) -> str:
     """Return which image map a run uses."""
-    return config.maps if isinstance(config.maps, str) else " ".join(config.maps.images.values())
+    return config.maps if isinstance(config.maps, str) else str(config.maps.image)
 
 
 def launch(cell: Cell, inherited: tuple[int, ...] = ()) -> Process:

@@ -1,7 +1,7 @@
 """Networks: tiles -> embeddings."""
 
-from networks.augment import random_dihedral
-from networks.batchnorm import estimate_batchnorm_statistics
+from networks.augment import draw_ways, random_dihedral, turned
+from networks.batchnorm import estimate_batchnorm_statistics, local_statistics
 from networks.embedder import Embedder, build, check
 from networks.head_inputs import HEAD_INPUTS, HeadInputs
 from networks.normalise import Normalise
@@ -11,5 +11,5 @@ from networks.zoo import NETWORKS
 
 __all__ = [
     "HEAD_INPUTS", "NETWORKS", "Embedder", "HeadInputs", "Normalise", "PrincipalComponents", "RandomConvolutions",
-    "build", "check", "estimate_batchnorm_statistics", "random_dihedral",
+    "build", "check", "draw_ways", "estimate_batchnorm_statistics", "local_statistics", "random_dihedral", "turned",
 ]  # fmt: skip

@@ -18,21 +18,38 @@ def random_dihedral(tiles: Tensor, rng: np.random.Generator) -> Tensor:
         tiles: (N, C, S, S) of any dtype, on any device
         rng: generator that draws the N ways
     Returns:
+        (N, C, S, S); see `turned`
+    """
+    return turned(tiles, draw_ways(len(tiles), rng))
+
+
+def draw_ways(number: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw one of the eight ways for each of a number of tiles: (number,) int64."""
+    return rng.integers(DIHEDRAL_SIZE, size=number)
+
+
+def turned(tiles: Tensor, ways: np.ndarray) -> Tensor:
+    """Rotate and mirror each tile in its way.
+
+    Args:
+        tiles: (N, C, S, S) of any dtype, on any device
+        ways: (N,) int64 in [0, 8); see `dihedral`
+    Returns:
         (N, C, S, S), a new tensor of the same dtype
     Raises:
         ValueError: the tiles are not square
     """
     if tiles.ndim != 4 or tiles.shape[2] != tiles.shape[3]:
         raise ValueError(f"random_dihedral needs square tiles (N, C, S, S). Got {tuple(tiles.shape)} instead.")
-    ways = torch.from_numpy(rng.integers(DIHEDRAL_SIZE, size=len(tiles)))
-    places = _source_pixels(tiles.shape[-1], tiles.device)[ways.to(tiles.device, non_blocking=True)]  # (N, S * S)
+    on_device = torch.from_numpy(ways).to(tiles.device, non_blocking=True)
+    places = _source_pixels(tiles.shape[-1], tiles.device)[on_device]  # (N, S * S)
     # torch cannot gather uint16, but moving values needs only their bits
     pixels = (tiles.view(torch.int16) if tiles.dtype == torch.uint16 else tiles).flatten(2)  # (N, C, S * S)
     if tiles.is_contiguous(memory_format=torch.channels_last):  # the result is then too
-        turned = pixels.transpose(1, 2).gather(1, places[:, :, None].expand(-1, -1, tiles.shape[1])).transpose(1, 2)
+        result = pixels.transpose(1, 2).gather(1, places[:, :, None].expand(-1, -1, tiles.shape[1])).transpose(1, 2)
     else:
-        turned = pixels.gather(2, places[:, None].expand(-1, tiles.shape[1], -1))
-    return turned.unflatten(2, tiles.shape[2:]).view(tiles.dtype)
+        result = pixels.gather(2, places[:, None].expand(-1, tiles.shape[1], -1))
+    return result.unflatten(2, tiles.shape[2:]).view(tiles.dtype)
 
 
 @cache
@@ -44,5 +61,5 @@ def _source_pixels(side: int, device: torch.device) -> Tensor:
 
 def dihedral(tiles: Tensor, way: int) -> Tensor:
     """Rotate tiles (..., S, S) left by `way % 4` right angles, then mirror them left to right where `way` is >= 4."""
-    turned = torch.rot90(tiles, way % 4, (-2, -1))
-    return turned.flip(-1) if way >= 4 else turned
+    rotated = torch.rot90(tiles, way % 4, (-2, -1))
+    return rotated.flip(-1) if way >= 4 else rotated

@@ -1,4 +1,4 @@
-"""Batch-norm statistics of an untrained network."""
+"""Batch-norm statistics: of an untrained network, and of one that several processes train."""
 
 from collections.abc import Iterable
 
@@ -42,3 +42,14 @@ def estimate_batchnorm_statistics(network: nn.Module, batches: Iterable[Tensor],
             norm.momentum = momentum
     if not number:
         raise ValueError("estimate_batchnorm_statistics got no batch to estimate from.")
+
+
+def local_statistics(network: nn.Module) -> list[Tensor]:
+    """Return the running mean and variance of every batch norm that this process alone updates in training mode.
+
+    Those of frozen parts do not change, and those of SyncBatchNorm are equal in all processes.
+    """
+    norms = [module for module in network.modules() if isinstance(module, BATCH_NORMS)]
+    updated = [norm for norm in norms if norm.training and not isinstance(norm, nn.SyncBatchNorm)]
+    statistics = [each for norm in updated for each in (norm.running_mean, norm.running_var)]
+    return [each for each in statistics if each is not None]

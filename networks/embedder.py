@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -65,6 +66,11 @@ class Embedder(nn.Module):
         for module in self._frozen:
             module.eval()
         return self
+
+    def synchronise_batch_norm(self) -> None:
+        """Have every batch norm take its statistics from the tiles of all processes; only where these use GPUs."""
+        convert_sync_batchnorm(self)  # timm's, which keeps the activations that its norms contain
+        self._frozen = freezing.frozen_parts(self.backbone)
 
     def forward(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
         """Embed tiles (N, C, H, W) of the map's dtype (uint8, int16, uint16, float32 ...) -> (N, D) float32.

@@ -52,6 +52,11 @@ def freeze_parts(backbone: nn.Module, freeze: bool | int) -> list[nn.Module]:
     trained = set() if freeze is True else {name for stage in stages(backbone)[-freeze:] for name in stage}
     for name, parameter in backbone.named_parameters():
         parameter.requires_grad_(name in trained)
+    return frozen_parts(backbone)
+
+
+def frozen_parts(backbone: nn.Module) -> list[nn.Module]:
+    """Return the modules that have parameters, and none that is trained."""
     return [module for module in backbone.modules() if _is_frozen(module)]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataProcessors.prepared.blocks import valid_mask
+from dataProcessors.rasters.nodata import valid_mask
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 2, 98  # of the values of a band; shown as black and as full brightness
 

@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 GROUPS = {
     "tests/evaluation/test_segmentation.py": "pictures",
     "tests/grid/test_grid_runs.py": "kill",
+    "tests/inference/files/test_cog.py::test_what_a_killed_process_left_is_removed_by_the_next": "kill",
     "tests/reporting/test_browser.py": "pictures",
     "tests/reporting/test_figures.py::test_umap_keeps_groups_apart_and_repeats_itself": "pictures",
     "tests/test_apply_killed.py": "kill",
@@ -16,6 +17,8 @@ GROUPS = {
     "tests/test_main.py::test_results_hold_what_is_promised": "pictures",
     "tests/training/execution/test_equal_runs.py": "pictures",
     "tests/training/runs/test_kill.py": "kill",
+    "tests/training/runs/test_torchrun.py": "kill",
+    "tests/training/test_processes.py": "kill",
 }
 # each of these is a group of its own: all of its tests read what a fixture of the file makes
 WHOLE_FILES = (

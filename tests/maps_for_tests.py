@@ -1,5 +1,6 @@
 """Write small GeoTIFFs for tests, and read them in slow, obvious ways to compare with."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,23 @@ def write_map(path: Path, pixels: np.ndarray, crs=UTM32, place: Affine = CORNER,
         if mask is not None:
             file.write_mask(mask)
     return path
+
+
+def at(column: float, row: float, place: Affine = CORNER) -> Affine:
+    """Return the transform of a map whose upper-left corner is at a column and row of another map."""
+    return place @ Affine.translation(column, row)
+
+
+def pieces(folder: Path, pixels: np.ndarray, across: int, down: int, place: Affine = CORNER, **options) -> list[str]:
+    """Cut pixels (C, h, w) into across x down files, of sizes that differ by one pixel at most."""
+    folder.mkdir()
+    rows, columns = (np.linspace(0, side, n + 1).astype(int) for side, n in zip(pixels.shape[1:], (down, across)))
+    files = []
+    for i, (top, bottom) in enumerate(pairwise(rows)):
+        for j, (left, right) in enumerate(pairwise(columns)):
+            path, part = folder / f"{i:02} {j:02}.tif", pixels[:, top:bottom, left:right]
+            files.append(str(write_map(path, part, place=at(left, top, place), **options)))
+    return files
 
 
 def noise(shape, dtype="uint8", seed=0) -> np.ndarray:

@@ -3,9 +3,10 @@
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from runs_for_tests import with_some_figures
@@ -22,9 +23,14 @@ if FORKS:  # a process that has loaded these, and nothing else, is copied: they 
     CONTEXT.set_forkserver_preload(list(READY))
 
 
-def started(folder: Path, *arguments: str, figures: int = 4) -> BaseProcess:
-    """Call main.py in a folder, with a few figures instead of all; what it says is added to output.txt there."""
-    return process(_call, folder, arguments, figures)
+def started(
+    folder: Path, *arguments: str, figures: int = 4, environment: Mapping[str, str] = MappingProxyType({})
+) -> BaseProcess:
+    """Call main.py in a folder, with a few figures instead of all; what it says is added to output.txt there.
+
+    environment: variables that the process has beside those of this one
+    """
+    return process(_call, folder, arguments, figures, dict(environment))
 
 
 def process(function: Callable, *arguments) -> BaseProcess:
@@ -61,7 +67,8 @@ class Process:
         os.kill(self.process.pid, number)
 
 
-def _call(folder: Path, arguments: tuple[str, ...], figures: int) -> None:
+def _call(folder: Path, arguments: tuple[str, ...], figures: int, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
     os.chdir(folder)
     with open("output.txt", "ab", buffering=0) as output:
         for stream in (sys.stdout, sys.stderr):

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import torch
+from maps_for_tests import pieces
 from networks_for_tests import with_narrow_networks
 from runs_for_tests import MAPS, ROOT, losses_of, main_py, rows_of, run_in_process, small_config, write_fields
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -108,6 +110,11 @@ def test_equal_seeds_give_equal_runs_and_other_seeds_others(workplace, no_figure
     changes = {"mining": ["HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"], "random_reset": 0.5, "iterations": 3}
     first, second, other = (run_in_process("seed", seed=seed, **changes) for seed in (1, 1, 2))
     assert losses_of(first) == losses_of(second)
+    with rasterio.open("image.tif") as file:
+        pieces(Path("cut"), file.read(), 8, 5, file.transform)
+    cut = run_in_process("cut", seed=1, maps=MAPS | {"image": "cut/*.tif"}, **changes)
+    assert losses_of(cut) == losses_of(first)
+    assert (cut / "metrics.csv").read_text() == (first / "metrics.csv").read_text()
     assert rows_of(first) == rows_of(second)
     assert losses_of(first) != losses_of(other)
 

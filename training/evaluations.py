@@ -1,6 +1,7 @@
 """When a network is evaluated during training; a checkpoint is always written first."""
 
 from config import Config
+from training.execution.processes import ALONE, Processes
 from training.runs.checkpoint import EVALUATING
 from training.runs.interruption import Interruption
 from training.saving import Saver
@@ -22,6 +23,7 @@ class Evaluations:
         schedule: computes and reports the evaluation of a snapshot
         snapshots: takes snapshots of the network
         interruption: delays signals while files are written
+        processes: those that train together: all embed, the first one scores, and the others wait for it
     """
 
     def __init__(
@@ -32,7 +34,9 @@ class Evaluations:
         schedule: EvaluationSchedule,
         snapshots: Snapshots,
         interruption: Interruption,
+        processes: Processes = ALONE,
     ):
+        self.processes = processes
         self.config, self.state, self.saver = config, state, saver
         self.schedule, self.snapshots, self.interruption = schedule, snapshots, interruption
 
@@ -42,8 +46,9 @@ class Evaluations:
         if self.state.is_untrained or pending == self.state.steps_done:
             self.run()
             return
-        if pending is not None:
+        if pending is not None and self.processes.is_first:
             self._run_on_checkpoint()
+        self.processes.wait_for_first()
         self.run_if_due()  # the interrupted process may have ended before it could start this evaluation
 
     def run_if_due(self) -> None:
@@ -62,7 +67,9 @@ class Evaluations:
             self.state.pending_evaluation = self.state.steps_done
             self.saver.save()
             self.saver.checkpoints.save_for_evaluation()
+        self.processes.wait_for_first()
         self.schedule.submit(self.snapshots.current(), self._mark_evaluated)
+        self.processes.wait_for_first()
 
     def finish(self) -> None:
         """Wait for the pending evaluation, and draw the figures of the best and of the last network."""

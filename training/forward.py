@@ -1,5 +1,6 @@
 """Forward passes: tiles -> embeddings, in training steps, in hard mining and in evaluations."""
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -10,9 +11,10 @@ from tqdm import tqdm
 from config import Config
 from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.batches import Batch
-from networks import Embedder, estimate_batchnorm_statistics, random_dihedral
+from networks import Embedder, draw_ways, estimate_batchnorm_statistics, local_statistics, random_dihedral, turned
 from training.execution.cuda_graphs import GraphedForward, capture
 from training.execution.device import Execution
+from training.execution.processes import ALONE, Processes
 from training.runs.faults import require_finite
 from training.scoring.evaluator import in_batches, max_batch
 from training.steps.step import EmbedFunctions
@@ -28,22 +30,33 @@ class ForwardPass:
         network: raw tiles (N, C, H, W) -> embeddings (N, D)
         execution: device, precision and memory layout
         maps: the maps that tiles are read from
+        processes: those that train together; each embeds its share of the tiles
 
     Attributes:
         forward: the network, compiled if the config says so
+        training_forward: the same, with gradients that are averaged over the processes
         graphed: the training forward pass captured as CUDA graphs; None: not captured
     """
 
-    def __init__(self, config: Config, network: Embedder, execution: Execution, maps: OpenMaps):
+    def __init__(
+        self, config: Config, network: Embedder, execution: Execution, maps: OpenMaps, processes: Processes = ALONE
+    ):
         self.config, self.network, self.execution, self.maps = config, network, execution, maps
+        self.processes = processes
         self.forward = execution.forward_function(network)
+        has_unused = processes.are_many and has_unused_weights(network, execution.to_device(self._any_tiles(2)))
+        self.training_forward = processes.parallel(self.forward, has_unused)
         self.graphed: GraphedForward | None = None
 
     def capture_cuda_graphs(self, batch_size: int) -> None:
         """On a GPU, capture the forward pass of a training batch of this size, before any thread uses the GPU."""
-        if self.execution.supports_cuda_graphs and self.config.cuda_graphs and not self.config.compile:
-            tiles = self.maps.read(self.maps.area.draw(batch_size, np.random.default_rng(0)))
-            self.graphed = capture(self.network, self.execution, self.execution.to_device(tiles))
+        is_possible = self.execution.supports_cuda_graphs and not (self.config.compile or self.processes.are_many)
+        if is_possible and self.config.cuda_graphs:
+            self.graphed = capture(self.network, self.execution, self.execution.to_device(self._any_tiles(batch_size)))
+
+    def _any_tiles(self, number: int) -> np.ndarray:
+        """Return a number of tiles of the training area."""
+        return self.maps.read(self.maps.area.draw(number, np.random.default_rng(0)))
 
     def with_transfer(self, task: Callable[[], Batch]) -> Callable[[], Batch]:
         """Return a task that makes the same batch and then starts to copy its tiles to the device."""
@@ -61,13 +74,21 @@ class ForwardPass:
 
         def train(batch: Batch) -> Tensor:
             tiles = to_device(batch.tiles) if batch.device_tiles is None else batch.device_tiles()
-            return self.embed(random_dihedral(tiles, rng), training=True)
+            ways = draw_ways(len(batch.positions), rng)  # of all tiles, also where this process has read a part
+            own = self.embed(turned(tiles, batch.share.of(ways)), training=True)
+            self._average_statistics()
+            return self.processes.of_all(own, len(batch.positions))
 
         return EmbedFunctions(
             train=train,
             no_grad=torch.no_grad()(lambda tiles: require_finite(self.embed(to_device(tiles), training=False))),
             eval_with_grad=lambda tiles: self.embed(random_dihedral(to_device(tiles), rng), training=False),
+            of_all=self.processes.of_all,
         )
+
+    def embed_together(self, positions: np.ndarray) -> np.ndarray:
+        """Return the same as `embed_positions`; each process embeds its share, and gets the others'."""
+        return self.processes.shared_out(self.embed_positions, positions)
 
     @torch.no_grad()
     def embed_positions(self, positions: np.ndarray) -> np.ndarray:
@@ -101,6 +122,12 @@ class ForwardPass:
             (self.execution.to_device(self.maps.read(positions)) for positions in draws),
             self.network.head if self.config.pretrained else None,
         )
+        self._average_statistics()  # equal already, but for the rounding of different processors
+
+    def _average_statistics(self) -> None:
+        """Make the running batch-norm statistics equal in all processes, which have taken them from their own tiles."""
+        if self.processes.are_many:
+            self.processes.average(local_statistics(self.network))
 
     def embed(self, tiles: Tensor, training: bool) -> Tensor:
         """Return the embeddings (N, D) of tiles (N, C, H, W) on the device, in training mode or evaluation mode."""
@@ -109,4 +136,12 @@ class ForwardPass:
         if training and self.graphed is not None and self.graphed.accepts(tiles):
             return self.graphed(tiles)
         with self.execution.autocast():
-            return self.forward(tiles)
+            return (self.training_forward if training else self.forward)(tiles)
+
+
+def has_unused_weights(network: Embedder, tiles: Tensor) -> bool:
+    """Whether some trained weights take no part in a training pass over tiles (N, C, H, W); nothing is changed."""
+    copied = copy.deepcopy(network).train()
+    with torch.random.fork_rng():
+        copied(tiles).sum().backward()
+    return any(weights.requires_grad and weights.grad is None for weights in copied.parameters())

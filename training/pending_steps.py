@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dataProcessors.sampling.batches import Batch
 from training.execution.device import Execution, PendingTensor, Timestamp
+from training.execution.processes import ALONE, Processes
 from training.progress import Progress
 from training.runs.faults import Faults
 from training.steps.step import Step, StepOutput
@@ -44,9 +45,12 @@ class PendingStep:
         results = execution.start_download(torch.cat([numbers, output.terms.detach().float()]))
         return cls(batch, output, wait_seconds, execution.timestamp(), tuple(values), results)
 
-    def read(self) -> tuple[dict[str, float], np.ndarray]:
-        """Wait for the device, then return the logged values and the loss terms (n,) float32."""
-        results = self.results()
+    def read(self, processes: Processes) -> tuple[dict[str, float], np.ndarray]:
+        """Wait for the device, then return the logged values and the loss terms (n,) float32.
+
+        All processes have computed the same; they get those of the first one, so that rounding cannot part them.
+        """
+        results = processes.tensor_of_first(self.results())
         values, terms = results[: len(self.names)], results[len(self.names) :]
         return dict(zip(self.names, values.tolist())), terms.numpy()
 
@@ -59,13 +63,17 @@ class PendingSteps:
         progress: logs each step
         execution: device that computes the steps
         faults: makes the error message if a step diverged
+        processes: those that train together
 
     Attributes:
         is_logging: whether a step is being logged; stays True if an error or a signal interrupts the logging
     """
 
-    def __init__(self, step: Step, progress: Progress, execution: Execution, faults: Faults):
+    def __init__(
+        self, step: Step, progress: Progress, execution: Execution, faults: Faults, processes: Processes = ALONE
+    ):
         self.step, self.progress, self.execution, self.faults = step, progress, execution, faults
+        self.processes = processes
         self.is_logging = False
         self._pending: deque[PendingStep] = deque()
         self._clock = execution.timestamp()  # when the device finished the last logged step
@@ -93,7 +101,7 @@ class PendingSteps:
     def _log(self, step: PendingStep) -> None:
         """Wait for the results of a step, check that they are finite, and log them."""
         batch = step.batch
-        values, terms = step.read()
+        values, terms = step.read(self.processes)
         if not values.pop("finite"):
             raise self.faults.divergence_error(batch.step, "an embedding is not finite", batch)
         if not math.isfinite(values["loss"]):
@@ -106,7 +114,7 @@ class PendingSteps:
         seconds = self.execution.seconds_between(self._clock, step.done_at)
         self._clock = step.done_at
         return {
-            "tiles_per_second": len(step.batch.tiles) / seconds,
+            "tiles_per_second": len(step.batch.positions) / seconds,
             # the ratio may exceed 1, because a GPU still computes earlier steps while training waits for a batch
             "wait_share": min(step.wait_seconds / seconds, 1.0),
         }

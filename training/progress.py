@@ -120,8 +120,9 @@ class Progress:
 
     def _log_pictures(self, batch: Batch, output: StepOutput) -> None:
         """Log the tiles of a batch, their distances, and the hardest tuples of the epoch."""
-        step = batch.step
-        self.reporter.log_batch(step, batch.tiles, self.maps.read_classes(batch.positions), list(batch.roles.items()))
+        step, is_whole = batch.step, len(batch.tiles) == len(batch.positions)
+        tiles = batch.tiles if is_whole else self.maps.read(batch.positions)
+        self.reporter.log_batch(step, tiles, self.maps.read_classes(batch.positions), list(batch.roles.items()))
         self.reporter.log_distances(
             step, {role: values.cpu().numpy() for role, values in output.distances.items() if len(values)}
         )

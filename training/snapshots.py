@@ -1,15 +1,12 @@
 """Snapshots: the features that an evaluation needs, from the current network or from a checkpoint."""
 
 import logging
-from collections.abc import Callable
-
-import numpy as np
 
 from config import UserError
 from dataProcessors.sampling.dates import places
 from training.runs.checkpoint import Checkpoints, cloned_state
 from training.runs.faults import OutOfMemory
-from training.scoring.evaluator import Evaluator
+from training.scoring.evaluator import EmbedPositions, Evaluator
 from training.scoring.schedule import Snapshot
 from training.steps.history import SampledPositions
 from training.training_state import TrainingState
@@ -23,7 +20,8 @@ class Snapshots:
     Args:
         state: state of the training, with the network
         evaluator: knows which tiles are needed
-        embed_positions: positions (N, 2) -> embeddings (N, D) float32, from the current weights
+        embed_together: positions (N, 2) -> embeddings (N, D) float32, from the current weights, by all processes
+        embed_alone: the same, by this process; the first one alone reads checkpoints of networks to be evaluated
         checkpoints: checkpoint files of the run
     """
 
@@ -31,15 +29,16 @@ class Snapshots:
         self,
         state: TrainingState,
         evaluator: Evaluator,
-        embed_positions: Callable[[np.ndarray], np.ndarray],
+        embed_together: EmbedPositions,
+        embed_alone: EmbedPositions,
         checkpoints: Checkpoints,
     ):
         self.state, self.evaluator = state, evaluator
-        self.embed_positions, self.checkpoints = embed_positions, checkpoints
+        self.embed_together, self.embed_alone, self.checkpoints = embed_together, embed_alone, checkpoints
 
     def current(self) -> Snapshot:
-        """Return a snapshot of the current network."""
-        return self._take(self.state.steps_done, self.state.progress.sampled)
+        """Return a snapshot of the current network, in every process."""
+        return self._take(self.state.steps_done, self.state.progress.sampled, self.embed_together)
 
     def from_checkpoint(self, name: str) -> Snapshot | None:
         """Return a snapshot of the network in a checkpoint file of this run.
@@ -60,10 +59,10 @@ class Snapshots:
         sampled.load_state_dict(checkpoint["progress"]["sampled"])
         try:
             network.load_state_dict(checkpoint["network"])
-            return self._take(checkpoint["step"], sampled)
+            return self._take(checkpoint["step"], sampled, self.embed_alone)
         finally:
             network.load_state_dict(current)
 
-    def _take(self, step: int, sampled: SampledPositions) -> Snapshot:
-        features = self.evaluator.embed("trained" if step else "untrained", self.embed_positions)
+    def _take(self, step: int, sampled: SampledPositions, embed: EmbedPositions) -> Snapshot:
+        features = self.evaluator.embed("trained" if step else "untrained", embed)
         return Snapshot(step, features, {role: places(tiles) for role, tiles in sampled.by_role().items()})

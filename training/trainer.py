@@ -5,6 +5,7 @@ Read `Trainer.run` first, then `_train_epoch` and `_train_step`: everything else
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from training.pending_steps import PendingStep, PendingSteps
 from training.progress import Progress
 from training.runs.checkpoint import Checkpoints
 from training.runs.faults import Faults, NotFinite, describe_batch
-from training.runs.interruption import Interruption
+from training.runs.interruption import Interrupted, Interruption
 from training.saving import Saver
 from training.schedules import learning_rate, set_learning_rate
 from training.scoring.schedule import EvaluationSchedule
@@ -55,13 +56,18 @@ class Trainer:
         self.config, self.step, self.forward, self.progress = config, step, forward, progress
         self.schedule, self.interruption = schedule, interruption
         network, execution = forward.network, forward.execution
+        self.processes = forward.processes
         self.faults = Faults(checkpoints.folder, config, execution.device)
         self.optimizer = make_optimizer(config, network, execution)
         self.state = TrainingState(config, network, self.optimizer, step, schedule, progress)
-        self.pending = PendingSteps(step, progress, execution, self.faults)
+        self.pending = PendingSteps(step, progress, execution, self.faults, self.processes)
         self.saver = Saver(self.state, self.pending, checkpoints, progress.reporter.flush, self.faults)
-        snapshots = Snapshots(self.state, schedule.evaluator, self._embed_positions, checkpoints)
-        self.evaluations = Evaluations(config, self.state, self.saver, schedule, snapshots, interruption)
+        snapshots = Snapshots(
+            self.state, schedule.evaluator, self._embed_together, self._embed_alone, checkpoints
+        )  # fmt: skip
+        self.evaluations = Evaluations(
+            config, self.state, self.saver, schedule, snapshots, interruption, self.processes
+        )  # fmt: skip
 
     def run(self, checkpoint: dict | None = None) -> None:
         """Train all remaining steps, with the evaluations.
@@ -104,20 +110,41 @@ class Trainer:
         epochs_done, steps_done_in_epoch = divmod(self.state.steps_done, self.config.iterations)
         epoch = epochs_done + 1
         if steps_done_in_epoch == 0:
-            self.step.begin_epoch(epoch, self._embed_positions)
-            self.progress.begin_epoch()
+            self._begin_epoch(epoch)
         steps = range(self.state.steps_done + 1, epoch * self.config.iterations + 1)
-        # signals are delayed while weights or files change, so that a run ends between two steps
-        with self.progress.epoch_bar(epoch, steps) as bar:
+        # signals are delayed while weights or files change, so that a run ends between two steps; where several
+        # processes must end after the same one, until they agree on it
+        together = self.interruption.deferred() if self.processes.are_many else nullcontext()
+        with together, self.progress.epoch_bar(epoch, steps) as bar:
             for batch, wait_seconds in self._batches(steps):
                 with self.interruption.deferred():
                     self._train_step(batch, wait_seconds)
                     self.progress.advance(bar)
-                    if self.saver.is_due() and batch.step < steps[-1]:  # the last step is saved after the epoch
+                    is_due = self._is_saving_due()
+                    if is_due and batch.step < steps[-1]:  # the last step is saved after the epoch
                         self.saver.save()
             with self.interruption.deferred():
                 self.pending.log()
         self.progress.warn_if_collapsed(epoch)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self.step.begin_epoch(epoch, self._embed_together)
+        if self.processes.are_many:  # processors may round differently, and k-means goes another way then
+            self.step.load_state_dict(self.processes.from_first(self.step.state_dict))
+        self.progress.begin_epoch()
+
+    def _is_saving_due(self) -> bool:
+        """Whether a checkpoint is due now, in the first process as in the others.
+
+        Raises:
+            Interrupted: a signal has reached one of several processes
+        """
+        if not self.processes.are_many:
+            return self.saver.is_due()
+        signal, is_due = self.processes.largest(self.interruption.received, self.saver.is_due())
+        if signal:
+            raise Interrupted(signal)
+        return bool(is_due)
 
     def _batches(self, steps: range) -> Iterator[tuple[Batch, float]]:
         """Return an iterator over the batches of the steps, read ahead, with the seconds waited for each."""
@@ -145,16 +172,28 @@ class Trainer:
 
     def _forward_backward(self, batch: Batch) -> tuple[Tensor, StepOutput]:
         """Compute the gradients of the weights. Return the loss, a scalar, and the output of the step."""
+        self.processes.seed(self.config.seed, batch.step)
         self.optimizer.zero_grad(set_to_none=True)
         output = self.step(batch, self.forward.embed_functions(batch.step))
         loss = Loss.mean(output.terms) if output.loss is None else output.loss
         loss.backward()
         return loss.detach(), output
 
-    def _embed_positions(self, positions: np.ndarray) -> np.ndarray:
-        """Return the embeddings (N, D) float32 of the tiles at positions (N, 2), from the current weights."""
-        with self.faults.catch(self.state.steps_done, " outside of a step", f"embedding {len(positions)} tiles"):
+    def _embed_together(self, positions: np.ndarray) -> np.ndarray:
+        """Return the embeddings (N, D) float32 of the tiles at positions (N, 2), from the current weights.
+
+        All processes must do this at once, with equal positions.
+        """
+        with self._catch_embedding(positions):
+            return self.forward.embed_together(positions)
+
+    def _embed_alone(self, positions: np.ndarray) -> np.ndarray:
+        """Return the same as `_embed_together`, computed by this process."""
+        with self._catch_embedding(positions):
             return self.forward.embed_positions(positions)
+
+    def _catch_embedding(self, positions: np.ndarray) -> AbstractContextManager[None]:
+        return self.faults.catch(self.state.steps_done, " outside of a step", f"embedding {len(positions)} tiles")
 
 
 def make_optimizer(config: Config, network: nn.Module, execution: Execution) -> torch.optim.AdamW:

@@ -43,6 +43,7 @@ class LabelSource:
         decode: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     ):  # fmt: skip
         self.path, self.name = str(path), name
+        self.files = (self.path,)
         self.grid = grid
         self.decode = decode
         self.bands = (1,)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataProcessors.rasters.grid import Window
+from dataProcessors.rasters.nodata import valid_mask
 
 BLOCK = 128  # pixels
 OVERVIEW_SIDE = 1500  # pixels; the figure of a map with the sampled tiles is hardly larger
@@ -57,19 +58,6 @@ def count_valid(pixels: np.ndarray, has_validity: bool, side: int = BLOCK) -> np
     if not has_validity and pixels.dtype.kind != "f":
         return np.full((1, pixels.shape[1] // side, pixels.shape[2] // side), side * side, np.uint16)
     return _blocked(valid_mask(pixels, has_validity), side).sum(-1, dtype=np.uint16)[None]
-
-
-def valid_mask(pixels: np.ndarray, has_validity: bool) -> np.ndarray:
-    """Return where pixels hold data: (..., channels, h, w) -> (..., h, w) bool.
-
-    With `has_validity` the last channel says so (not 0). Else floats hold data where all bands are finite, and
-    integers everywhere.
-    """
-    if has_validity:
-        return pixels[..., -1, :, :] != 0
-    if pixels.dtype.kind == "f":
-        return np.isfinite(pixels).all(-3)
-    return np.ones(pixels.shape[:-3] + pixels.shape[-2:], bool)
 
 
 def count_classes(classes: np.ndarray, number: int, side: int = BLOCK) -> np.ndarray:

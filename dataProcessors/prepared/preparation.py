@@ -17,7 +17,7 @@ from dataProcessors.prepared.array_file import ArrayFile
 from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, pad
 from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.grid import Window
-from dataProcessors.rasters.image_source import ImageSource
+from dataProcessors.rasters.image_map import ImageMap
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
@@ -25,11 +25,11 @@ ABOUT, BLOCKS = "about.json", "blocks.npy"  # files of a prepared map: its descr
 FORMAT = 4  # version of the prepared files; increase it when their content changes
 
 
-def source_files(source: ImageSource | LabelMap) -> dict[str, object]:
+def source_files(source: ImageMap | LabelMap) -> dict[str, object]:
     """Return where the pixels of a prepared map come from: path, and (path, bytes, time) of each file here."""
-    status = file_status(source.path)
     parts: Any = source.read_settings.get("parts", [])
-    return {"source": source.path, "files": [list(each) for each in [status, *parts] if each is not None]}
+    files = [*map(file_status, source.files), *parts]
+    return {"source": source.path, "files": [list(each) for each in files if each is not None]}
 
 
 class Preparation:
@@ -45,7 +45,7 @@ class Preparation:
     """
 
     def __init__(
-        self, source: ImageSource | LabelMap, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
+        self, source: ImageMap | LabelMap, window: Window, count: Callable[[np.ndarray], np.ndarray], folder: Path
     ):
         self.source, self.window, self.count, self.folder = source, window, count, folder
         rows, columns = block_shape(window)
@@ -150,7 +150,7 @@ def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
             yield Window(left, top, min(x + width, right) - left, min(y + height, bottom) - top)
 
 
-def _whole_blocks(source: ImageSource | LabelMap, chunk: Window) -> np.ndarray:
+def _whole_blocks(source: ImageMap | LabelMap, chunk: Window) -> np.ndarray:
     """Read the chunk's pixels (C, h, w), padded to whole blocks at its right and lower edge."""
     pixels = source.read_window(*chunk)
     rows, columns = block_shape(chunk)

@@ -21,7 +21,7 @@ from dataProcessors.labels.label_maps import LabelMap
 from dataProcessors.prepared.blocks import BLOCK, Summary, block_shape, overview_step
 from dataProcessors.prepared.preparation import ABOUT, BLOCKS, Preparation, source_files
 from dataProcessors.rasters.grid import Window
-from dataProcessors.rasters.image_source import ImageSource
+from dataProcessors.rasters.image_map import ImageMap
 from dataProcessors.rasters.opening import MapError
 from storage import Lock, StorageError, convert_write_errors, remove_folder, rename_folder, temporary_folder, write_text
 
@@ -120,7 +120,7 @@ def _disk_reads() -> int:
 
 
 def open_prepared(
-    source: ImageSource | LabelMap,
+    source: ImageMap | LabelMap,
     key: str,
     window: Window,
     count: Callable[[np.ndarray], np.ndarray],
@@ -170,7 +170,7 @@ def _open_folder(folder: Path, *content: Any) -> PreparedMap:
         raise MapError(f"{folder}: the prepared map cannot be opened: {error}. Try again.") from None
 
 
-def _note_use(folder: Path, source: ImageSource | LabelMap) -> None:
+def _note_use(folder: Path, source: ImageMap | LabelMap) -> None:
     """Keep in a prepared map when it was last used, as the time of its ABOUT, and where its source lies by now."""
     path = folder / ABOUT
     about = json.loads(path.read_text(encoding="utf8"))

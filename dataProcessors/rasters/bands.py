@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
+from typing import Any
 
 import numpy as np
 from rasterio.enums import ColorInterp
@@ -77,6 +78,17 @@ def describe_bands(path: str, file: DatasetReader, bands: Bands) -> dict[str, li
             path, _distinct(scales), _distinct(offsets),
         )  # fmt: skip
     return {"bands": numbers, "band_names": list(bands.names), "scales": scales, "offsets": offsets}
+
+
+def meaning(file: DatasetReader, bands: Bands) -> dict[str, Any]:
+    """Return what the values of the used bands mean, by subject; files of one map must agree in it."""
+    used = [band - 1 for band in bands.numbers]
+    codes = colour_table(file, bands.numbers[0]) if len(used) == 1 and bands.palette is None else {}
+    return {
+        "bands": len(bands.names), "type": bands.dtype.name, "palette": "not used" if bands.palette is None else "used",
+        "names": tuple(name.lower() for name in bands.names), "colours of codes": codes,
+        "scale": [file.scales[i] for i in used], "offset": [file.offsets[i] for i in used],
+    }  # fmt: skip
 
 
 def _distinct(values: list[float]) -> str:

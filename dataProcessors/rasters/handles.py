@@ -1,7 +1,9 @@
 """Open raster files, one handle per thread and map, warped to the image's grid if needed."""
 
 import threading
+from collections import OrderedDict
 from pathlib import Path
+from typing import Protocol
 
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.io import DatasetReader
@@ -31,6 +33,41 @@ class Handles(threading.local):
     def open(self) -> DatasetReader:
         """Open the file."""
         return open_raster(self.path)
+
+
+class FileHandles(Protocol):
+    """What an image is read from: this thread's handle of its file, valid until the thread asks for another one."""
+
+    def get(self) -> DatasetReader | WarpedVRT:
+        """Return this thread's handle."""
+
+
+class OpenFiles(threading.local):
+    """The open files of a map in many files: in each thread at most `limit`, those that were used last."""
+
+    def __init__(self, limit: int):
+        self.limit, self._files = limit, OrderedDict[str, DatasetReader]()
+
+    def of(self, path: str) -> FileHandles:
+        """Return the handles of one file."""
+        return _SharedHandles(self, path)
+
+    def get(self, path: str) -> DatasetReader:
+        """Return this thread's handle of a file, opening it if it is not open."""
+        if path not in self._files:
+            while len(self._files) >= self.limit:
+                self._files.popitem(last=False)[1].close()
+            self._files[path] = open_raster(path)
+        self._files.move_to_end(path)
+        return self._files[path]
+
+
+class _SharedHandles:
+    def __init__(self, files: OpenFiles, path: str):
+        self.files, self.path = files, path
+
+    def get(self) -> DatasetReader:
+        return self.files.get(self.path)
 
 
 def is_synthetic(file: DatasetReader) -> bool:

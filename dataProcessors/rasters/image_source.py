@@ -6,16 +6,16 @@ Any thread may read any window, so preparing a map and reading without preparati
 import logging
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
-from dataProcessors.rasters.bands import choose_bands, describe_bands
+from dataProcessors.rasters.bands import choose_bands, describe_bands, meaning
 from dataProcessors.rasters.grid import Grid, Window
-from dataProcessors.rasters.handles import Handles, auxiliary_files, decimated_shape, is_synthetic
+from dataProcessors.rasters.handles import FileHandles, Handles, auxiliary_files, decimated_shape, is_synthetic
 from dataProcessors.rasters.nodata import MaskBands, nodata_rules
 from dataProcessors.rasters.opening import convert_read_errors
 
@@ -35,11 +35,19 @@ class ImageSource:
         path: a GeoTIFF, or the URL of one; uint8, int8, int16, uint16 and float32 are kept, other types become float32
         bands: bands to read, counted from 1 or by name; None: all but alpha, which then marks nodata
         nodata: a value that means "no data", beside what the file declares
+        handles: path -> handles of the file
+    Attributes:
+        files: the path
+        meaning: what the pixels of all files of one map must share; see `bands.meaning`
     """
 
-    def __init__(self, path: str | Path, bands: Sequence[int | str] | None = None, nodata: float | None = None):
+    def __init__(
+        self, path: str | Path, bands: Sequence[int | str] | None = None, nodata: float | None = None,
+        handles: Callable[[str], FileHandles] = Handles,
+    ):  # fmt: skip
         self.path = str(path)  # not a Path, which would turn https:// into https:/
-        self._handles = Handles(self.path)
+        self.files = (self.path,)
+        self._handles = handles(self.path)
         file = self._handles.get()
         self.grid = Grid(file.crs, file.transform, file.width, file.height)
         self.synthetic = is_synthetic(file)
@@ -50,6 +58,7 @@ class ImageSource:
         self.description = describe_bands(self.path, file, self._bands) | {  # for people
             "nodata": [rule.as_dict() for rule in self.nodata] if self._bands.palette is None else []
         }
+        self.meaning = meaning(file, self._bands)
         self._masks = MaskBands.of(file, self._bands)
         self.has_validity = self.dtype.kind != "f" and self._marks_pixels()
         self.channels = len(self.bands) + self.has_validity
@@ -58,10 +67,11 @@ class ImageSource:
         self.chunk = _chunk_shape(file, self.channels * self.dtype.itemsize)
         self.without_data: Counter[str] = Counter()
         self._counting = threading.Lock()
+        self.parts = auxiliary_files(file)
         self.read_settings = {  # everything that determines the pixels that are read
             "bands": self._bands.numbers, "nodata": self.nodata, "masks": self._masks, "type": self.dtype.name,
             "palette": None if self._bands.palette is None else self._bands.palette.tolist(),
-            "parts": auxiliary_files(file),
+            "parts": self.parts,
         }  # fmt: skip
 
     def _marks_pixels(self) -> bool:

@@ -65,6 +65,19 @@ def equals_nodata(pixels: np.ndarray, value: float) -> np.ndarray:
         return (pixels == own) | (np.abs(pixels - own) < 2 * EPSILON * np.abs(pixels + own))
 
 
+def valid_mask(pixels: np.ndarray, has_validity: bool) -> np.ndarray:
+    """Return where pixels hold data: (..., channels, h, w) -> (..., h, w) bool.
+
+    With `has_validity` the last channel says so (not 0). Else floats hold data where all bands are finite, and
+    integers everywhere.
+    """
+    if has_validity:
+        return pixels[..., -1, :, :] != 0
+    if pixels.dtype.kind == "f":
+        return np.isfinite(pixels).all(-3)
+    return np.ones(pixels.shape[:-3] + pixels.shape[-2:], bool)
+
+
 def can_hold(dtype: np.dtype, value: float) -> bool:
     """Return whether a pixel of this type can have a value."""
     if dtype.kind == "f":

@@ -3,6 +3,8 @@
 A batch depends on the step's number and on what is known when its task is created, never on when a thread runs it:
 reading ahead does not change the batches. (Clusters that are chosen by their losses know the losses of the steps up to
 READ_AHEAD + 1 before, on a GPU of one step less.)
+
+Where several processes train together, each draws the whole batch, as a single process would, and reads its share.
 """
 
 import copy
@@ -17,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from dataProcessors.sampling.pool import Pool
+from dataProcessors.sampling.share import WHOLE, Share
 from dataProcessors.sampling.tile_sampler import TileSampler
 
 OFFLINE_DRAWS = 10  # new candidates per anchor in offline mining
@@ -34,14 +37,16 @@ class Batch:
     Attributes:
         step: its number
         positions: (N, 2) int64, or (N, 3) with dates; see dataProcessors.sampling.dates
-        tiles: (N, C, size, size) in the map's own dtype
+        tiles: (n, C, size, size) in the map's own dtype, those of the share
         roles: role of tiles -> their indices, e.g. "anchor" -> (B,)
         positive, negative: (N, N) bool, which tiles (columns) may be used for which (rows); None for clusters
-        candidates: role -> positions (B, OFFLINE_DRAWS, 2 or 3) and tiles (B, OFFLINE_DRAWS, C, size, size)
+        candidates: role -> positions (B, OFFLINE_DRAWS, 2 or 3) and tiles (b, OFFLINE_DRAWS, C, size, size), those of
+            the share's anchors
         clusters: (N,) int64, the cluster of each tile within the batch; None for tuples
         cluster_classes: (M,) int64 class of each cluster; None: each cluster is a class
         cluster_ids: (M,) int64, the clusters of the index that was drawn from; None: no index
         last_anchor: (2,) or (3,), the sampler's last anchor after this step
+        share: which tiles this process has read; N = n if they are all
         device_tiles: waits for the tiles on the device, if they were copied there in advance; None: they were not
     """
 
@@ -56,7 +61,14 @@ class Batch:
     cluster_classes: np.ndarray | None = None
     cluster_ids: np.ndarray | None = None
     last_anchor: np.ndarray | None = None
+    share: Share = WHOLE
     device_tiles: Callable[[], Any] | None = None
+
+    @property
+    def own_roles(self) -> dict[str, np.ndarray]:
+        """Role -> indices of the tiles that this process has read, counted among these."""
+        rank, number = self.share.rank, self.share.number
+        return {role: indices[indices % number == rank] // number for role, indices in self.roles.items()}
 
 
 class TupleBatches:
@@ -68,7 +80,12 @@ class TupleBatches:
         anchors: B
         roles: ("anchor", "positive", "negative") or with "negative2"
         offline: roles that get OFFLINE_DRAWS new candidates per anchor
+
+    Attributes:
+        share: the tiles that are read
     """
+
+    share = WHOLE
 
     def __init__(
         self, sampler: TileSampler, read: Reader, anchors: int, roles: tuple[str, ...], offline: tuple[str, ...] = ()
@@ -94,8 +111,8 @@ class TupleBatches:
         rows = np.arange(len(positions)).reshape(len(self.roles), -1)
         positive, negative = self.sampler.masks(positions)
         return Batch(
-            step, positions, self.read(positions), dict(zip(self.roles, rows)), positive, negative, candidates,
-            last_anchor=self.last_anchor,
+            step, positions, self.read(self.share.of(positions)), dict(zip(self.roles, rows)), positive, negative,
+            candidates, last_anchor=self.last_anchor, share=self.share,
         )  # fmt: skip
 
     def _candidates(self, tuples: np.ndarray, role: str) -> tuple[np.ndarray, np.ndarray]:
@@ -105,9 +122,9 @@ class TupleBatches:
         drawn, found = draw(anchors)
         instead = np.repeat(tuples[:, self.roles.index(role)], OFFLINE_DRAWS, 0)
         positions = np.where(found[:, None], drawn, instead)
-        tiles = self.read(positions)
-        shape = (len(tuples), OFFLINE_DRAWS)
-        return positions.reshape(*shape, positions.shape[1]), tiles.reshape(*shape, *tiles.shape[1:])
+        positions = positions.reshape(-1, OFFLINE_DRAWS, positions.shape[1])
+        tiles = self.read(np.concatenate(self.share.of(positions)))
+        return positions, tiles.reshape(-1, OFFLINE_DRAWS, *tiles.shape[1:])
 
     def second_negatives(self, step: int, anchors: np.ndarray, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Draw second negatives (n, 2) far from anchors and negatives (n, 2); return them and a mask of those found."""
@@ -121,7 +138,13 @@ class TupleBatches:
 
 
 class ClusterBatches:
-    """Batches of clusters around centres on the map: M clusters of D tiles, each cluster a class of its own."""
+    """Batches of clusters around centres on the map: M clusters of D tiles, each cluster a class of its own.
+
+    Attributes:
+        share: the tiles that are read
+    """
+
+    share = WHOLE
 
     def __init__(self, sampler: TileSampler, read: Reader, clusters: int, tiles: int):
         self.sampler, self.read, self.clusters, self.tiles = sampler, read, clusters, tiles
@@ -142,8 +165,8 @@ class ClusterBatches:
         self.last_anchor = self.sampler.last_anchor
         clusters = np.repeat(np.arange(self.clusters), self.tiles)
         return Batch(
-            step, positions, self.read(positions), cluster_roles(clusters), clusters=clusters,
-            last_anchor=self.last_anchor,
+            step, positions, self.read(self.share.of(positions)), cluster_roles(clusters), clusters=clusters,
+            last_anchor=self.last_anchor, share=self.share,
         )  # fmt: skip
 
 
@@ -189,7 +212,10 @@ class IndexBatches:
     Attributes:
         index: set, and later replaced, by the training; its `draw(M, D, rng)` chooses the tiles
         drawn: step -> the tiles that the index chose, for steps that are not finished
+        share: the tiles that are read
     """
+
+    share = WHOLE
 
     def __init__(self, pool: Pool, read: Reader, clusters: int, tiles: int, seed: int):
         self.pool, self.read, self.clusters, self.tiles, self.seed = pool, read, clusters, tiles, seed
@@ -210,8 +236,9 @@ class IndexBatches:
         drawn = self.drawn[step]
         positions = self.pool.positions[drawn.tiles]
         return lambda: Batch(
-            step, positions, self.read(positions), cluster_roles(drawn.clusters), clusters=drawn.clusters,
-            cluster_classes=drawn.cluster_classes, cluster_ids=drawn.cluster_ids,
+            step, positions, self.read(self.share.of(positions)), cluster_roles(drawn.clusters),
+            clusters=drawn.clusters, cluster_classes=drawn.cluster_classes, cluster_ids=drawn.cluster_ids,
+            share=self.share,
         )  # fmt: skip
 
 

@@ -61,6 +61,7 @@ class VectorSource:
 
     def __init__(self, path: str | Path, grid: Grid, layer: str | None = None, column: str | None = None):
         self.path, self.grid = str(path), grid
+        self.files = (self.path,)
         if not Path(self.path).exists():
             raise MapError(f"{self.path}: there is no such file. Set another path in 'maps.labels'.")
         self.file = OPENERS[Path(self.path).suffix.lower()](self.path, layer, column)

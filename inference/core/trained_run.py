@@ -15,6 +15,7 @@ from torch import Tensor
 from config import Config, ConfigError, Maps, UserError
 from config.reading import apply_override, validate
 from dataProcessors.maps import named_maps, open_image
+from dataProcessors.rasters.image_files import image_files
 from dataProcessors.statistics import band_levels
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
@@ -25,7 +26,7 @@ from training.scoring.evaluator import in_batches
 from training.trained import network_of
 
 log = logging.getLogger(__name__)
-OVERRIDES = ("device", "threads", "maps.image", "maps.rect")
+OVERRIDES = ("device", "threads", "maps.image", "maps.rect", "maps.crs")
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,11 @@ class TrainedRun:
         Raises:
             UserError: it cannot be used, or has other bands or another type than the run's
         """
-        (path,) = self.maps.images.values()
-        if not os.path.exists(path) and "://" not in path:
+        (files,) = self.maps.images.values()
+        missing = [file for file in image_files(files) if not os.path.exists(file) and "://" not in file]
+        if missing:
             key = f"maps.image.{self.date}" if self.date else "maps.image"
-            raise UserError(f"{path}: there is no such file. Give the path of the map: {key}=PATH.")
+            raise UserError(f"{missing[0]}: there is no such file. Give the path of the map: {key}=PATH.")
         image = open_image(self.config, self.maps, self.execution.threads)
         trained_on = self.trained_on["image"]
         bands = len(self.network.normalisation.offset)
@@ -176,9 +178,9 @@ def _checkpoint_of(path: Path) -> Path:
 def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, Maps]:
     """Return the config, and the maps, with what was given in place of the run's own.
 
-    Another image is used as a whole, unless a rectangle is given too: the run's own lies elsewhere. It has no dates
-    then, and nothing is trained, so that the keys that ask for dates are not those of the run. The files of the run's
-    own dates may be given one by one, wherever they are now: maps.image.DATE.
+    Another image is used as a whole and in its own CRS, unless others are given too: the run's own belong to its image.
+    It has no dates then, and nothing is trained, so that the keys that ask for dates are not those of the run. The
+    files of the run's own dates may be given one by one, wherever they are now: maps.image.DATE.
     """
     given: dict[str, Any] = {}
     for override in overrides:
@@ -190,7 +192,7 @@ def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, M
     if any(override.startswith("maps.image.") for override in overrides):
         changed["image"] = own.images | changed["image"]
     elif "image" in changed:
-        changed = {"rect": None, "validation_date": None} | changed
+        changed = {"rect": None, "crs": None, "validation_date": None} | changed
         given |= {key: Config.model_fields[key].default for key in ("positive_dates", "min_pos_dist", "max_pos_dist")}
     maps = own.model_dump() | changed
     config = validate({**config_as_dict(config), **given, "maps": maps}, "the command line")

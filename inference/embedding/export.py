@@ -30,7 +30,7 @@ def embed(
         output: a new .tif or .parquet file; None: embeddings.tif in the folder of the embedded map
         stride, float32: see `embed_map`
         classes: put the class and the class proportions of each tile beside its embedding, for .parquet
-        overrides: key=value items, for device, threads, maps.image and maps.rect
+        overrides: key=value items, for device, threads, maps.image, maps.rect and maps.crs
         date: which date of the map, where it has several; None: that on which the run is scored
     Raises:
         UserError: see `open_trained`, `TrainedRun.open_image`, `check_output` and `embed_map`

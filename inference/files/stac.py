@@ -59,7 +59,10 @@ def stac_item(embedded: EmbeddedMap, path: Path, output: Path) -> dict[str, Any]
             **_embedding(embedded),
             **_model(embedded),
         },
-        "links": [{"rel": "emb:source-data", "href": _reference(about["map"]["path"], path), "title": "the map"}],
+        "links": [
+            {"rel": "emb:source-data", "href": _reference(file, path), "title": "the map"}
+            for file in about["map"].get("files", [about["map"]["path"]])
+        ],
         "assets": {"embeddings": _embeddings_asset(embedded, path, output), "model": _model_asset(embedded, path)},
     }
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dataProcessors.prepared.blocks import BLOCK, valid_mask
+from dataProcessors.prepared.blocks import BLOCK
+from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from config import UserError
-from dataProcessors.prepared.blocks import valid_mask
+from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
 from inference.core.centred_tiles import tiles_around

@@ -48,6 +48,11 @@ def test_a_path_that_ends_in_a_backslash_leaves_its_string_open(tmp_path):
         read(tmp_path, "data\\")
 
 
+def test_a_path_in_a_list(tmp_path):
+    with pytest.raises(ConfigError, match=r"'maps\.image' has a control character .* meant: C:\\temp\. "):
+        read(tmp_path, "a.tif", 'maps.image=["a.tif", "C:\\temp"]')
+
+
 def test_overrides_may_be_plain_paths_but_no_wrong_json(tmp_path):
     for path in (r"C:\temp\new.tif", r"C:\it's\Bob's.tif"):
         assert read(tmp_path, "a.tif", f"maps.image={path}") == path

@@ -235,6 +235,15 @@ def test_a_label_map_is_a_path_or_says_where_it_is_in_its_file():
         assert "'maps.labels'" in message(own_maps(labels={"osm": wrong}))
 
 
+def test_the_image_is_a_path_or_a_list_of_them():
+    config = validate(own_maps(image=["a.tif", "tiles/*.tif"], crs="EPSG:3035"))
+    assert config.maps.image == ("a.tif", "tiles/*.tif") and validate(json.loads(config.to_json())) == config
+    assert validate(own_maps()).maps.crs is None
+    for wrong in ([], [""], ["a.tif", 3], [["a.tif"]], 3, None):
+        assert "'maps.image' must be of this form (path" in message(own_maps(image=wrong))
+    assert "'maps.crs' must be" in message(own_maps(crs=""))
+
+
 def test_bands_have_numbers_or_names():
     assert validate(own_maps(bands=[4, "red"])).maps.bands == (4, "red")
 

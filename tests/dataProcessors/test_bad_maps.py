@@ -19,7 +19,7 @@ import main
 from config import validate
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.maps import open_maps
-from dataProcessors.prepared.blocks import valid_mask
+from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
 

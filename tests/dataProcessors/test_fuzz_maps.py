@@ -9,7 +9,7 @@ from random_labels_for_tests import SHAPE, random_labels
 
 from config import LabelFile
 from dataProcessors.labels import overlap
-from dataProcessors.prepared.blocks import valid_mask
+from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
 

@@ -75,6 +75,28 @@ def test_missing_maps_of_ones_own(own_maps):
         open_maps(validate(own_maps | {"maps": own_maps["maps"] | {"image": "nowhere.tif"}}), 1)
 
 
+def test_missing_files_of_a_map_in_many_files(own_maps):
+    missing = r"nowhere\.tif: there is no such file\. gone\.tif: there is no such file"
+    for image, told in ((["nowhere.tif", "gone.tif"], missing), ("x/*.tif", "no file matches")):
+        with pytest.raises(MapError, match=told):
+            map_files(validate(own_maps | {"maps": own_maps["maps"] | {"image": image}}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "command"),
+    [({}, "gdalbuildvrt mosaic.vrt 'b c.tif' image.tif"),
+     ({"crs": "EPSG:3035"}, "gdalwarp -r near -t_srs EPSG:3035 'b c.tif' image.tif mosaic.tif")],
+)  # fmt: skip
+def test_many_files_need_a_prepared_map(own_maps, changes, command):
+    files = {"image": ["image.tif", "b c.tif"], **changes}
+    config = validate(own_maps | {"cache": False, "maps": own_maps["maps"] | files})
+    with pytest.raises(MapError) as caught:
+        maps.open_image(config, config.maps, 1)
+    assert "set 'cache' to true" in str(caught.value) and str(caught.value).endswith(command)
+    config = validate(own_maps | {"cache": False, "maps": own_maps["maps"] | {"image": "im*.tif"}})
+    assert maps.open_image(config, config.maps, 1).path == "image.tif", "a pattern of one file is that file"
+
+
 @pytest.mark.parametrize("cache", [True, False])
 def test_own_maps_come_together(own_maps, cache):
     opened = open_maps(validate(own_maps | {"cache": cache}), 2)

@@ -16,10 +16,11 @@ from rasterio.windows import Window as RasterWindow
 
 from config import UserError
 from dataProcessors.prepared import preparation, prepared_map
-from dataProcessors.prepared.blocks import block_pixels, valid_mask
+from dataProcessors.prepared.blocks import block_pixels
 from dataProcessors.prepared.prepared_map import PreparedMap
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
+from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import LabelReader, TiffReader
 

@@ -1,13 +1,10 @@
 """Which runs a grid has."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from grid_for_tests import BASE, grid_file, scored
-from runs_for_tests import ROOT
 
 from config import ConfigError, UserError
 from grid.making import make_grid
@@ -200,9 +197,3 @@ def test_the_grids_that_come_with_the_program(monkeypatch, name, cells):
     plan = read_plan(Path(f"configs/grids/{name}.json"))
     assert plan.name == name and len(plan.cells) == cells and not plan.left_out
     assert not [warning for cell in plan.cells for warning in cell.config.warnings() if "supervised" not in warning]
-
-
-def test_a_plan_needs_no_torch():
-    code = "import sys, grid.making; print({'torch', 'rasterio'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"

@@ -396,10 +396,10 @@ def test_what_is_no_run_is_said_in_one_line(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["config.json"]
 
 
-def test_runs_are_compared_and_reports_made_without_torch(tmp_path):
+def test_grids_are_planned_and_runs_compared_and_reported_without_torch(tmp_path):
     folder = make_run(tmp_path / "run")
     program = (
-        "import sys; from pathlib import Path; import reporting.comparison; "
+        "import sys; from pathlib import Path; import grid.making, reporting.comparison; "
         "print({'torch', 'rasterio'} & set(sys.modules)); from reporting.report import write_report; "
         "write_report(Path(sys.argv[1])); print({'torch', 'umap'} & set(sys.modules))"
     )

@@ -8,7 +8,7 @@ from torch import nn
 from config import validate
 from dataProcessors.sampling.batches import Batch
 from training.execution.device import Execution
-from training.forward import ForwardPass
+from training.forward import ForwardPass, has_unused_weights
 
 CONFIG = {"network": "test_resnet", "loss": "tripletloss", "validation_map": "osm", "device": "cpu"}
 
@@ -54,3 +54,13 @@ def test_candidates_are_embedded_in_evaluation_mode_without_gradient(network, fo
 def test_few_tiles_are_embedded_in_evaluation_mode_with_gradient(network, forward):
     embeddings = forward.embed_functions(1).eval_with_grad(tiles(1))
     assert embeddings.requires_grad and batches_counted(network) == 0
+
+
+def test_weights_that_take_no_part_are_found(network):
+    """DistributedDataParallel waits for the gradients of all weights, unless it is told that some have none."""
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert not has_unused_weights(network, torch.from_numpy(tiles(2)))
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    network.apart = nn.Linear(2, 2)
+    network.forward = nn.Sequential(*list(network)[:-1]).forward
+    assert has_unused_weights(network, torch.from_numpy(tiles(2)))

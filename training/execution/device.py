@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from config import Config, UserError
+from training.execution.processes import ALONE, Processes
 
 Forward = Callable[[torch.Tensor], torch.Tensor]  # tiles (N, C, H, W) -> embeddings (N, D)
 PendingTensor = Callable[[], torch.Tensor]  # waits until a copy is complete, then returns it
@@ -30,6 +31,7 @@ class Execution:
         precision: "fp32" or "bf16" (autocast)
         channels_last: whether the bands of a pixel are adjacent in memory; else each band is a plane
         compile: whether the network is compiled
+        device_name: the device as a config names it, where it stands for another one in each process; "": `device`
     """
 
     device: torch.device
@@ -37,11 +39,12 @@ class Execution:
     precision: str
     channels_last: bool = True
     compile: bool = False
+    device_name: str = ""
 
     def resolved(self) -> dict:
         """Return the resolved values of the config keys that may be "auto"."""
         return {
-            "device": str(self.device),
+            "device": self.device_name or str(self.device),
             "threads": self.threads,
             "precision": self.precision,
             "channels_last": self.channels_last,
@@ -121,9 +124,9 @@ class Execution:
         later.synchronize()
         return earlier.elapsed_time(later) / 1000
 
-    def forward_function(self, network: nn.Module) -> Forward:
+    def forward_function(self, network: nn.Module) -> nn.Module:
         """Return the network, or its compiled version, which is compiled at the first call."""
-        return torch.compile(network) if self.compile else network
+        return cast(nn.Module, torch.compile(network)) if self.compile else network
 
 
 @cache
@@ -137,20 +140,34 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def resolve_threads(config: Config) -> int:
-    """Return the number of threads of the run, and set it for torch, numpy and scikit-learn."""
-    threads = usable_cores() if config.threads == "auto" else config.threads
+def resolve_threads(config: Config, processes: Processes = ALONE) -> int:
+    """Return the number of threads of each process, and set it for torch, numpy and scikit-learn."""
+    threads = max(usable_cores() // processes.local_number, 1) if config.threads == "auto" else config.threads
     torch.set_num_threads(threads)
     threadpool_limits(threads)
     return threads
 
 
-def resolve_device(name: str) -> torch.device:
-    """Return the device that a config names.
+def resolve_device(name: str, processes: Processes = ALONE) -> torch.device:
+    """Return the device that a config names; of several processes each has a GPU of its own.
 
     Raises:
-        UserError: this machine does not have the device
+        UserError: this machine does not have the device, or has too few of them
     """
+    device = _named_device(name)
+    if not processes.are_many or device.type != "cuda":
+        return device
+    if device.index is not None:
+        raise UserError(f"'device' is {name}, one GPU, and each of {processes.number} processes has one. Use \"cuda\".")
+    if processes.local_number > torch.cuda.device_count():
+        raise UserError(
+            f"{processes.local_number} processes were started on a machine with {torch.cuda.device_count()} GPUs, and "
+            "each needs one of its own. Start fewer, or set 'device' to \"cpu\"."
+        )
+    return torch.device("cuda", processes.local_rank)
+
+
+def _named_device(name: str) -> torch.device:
     has_mps = torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")

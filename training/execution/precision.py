@@ -15,13 +15,16 @@ from storage import StorageError
 from training.execution import trials
 from training.execution.device import Execution, resolve_device
 from training.execution.machine import describe_machine
+from training.execution.processes import ALONE, Processes
 from training.execution.saved_choice import Choice, SavedChoice
 
 log = logging.getLogger(__name__)
 TRIAL_TILES = trials.MAX_TILES
 
 
-def resolve(config: Config, network: nn.Module, tiles: np.ndarray, cache: Path | None = None) -> Execution:
+def resolve(
+    config: Config, network: nn.Module, tiles: np.ndarray, cache: Path | None = None, processes: Processes = ALONE
+) -> Execution:
     """Move the network to its device, and return how the run executes it: as configured, else in the fastest way.
 
     On a GPU the fastest way is known. On a CPU it is measured once, saved in the cache, and read from there by later
@@ -32,27 +35,32 @@ def resolve(config: Config, network: nn.Module, tiles: np.ndarray, cache: Path |
         network: on the CPU; moved in place, its weights keep their values
         tiles: (N, C, H, W) tiles to measure with
         cache: cache folder; None: the one of the maps
+        processes: those that train together, all in the way of the first one
     Raises:
         UserError: `compile` is true, but torch cannot compile here; or `precision` is bf16, but its gradients would be
             wrong
     """
-    device, threads = resolve_device(config.device), torch.get_num_threads()
+    device, threads = resolve_device(config.device, processes), torch.get_num_threads()
     if config.compile:
         _check_compiler(device)
     bf16_is_wrong = device.type == "cpu" and config.precision != "fp32" and strides_beyond_map(network, tiles)
     network.to(device)
-    precisions: list[str] = _precisions(device) if config.precision == "auto" else [config.precision]
+    precisions = processes.from_first(lambda: _precisions(device, config))
     if bf16_is_wrong:
         precisions = _without_bf16(precisions, config)
     layouts = _layouts(device) if config.channels_last == "auto" else [config.channels_last]
-    ways = [Execution(device, threads, p, layout, config.compile) for p in precisions for layout in layouts]
-    execution = ways[0] if len(ways) == 1 else choose(ways, config, network, tiles, cache or maps.CACHE)
+    name = device.type if processes.are_many else ""
+    ways = [Execution(device, threads, p, layout, config.compile, name) for p in precisions for layout in layouts]
+    choices = lambda: ways.index(choose(ways, config, network, tiles, cache or maps.CACHE))  # noqa: E731
+    execution = ways[0] if len(ways) == 1 else ways[processes.from_first(choices)]
     network.to(memory_format=execution.layout)
     return execution
 
 
-def _precisions(device: torch.device) -> list[str]:
+def _precisions(device: torch.device, config: Config) -> list[str]:
     """Return the number formats to choose from, the widest first."""
+    if config.precision != "auto":
+        return [config.precision]
     if device.type == "cuda":
         return ["bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"]
     return ["fp32", "bf16"] if device.type == "cpu" else ["fp32"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from config import Config, UserError
@@ -15,6 +16,7 @@ from storage import atomic_write
 
 SHOWN_POSITIONS = 3  # of a batch, in an error message
 # parts of the messages of errors that have no class of their own
+LOST_PROCESS = ("gloo/", "NCCL", "Connection closed by peer", "Connection reset by peer")
 HOST_MEMORY = "DefaultCPUAllocator"
 OUT_OF_MEMORY = (HOST_MEMORY, "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "MPS backend out of")
 
@@ -50,12 +52,13 @@ class Faults:
         """Return the error for a training that diverged. Save the batch for inspection, if it is known."""
         rate = f"{self.config.learning_rate:g}"
         message = f"At step {step:,}, with learning rate {rate}, {what}: the training has diverged."
-        if batch is not None:
+        if batch is not None and batch.share.rank == 0:
             path = self.folder / f"not_finite-{step:06d}.npz"
             with atomic_write(path) as temporary:
-                arrays: dict[str, Any] = {"positions": batch.positions, "tiles": batch.tiles} | batch.roles
+                positions = batch.share.of(batch.positions)
+                arrays: dict[str, Any] = {"positions": positions, "tiles": batch.tiles} | batch.own_roles
                 np.savez(temporary, **arrays)
-            shown = ", ".join(str(tuple(position)) for position in batch.positions[:SHOWN_POSITIONS].tolist())
+            shown = ", ".join(str(tuple(position)) for position in positions[:SHOWN_POSITIONS].tolist())
             message += f" The batch, {len(batch.tiles)} tiles at {shown}, ..., is saved in {path}."
         return UserError(f"{message} Earlier checkpoints are kept. Choose a smaller 'learning_rate'.")
 
@@ -95,9 +98,17 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return has_class or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
+def is_lost_process(error: BaseException | None) -> bool:
+    """Whether the error means that another process of the run cannot be reached any more."""
+    has_words = isinstance(error, RuntimeError) and any(words in str(error) for words in LOST_PROCESS)
+    return has_words or isinstance(error, dist.DistError)
+
+
 def describe_batch(batch: Batch, config: Config) -> str:
     """Describe the size of a batch: its tiles, and the config keys that it depends on."""
     factor = f"'magnet_clusters' {config.magnet_clusters}" if config.loss_name == "magnetloss" else len(batch.roles)
-    tiles = f"a batch of {len(batch.tiles)} tiles ({factor} x 'batch_size' {config.batch_size})"
-    drawn = sum(positions.shape[0] * positions.shape[1] for positions, _ in batch.candidates.values())
+    tiles = f"a batch of {len(batch.positions)} tiles ({factor} x 'batch_size' {config.batch_size})"
+    if batch.share.number > 1:
+        tiles = f"{len(batch.tiles)} tiles, a process's share of {tiles}"
+    drawn = sum(drawn.shape[0] * drawn.shape[1] for _, drawn in batch.candidates.values())
     return f"{tiles} and {drawn} draws of offline mining" if drawn else tiles

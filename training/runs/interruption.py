@@ -1,5 +1,6 @@
 """SIGINT (Ctrl-C) and SIGTERM end a run: after the current training step, or at once outside of a step."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -22,13 +23,30 @@ class Interrupted(BaseException):
         self.number = number
 
 
+class EndedElsewhere(BaseException):
+    """Another process of the run has ended, and says why; this one ends silently.
+
+    Attributes:
+        code: exit code
+    """
+
+    def __init__(self, code: int):
+        super().__init__(code)
+        self.code = code
+
+
 class Interruption:
     """Context manager that turns the first signal into `Interrupted`; a second Ctrl-C ends the process at once.
 
     Inside a `deferred` block the exception is raised at the end of the block.
+
+    Attributes:
+        received: number of the first signal, 0: none
+        is_quiet: whether another process tells the user that the step is finished first
     """
 
     def __init__(self) -> None:
+        self.received, self.is_quiet = 0, False
         self._deferred = 0  # number of nested `deferred` blocks
         self._pending_signal: int | None = None
         self._previous_handlers: dict[int, Any] = {}  # by number of the signal
@@ -43,15 +61,26 @@ class Interruption:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
-    def _receive(self, number: int, frame: FrameType | None) -> None:
+    def settle(self) -> None:
+        """From now on, ignore SIGTERM, because the process is ending already, and let Ctrl-C end it at once."""
         if signal.SIGINT in self._previous_handlers:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         if signal.SIGTERM in self._previous_handlers:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may arrive twice; the first is being handled
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def request(self, number: int) -> None:
+        """Send this process a signal, from any thread, unless it has received one already."""
+        if not self.received and number in self._previous_handlers:
+            os.kill(os.getpid(), number)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.received = self.received or number
+        self.settle()
         if not self._deferred:
             raise Interrupted(number)
         self._pending_signal = number
-        print("\nFinishing this step first. Press Ctrl-C again to stop at once.", file=sys.stderr, flush=True)
+        if not self.is_quiet:
+            print("\nFinishing this step first. Press Ctrl-C again to stop at once.", file=sys.stderr, flush=True)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """Start a new run, or open an interrupted run to resume it from the last checkpoint in its folder."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -8,8 +9,9 @@ from types import TracebackType
 import config as configuration
 from config import Config, UserError, main_command
 from storage import Lock, StorageError
-from training.runs.checkpoint import LAST, check_config, check_maps, check_revision, load
-from training.runs.faults import OutOfMemory, is_out_of_memory
+from training.execution.processes import ALONE, Processes
+from training.runs.checkpoint import LAST, check_config, check_maps, check_revision, config_as_dict, load
+from training.runs.faults import OutOfMemory, is_lost_process, is_out_of_memory
 from training.runs.folder import RESULTS, create_folder, lock_folder, log_resume
 from training.runs.interruption import Interrupted
 
@@ -19,6 +21,7 @@ FIXED_PLACES = {  # "maps" of the config -> where its files are
     "demo_seasons": "the demo map is in data/demo, and is made there again if it is missing",
     "germany": "its files have fixed places in data/, which doc/maps.md names; put them there, or links to them",
 }
+NO_LOCK = Lock(None, False)  # of all processes of a run but the first
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Run:
         checkpoint: checkpoint to resume from; None: start at step 0
         is_new: False if an earlier process started the run, even if it wrote no checkpoint
         lock: keeps other processes from executing the same run
+        processes: those that train it together; the first one holds the lock and writes the files
     """
 
     folder: Path
@@ -38,6 +42,7 @@ class Run:
     checkpoint: dict | None
     is_new: bool
     lock: Lock
+    processes: Processes = ALONE
 
     @property
     def step(self) -> int:
@@ -76,7 +81,9 @@ class Run:
         if self.checkpoint:
             check_maps(self.folder, maps, self.checkpoint)
             log.info("%s: resumed after step %d", self.folder, self.step)
-        log_resume(self.folder, self.config, max(self.step, 0), maps)
+            _log_processes(self.folder, self.checkpoint.get("processes", 1), self.processes.number)
+        if self.processes.is_first:
+            log_resume(self.folder, self.config, max(self.step, 0), maps)
 
     def __enter__(self) -> "Run":
         return self
@@ -87,24 +94,64 @@ class Run:
         self.lock.release()
         if error is None:
             return
-        if isinstance(error, (Interrupted, StorageError, OutOfMemory)) or is_out_of_memory(error):
+        can_go_on = isinstance(error, (Interrupted, StorageError, OutOfMemory))
+        if can_go_on or is_out_of_memory(error) or is_lost_process(error):
             note = f"To resume: {main_command('resume', self.folder)}"
             if note not in getattr(error, "__notes__", []):  # the context of a resumed run is left twice
                 error.add_note(note)
 
 
-def start_run(config: Config, maps: dict[str, dict]) -> Run:
-    """Start a new run in a new folder. maps: name -> fingerprint of each map."""
-    folder = create_folder(config.run_name, config, maps)
-    return Run(folder, config, None, True, lock_folder(folder))
+def start_run(config: Config, maps: dict[str, dict], processes: Processes = ALONE) -> Run:
+    """Start a new run in a new folder.
+
+    Args:
+        config: config of the run
+        maps: name -> fingerprint of each map
+        processes: those that train it together
+    """
+    folder = Path(processes.from_first(lambda: str(create_folder(config.run_name, config, maps))))
+    lock = lock_folder(folder) if processes.is_first else NO_LOCK
+    return Run(folder, config, None, True, lock, processes)
 
 
-def open_run(folder: Path, overrides: list[str]) -> Run:
-    """Return the run in a folder, to resume it.
+def open_run(folder: Path, overrides: list[str], processes: Processes = ALONE) -> Run:
+    """Return the run in a folder, to resume it; the first process reads it, and the others get it from there.
 
     Args:
         folder: results/NAME
         overrides: key=value items, for keys that may change
+        processes: those that train it together
+    Raises:
+        UserError: see `_open_locked`
+    """
+    if not processes.are_many:
+        return _open_locked(folder, overrides)
+    opened = [_open_locked(folder, overrides)] if processes.is_first else []
+    config = config_of_first(lambda: opened[0].config, processes)
+    checkpoint = processes.from_first(lambda: opened[0].checkpoint)
+    return Run(folder, config, checkpoint, False, opened[0].lock if opened else NO_LOCK, processes)
+
+
+def config_of_first(load: Callable[[], Config], processes: Processes) -> Config:
+    """Return the config that the first process loads."""
+    loaded = [load()] if processes.is_first else []
+    content = processes.from_first(lambda: config_as_dict(loaded[0]))
+    return loaded[0] if loaded else configuration.validate(content, "the config of the first process")
+
+
+def _log_processes(folder: Path, before: int, now: int) -> None:
+    """Log what differs if a run goes on in another number of processes than it was trained by."""
+    if before != now:
+        log.info(
+            "%s: trained by %d %s so far, and by %d from now on. The tiles of each step stay the same. Sums round "
+            "differently; on CPUs, batch norm takes its statistics from the tiles of a process; layers with dropout "
+            "draw other numbers", folder, before, "process" if before == 1 else "processes", now,
+        )  # fmt: skip
+
+
+def _open_locked(folder: Path, overrides: list[str]) -> Run:
+    """Return the run in a folder.
+
     Raises:
         UserError: there is no run, another process is executing it, its checkpoint is damaged, or the config
             contradicts the checkpoint

@@ -37,14 +37,18 @@ class EmbedFunctions:
     """The forward passes that a step may use.
 
     Attributes:
-        train: augmented tiles of a batch, training mode, with gradient; the embeddings are not checked to be finite
+        train: augmented tiles of a batch, training mode, with gradient; the embeddings (N, D) are those of the whole
+            batch, of which other processes may have read a part, and are not checked to be finite
         no_grad: evaluation mode, without gradient
         eval_with_grad: evaluation mode, with gradient: for few tiles, too few to take batch statistics from
+        of_all: values (n, ...) for the tiles or tuples that this process has read, and their number N in the whole
+            batch -> those of the whole batch (N, ...), in its order
     """
 
     train: Callable[[Batch], Tensor]
     no_grad: Embed
     eval_with_grad: Embed
+    of_all: Callable[[Tensor, int], Tensor] = lambda own, total: own
 
 
 @dataclass(frozen=True)

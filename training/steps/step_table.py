@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from config import Config
 from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS
+from dataProcessors.sampling.share import WHOLE, Share
 from training.steps.cluster_step import ClassClusterStep, ClusterStep
 from training.steps.mined_step import MinedStep
 from training.steps.pair_step import PairStep
@@ -31,7 +32,15 @@ MINED_STEPS: dict[tuple[str, bool], StepFactory] = {
 }
 
 
-def make_step(config: Config, maps: TileMaps) -> Step:
-    """Return the training step of a run. maps: the maps that its tiles are read from."""
+def make_step(config: Config, maps: TileMaps, share: Share = WHOLE) -> Step:
+    """Return the training step of a run.
+
+    Args:
+        config: config of the run
+        maps: the maps that its tiles are read from
+        share: the part of each batch that this process reads
+    """
     steps = MINED_STEPS if config.library_miners else STEPS
-    return steps[config.loss_name, config.supervised](config, maps)
+    step = steps[config.loss_name, config.supervised](config, maps)
+    step.batches.share = share
+    return step

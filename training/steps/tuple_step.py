@@ -69,16 +69,17 @@ class TupleStep(Step):
         replaced = torch.zeros(len(batch.roles["anchor"]), dtype=torch.bool)
         if not batch.candidates:
             return replaced
-        anchors = embed.no_grad(batch.tiles[batch.roles["anchor"]])
+        own_roles = batch.own_roles  # of the b tuples that this process has read
+        anchors = embed.no_grad(batch.tiles[own_roles["anchor"]])
         for role, (positions, tiles) in batch.candidates.items():
-            candidates = embed.no_grad(tiles.reshape(-1, *tiles.shape[2:])).reshape(*tiles.shape[:2], -1)  # (B, T, D)
-            hardest = random_hard(anchors, candidates, role).cpu().numpy()
-            own = np.arange(len(hardest))
+            candidates = embed.no_grad(tiles.reshape(-1, *tiles.shape[2:])).reshape(*tiles.shape[:2], -1)  # (b, T, D)
+            hardest = random_hard(anchors, candidates, role).cpu()
+            batch.tiles[own_roles[role]] = tiles[np.arange(len(tiles)), hardest.numpy()]
+            found = positions[np.arange(len(positions)), embed.of_all(hardest, len(positions)).numpy()]  # (B, 2)
             before = batch.positions[batch.roles[role]]
-            batch.positions[batch.roles[role]] = positions[own, hardest]
-            batch.tiles[batch.roles[role]] = tiles[own, hardest]
+            batch.positions[batch.roles[role]] = found
             if role == "negative":
-                replaced = torch.from_numpy((before != positions[own, hardest]).any(1))
+                replaced = torch.from_numpy((before != found).any(1))
         batch.positive, batch.negative = self.batches.masks(batch.positions)
         batch.device_tiles = None
         return replaced
@@ -111,9 +112,9 @@ class TupleStep(Step):
         missing = (second < 0).nonzero()[:, 0]
         if not len(missing):
             return embeddings, batch.positions, second
-        positions, found = self.batches.second_negatives(
-            batch.step, batch.positions[anchors[missing]], batch.positions[first[missing]]
-        )
+        # indices as arrays: NumPy takes a tensor of one element for a single index, and drops the dimension
+        lacking = [batch.positions[row[missing].numpy()] for row in (anchors, first)]
+        positions, found = self.batches.second_negatives(batch.step, *lacking)
         missing, positions = missing[torch.from_numpy(found)], positions[found]
         if len(missing):
             second[missing] = len(embeddings) + torch.arange(len(missing))

@@ -88,7 +88,10 @@ PREPARED = (
 READERS = (
     Fault(
         "changed-file-is-not-noticed", "dataProcessors", ("_key", "file_identity"),
-        (("about.st_mtime_ns", "0"), ('"modified": modified, "sample": _sample(resolved, size)', '"modified": 0')),
+        (
+            ("about.st_mtime_ns", "0"),
+            ('"modified": modified, "sample": _sample(resolved, size, pieces)', '"modified": 0'),
+        ),
         "stale cache", "A map that is written anew in the same size is not prepared anew.",
         ("test_tiffreader.py", "test_prepared_map.py"),
     ),

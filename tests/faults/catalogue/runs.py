@@ -73,7 +73,7 @@ EXECUTION = (
         ("test_execution.py", "test_precision.py", "test_device.py"),
     ),
     Fault(
-        "one-gpu-more-than-there-is", "training/execution", ("resolve_device",),
+        "one-gpu-more-than-there-is", "training/execution", ("resolve_device", "_named_device"),
         ((">= torch.cuda.device_count()", "> torch.cuda.device_count()"),),
         "off by one", "A GPU whose number is that of the GPUs is taken to be there.",
         ("test_execution.py", "test_device.py"),

@@ -2,12 +2,13 @@
 
 import json
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from inference_for_tests import one_by_one, write_run
-from maps_for_tests import write_map
+from maps_for_tests import pieces, write_map
 from runs_for_tests import MAPS, SIDE
 
 import inference
@@ -76,6 +77,19 @@ def test_tiles_without_enough_data_have_no_embedding(place):
     floats = inference.embed(folder, float32=True, overrides=["maps.image=holed.tif"])
     assert np.array_equal(np.isnan(floats.vectors).all(1), ~embedded.valid)
     assert np.allclose(floats.vectors[embedded.valid], embedded.embeddings(embedded.valid), atol=embedded.scale)
+
+
+def test_a_map_in_many_files_is_embedded_as_one(place):
+    folder, maps = write_run(MAPS)
+    files = pieces(place / "cut", maps.image.read(np.zeros((1, 2), int), SIDE)[0], 3, 2, maps.image.transform)
+    one, many = (inference.embed(folder, overrides=each) for each in ([], ["maps.image=cut/*.tif"]))
+    assert np.array_equal(one.vectors, many.vectors) and many.folder.name.startswith("00_00-16px-")
+    assert many.about["map"]["files"] == [f"cut/{Path(file).name}" for file in files]
+    assert many.about["map"]["path"] == "cut/00 00.tif and 5 more files"
+    warped = inference.embed(folder, overrides=["maps.image=cut/*.tif", "maps.crs=EPSG:3035"])
+    assert warped.map_grid.crs.to_epsg() == 3035
+    with pytest.raises(UserError, match=r"away\.tif: there is no such file"):
+        inference.embed(folder, overrides=['maps.image=["image.tif", "away.tif"]'])
 
 
 class Killed(BaseException):

@@ -38,6 +38,15 @@ def test_an_item_as_the_schemas_have_it(tmp_path):
     assert assets["model"]["eo:bands"] == [{"name": "nir"}, {"name": "band 2"}]
 
 
+def test_a_map_in_many_files_has_a_link_for_each(tmp_path):
+    embedded = write_embedded(tmp_path / "embedded")
+    files = [str(tmp_path / "a.tif"), "https://example.org/b.tif"]
+    embedded.about["map"] |= {"path": "a.tif and 1 more file", "files": files}
+    item = stac_item(embedded, tmp_path / "out" / "e.tif.json", tmp_path / "out" / "e.tif")
+    assert [link["href"] for link in item["links"]] == ["../a.tif", files[1]]
+    assert item["properties"]["title"] == "Embeddings of a.tif and 1 more file"
+
+
 def test_says_grid_quantisation_run_and_map(tmp_path):
     properties = item_of(tmp_path)["properties"]
     assert properties["emb:quantization"] == {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from maps_for_tests import noise, write_map
 
-from dataProcessors.prepared.blocks import valid_mask
 from dataProcessors.rasters.grid import Window
+from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.tiffreader import TiffReader
 from inference.land_cover.data_mask import DataMask
 
