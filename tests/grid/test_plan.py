@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from grid_for_tests import BASE, grid_file, scored
+from runs_for_tests import ROOT
 
 from config import ConfigError, UserError
 from grid.making import make_grid
