@@ -1,5 +1,6 @@
 """What tests of several packages share, and how they run beside one another."""
 
+import gc
 import os
 
 # before anything that computes is loaded: each worker has one thread, and those of a run that asks for more sleep while
@@ -7,6 +8,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("NUMBA_OPT", "0")  # numba compiles for UMAP longer than the few tiles of a test take
 
 import signal
 from collections.abc import Iterator
@@ -14,7 +16,14 @@ from pathlib import Path
 
 import pytest
 from groups_for_tests import GroupScheduling
-from runs_for_tests import run_in_process, with_some_figures, without_figures, write_fields
+from runs_for_tests import (
+    run_in_process,
+    with_some_figures,
+    without_curves,
+    without_figures,
+    without_waiting_for_disks,
+    write_fields,
+)
 
 from dataProcessors.legends.legend import builtin_legends
 from training.execution.openmp import limit_spinning
@@ -36,8 +45,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log) -> GroupScheduling:
 def pytest_configure() -> None:
     """Let threads wait as in runs of main.py, and let Ctrl-C work, which background processes of a shell ignore."""
     limit_spinning()
+    without_waiting_for_disks()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported, some million objects, out of all later searches for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +100,12 @@ def complete_run(map_folder) -> Path:
 def no_figures(monkeypatch) -> None:
     """Switch off the figures of runs, which take most of the time of a short run and have their own tests."""
     without_figures(monkeypatch)
+
+
+@pytest.fixture
+def no_curves(monkeypatch) -> None:
+    """Have reports show a white square for each curve."""
+    without_curves(monkeypatch)
 
 
 @pytest.fixture

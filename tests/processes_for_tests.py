@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import MappingProxyType
@@ -13,14 +13,14 @@ from runs_for_tests import with_some_figures
 
 import main
 
-HEAVY = (
-    "matplotlib.figure", "rasterio", "sklearn.ensemble", "sklearn.neural_network", "timm", "torch",
-    "torch.utils.tensorboard",
+READY = (
+    "apply", "assembly", "grid.making", "matplotlib.figure", "processes_for_tests", "rasterio", "sklearn.ensemble",
+    "sklearn.neural_network", "timm", "torch", "torch.utils.tensorboard",
 )  # fmt: skip
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 CONTEXT = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 if FORKS:  # a process that has loaded these, and nothing else, is copied: they take each new one seconds
-    CONTEXT.set_forkserver_preload(list(HEAVY))
+    CONTEXT.set_forkserver_preload(list(READY))
 
 
 def started(
@@ -30,9 +30,41 @@ def started(
 
     environment: variables that the process has beside those of this one
     """
-    process = CONTEXT.Process(target=_call, args=(folder, arguments, figures, dict(environment)))
-    process.start()
-    return process
+    return process(_call, folder, arguments, figures, dict(environment))
+
+
+def process(function: Callable, *arguments) -> BaseProcess:
+    """Call a function in a new process."""
+    if FORKS:
+        from multiprocessing import forkserver
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # else the project's modules are not found there
+            forkserver.ensure_running()
+    started = CONTEXT.Process(target=function, args=arguments)
+    started.start()
+    return started
+
+
+class Process:
+    """A process of multiprocessing, used as a subprocess.Popen."""
+
+    def __init__(self, process: BaseProcess):
+        self.process = process
+        self.terminate = process.terminate
+
+    def poll(self) -> int | None:
+        """Return the exit code; None if it is running."""
+        return self.process.exitcode
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """Wait for the end, but only so long; return the exit code."""
+        self.process.join(seconds)
+        return self.process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to it."""
+        os.kill(self.process.pid, number)
 
 
 def _call(folder: Path, arguments: tuple[str, ...], figures: int, environment: dict[str, str]) -> None:

@@ -4,8 +4,10 @@ import csv
 import io
 import itertools
 import json
+import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,21 +29,28 @@ UNLABELLED = {  # changes of `small_config` for a run without a label map
 }  # fmt: skip
 
 
-def write_fields(folder: Path, bands: int = 3) -> dict:
-    """Write an image of square fields of four classes, and a label map of codes at half the resolution.
-
-    Return the value of the config key `maps`.
-    """
+@cache
+def fields(bands: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixels (bands, SIDE, SIDE) uint8 of the fields, and their classes (SIDE, SIDE)."""
     rng = np.random.default_rng(0)
     kinds = rng.integers(0, len(FIELDS), (SIDE // FIELD, SIDE // FIELD))
     classes = kinds.repeat(FIELD, 0).repeat(FIELD, 1)
     brightness, texture = np.array(FIELDS).T
     pixels = brightness[classes] + texture[classes] * rng.standard_normal((bands, SIDE, SIDE)) / 3
+    return pixels.clip(1, 255).astype(np.uint8), classes
+
+
+def write_fields(folder: Path, bands: int = 3) -> dict:
+    """Write an image of square fields of four classes, and a label map of codes at half the resolution.
+
+    Return the value of the config key `maps`.
+    """
+    pixels, classes = fields(bands)
     profile = {"driver": "GTiff", "crs": "EPSG:32632", "width": SIDE, "height": SIDE}
     with rasterio.open(
         folder / "image.tif", "w", count=bands, dtype="uint8", transform=from_origin(5e5, 5.5e6, 10, 10), **profile
     ) as file:
-        file.write(pixels.clip(1, 255).astype(np.uint8))
+        file.write(pixels)
     profile |= {"width": SIDE // 2, "height": SIDE // 2}
     with rasterio.open(
         folder / "labels.tif", "w", count=1, dtype="uint8", transform=from_origin(5e5, 5.5e6, 20, 20), **profile
@@ -50,9 +59,24 @@ def write_fields(folder: Path, bands: int = 3) -> dict:
     return MAPS
 
 
+def without_waiting_for_disks() -> None:
+    """Have this process leave to the system when files come onto the disk.
+
+    That matters where the power fails, which happens in no test; those of what is synced, and when, watch the calls.
+    """
+    os.fsync = os.fstat  # it knows a descriptor that is none
+
+
 def without_figures(patch: pytest.MonkeyPatch) -> None:
     """Have runs draw nothing: no figures, and a white square for each curve of the report."""
     patch.setattr("reporting.reporter.Reporter.log_figures", lambda *arguments: None)
+    without_curves(patch)
+
+
+def without_curves(patch: pytest.MonkeyPatch) -> None:
+    """Have reports show a white square for each curve: matplotlib takes a third of the time of a short run."""
+    for name in ("score_curve", "step_curves"):
+        patch.setattr(f"reporting.report.curves.{name}", lambda *arguments: None)
     patch.setattr("reporting.report.curves.figure_to_png", lambda figure: white_square())
 
 
@@ -62,7 +86,7 @@ def with_some_figures(patch: pytest.MonkeyPatch, number: int = 1) -> None:
 
     whole = Reporter._figures
     patch.setattr(Reporter, "_figures", lambda *arguments: itertools.islice(whole(*arguments), number))
-    patch.setattr("reporting.report.curves.figure_to_png", lambda figure: white_square())
+    without_curves(patch)
 
 
 def white_square() -> bytes:

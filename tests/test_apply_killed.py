@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from inference_for_tests import write_run
-from processes_for_tests import CONTEXT
-from runs_for_tests import MAPS, write_fields
+from processes_for_tests import CONTEXT, process
+from runs_for_tests import MAPS, without_waiting_for_disks, write_fields
 
 import main
 
@@ -40,6 +40,7 @@ def _is_write(event: str, arguments: tuple) -> bool:
 
 def _call(folder: Path, arguments: list[str], moment: int | None, writes) -> None:
     """Call main.py, and kill the process before its moment-th write; without a moment, say how many there are."""
+    without_waiting_for_disks()
     os.chdir(folder)
     seen: list[str] = []
 
@@ -59,10 +60,9 @@ def _call(folder: Path, arguments: list[str], moment: int | None, writes) -> Non
 def call(folder: Path, words: str, moment: int | None = None) -> tuple[int | None, int]:
     """Call main.py in a process; return its exit code, and the number of its writes unless it was killed."""
     writes = CONTEXT.SimpleQueue()
-    process = CONTEXT.Process(target=_call, args=(folder, words.split(), moment, writes))
-    process.start()
-    process.join(120)
-    return process.exitcode, 0 if writes.empty() else writes.get()
+    called = process(_call, folder, words.split(), moment, writes)
+    called.join(120)
+    return called.exitcode, 0 if writes.empty() else writes.get()
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

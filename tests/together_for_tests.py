@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from processes_for_tests import CONTEXT, started
+from processes_for_tests import process, started
 from runs_for_tests import without_figures
 
 import main
@@ -25,9 +25,7 @@ def together(numbers: tuple[int, ...], function: Callable[[Processes], Any], fol
 
     Return number of processes -> what the function returned in each, plain values and tensors.
     """
-    processes = [CONTEXT.Process(target=_call, args=(rank, numbers, function, folder)) for rank in range(max(numbers))]
-    for process in processes:
-        process.start()
+    processes = [process(_call, rank, numbers, function, folder) for rank in range(max(numbers))]
     codes = codes_of(processes)
     assert codes == [0] * len(processes), f"exit codes {codes}; None: it hangs"
     return {
@@ -63,11 +61,11 @@ def started_together(folder: Path, number: int, *arguments: str, **changes: str)
 
 def codes_of(processes: list[BaseProcess], seconds: float = SECONDS) -> list[int | None]:
     """Wait for processes. Return their exit codes; None where one hangs."""
-    for process in processes:
-        process.join(seconds)
-    codes = [process.exitcode for process in processes]
-    for process in processes:
-        process.kill()
+    for each in processes:
+        each.join(seconds)
+    codes = [each.exitcode for each in processes]
+    for each in processes:
+        each.kill()
     return codes
 
 

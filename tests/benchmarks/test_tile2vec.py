@@ -7,6 +7,7 @@ import pytest
 import torch
 from runs_for_tests import MAPS
 
+from benchmarks import tile2vec
 from benchmarks.map_configs import read_yardsticks
 from benchmarks.tile2vec import (
     MARGIN,
@@ -80,7 +81,9 @@ def test_values_become_0_to_1(maps):
     assert ((values > 0) & (values < 1)).float().mean() > 0.95
 
 
-def test_a_step_of_training_is_scored_in_each_draw(config, maps, tmp_path):
+def test_a_step_of_training_is_scored_in_each_draw(config, maps, tmp_path, monkeypatch):
+    """Of a network that is an eighth as wide."""
+    monkeypatch.setattr(tile2vec, "WIDTHS", tuple(width // 8 for width in tile2vec.WIDTHS))
     forward = prepare(config, maps)
     before = forward.network.stem[0].weight.detach().clone()
     assert train(forward, minutes=0) == 1

@@ -4,6 +4,7 @@ import copy
 import json
 from pathlib import Path
 
+import json5
 import numpy as np
 import pytest
 
@@ -82,6 +83,12 @@ def test_mutated_configs_are_read_or_refused_in_words(tmp_path, part):
             assert configuration.validate(json.loads(config.to_json())) == config
             config.warnings()
     assert MUTATIONS // 40 < refused < MUTATIONS // 10
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: repr(value)[:20])
+def test_plain_json_is_read_as_json5_reads_it(value):
+    text = json.dumps({"a": value, "b": [value, {"c": value}]})
+    assert repr(read_json(text)) == repr(json5.loads(text, allow_duplicate_keys=False))
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,15 @@ def scene():
     return make_scene(2048, 0)
 
 
+@pytest.fixture
+def known_scenes(monkeypatch):
+    """Have every landscape be made only once: these tests look at files."""
+    monkeypatch.setattr("dataProcessors.demo.scene.make_scene", known_scene)
+
+
+known_scene = cache(make_scene)
+
+
 def classes_on_image(paths, name):
     """Class indices of a label map brought onto the image's grid, -1 where there is none."""
     legend = builtin_legends()[name]
@@ -41,9 +51,14 @@ def classes_on_image(paths, name):
         grid = {"crs": image.crs, "transform": image.transform, "width": image.width, "height": image.height}
         with WarpedVRT(source, resampling=Resampling.nearest, **grid) as warped:
             colours = warped.read().reshape(3, -1).T
-    table = {colour: index for index, colour in enumerate(legend.colors)}
-    found, inverse = np.unique(colours, axis=0, return_inverse=True)
-    return np.array([table.get(tuple(c), -1) for c in found.tolist()])[inverse].reshape(grid["height"], grid["width"])
+    table = np.full(2**24, -1)
+    table[as_numbers(np.array(legend.colors))] = np.arange(len(legend))
+    return table[as_numbers(colours)].reshape(grid["height"], grid["width"])
+
+
+def as_numbers(colours):
+    """A number for each of the colours (..., 3)."""
+    return colours.astype(int) @ (1, 256, 256**2)
 
 
 def test_grids_are_those_of_real_maps(small):
@@ -62,8 +77,8 @@ def test_label_maps_hold_legend_colours_or_white(small):
     for name in ("osm", "clc"):
         legend = builtin_legends()[name]
         with rasterio.open(getattr(small, name)) as source:
-            colours = np.unique(source.read().reshape(3, -1).T, axis=0)
-        assert {tuple(c) for c in colours.tolist()} - set(legend.colors) - {WHITE} == set()
+            colours = np.unique(as_numbers(source.read().reshape(3, -1).T))
+        assert set(colours) - set(as_numbers(np.array([*legend.colors, WHITE]))) == set()
         assert len(colours) > 5
 
 
@@ -128,7 +143,7 @@ def test_equal_seeds_give_equal_files_and_other_seeds_do_not(small, tmp_path):
         assert a.shape != c.shape or (a != c).mean() > 0.1
 
 
-def test_files_say_they_are_synthetic(small, tmp_path, capsys):
+def test_files_say_they_are_synthetic(small, known_scenes, tmp_path, capsys):
     for path in small:
         assert "synthetic" in path.name
         with rasterio.open(path) as source:
@@ -147,7 +162,7 @@ def test_what_is_there_is_not_made_again(small, capsys, monkeypatch):
     assert capsys.readouterr().out == ""
 
 
-def test_another_size_or_seed_in_the_same_folder_is_made(tmp_path):
+def test_another_size_or_seed_in_the_same_folder_is_made(known_scenes, tmp_path):
     make_demo(tmp_path, size=512)
     paths = make_demo(tmp_path, size=560, seed=5)
     with rasterio.open(paths.image) as image:
@@ -156,7 +171,7 @@ def test_another_size_or_seed_in_the_same_folder_is_made(tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["write_osm", "write_clc", "write_image"])
-def test_interrupted_making_leaves_nothing(tmp_path, monkeypatch, stage):
+def test_interrupted_making_leaves_nothing(known_scenes, tmp_path, monkeypatch, stage):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -166,7 +181,7 @@ def test_interrupted_making_leaves_nothing(tmp_path, monkeypatch, stage):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_file_is_made_again(tmp_path):
+def test_missing_file_is_made_again(known_scenes, tmp_path):
     paths = make_demo(tmp_path, size=512)
     os.remove(paths.clc)
     make_demo(tmp_path, size=512)

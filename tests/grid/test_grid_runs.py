@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from grid_for_tests import grid_file
-from processes_for_tests import started
+from processes_for_tests import Process, started
 from runs_for_tests import MAPS, small_config
 
 import grid.running
@@ -17,27 +17,16 @@ from grid.progress import Progress
 from storage import Lock
 
 
-class Process:
-    """A process of multiprocessing, used as a subprocess.Popen."""
-
-    def __init__(self, *arguments: str):
-        self.process = started(Path.cwd(), *arguments, figures=1)
-        self.terminate = self.process.terminate
-
-    def poll(self) -> int | None:
-        return self.process.exitcode
-
-    def wait(self) -> int | None:
-        self.process.join()
-        return self.process.exitcode
-
-
 def launch(cell: Cell, inherited: tuple[int, ...]) -> Process:
     """Start a run as grid.running.launch does, in a process that is ready at once."""
     if cell.folder.exists():
-        return Process("resume", str(cell.folder))
+        return called("resume", str(cell.folder))
     cell.config_file.write_text(cell.config.to_json())
-    return Process("train", str(cell.config_file))
+    return called("train", str(cell.config_file))
+
+
+def called(*arguments: str) -> Process:
+    return Process(started(Path.cwd(), *arguments, figures=1))
 
 
 @pytest.fixture
@@ -45,7 +34,7 @@ def small_grid(workplace, monkeypatch):
     """Writes the grid NAME.json of four short runs, two at a time."""
     monkeypatch.setattr(grid.running, "launch", launch)
     monkeypatch.setattr("grid.writing.save_figure", lambda figure, path: None)
-    base = small_config(iterations=20, epochs=2, valIteration=1, evaluate_every=2, checkpoint_minutes=1e-6)
+    base = small_config(iterations=10, epochs=2, valIteration=1, evaluate_every=2, checkpoint_minutes=1e-6)
     configs = {"triplet": {}, "magnet": {"loss": "magnetloss"}}
     return lambda name, **keys: grid_file(
         name, base=base, configs=configs, maps={"fields": {"maps": MAPS}}, processes=2, **keys
@@ -92,7 +81,7 @@ def test_a_grid_that_is_stopped_and_called_again_has_the_tables_of_one_that_was_
 
 def test_a_run_that_fails_is_told_at_the_end_and_the_others_go_on(small_grid, monkeypatch, capsys):
     def launch_or_fail(cell: Cell, inherited: tuple[int, ...]) -> Process:
-        return launch(cell, inherited) if cell.row == "triplet" else Process("train", "missing.json")
+        return launch(cell, inherited) if cell.row == "triplet" else called("train", "missing.json")
 
     monkeypatch.setattr(grid.running, "launch", launch_or_fail)
     assert main.main(["grid", str(small_grid("failing", seeds=[0]))]) == 1

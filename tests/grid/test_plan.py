@@ -1,8 +1,6 @@
 """Which runs a grid has."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -205,9 +203,3 @@ def test_the_grids_that_come_with_the_program(monkeypatch, name, cells):
     plan = read_plan(Path(f"configs/grids/{name}.json"))
     assert plan.name == name and len(plan.cells) == cells and not plan.left_out
     assert not [warning for cell in plan.cells for warning in cell.config.warnings() if "supervised" not in warning]
-
-
-def test_a_plan_needs_no_torch():
-    code = "import sys, grid.making; print({'torch', 'rasterio'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"

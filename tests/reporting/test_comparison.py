@@ -5,14 +5,12 @@ import io
 import json
 import logging
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from matplotlib.container import ErrorbarContainer
 from PIL import Image
-from runs_for_tests import ROOT, main_py, small_config
+from runs_for_tests import main_py, small_config
 from scores_for_tests import HEADER, evaluation, metrics
 
 import command_line
@@ -331,12 +329,6 @@ def test_compare_as_a_user_calls_it(folder):
     assert (done.returncode, done.stderr) == (0, "")
     assert "0.600 ±0.010" in done.stdout
     assert "Written: results/comparison.csv, .md, .png and .svg" in done.stdout
-
-
-def test_compare_needs_no_torch():
-    code = "import sys, reporting.comparison; print({'torch', 'rasterio'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"
 
 
 def test_verbs_say_how_many_targets_they_take(capsys):

@@ -1,7 +1,7 @@
 """An embedded map as a Cloud Optimized GeoTIFF holds the stored vectors, one pixel a tile, and says what they are."""
 
-import subprocess
-import sys
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +9,9 @@ import rasterio
 from affine import Affine
 from embedded_for_tests import SHA, write_embedded
 from maps_for_tests import CORNER
-from pages_for_tests import ROOT
+from processes_for_tests import process
 
+from inference.core.embedded_map import open_embedded
 from inference.files import cog
 from inference.files.cog import write_cog
 from storage import StorageError
@@ -126,22 +127,19 @@ def test_a_broken_write_leaves_what_was_there(tmp_path, monkeypatch):
     assert (out / "e.tif").read_text() == "before"
 
 
-KILLED = """
-import os, sys
-from pathlib import Path
-from inference.files import cog
-from inference.core.embedded_map import open_embedded
-cog._holds = lambda *arguments: os._exit(9)
-cog.write_cog(open_embedded(Path(sys.argv[1])), Path(sys.argv[2]))
-"""
+def killed_before_it_looks(folder: Path, out: Path) -> None:
+    """Write a file in this process, which ends as if it were killed."""
+    cog._holds = lambda *arguments: os._exit(9)
+    write_cog(open_embedded(folder), out)
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     embedded = write_embedded(tmp_path / "embedded")
     out = tmp_path / "out" / "e.tif"
-    child = subprocess.run([sys.executable, "-c", KILLED, embedded.folder, out], cwd=ROOT)
-    assert child.returncode == 9
-    assert not out.exists()
+    child = process(killed_before_it_looks, embedded.folder, out)
+    child.join(120)
+    assert child.exitcode == 9
+    assert not out.exists() and list(out.parent.iterdir())
     write_cog(embedded, out)
     assert [path.name for path in out.parent.iterdir()] == ["e.tif"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes_for_tests import started
+from processes_for_tests import Process, started
 from runs_for_tests import ROOT, config_file, values_of, write_fields
 
 from storage import PART_PREFIX
@@ -172,11 +172,16 @@ def test_two_runs_of_one_name_on_one_unprepared_map(folder):
         assert_as_untouched(folder, name)
 
 
-@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_signal_ends_the_process_with_its_code_and_a_checkpoint(folder, number, code):
+def copied(folder: Path, *arguments: str) -> Process:
+    return Process(started(folder, *arguments))
+
+
+@pytest.mark.parametrize(("number", "code", "start"), [("SIGINT", 130, main_py), ("SIGTERM", 143, copied)])
+def test_a_signal_ends_the_process_with_its_code_and_a_checkpoint(folder, number, code, start):
+    """The first as a user starts it, the second as quickly as all other processes here."""
     name = number.lower()
     new_run(folder, name)
-    process = main_py(folder, f"{name}.json", "epochs=1000", "evaluate_every=1000")
+    process = start(folder, f"{name}.json", "epochs=1000", "evaluate_every=1000")
     last = folder / "results" / name / "last.pt"
     while not (last.exists() and load(last)["step"] > 0):  # until the training has begun
         assert process.poll() is None, (folder / "output.txt").read_text()[-3000:]

@@ -103,7 +103,7 @@ def test_what_does_not_go_together(changes, words):
 
 
 @pytest.mark.parametrize("loss, supervised", [("vicregloss", False), ("softcontrastloss", True)])
-def test_a_run_with_every_part_of_the_recipe(workplace, one_figure, loss, supervised):
+def test_a_run_with_every_part_of_the_recipe(workplace, no_figures, loss, supervised):
     """It is resumed exactly, and its network is read again without the projection head in use."""
     recipe = {
         "loss": loss, "norm_output": True, "head_inputs": ["band_statistics", "random_convolutions"],
