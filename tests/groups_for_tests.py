@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 GROUPS = {
     "tests/evaluation/test_segmentation.py": "pictures",
     "tests/grid/test_grid_runs.py": "kill",
+    "tests/inference/embedding/test_shared_strips.py": "shared strips",
     "tests/reporting/test_browser.py": "pictures",
     "tests/reporting/test_figures.py::test_umap_keeps_groups_apart_and_repeats_itself": "pictures",
     "tests/test_apply_killed.py": "kill",

@@ -1,10 +1,10 @@
 """Several processes embed a map together, to the bytes that one writes; a rerun takes the strips that are missing."""
 
 import os
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +13,14 @@ from runs_for_tests import MAPS
 from together_for_tests import together
 
 import inference
+from apply import embed_tiles
 from config import UserError
+from dataProcessors.sampling.share import Share
 from inference.core.embedded_map import ABOUT, VALID, VECTORS
 from inference.core.trained_run import TrainedRun
 from inference.embedding import strips
 from inference.embedding.whole_map import INCOMPLETE, check_same_work, tile_grid
+from training.execution.processes import Processes
 
 FILES = [ABOUT, "embeddings.tif", "embeddings.tif.json", VALID, VECTORS]
 NUMBER, LOST = 2, [1, 3, 4]  # processes; strips that a crashed one has not written
@@ -100,12 +103,48 @@ def test_a_rerun_embeds_what_a_crashed_process_has_left(of_one, of_two):
     assert counts[1], "the strips that are missing are shared out, too"
 
 
-def test_another_map_or_network_on_another_machine_is_refused(of_one, monkeypatch):
-    monkeypatch.chdir(of_one[0])
+class Elsewhere(Processes):
+    """Processes of which this one sees what it writes itself, and nothing of the others."""
+
+    def from_first(self, make):
+        return make()
+
+    def wait_for_first(self):
+        pass
+
+    def wait_for_all(self):
+        pass
+
+
+@pytest.fixture
+def elsewhere(of_one, tmp_path, monkeypatch):
+    """A run of which this process has a folder of its own, and its map; rank -> the run as that process opens it."""
+    for name in ("image.tif", "labels.tif", "data"):
+        (tmp_path / name).symlink_to(of_one[0] / name)
+    shutil.copytree(of_one[0] / "results", tmp_path / "results", ignore=shutil.ignore_patterns("embedded"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(strips, "STRIP_TILES", 100)
     run = inference.open_trained(Path("results/net"), ["threads=1"])
+    return lambda rank: replace(run, processes=Elsewhere(Share(rank, NUMBER), store=object()))
+
+
+@pytest.mark.parametrize(("rank", "words"), [(0, "2 strips of tiles of other processes did not"), (1, "not seen here")])
+def test_a_folder_that_is_not_shared_is_refused(elsewhere, rank, words):
+    run = elsewhere(rank)
+    with pytest.raises(UserError, match=f"{words}.*: all machines must see the same folder"):
+        inference.embed_map(run, run.open_image())
+
+
+def test_another_map_or_network_on_another_machine_is_refused(elsewhere, monkeypatch):
+    run = elsewhere(1)
     image = run.open_image()
-    other = SimpleNamespace(are_many=True, from_first=lambda make: ["another network"])
+    tiles = tile_grid(run, image)
+    check_same_work(run, image, tiles)
+    monkeypatch.setattr(Elsewhere, "from_first", lambda self, make: ["another network"])
     with pytest.raises(UserError, match=r"best\.pt or image\.tif: the first process has another file"):
-        check_same_work(replace(run, processes=other), image, tile_grid(run, image))
-    same = SimpleNamespace(are_many=True, from_first=lambda make: make())
-    check_same_work(replace(run, processes=same), image, tile_grid(run, image))
+        check_same_work(run, image, tiles)
+
+
+def test_points_are_embedded_by_one_process():
+    with pytest.raises(UserError, match=r"--at embeds .* in one process: start it with python instead of torchrun"):
+        embed_tiles(Path("results/net"), [], None, Path("points.csv"), None, Elsewhere(store=object()))
