@@ -95,7 +95,8 @@ def follow(
 ) -> None:
     """Train with the first process, which evaluates, reports and writes the files."""
     reporter, evaluator = NoReports(), Evaluator(config, maps, {}, 1)
-    schedule = EvaluationElsewhere(evaluator, reporter, config.best_score, interruption)
+    cores = background_cores(forward.execution)
+    schedule = EvaluationElsewhere(evaluator, reporter, config.best_score, interruption, cores)
     progress = QuietProgress(config, maps, reporter)
     Trainer(config, step, forward, progress, schedule, checkpoints, interruption).run(checkpoint)
 
@@ -170,9 +171,14 @@ def make_components(config: Config, maps: OpenMaps, inputs: HeadInputs | None) -
 def make_schedule(
     config: Config, evaluator: Evaluator, reporter: Reporter, execution: Execution, interruption: Interruption
 ) -> EvaluationSchedule:
-    """Return the schedule of evaluations: in a background thread if training uses a GPU, between epochs on a CPU."""
-    cores = execution.threads if execution.device.type != "cpu" else 0
+    """Return the schedule of evaluations."""
+    cores = background_cores(execution)
     return EvaluationSchedule(evaluator, reporter, config.best_score, interruption, background_cores=cores)
+
+
+def background_cores(execution: Execution) -> int:
+    """Return the cores of a thread that evaluates while a GPU trains; 0: evaluate between epochs, as on a CPU."""
+    return execution.threads if execution.device.type != "cpu" else 0
 
 
 def make_checkpoints(config: Config, fingerprints: dict[str, dict], run: Run) -> Checkpoints:

@@ -282,7 +282,8 @@ def _log_thread_error(error: threading.ExceptHookArgs) -> None:
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    if code:  # do not wait for an evaluation that still runs in another thread: nobody needs its result
+    # do not wait for an evaluation that still runs in another thread: nobody needs its result
+    if code and any(thread.name.startswith("evaluation") for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

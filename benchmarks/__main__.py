@@ -24,11 +24,17 @@ from training.execution.openmp import limit_spinning
 BENCHMARKS = (
     "tiles", "tiles_cold", "batches", "preparing", "without_cache", "pool", "offline_mining", "training_step",
     "processes", "on_gpu", "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "simple_models", "evaluation",
-    "start", "side_by_side", "embed", "search", "memory",
+    "background", "start", "side_by_side", "embed", "search", "memory",
 )  # fmt: skip
 UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bf16", "amx_bf16": "AMX"}  # of a processor, by flag
-PACKAGES = ("torch", "rasterio", "numpy", "scikit-learn", "torchgeo", "pytorch-metric-learning")
-WITH_TORCHGEO = ("tiles", "tiles_cold", "batches", "without_cache", "embed")
+PACKAGES = ("torch", "rasterio", "numpy", "scikit-learn", "torchgeo", "pytorch-metric-learning", "faiss-cpu")
+READERS, METRIC_LEARNING = ("rasterio", "torchgeo"), ("torch", "pytorch-metric-learning")
+PEERS = {  # whose speed a benchmark shows beside the project's, or depends on; torch where none is named
+    "tiles": READERS, "tiles_cold": READERS, "batches": READERS, "preparing": ("rasterio",), "without_cache": READERS,
+    "batch_hard": METRIC_LEARNING, "retrieval": METRIC_LEARNING, "simple_models": ("scikit-learn",),
+    "evaluation": ("torch", "scikit-learn"), "embed": ("torch", *READERS), "search": ("numpy", "faiss-cpu"),
+}  # fmt: skip
+WITH_TORCHGEO = tuple(name for name, packages in PEERS.items() if "torchgeo" in packages)
 TORCHGEO = (0, 10)  # the first version with RandomPatchSampler
 
 
@@ -38,7 +44,7 @@ def section(name: str, about: str, rows: list[Row]) -> str:
     lines = ["| what | measured | claim | holds |", "|---|---|---|---|"]
     told = {True: "yes", False: "**no**", None: ""}
     lines += [f"| {row.what} | {row.measured} | {row.claim} | {told[row.holds]} |" for row in rows]
-    command = f"`python -m benchmarks {name}` on {time.strftime('%Y-%m-%d')}, {processor()}:"
+    command = f"`python -m benchmarks {name}` on {time.strftime('%Y-%m-%d')}, {processor()}; {versions(name)}:"
     return "\n\n".join([f"## {title}", text.strip(), command, "\n".join(lines)]) + "\n"
 
 
@@ -54,8 +60,13 @@ def processor() -> str:
     return f"{name[1] if name else platform.processor()}{told}, {usable_cores()} cores"
 
 
+def versions(name: str) -> str:
+    """The versions of what a benchmark compares with."""
+    return ", ".join(f"{package} {installed(package)}" for package in PEERS.get(name, ("torch",)))
+
+
 def machine() -> str:
-    """The processor, the memory, and the versions of what was measured."""
+    """The processor, the memory, and the versions of what was measured last."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     packages = ", ".join(f"{package} {installed(package)}" for package in PACKAGES)
     return f"{processor()}, {memory:.0f} GiB; Python {platform.python_version()}, {packages}."

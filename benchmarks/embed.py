@@ -5,13 +5,14 @@
 tiles. Beside it the network's bare forward pass: batches of the same size, again and again the same tiles, which lie in
 memory. The network has its initial weights, two threads, fp32 and the plain layout.
 
-torchgeo's users sample the same tiles with a GridGeoSampler and a DataLoader, which decodes the GeoTIFF; batch size,
-network and format are the same, the embeddings are collected and written as one array. GDAL's cache of decoded blocks
-is limited to 64 MB as above. The network alone bounds what is possible: the last row of them.
+torchgeo's users sample a grid of such tiles with a GriddedPatchSampler and a DataLoader, which decodes the GeoTIFF (a
+few tiles more, because it goes beyond the edges where the last tiles do not fit); batch size, network and format are
+the same, the embeddings are collected and written as one array. GDAL's cache of decoded blocks is limited to 64 MB as
+above. The network alone bounds what is possible: the last row of them.
 
 Land cover: the time of `classify` on the map that is embedded then, until its files are written, as a share of the time
-of `embed`. A model is fitted on 5,000 tiles; their embeddings, which are kept in the cache, are computed anew, and
-their time is told apart.
+of `embed`. A model is fitted on 5,000 tiles, whose embeddings lie in the folder of the run, as its evaluation keeps
+them. How long it takes to compute them, as for a run of an earlier revision, is told apart.
 
 Memory: the private memory of a new process that embeds the map of 4,000 px and that of 20,000 px, at its peak.
 """
@@ -32,17 +33,15 @@ from benchmarks.maps import SIDE, benchmark_maps
 from benchmarks.measure import Row, Setting, Timing, at_least, at_most, faster, format_number, in_turn
 from benchmarks.runs import open_run, save_untrained
 from benchmarks.with_torchgeo import FEW, SEVERAL, SIZE, fastest, image_map, limit_gdal_cache
-from dataProcessors import maps as map_module
-from dataProcessors.features import FEATURES as FOLDER
 from dataProcessors.maps import OpenMaps
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun, open_trained
 from inference.embedding.whole_map import EMBEDDED, embed_map
 from inference.land_cover.classifying import classify
-from inference.land_cover.simple_model import FEATURES as FIT_TILES
 from inference.land_cover.simple_model import open_own_maps
-from training.scoring.evaluator import in_batches, max_batch
+from training.scoring.evaluator import Evaluator, in_batches, max_batch
+from training.scoring.fit_tiles import save_fit_tiles
 
 PART = 4_000  # pixels a side of the map for the slow network and for memory
 NETWORKS = {"test_resnet": (SIDE, 2_000), "resnext50": (PART, 1_000)}  # side of the map, fully and in a tiny run
@@ -89,10 +88,15 @@ def speed(setting: Setting, network: str, side: int) -> list[Row]:
 def land_cover(run: TrainedRun, image: TiffReader, embed: Timing, rounds: int) -> list[Row]:
     """Rows of `classify` with two models, beside the time of embedding a tile."""
     embedded, maps = embed_map(run, image), open_own_maps(run)
+    fit = Evaluator(maps.config, maps, {}, 1).fit.positions
+    save_fit_tiles(run.checkpoint, fit, embed_tiles(run, maps, fit), run.execution)
     ways = {model: partial(classify_anew, run, embedded, model) for model in MODELS}
-    fit = maps.pools["fit"].positions[: run.config.validation_nb]
-    alone = {f"embedding {len(fit):,} tiles to fit on": partial(embed_tiles, run, maps, fit)}
-    timings = in_turn(ways | alone, rounds, before=partial(forget_features, map_module.CACHE), warm=False)
+    drawn = fit[: run.config.validation_nb]  # as many as one draw has
+
+    def embed_drawn() -> None:
+        embed_tiles(run, maps, drawn)
+
+    timings = in_turn(ways | {f"embedding {len(drawn):,} tiles to fit on": embed_drawn}, rounds, warm=False)
     rows = [Row(f"classify, {name}", timing.duration()) for name, timing in timings.items()]
     for model in MODELS:
         share = timings[model].median / (embed.median * len(embedded.tiles))
@@ -105,16 +109,9 @@ def classify_anew(run: TrainedRun, embedded: EmbeddedMap, model: str) -> None:
     classify(run, embedded, model, embedded.folder / f"land-cover-{model}.tif", replace=True)
 
 
-def embed_tiles(run: TrainedRun, maps: OpenMaps, positions: np.ndarray) -> None:
-    """Embed tiles, as many as a model is fitted on."""
-    for part in in_batches(positions, SIZE):
-        run.embed(maps.read(part))
-
-
-def forget_features(cache: Path) -> None:
-    """Remove the embeddings that are kept for the next model."""
-    for path in cache.glob(f"{FOLDER}/{FIT_TILES}-*"):
-        path.unlink()
+def embed_tiles(run: TrainedRun, maps: OpenMaps, positions: np.ndarray) -> np.ndarray:
+    """Return the embeddings (N, D) of tiles, as many as a model is fitted on."""
+    return np.concatenate([run.embed(maps.read(part)) for part in in_batches(positions, SIZE)])
 
 
 def trained(setting: Setting, network: str, side: int) -> tuple[TrainedRun, TiffReader]:
@@ -147,12 +144,12 @@ def forward_alone(run: TrainedRun, image: TiffReader, tiles: int) -> int:
 
 
 def torchgeo(run: TrainedRun, path: Path, workers: int) -> Callable[[], int]:
-    """Return what embeds the same grid of tiles with torchgeo."""
-    from torchgeo.samplers import GridGeoSampler, Units
+    """Return what embeds a grid of such tiles with torchgeo."""
+    from torchgeo.samplers import GriddedPatchSampler, Units
 
     def epoch() -> int:
         dataset = image_map(path)
-        sampler = GridGeoSampler(dataset, size=SIZE, stride=SIZE, units=Units.PIXELS)
+        sampler = GriddedPatchSampler(dataset, size=SIZE, stride=SIZE, units=Units.PIXELS)
         loader = DataLoader(
             dataset, batch_size=max_batch(SIZE), sampler=sampler, num_workers=workers, collate_fn=pixels_alone,
             worker_init_fn=lambda _: limit_gdal_cache(), multiprocessing_context="fork" if workers else None,

@@ -35,7 +35,7 @@ class NoReports:
     def flush(self) -> None:
         """Write nothing."""
 
-    def poll(self) -> None:
+    def poll(self, seconds_left: float) -> None:
         """Wait for nothing."""
 
 

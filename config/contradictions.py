@@ -30,7 +30,7 @@ def contradictions(config: Config) -> list[tuple[set[str], str]]:
 
 def _label_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
     names = ["osm", "clc"] if isinstance(config.maps, str) else list(config.maps.labels)
-    known = f"one of the label maps: {', '.join(names)}" if names else "null, because 'maps.labels' names no label map"
+    known = f"one of the label maps: {', '.join(names)}" if names else "one of 'maps.labels', which names none, or null"
     return [
         (config.validation_map not in [name.lower() for name in names], {"validation_map", "maps"},
          f"'validation_map' must be {known}. Got '{config.validation_map}'."),

@@ -30,8 +30,12 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     return validate(content, str(path))
 
 
-def read_object(path: Path) -> dict:
+def read_object(path: Path, kind: str = "config", verb: str = "train") -> dict:
     """Read a JSON file of one object, written as a config may be.
+
+    Args:
+        kind: what the file is, and
+        verb: whose help lists its keys, for the message if there is no such file
 
     Raises:
         ConfigError: the file is missing, cannot be read, or holds something else
@@ -40,7 +44,7 @@ def read_object(path: Path) -> dict:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
-            f"{path}: there is no such config file. `python main.py train --help` lists the keys of a config."
+            f"{path}: there is no such {kind} file. `python main.py {verb} --help` lists the keys of a {kind}."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the config file cannot be read: {error}") from None

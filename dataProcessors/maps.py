@@ -28,7 +28,9 @@ from dataProcessors.tiffreader import GEOMAP, LabelReader, TiffReader
 log = logging.getLogger(__name__)
 DATA = Path("data")
 CACHE = DATA / "cache"
-GDAL_CACHE = 32  # MB of decoded blocks; GDAL's default is a twentieth of the machine's memory
+# MB of blocks that GDAL keeps decoded, whose default is a twentieth of the machine's memory, however large that is:
+GDAL_CACHE = 32  # while maps are prepared, when each block is read once
+GDAL_CACHE_UNPREPARED = 512  # where tiles are read from the files themselves
 POOL_FACTOR = 2  # size of a pool: this times the tiles of one evaluation
 TRAINING_FACTOR = 4  # size of the supervised training pool: this times 'validation_nb'
 POOL_SEEDS = {"fit": 1, "score": 2, "train": 3}  # so that the pools are drawn independently
@@ -247,8 +249,7 @@ def open_image(config: Config, files: Maps, threads: int) -> TiffReader:
     Raises:
         UserError: it is missing, cannot be used, or holds no data in the part in use
     """
-    if config.cache:  # maps are read only once then, and a larger cache of GDAL would waste memory
-        os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE))
+    os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE if config.cache else GDAL_CACHE_UNPREPARED))
     (files_of_date,) = files.images.values()
     if not config.cache:
         check_is_one_file(files_of_date, files.crs)

@@ -1,16 +1,23 @@
 """Predictions of the simple models for all draws, side by side in processes where that is worth their start.
 
+A piece of work for a process is one model of one draw, in both tasks. There are as many processes as pieces, or as
+cores where these are fewer, and the pieces that took longest in the first draw come first. A model that can use several
+threads gets as many as there are cores for each draw: the quick models of a draw end long before its forests.
+
 Scores are equal in any number of processes and threads: a draw is computed in the same way everywhere, with one thread
 of the linear algebra library, and what the models choose once is chosen on the first draw, before the others start.
 """
 
+import os
 import signal
+import threading
 import time
 from itertools import product
 from typing import NamedTuple
 
 import joblib
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
@@ -19,6 +26,8 @@ from evaluation.basis import last_basis_remembered
 from evaluation.models import fit_predict
 
 PROCESSES_FROM = 10.0  # seconds of work that are left after the first draw; processes start in 2 to 5 seconds
+PARENT_SECONDS, WATCHER = 0.5, "parent watcher"  # how often a process looks whether its parent is there, and who does
+_has_processes = threading.Event()
 
 Models = dict[str, Pipeline]  # by name
 Predicted = dict[str, np.ndarray]  # by model: predictions for the scored tiles, shaped like their truth
@@ -43,28 +52,46 @@ def predict(models: list[Models], drawn: list[list[Tiles]], jobs: int) -> list[l
     """
     names = list(dict.fromkeys(name for by_name in models for name in by_name))
     with threadpool_limits(1, "blas"):
-        started = time.monotonic()
-        parts = [predict_one(models, drawn[0], name) for name in names]
-        work = product(drawn[1:], names)
-        if jobs > 1 and (time.monotonic() - started) * (len(drawn) - 1) > PROCESSES_FROM:
-            parts += in_processes(models, list(work), jobs)
+        parts, seconds = {}, {}
+        for name in names:
+            started = time.monotonic()
+            parts[0, name] = predict_one(models, drawn[0], name)
+            seconds[name] = time.monotonic() - started
+        work = list(product(sorted(names, key=lambda name: -seconds[name]), range(1, len(drawn))))
+        pieces = [(drawn[i], name) for name, i in work]
+        if min(jobs, len(pieces)) > 1 and sum(seconds.values()) * (len(drawn) - 1) > PROCESSES_FROM:
+            found = in_processes(models, pieces, jobs, jobs // min(jobs, len(drawn) - 1))
         else:
-            parts += [predict_one(models, tiles, name) for tiles, name in work]
-    return [merge(parts[i * len(names) : (i + 1) * len(names)], len(models)) for i in range(len(drawn))]
+            found = [predict_one(models, *piece) for piece in pieces]
+    parts |= {(i, name): predicted for (name, i), predicted in zip(work, found)}
+    return [merge([parts[i, name] for name in names], len(models)) for i in range(len(drawn))]
 
 
-def in_processes(models: list[Models], work: list[tuple[list[Tiles], str]], jobs: int) -> list[list[Predicted]]:
+def in_processes(
+    models: list[Models], pieces: list[tuple[list[Tiles], str]], jobs: int, threads: int
+) -> list[list[Predicted]]:
     """Return what `predict_one` returns for each draw and model, computed in processes that stay for the next call.
 
-    There are as many as draws, each with its share of the cores as threads; models of one draw may be in several.
+    Args:
+        models: of each task
+        pieces: tiles of each task, and the name of the models
+        jobs: number of processes at most
+        threads: number of threads of a model that can use several
     """
-    processes = min(jobs, len(work) // len(set().union(*models)))
-    models = [{name: with_threads(model, jobs // processes) for name, model in by_name.items()} for by_name in models]
+    models = [{name: with_threads(model, threads) for name, model in by_name.items()} for by_name in models]
+    _has_processes.set()
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         # no size from which arrays go through files, which the processes would unpickle
-        return joblib.Parallel(processes, max_nbytes=None)(
-            joblib.delayed(predict_in_worker)(models, *part) for part in work
+        return joblib.Parallel(min(jobs, len(pieces)), max_nbytes=None)(
+            joblib.delayed(predict_in_worker)(os.getpid(), models, *piece) for piece in pieces
         )
+
+
+def stop_processes() -> None:
+    """End the processes of `in_processes` at once, busy or not. A call that waits for them raises an error."""
+    if _has_processes.is_set():
+        get_reusable_executor(reuse=True).shutdown(kill_workers=True)
+        _has_processes.clear()
 
 
 def with_threads(model: Pipeline, threads: int) -> Pipeline:
@@ -73,10 +100,22 @@ def with_threads(model: Pipeline, threads: int) -> Pipeline:
     return clone(model).set_params(**dict.fromkeys(numbers, threads))
 
 
-def predict_in_worker(models: list[Models], drawn: list[Tiles], name: str) -> list[Predicted]:
-    """Return what `predict_one` returns, in a process that leaves Ctrl-C to the one that it works for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
+def predict_in_worker(parent: int, models: list[Models], drawn: list[Tiles], name: str) -> list[Predicted]:
+    """Return what `predict_one` returns, in a process that leaves Ctrl-C to its parent and does not outlive it.
+
+    parent: number of the process that this one works for; it may be this one, where joblib starts no others
+    """
+    if os.getpid() != parent and not any(thread.name == WATCHER for thread in threading.enumerate()):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
+        threading.Thread(target=end_with, args=(parent,), name=WATCHER, daemon=True).start()
     return predict_one(models, drawn, name)
+
+
+def end_with(parent: int) -> None:
+    """End this process soon after its parent, which may be killed while it waits for results."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(1)
 
 
 def predict_one(models: list[Models], drawn: list[Tiles], name: str) -> list[Predicted]:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # GDAL: the mask of a band of doubles covers values beside its nodata value, as far as for floats
 #
-# Versions: rasterio 1.4.4 with GDAL 3.10.3 on Python 3.11; rasterio 1.5.2 with GDAL 3.12.2 on Python 3.13 does the same.
+# Versions: rasterio 1.4.4 with GDAL 3.10.3 on Python 3.11. rasterio 1.5.2 with GDAL 3.12.2 on Python 3.13 does the
+# same.
 #
 # Behaviour: read_masks of a float64 band with a nodata value also masks other values, whose relative distance is below
 # some 5e-7: the tolerance is that of float32, although a double tells such values apart in their tenth digit. With

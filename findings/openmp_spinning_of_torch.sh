@@ -25,7 +25,8 @@
 # do not spin, in the median of five rounds), with 1 when it has changed, and with 2 on a machine with one core.
 set -euo pipefail
 
-if [ "$(nproc)" -lt 2 ]; then
+# nproc would count OMP_NUM_THREADS instead of the cores
+if [ "$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)" -lt 2 ]; then
     echo "this machine has one core: nothing is shown here" >&2
     exit 2
 fi
@@ -69,12 +70,12 @@ import subprocess
 import sys
 
 ROUNDS, LEAST_RATIO = 5, 1.25
-WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT")
 
 
 def step_of(processes: int, **settings: str) -> float:
     """Mean milliseconds of a step in so many processes at once."""
-    environment = {name: value for name, value in os.environ.items() if name not in WAITING} | settings
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS} | settings
     command = [sys.executable, sys.argv[1]]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     running = [subprocess.Popen(command, env=environment, **pipes) for _ in range(processes)]

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # rasterio: warp.transform raises for all points where a single one lies where the target CRS is undefined
 #
-# Versions: rasterio 1.4.4 with GDAL 3.10.3 on Python 3.11; rasterio 1.5.2 with GDAL 3.12.2 on Python 3.13 does the same.
+# Versions: rasterio 1.4.4 with GDAL 3.10.3 on Python 3.11. rasterio 1.5.2 with GDAL 3.12.2 on Python 3.13 does the
+# same.
 #
 # Behaviour: rasterio.warp.transform gives inf for some points that cannot be transformed, and raises for others: a
 # point at 99 E 0 N makes the transformation of every list that it is in to UTM zone 32 fail ("Point outside of

@@ -41,7 +41,7 @@ class GridFile(BaseModel):
     )
     figures: tuple[Text, ...] | None = key(
         "scores that tables for people and the figure show, named as in TensorBoard; null: accuracy and sum_error of "
-        "each model, MAP@1, MAP@10 and MAP@R",
+        "each model, MAP@1, MAP@10, MAP@R and graded MAP@R",
         None,
     )
     reference: Text | None = key("the row that all others are compared with; null: the first", None)
@@ -53,7 +53,7 @@ def read_grid_file(path: Path) -> GridFile:
     Raises:
         ConfigError: all problems in one message
     """
-    content = read_object(path)
+    content = read_object(path, "grid", "grid")
     try:
         file, problems = GridFile(**content), []
     except ValidationError as error:

@@ -1,5 +1,6 @@
 """The figure of a land-cover map that `classify` has written, from decimated pixels of the maps."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,8 @@ def write_class_map_picture(classified: Classified, image: TiffReader) -> None:
 
 def describe_classified(classified: Classified) -> str:
     """Return the files and the scores of a land-cover map as lines."""
-    scores = [f"  {score.metric} {score.mean:.3f} ±{score.std:.3f}" for score in classified.scores]
+    spreads = [f" ±{score.std:.3f}" if math.isfinite(score.std) else "" for score in classified.scores]
+    scores = [f"  {score.metric} {score.mean:.3f}{spread}" for score, spread in zip(classified.scores, spreads)]
     where = "in the reserved cells, which were not trained on" if scores else f"no scores: {classified.not_scored}"
     return "\n".join([f"The map is {classified.map}; {where}{':' if scores else ''}", *scores])
 

@@ -1,20 +1,31 @@
 """When a network is evaluated during training; a checkpoint is always written first."""
 
+import logging
+import math
+import time
+from collections.abc import Callable
+
 from config import Config
 from training.execution.processes import ALONE, Processes
-from training.runs.checkpoint import EVALUATING
+from training.runs.checkpoint import name_of_evaluated
 from training.runs.interruption import Interruption
 from training.saving import Saver
-from training.scoring.schedule import EvaluationSchedule
+from training.scoring.schedule import EvaluationSchedule, Snapshot
 from training.snapshots import Snapshots
 from training.training_state import TrainingState
+
+log = logging.getLogger(__name__)
 
 
 class Evaluations:
     """Evaluates the untrained network, then the trained one every `evaluate_every` epochs and after the last.
 
-    The network is saved before each evaluation. If the process ends during the evaluation, only the evaluation is lost,
-    and a resumed run computes it again.
+    Training never waits for an evaluation in the background. One that is due while another is running waits, and the
+    next one takes its place; one that would outlast the training waits too, so that the last network is evaluated at
+    once. The network of a waiting evaluation is on the disk, and is embedded when its turn comes.
+
+    The network is saved before each evaluation. If the process ends before or during the evaluation, only the
+    evaluation is lost, and a resumed run computes it again.
 
     Args:
         config: config of the run
@@ -23,7 +34,9 @@ class Evaluations:
         schedule: computes and reports the evaluation of a snapshot
         snapshots: takes snapshots of the network
         interruption: delays signals while files are written
-        processes: those that train together: all embed, the first one scores, and the others wait for it
+        processes: those that train together: the first one scores. Between epochs all embed, and wait for it; in the
+            background it also embeds alone, while the others train
+        clock: seconds, from any moment on
     """
 
     def __init__(
@@ -35,21 +48,28 @@ class Evaluations:
         snapshots: Snapshots,
         interruption: Interruption,
         processes: Processes = ALONE,
+        clock: Callable[[], float] = time.monotonic,
     ):
         self.processes = processes
         self.config, self.state, self.saver = config, state, saver
         self.schedule, self.snapshots, self.interruption = schedule, snapshots, interruption
+        self.clock = clock
+        self._started = self.clock(), 0  # time, and steps done, when this process began to train
+        self._last_step = config.epochs * config.iterations
+        self._has_skipped = False
 
     def start(self) -> None:
-        """Evaluate the untrained network, or finish the evaluation that was pending when the run was interrupted."""
-        pending = self.state.pending_evaluation
-        if self.state.is_untrained or pending == self.state.steps_done:
-            self.run()
-            return
-        if pending is not None and self.processes.is_first:
-            self._run_on_checkpoint()
+        """Evaluate the untrained network, and begin the evaluations that were pending when the run was interrupted."""
+        step, pending = self.state.steps_done, self.state.pending_evaluations
+        self._started = self.clock(), step
+        is_due = self.state.is_untrained or step in pending
+        self.state.pending_evaluations = [each for each in pending if each != step]
+        self._begin_waiting()
         self.processes.wait_for_first()
-        self.run_if_due()  # the interrupted process may have ended before it could start this evaluation
+        if is_due:
+            self.run()
+        else:
+            self.run_if_due()  # the interrupted process may have ended before it could save for this evaluation
 
     def run_if_due(self) -> None:
         """Evaluate the network if an evaluation is due after the current step; else only save a checkpoint."""
@@ -61,29 +81,78 @@ class Evaluations:
                 self.saver.save()
 
     def run(self) -> None:
-        """Save the network, then evaluate it: at once, or in a background thread during training."""
-        self.schedule.wait()
+        """Save the network, then evaluate it: at once, or in a background thread as soon as that has time."""
+        step, waiting = self.state.steps_done, self._waiting
+        running = [each for each in self.state.pending_evaluations if each not in waiting]
         with self.interruption.deferred():
-            self.state.pending_evaluation = self.state.steps_done
+            self.state.pending_evaluations = [*running, step]
             self.saver.save()
-            self.saver.checkpoints.save_for_evaluation()
+            self.saver.checkpoints.save_for_evaluation(step)
         self.processes.wait_for_first()
-        self.schedule.submit(self.snapshots.current(), self._mark_evaluated)
+        for skipped in waiting:
+            self._log_skipped(skipped)
+        if self.schedule.in_background:
+            self.poll()
+        else:
+            self.schedule.submit(self.snapshots.current(), self._mark_evaluated)
         self.processes.wait_for_first()
+
+    def poll(self) -> None:
+        """Report the evaluation in the background if it is finished, and begin the one that waits; do not wait."""
+        self.schedule.poll(self._seconds_left())
+        self._begin_waiting()
 
     def finish(self) -> None:
-        """Wait for the pending evaluation, and draw the figures of the best and of the last network."""
+        """Wait for all pending evaluations, and draw the figures of the best and of the last network."""
+        self.schedule.wait(0)
+        while self._waiting and self.schedule.is_ready(math.inf):
+            self._begin(self._waiting[0])
+            self.schedule.wait(0)
         self.schedule.finish(self.snapshots.from_checkpoint)
 
-    def _run_on_checkpoint(self) -> None:
-        """Evaluate the saved network whose evaluation was pending when the run was interrupted."""
-        snapshot = self.snapshots.from_checkpoint(EVALUATING)
-        if snapshot is None:
-            self.state.pending_evaluation = None
+    @property
+    def _waiting(self) -> list[int]:
+        """Steps whose networks wait for their evaluation; more than one only after an interruption."""
+        return [step for step in self.state.pending_evaluations if step != self.schedule.running]
+
+    def _begin_waiting(self) -> None:
+        """Begin the evaluations that wait, one by one, while there is time for them; for the last network there is."""
+        for step in self._waiting:
+            if self.schedule.is_ready(math.inf if step >= self._last_step else self._seconds_left()):
+                self._begin(step)
+
+    def _begin(self, step: int) -> None:
+        """Evaluate the network that was saved at a step, which may be the current one."""
+        self.saver.pending.log()  # steps whose end the device has not told yet, before the clock starts again
+        is_current = step == self.state.steps_done
+        snapshots = self.snapshots
+        snapshot = snapshots.current_alone() if is_current else snapshots.from_checkpoint(name_of_evaluated(step))
+        self.saver.pending.restart_clock()  # the time of embedding is not that of a step
+        if snapshot is None:  # its file is missing or damaged
+            self.state.pending_evaluations.remove(step)
         else:
             self.schedule.submit(snapshot, self._mark_evaluated)
 
-    def _mark_evaluated(self, is_best: bool) -> None:
-        """Called when the scores of the pending evaluation are reported."""
-        self.saver.checkpoints.mark_evaluated(is_best)
-        self.state.pending_evaluation = None
+    def _mark_evaluated(self, snapshot: Snapshot, is_best: bool) -> None:
+        """Called when the scores of a snapshot are reported."""
+        if is_best:
+            self.saver.checkpoints.save_as_best(snapshot.step)
+            self.snapshots.keep_fit_tiles(snapshot)
+        self.state.pending_evaluations.remove(snapshot.step)
+
+    def _seconds_left(self) -> float:
+        """Return how long the rest of the training will take by the pace so far; infinity: unknown."""
+        started, first_step = self._started
+        left, done = self._last_step - self.state.steps_done, self.state.steps_done - first_step
+        if left <= 0:
+            return 0.0
+        return left * (self.clock() - started) / done if done else math.inf
+
+    def _log_skipped(self, step: int) -> None:
+        """Say once that not every network is evaluated."""
+        if not self._has_skipped:
+            log.info(
+                "step %d: its network is not evaluated, because evaluations take longer than 'evaluate_every' epochs, "
+                "and training does not wait for them. Later ones are left out without a message.", step,
+            )  # fmt: skip
+        self._has_skipped = True

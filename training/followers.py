@@ -39,10 +39,10 @@ class NoCheckpoints(Checkpoints):
     def write(self, content: dict) -> None:
         """Do nothing."""
 
-    def save_for_evaluation(self) -> None:
+    def save_for_evaluation(self, step: int) -> None:
         """Do nothing."""
 
-    def mark_evaluated(self, is_best: bool) -> None:
+    def save_as_best(self, step: int) -> None:
         """Do nothing."""
 
 
@@ -52,7 +52,11 @@ class EvaluationElsewhere(EvaluationSchedule):
     def submit(self, snapshot: Snapshot, on_evaluated: OnEvaluated) -> None:
         """Note the step of a snapshot."""
         self.scored_step = snapshot.step
-        on_evaluated(False)
+        on_evaluated(snapshot, False)
+
+    def is_ready(self, seconds_left: float) -> bool:
+        """Whether an evaluation can begin: the first process begins them."""
+        return False
 
     def finish(self, snapshot_of: Callable[[str], Snapshot | None]) -> None:
         """Draw nothing."""

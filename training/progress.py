@@ -1,6 +1,7 @@
 """Logging of the training steps: numbers, pictures, progress bar, warning of collapse."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from training.steps.used_pairs import false_shares
 
 log = logging.getLogger(__name__)
 PAIRS_EVERY = 10  # steps whose pairs are compared with the label map; of prepared maps: others are slow to read
+PICTURES_SHARE = 0.02  # on a GPU, pictures of batches may take this share of the time since the last ones
 COLLAPSED_SPREAD = 1e-3  # embeddings count as one point if their spread is smaller in every step of an epoch
 
 
@@ -56,7 +58,7 @@ class StepReporter(Protocol):
 
 
 class Progress:
-    """Logs the numbers of every step, and pictures of the last step before each evaluation.
+    """Logs the numbers of every step, and pictures of the last step before each evaluation, on a GPU of some of them.
 
     Args:
         config: config of the run
@@ -75,6 +77,7 @@ class Progress:
         self.losses: list[float] = []
         self._spreads: list[float] = []
         self._pairs_every = PAIRS_EVERY if config.cache else config.iterations
+        self._drawn_at, self._drawing_seconds = -math.inf, 0.0
 
     def state_dict(self) -> dict:
         """Return the part of a checkpoint that belongs to this object."""
@@ -110,8 +113,17 @@ class Progress:
             self.sampled.add(role, batch.positions[indices])
         self.hardest.add(terms, batch.positions, output.tiles_of_terms)
         self.reporter.log_step(batch.step, values | self._false_shares(batch, output))
-        if self.config.is_evaluated_after(batch.step):
+        if self.config.is_evaluated_after(batch.step) and self._has_time_for_pictures(batch.step):
+            started = time.monotonic()
             self._log_pictures(batch, output)
+            self._drawn_at = time.monotonic()
+            self._drawing_seconds = self._drawn_at - started
+
+    def _has_time_for_pictures(self, step: int) -> bool:
+        """Whether pictures are logged after this step: on a CPU always, so that equal configs show equal pictures."""
+        is_last = step == self.config.epochs * self.config.iterations
+        has_time = self._drawing_seconds <= PICTURES_SHARE * (time.monotonic() - self._drawn_at)
+        return has_time or is_last or self.config.device == "cpu"
 
     def _false_shares(self, batch: Batch, output: StepOutput) -> dict[str, float]:
         """Return the shares of pairs that the label map contradicts, in the first of every few steps; else {}."""

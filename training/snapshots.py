@@ -4,9 +4,11 @@ import logging
 
 from config import UserError
 from dataProcessors.sampling.dates import places
-from training.runs.checkpoint import Checkpoints, cloned_state
+from training.execution.device import Execution
+from training.runs.checkpoint import BEST, Checkpoints, cloned_state
 from training.runs.faults import OutOfMemory
 from training.scoring.evaluator import EmbedPositions, Evaluator
+from training.scoring.fit_tiles import save_fit_tiles
 from training.scoring.schedule import Snapshot
 from training.steps.history import SampledPositions
 from training.training_state import TrainingState
@@ -23,6 +25,7 @@ class Snapshots:
         embed_together: positions (N, 2) -> embeddings (N, D) float32, from the current weights, by all processes
         embed_alone: the same, by this process; the first one alone reads checkpoints of networks to be evaluated
         checkpoints: checkpoint files of the run
+        execution: how both compute
     """
 
     def __init__(
@@ -32,13 +35,19 @@ class Snapshots:
         embed_together: EmbedPositions,
         embed_alone: EmbedPositions,
         checkpoints: Checkpoints,
+        execution: Execution,
     ):
         self.state, self.evaluator = state, evaluator
-        self.embed_together, self.embed_alone, self.checkpoints = embed_together, embed_alone, checkpoints
+        self.embed_together, self.embed_alone = embed_together, embed_alone
+        self.checkpoints, self.execution = checkpoints, execution
 
     def current(self) -> Snapshot:
-        """Return a snapshot of the current network, in every process."""
+        """Return a snapshot of the current network, in every process; all must do this at once."""
         return self._take(self.state.steps_done, self.state.progress.sampled, self.embed_together)
+
+    def current_alone(self) -> Snapshot:
+        """Return the same, computed by this process."""
+        return self._take(self.state.steps_done, self.state.progress.sampled, self.embed_alone)
 
     def from_checkpoint(self, name: str) -> Snapshot | None:
         """Return a snapshot of the network in a checkpoint file of this run.
@@ -52,6 +61,12 @@ class Snapshots:
         except UserError as error:
             log.warning("The network in %s is not evaluated or drawn: %s", name, error)
             return None
+
+    def keep_fit_tiles(self, snapshot: Snapshot) -> None:
+        """Keep the embeddings of the tiles to fit on, of the network that is best.pt now, for `classify`."""
+        positions = self.evaluator.fit.positions
+        if len(positions):
+            save_fit_tiles(self.checkpoints.folder / BEST, positions, snapshot.features.fit, self.execution)
 
     def _take_with_weights_of(self, checkpoint: dict) -> Snapshot:
         network, sampled = self.state.network, SampledPositions()

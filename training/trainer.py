@@ -63,7 +63,7 @@ class Trainer:
         self.pending = PendingSteps(step, progress, execution, self.faults, self.processes)
         self.saver = Saver(self.state, self.pending, checkpoints, progress.reporter.flush, self.faults)
         snapshots = Snapshots(
-            self.state, schedule.evaluator, self._embed_together, self._embed_alone, checkpoints
+            self.state, schedule.evaluator, self._embed_together, self._embed_alone, checkpoints, execution
         )  # fmt: skip
         self.evaluations = Evaluations(
             config, self.state, self.saver, schedule, snapshots, interruption, self.processes
@@ -168,7 +168,7 @@ class Trainer:
             pending = PendingStep.of(batch, output, wait_seconds, values, self.forward.execution)
         self.state.advance(batch)
         self.pending.add(pending)
-        self.schedule.poll()
+        self.evaluations.poll()
 
     def _forward_backward(self, batch: Batch) -> tuple[Tensor, StepOutput]:
         """Compute the gradients of the weights. Return the loss, a scalar, and the output of the step."""

@@ -40,7 +40,7 @@ class TrainingState:
     Attributes:
         steps_done: number of steps trained
         is_updating: whether the weights are being updated; stays True if an error interrupts the update
-        pending_evaluation: step whose network waits for its evaluation, or is being evaluated; None: no evaluation
+        pending_evaluations: steps, rising, whose networks wait for their evaluation or are being evaluated
         last_anchor: (2,) position of the sampler's last anchor; None: no anchor yet
     """
 
@@ -58,7 +58,7 @@ class TrainingState:
         self._parts: dict[str, HasState] = {"batches": step, "progress": progress, "scorer": schedule}
         self._step, self._schedule, self.progress = step, schedule, progress
         self.steps_done, self.is_updating = 0, False
-        self.pending_evaluation: int | None = None
+        self.pending_evaluations: list[int] = []
         self.last_anchor: np.ndarray | None = None
 
     def advance(self, batch: Batch) -> None:
@@ -81,7 +81,7 @@ class TrainingState:
         return {
             "step": self.steps_done,
             "epoch": self.steps_done // self.config.iterations,
-            "evaluating": self.pending_evaluation,
+            "evaluating": list(self.pending_evaluations),
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": checkpoints.random_state(),
@@ -110,7 +110,7 @@ class TrainingState:
                 f"{folder}: the checkpoint belongs to another network ({reason}). Start a new run instead."
             ) from None
         checkpoints.set_random_state(state["random"])
-        self.steps_done, self.pending_evaluation = state["step"], state["evaluating"]
+        self.steps_done, self.pending_evaluations = state["step"], list(state["evaluating"])
         self.last_anchor = self._step.batches.last_anchor = checkpoints.to_arrays(state["place"])["last_anchor"]
         for name, part in self._parts.items():
             part.load_state_dict(state[name])

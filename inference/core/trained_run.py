@@ -1,6 +1,5 @@
 """The trained network of a run, ready to embed tiles of a map."""
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -19,10 +18,10 @@ from dataProcessors.rasters.image_files import image_files
 from dataProcessors.statistics import band_levels
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
-from networks import Embedder
+from networks import Embedder, fuse_batchnorm
 from training.execution.device import Execution, resolve_device, resolve_threads
 from training.execution.processes import ALONE, Processes
-from training.runs.checkpoint import BEST, config_as_dict, load
+from training.runs.checkpoint import BEST, config_as_dict, file_digest, load
 from training.scoring.evaluator import in_batches
 from training.trained import network_of
 
@@ -42,7 +41,7 @@ class TrainedRun:
         maps: of the run, with the image and rectangle that were given; the image is that of one date
         date: the one that is used; "": the image is of no date
         trained_on: maps of the run, name -> fingerprint
-        network: in evaluation mode
+        network: in evaluation mode, its batch norms folded into convolutions; its values differ by rounding from before
         execution: device, threads, number format and memory layout, as the run resolved them
         processes: those that work on whole maps together; the first one reports, and writes what is not shared out
     """
@@ -138,9 +137,10 @@ def open_trained(
     maps = maps.of_date(date)
     config = config.model_copy(update={"maps": maps})
     network = network_of(checkpoint, str(checkpoint_path))
+    fuse_batchnorm(network.backbone)
     execution = _execution(config, any(each.startswith("device=") for each in overrides), processes)
     network.to(execution.device).to(memory_format=execution.layout)
-    digest = hashlib.sha256(checkpoint_path.read_bytes()).hexdigest()
+    digest = file_digest(checkpoint_path)
     return TrainedRun(
         checkpoint_path.parent, checkpoint_path, digest, config, maps, date, checkpoint["maps"], network, execution,
         processes,

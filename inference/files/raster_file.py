@@ -18,6 +18,7 @@ from dataProcessors.rasters.opening import GDAL_ERRORS, error_text
 from storage import atomic_write
 
 TILE = 256  # pixels; a strip of so many rows is written at once
+OVERVIEWS_SHARE = 4 / 3  # size of a raster with its overviews
 OVERVIEW_SIDE = 512  # pixels; a raster whose longer side has no more has no overviews
 OPTIONS = {
     "driver": "GTiff", "tiled": True, "blockxsize": TILE, "blockysize": TILE, "interleave": "band",
@@ -25,6 +26,7 @@ OPTIONS = {
 }  # fmt: skip
 Compression = dict[str, Any]  # options of GDAL
 DEFLATE: Compression = {"compress": "deflate", "zlevel": 6}
+FLOATS: Compression = {"compress": "deflate", "predictor": 3}  # differences of the bytes of neighbours
 RUNS: Compression = {"compress": "packbits"}  # lengths of runs: where these are long, a quarter of DEFLATE's time
 
 
@@ -37,14 +39,14 @@ class RasterFile:
         dtype: of its pixels
         nodata: pixel value without data
         bands: description of each band
-        compression: DEFLATE, or RUNS where runs of equal pixels are long
+        compression: DEFLATE, FLOATS, or RUNS where runs of equal pixels are long
         palette: pixel value -> red, green, blue, alpha
         unit: of the values; "": they have none
     """
 
     path: Path
     dtype: str
-    nodata: int
+    nodata: float
     bands: tuple[str, ...]
     compression: Compression
     palette: dict[int, tuple[int, int, int, int]] | None = None

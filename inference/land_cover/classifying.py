@@ -13,7 +13,7 @@ from evaluation.scoring import Score
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun, check_belongs
 from inference.files.outputs import check_new_files
-from inference.files.raster_file import bytes_needed
+from inference.files.raster_file import OVERVIEWS_SHARE, bytes_needed
 from inference.land_cover.class_codes import ClassCodes, class_codes
 from inference.land_cover.layers import PERCENT_NODATA, class_layers, proportion_layers, write_layers
 from inference.land_cover.reserved_scores import NotScored, ReservedCells
@@ -22,7 +22,6 @@ from storage import check_space, staged, write_text
 
 log = logging.getLogger(__name__)
 SUFFIXES = (".tif", ".tiff")
-OVERVIEWS_SHARE = 4 / 3  # size of a raster with its overviews
 LEAST_SHARE = 1 / 16  # of the bytes of a raster is left when it is compressed, at most, if cells are large
 
 

@@ -19,6 +19,7 @@ from evaluation.scoring import draws
 from inference.core.trained_run import TrainedRun
 from training.runs.checkpoint import check_maps, load
 from training.scoring.evaluator import in_batches
+from training.scoring.fit_tiles import load_fit_tiles
 
 log = logging.getLogger(__name__)
 FEATURES = "fit_tiles"  # name of the embeddings of the tiles to fit on, in the cache
@@ -118,7 +119,13 @@ def _first_draw(maps: OpenMaps) -> Pool:
 
 
 def _embeddings(run: TrainedRun, maps: OpenMaps, positions: np.ndarray) -> np.ndarray:
-    """Return the embeddings (n, D) of tiles of the run's own map; they are kept in the cache for the next model."""
+    """Return the embeddings (n, D) of tiles of the run's own map.
+
+    They are those that the run's evaluation has kept. If it has not, they are computed, and kept in the cache.
+    """
+    kept = load_fit_tiles(run.checkpoint, run.digest, positions, run.execution)
+    if kept is not None:
+        return kept
 
     def embed(positions: np.ndarray) -> np.ndarray:
         with tqdm(total=len(positions), desc="tiles to fit on", unit="tile", leave=False, disable=None, delay=1) as bar:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window as RasterWindow
 
 from config import UserError
-from dataProcessors.rasters.opening import GDAL_ERRORS
+from dataProcessors.rasters.grid import Grid, Window
+from inference.files.raster_file import FLOATS, OVERVIEWS_SHARE, TILE, RasterFile, bytes_needed, write_part
 from inference.similar_places.searching import Query, Search
 from storage import (
     check_space,
@@ -23,7 +22,6 @@ from storage import (
     convert_write_errors,
     remove_folder,
     rename_folder,
-    storage_error,
     temporary_folder,
     write_text,
 )
@@ -32,7 +30,6 @@ SEARCHES = "searches"  # folder in that of a run
 TABLE, POLYGONS, RASTER, ABOUT = "results.csv", "results.geojson", "similarity.tif", "query.json"
 COLUMNS = ("rank", "x", "y", "lon", "lat", "similarity", "class")
 DIGITS = 7  # of longitude and latitude: a centimetre
-BLOCK = 256  # side of the raster's blocks, in tiles
 FORMAT = 1
 
 
@@ -156,33 +153,16 @@ def write_raster(path: Path, search: Search, values: np.ndarray) -> None:
     """Write the similarity (T,) of all tiles as a GeoTIFF of float32, a pixel for each tile, NaN without embedding.
 
     Raises:
-        StorageError: the disk refuses it; GDAL does not always say so, so that the file is read again
+        StorageError: the disk is too small, or refuses a write
     """
     tiles = search.embedded.tiles
-    values = values.reshape(tiles.rows, tiles.columns)
-    check_space(path, values.nbytes)
-    profile = {
-        "driver": "GTiff", "width": tiles.columns, "height": tiles.rows, "count": 1, "dtype": "float32",
-        "nodata": np.nan, "crs": search.image.crs, "transform": tiles.raster_transform(search.image.transform),
-        "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "deflate", "predictor": 3,
-    }  # fmt: skip
-    strips = [slice(row, min(row + BLOCK, tiles.rows)) for row in range(0, tiles.rows, BLOCK)]
-    try:
-        with rasterio.open(path, "w", **profile) as file:
-            file.update_tags(similarity=search.similarity_name)
-            for rows in strips:
-                file.write(values[rows], 1, window=_window(rows, tiles.columns))
-        with rasterio.open(path) as file:
-            stored = (file.read(1, window=_window(rows, tiles.columns)) for rows in strips)
-            is_whole = all(np.array_equal(each, values[rows], equal_nan=True) for each, rows in zip(stored, strips))
-    except GDAL_ERRORS as error:
-        raise storage_error(path, error) from None
-    if not is_whole:
-        raise storage_error(path, OSError("what was written cannot be read again"))
-
-
-def _window(rows: slice, columns: int) -> RasterWindow:
-    return RasterWindow(0, rows.start, columns, rows.stop - rows.start)
+    grid = Grid(search.image.crs, tiles.raster_transform(search.image.transform), tiles.columns, tiles.rows)
+    window = Window(0, 0, tiles.columns, tiles.rows)
+    raster = RasterFile(path, "float32", np.nan, (search.similarity_name,), FLOATS)
+    check_space(path, bytes_needed([raster], window, OVERVIEWS_SHARE))
+    with raster.open(grid, window) as file:
+        for top in range(0, tiles.rows, TILE):
+            write_part(file, (0, top), [values.reshape(tiles.rows, tiles.columns)[top : top + TILE]])
 
 
 def about(search: Search) -> dict[str, Any]:

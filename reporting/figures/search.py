@@ -162,7 +162,7 @@ def _draw_map(
 ) -> None:
     """Draw the map with tiles and their ranks. points: of the figure (1/72 inch) for each pixel of the map."""
     _draw_overview(axes, overview, BRIGHTNESS)
-    axes.set_title(f"where they lie; the squares are tiles of {size} x {size} pixels", fontsize=11)
+    axes.set_title(f"where they lie: stars for examples, squares for tiles of {size} x {size} pixels", fontsize=11)
     for colour, positions in (marks | {FOUND: found}).items():
         outline_squares(axes, positions, size, colour, linewidth=1.5)
     ranked = found[:MAX_FOUND] + size / 2

@@ -9,7 +9,7 @@ from evaluation.scoring import Score
 from evaluation.segmentation import COARSENED
 from reporting.console_table import TASK_TITLES
 from reporting.feature_sets import CHANCE, SPREAD_TEXT, feature_title, format_score
-from reporting.report.html_elements import Html, Section, element, paragraph, table, text
+from reporting.report.html_elements import Html, Section, element, join, paragraph, table, text
 from reporting.report.run import Run, ScoreKey
 
 
@@ -28,7 +28,21 @@ def scores_section(run: Run) -> Section:
     rows = _rows(columns)
     caption = f"Mean ± {SPREAD_TEXT}; draws of tiles: {run.config.valIteration}. Bold: best of the row"
     head = ["score", *(column.title for column in columns)]
-    return Section("scores", "Scores", table(caption, head, rows, "scores"))
+    return Section("scores", "Scores", join([table(caption, head, rows, "scores"), *_left_out(run)]))
+
+
+def _left_out(run: Run) -> list[Html]:
+    """Return a list of one sentence that says how many evaluations were left out, or an empty list if none was.
+
+    On a CPU none ever is: where one is missing there, `evaluate_every` was changed when the run was resumed.
+    """
+    config, last = run.config, run.last_step or 0
+    due = [step for step in range(config.iterations, last + 1, config.iterations) if config.is_evaluated_after(step)]
+    left_out = len(set(due) - set(run.trained))
+    if not left_out or config.device == "cpu":
+        return []
+    told = f"{left_out:,} of {len(due):,} evaluations were left out, because training does not wait for them."
+    return [paragraph(text(told), "quiet")]
 
 
 def score_columns(run: Run) -> list[Column]:

@@ -290,7 +290,7 @@ def test_all_that_needs_a_label_map_is_told_at_once():
 
 def test_without_any_label_map_null_is_advised():
     told = message(MINIMAL | {"maps": {"image": "a.tif"}})
-    assert told.endswith("'validation_map' must be null, because 'maps.labels' names no label map. Got 'osm'.")
+    assert told.endswith("'validation_map' must be one of 'maps.labels', which names none, or null. Got 'osm'.")
 
 
 def test_labels_and_keys_of_scores_that_are_not_used_are_warned_of():

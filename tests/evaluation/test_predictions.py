@@ -1,7 +1,10 @@
 """Predictions for all draws: the same in one process and in several, and nothing found twice for both tasks."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from evaluation import basis, predictions
 from evaluation.models import CLASSIFIERS, REGRESSORS
@@ -40,12 +43,55 @@ def test_processes_predict_what_one_process_does(monkeypatch):
             for name, values in by_name.items():
                 np.testing.assert_array_equal(same[name], values)
 
+    processes = list(get_reusable_executor(reuse=True)._processes.values())
+    predictions.stop_processes()
+    assert processes and not any(process.is_alive() for process in processes)
+    predictions.stop_processes()  # there are none left
+
 
 @pytest.mark.parametrize(("jobs", "seconds"), [(1, 0.0), (2, np.inf)])
 def test_little_work_starts_no_process(monkeypatch, jobs, seconds):
     monkeypatch.setattr(predictions, "PROCESSES_FROM", seconds)
     monkeypatch.setattr(predictions, "in_processes", None)
     assert len(predict(models(), two_tasks(), jobs)) == 3
+
+
+def test_a_single_piece_of_work_starts_no_process(monkeypatch):
+    monkeypatch.setattr(predictions, "PROCESSES_FROM", 0.0)
+    monkeypatch.setattr(predictions, "in_processes", None)
+    alone = [{"knn": table["knn"](0, 2)} for table in TABLES]
+    assert len(predict(alone, two_tasks(draws=2), 2)) == 2
+
+
+def test_pieces_of_work_fill_the_cores_and_the_longest_come_first(monkeypatch):
+    """Eight cores, two more draws of four models: eight processes, and four threads for the models of each draw."""
+    seen, seconds, now = [], {"knn": 1.0, "linear": 3.0, "rfc": 9.0, "dt": 2.0}, [0.0]
+
+    def predict_one(models, tiles, name):
+        now[0] += seconds[name]
+        return [{name: np.full(len(tiles[0].truth), len(name))} for _ in models]
+
+    def in_processes(models, pieces, jobs, threads):
+        seen.append(([name for _, name in pieces], jobs, threads))
+        return [[{name: tiles[0].score[:, 0]} for _ in models] for tiles, name in pieces]
+
+    monkeypatch.setattr(predictions, "predict_one", predict_one)
+    monkeypatch.setattr(predictions, "in_processes", in_processes)
+    monkeypatch.setattr(predictions, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    drawn = two_tasks()
+    found = predict(models(), drawn, 8)
+    assert seen == [(["rfc"] * 2 + ["linear"] * 2 + ["dt"] * 2 + ["knn"] * 2, 8, 4)]
+    for tiles, by_task in zip(drawn[1:], found[1:]):
+        assert list(by_task[0]) == ["knn", "linear", "rfc", "dt"]
+        assert all((values == tiles[0].score[:, 0]).all() for values in by_task[0].values()), "each draw has its own"
+
+
+def test_a_process_ends_with_its_parent(monkeypatch):
+    parents, ended = iter([7, 7, 1]), []
+    monkeypatch.setattr(predictions, "os", SimpleNamespace(getppid=lambda: next(parents), _exit=ended.append))
+    monkeypatch.setattr(predictions, "time", SimpleNamespace(sleep=lambda seconds: None))
+    predictions.end_with(7)
+    assert ended == [1] and next(parents, None) is None
 
 
 def test_both_tasks_share_the_axes_of_a_draw(monkeypatch):

@@ -130,6 +130,11 @@ def test_what_is_wrong_with_a_grid(keys, told):
     assert told in str(caught.value)
 
 
+def test_a_grid_file_that_is_not_there_leads_to_the_help_of_grids(tmp_path):
+    with pytest.raises(ConfigError, match=r"no such grid file\. `python main\.py grid --help` lists the keys"):
+        read_plan(tmp_path / "missing.json")
+
+
 def test_a_map_without_any_run_is_an_error():
     axes = {"labels": {"no": {}, "yes": {"supervised": True}}}
     lines = problems(configs=None, axes=axes, maps={"a": {}, "b": {"validation_map": "none"}})

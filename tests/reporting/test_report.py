@@ -337,6 +337,13 @@ def test_run_that_is_going_on(tmp_path):
     assert "All 400 steps are trained; the last evaluation has not finished yet." in checked(write_report(folder)).text
 
 
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_evaluations_that_were_left_out_are_counted(tmp_path, device):
+    page = checked(write_report(make_run(tmp_path / "run", iterations=10, epochs=10, device=device))).text
+    told = "8 of 10 evaluations were left out, because training does not wait for them."
+    assert (told in page) == (device == "cuda")
+
+
 def test_damaged_picture_is_named_and_left_out(tmp_path):
     folder = make_run(tmp_path / "run")
     add_figures(folder, ["umap", "distances", "umap_3d"])

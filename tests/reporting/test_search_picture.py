@@ -116,7 +116,7 @@ def test_a_search_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(*arguments, **options):
         raise rasterio.errors.RasterioIOError("no space left")
 
-    monkeypatch.setattr("inference.similar_places.files.rasterio.open", fail)
+    monkeypatch.setattr("inference.files.raster_file.rasterio.open", fail)
     with pytest.raises(UserError, match=r"similarity.tif: cannot be written"):
         make_search(run, embedded, image, Query((place,), k=2))
     assert not list((tmp_path / "run" / "searches").iterdir())

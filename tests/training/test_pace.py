@@ -1,13 +1,16 @@
 """What is shown of the pace of a training: tiles a second, the share of waiting, the loss of an epoch."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from runs_for_tests import losses_of, run_in_process, values_of
+from runs_for_tests import losses_of, run_in_process, small_config, values_of
 
+from config import validate
 from training.execution.device import Execution
+from training.progress import Progress
 from training.runs.checkpoint import Checkpoints
 from training.trainer import Trainer
 
@@ -72,3 +75,28 @@ def test_a_gpu_tells_when_it_was_done():
     slept = execution.timestamp()
     nothing = execution.timestamp()
     assert execution.seconds_between(started, slept) > 100 * execution.seconds_between(slept, nothing)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_pictures_hold_up_a_training_on_a_gpu_for_a_fiftieth_of_its_time_at_most(monkeypatch, device):
+    """Each takes a second, and is due every ten seconds."""
+    now, drawn = [0.0], []
+    monkeypatch.setattr("training.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    progress = Progress(
+        validate(small_config(iterations=10, epochs=12, device=device, validation_map="osm")),
+        None,
+        SimpleNamespace(log_step=lambda step, values: None),
+    )
+
+    def draw(batch, output):
+        now[0] += 1
+        drawn.append(batch.step)
+
+    monkeypatch.setattr(progress, "_log_pictures", draw)
+    monkeypatch.setattr(progress.hardest, "add", lambda *arguments: None)
+    monkeypatch.setattr(progress, "_false_shares", lambda batch, output: {})
+    for step in range(1, 121):
+        now[0] += 1
+        batch = SimpleNamespace(step=step, roles={}, positions=np.zeros((0, 2)))
+        progress.log(batch, SimpleNamespace(tiles_of_terms=None), np.zeros(0), {"loss": 0.0, "embedding_spread": 1.0})
+    assert drawn == ([10, 60, 110, 120] if device == "cuda" else list(range(10, 121, 10)))

@@ -1,12 +1,12 @@
 """Training: which tiles a step forms tuples of, when evaluations are reported, the run's folder."""
 
 import json
-import threading
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from schedules_for_tests import Recorder, StubEvaluator, snapshot
 
 import config as configuration
 from config import UserError
@@ -14,11 +14,9 @@ from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area
 from dataProcessors.sampling.batches import Batch
-from dataProcessors.sampling.pool import Pool
-from evaluation.scoring import Evaluation, Score, objective
+from evaluation.scoring import Score, objective
 from training.runs.folder import create_folder, lock_folder
 from training.runs.interruption import Interruption
-from training.scoring.evaluator import Features
 from training.scoring.schedule import EvaluationSchedule, Snapshot
 from training.steps.history import MAX_HARDEST, MAX_SAMPLED, HardestTuples, SampledPositions
 from training.steps.step import EmbedFunctions
@@ -192,57 +190,13 @@ def test_tuples_without_loss_or_without_a_tile_are_not_hard():
     hardest.add(np.zeros(3), positions, lambda chosen: pytest.fail("nothing was hard"))
 
 
-class Recorder:
-    """A reporter that notes what it is told, and from which thread."""
-
-    def __init__(self):
-        self.told, self.drawn, self.folders, self.drawn_beside = [], [], [], []
-
-    def log_scores(self, step, evaluations):
-        self.told.append((step, evaluations[0].scores[0].mean, threading.current_thread() is threading.main_thread()))
-
-    def log_figures(self, step, which, *arguments):
-        self.drawn.append(step)
-        self.folders.append(which)
-        self.drawn_beside.append(threading.current_thread() is not threading.main_thread())
-
-
-class NoImage:
-    def read(self, positions, size):
-        return np.zeros((len(positions), 1, size, size), np.uint8)
-
-
-class StubEvaluator:
-    """Scores a snapshot by its features' first value; waits for `go` before it answers."""
-
-    size = 8
-    score = Pool(np.zeros((1, 2), int), np.ones((1, 1)))
-    segmenter, image = None, NoImage()
-
-    def __init__(self):
-        self.go = threading.Event()
-        self.go.set()
-
-    def evaluate(self, features):
-        assert self.go.wait(10)
-        score = Score(features.name, "single_class", "-", "MAP@R", float(features.fit[0, 0]), 0.0)
-        return Evaluation(features.name, [score], {}, {}, np.ones((1, 1)))
-
-    def evaluate_yardsticks(self):
-        return [self.evaluate(Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1))))]
-
-
-def snapshot(step: int, value: float) -> Snapshot:
-    return Snapshot(step, Features("trained", np.full((1, 1), value), np.zeros((1, 1))), {})
-
-
 class Evaluated:
     """Notes which networks were the best so far."""
 
     def __init__(self):
         self.told = []
 
-    def __call__(self, best: bool) -> None:
+    def __call__(self, snapshot: Snapshot, best: bool) -> None:
         self.told.append(best)
 
 
@@ -275,7 +229,7 @@ def test_untrained_network_is_scored_beside_the_yardsticks():
     schedule = schedule_of(StubEvaluator(), recorder)
     recorder.log_scores = lambda step, evaluations: recorder.told.append([e.features for e in evaluations])
     for step in (0, 1):
-        schedule.submit(snapshot(step, 0.5), lambda best: None)
+        schedule.submit(snapshot(step, 0.5), lambda snapshot, best: None)
     assert recorder.told == [["trained", "trained", "band_statistics"], ["trained"]]
 
 
@@ -283,7 +237,7 @@ def test_figures_of_a_last_that_is_the_best_are_drawn_once():
     recorder = Recorder()
     schedule = schedule_of(StubEvaluator(), recorder)
     for step, value in ((0, 0.1), (1, 0.5)):
-        schedule.submit(snapshot(step, value), lambda best: None)
+        schedule.submit(snapshot(step, value), lambda snapshot, best: None)
     schedule.finish(no_checkpoint)
     assert recorder.drawn == [1]
 
@@ -291,7 +245,7 @@ def test_figures_of_a_last_that_is_the_best_are_drawn_once():
 def test_scorer_that_goes_on_draws_figures_of_a_best_that_an_earlier_process_found():
     first, second = (schedule_of(StubEvaluator(), Recorder()) for _ in range(2))
     for step, value in ((0, 0.1), (1, 0.9), (2, 0.5)):
-        first.submit(snapshot(step, value), lambda best: None)
+        first.submit(snapshot(step, value), lambda snapshot, best: None)
     second.load_state_dict(first.state_dict())
     evaluated = Evaluated()
     second.submit(snapshot(3, 0.8), evaluated)
@@ -306,7 +260,7 @@ def test_beside_the_training_an_evaluation_does_not_hold_up_the_next_step():
     evaluator, recorder = StubEvaluator(), Recorder()
     schedule = schedule_of(evaluator, recorder, beside=2)
     evaluator.go.clear()
-    schedule.submit(snapshot(1, 0.5), lambda best: None)
+    schedule.submit(snapshot(1, 0.5), lambda snapshot, best: None)
     schedule.poll()
     assert recorder.told == []
     evaluator.go.set()

@@ -6,6 +6,7 @@ random state in a checkpoint is the sampler's last anchor and torch's own genera
 is no learning-rate schedule (the rate is constant), and no gradient scaler (bf16 needs none).
 """
 
+import hashlib
 import json
 import logging
 import time
@@ -23,7 +24,6 @@ from training.runs.faults import is_out_of_memory
 
 FORMAT = 2  # increase it when the content of a checkpoint changes
 LAST, BEST = "last.pt", "best.pt"
-EVALUATING = "evaluating.pt"  # the network whose evaluation is pending
 # what of a map must be as before when a run is resumed -> how a difference is described; {}: now, before
 MAP_FACTS = {
     "bytes": "{} bytes instead of {}",
@@ -62,21 +62,27 @@ class Checkpoints:
         """
         save(self.folder / LAST, self.metadata | content)
         self._written_at = time.monotonic()
-        if content["evaluating"] is None:  # no evaluation is pending any more
-            (self.folder / EVALUATING).unlink(missing_ok=True)
+        pending = {name_of_evaluated(step) for step in content["evaluating"]}
+        for path in self.folder.glob("evaluating*.pt"):
+            if path.name not in pending:  # evaluated, or another network took its place
+                path.unlink(missing_ok=True)
 
     def load(self, name: str) -> dict:
         """Read a checkpoint of this run by file name; see `load`."""
         return load(self.folder / name)
 
-    def save_for_evaluation(self) -> None:
-        """Keep a copy of last.pt until its network is evaluated."""
-        link_or_copy(self.folder / LAST, self.folder / EVALUATING)
+    def save_for_evaluation(self, step: int) -> None:
+        """Keep a copy of last.pt, which holds the network of this step, until its evaluation is no longer pending."""
+        link_or_copy(self.folder / LAST, self.folder / name_of_evaluated(step))
 
-    def mark_evaluated(self, is_best: bool) -> None:
-        """If the network saved for evaluation is the best so far, copy it to best.pt."""
-        if is_best:
-            link_or_copy(self.folder / EVALUATING, self.folder / BEST)
+    def save_as_best(self, step: int) -> None:
+        """Copy the network that was saved for evaluation at this step to best.pt."""
+        link_or_copy(self.folder / name_of_evaluated(step), self.folder / BEST)
+
+
+def name_of_evaluated(step: int) -> str:
+    """Return the name of the checkpoint file that keeps the network of a step until it is evaluated."""
+    return f"evaluating-{step:06d}.pt"
 
 
 def save(path: Path, content: dict) -> None:
@@ -113,7 +119,15 @@ def load(path: Path) -> dict:
         raise UserError(f"{path}: damaged, or no checkpoint ({reason}). {next_step}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path}: not a checkpoint of this version of the program. Start a new run.")
+    if not isinstance(pending := content.get("evaluating", []), list):  # of earlier revisions: one step, or None
+        content["evaluating"] = [] if pending is None else [pending]
     return content
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a checkpoint's file, which says which network it is."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_revision(path: Path, checkpoint: dict) -> None:

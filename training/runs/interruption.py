@@ -82,6 +82,11 @@ class Interruption:
         if not self.is_quiet:
             print("\nFinishing this step first. Press Ctrl-C again to stop at once.", file=sys.stderr, flush=True)
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether a signal has arrived that ends the run as soon as no `deferred` block delays it."""
+        return self._pending_signal is not None
+
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Delay signals: if one arrives in the block, raise `Interrupted` when the outermost block ends."""

@@ -58,7 +58,7 @@ class Run:
     def is_complete(self) -> bool:
         """Whether all epochs are trained and evaluated."""
         last_step = self.config.epochs * self.config.iterations
-        return self.checkpoint is not None and self.step >= last_step and self.checkpoint["evaluating"] is None
+        return self.checkpoint is not None and self.step >= last_step and not self.checkpoint["evaluating"]
 
     def describe_end(self) -> str:
         """Describe a complete run in one line: the epochs that are done and asked for, and how to train longer."""

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -11,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from evaluation.predictions import stop_processes
 from evaluation.scoring import Evaluation, objective
 from evaluation.segmentation import Region
 from training.runs.checkpoint import BEST, LAST
@@ -20,8 +22,7 @@ from training.scoring.evaluator import Evaluator, Features, renamed
 FIGURES_SHARE = 0.1  # drawing figures of a new best network may take this share of the time since the last figures
 FIGURE_FOLDERS = {BEST: "best", LAST: "last"}  # checkpoint file -> folder of its figures
 EXPECTED_DRAWING_SECONDS = 20.0  # used until the first drawing is measured
-
-OnEvaluated = Callable[[bool], None]
+CANCEL_SECONDS = 1.0  # in which the thread ends, once its processes have ended
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Snapshot:
     step: int
     features: Features
     sampled: dict[str, np.ndarray]
+
+
+OnEvaluated = Callable[[Snapshot, bool], None]
 
 
 class ScoreReporter(Protocol):
@@ -65,6 +69,7 @@ class EvaluationSchedule:
             0: evaluate between epochs, as on a CPU, where both would slow each other down
 
     Attributes:
+        evaluating_seconds: how long the last evaluation took, without yardsticks
         scored_step: last step whose scores are reported, -1: none
     """
 
@@ -83,6 +88,7 @@ class EvaluationSchedule:
         self._worker = worker() if background_cores else None
         self._pending: tuple[Snapshot, OnEvaluated, Future] | None = None
         self._pending_figures: Future | None = None
+        self.evaluating_seconds = 0.0
         self.scored_step, self._best, self._best_step = -1, -math.inf, -1
         self._drawn: dict[str, int] = {BEST: -1, LAST: -1}  # checkpoint file -> step whose figures are drawn, -1: none
         self._evaluated: dict[str, tuple[Snapshot, Evaluation]] = {}  # by checkpoint file
@@ -108,34 +114,68 @@ class EvaluationSchedule:
 
         Args:
             snapshot: snapshot of the network
-            on_evaluated: called when the scores are reported, with whether this is the best network so far
+            on_evaluated: called when the scores are reported, with the snapshot, and whether it is the best so far
         """
         self.wait()
         if self._worker is None:
-            self._report(snapshot, on_evaluated, self._evaluate(snapshot))
+            self._report(snapshot, on_evaluated, self._evaluate(snapshot), math.inf)
         else:
             self._pending = snapshot, on_evaluated, self._worker.submit(self._evaluate, snapshot)
 
     def _evaluate(self, snapshot: Snapshot) -> list[Evaluation]:
+        started = time.monotonic()
         evaluation = self.evaluator.evaluate(snapshot.features)
+        self.evaluating_seconds = time.monotonic() - started
         if snapshot.step > 0:
             return [evaluation]
         yardsticks = self.evaluator.evaluate_yardsticks()
         coarsened = [self.evaluator.segmenter.coarsened] if self.evaluator.segmenter else []
         return [renamed(evaluation, "trained"), evaluation, *yardsticks, *coarsened]
 
-    def poll(self) -> None:
-        """Report the pending evaluation if it is finished; do not wait."""
+    @property
+    def in_background(self) -> bool:
+        """Whether evaluations run during training."""
+        return self._worker is not None
+
+    @property
+    def running(self) -> int | None:
+        """Step whose network is being evaluated in the background; None: none."""
+        return None if self._pending is None else self._pending[0].step
+
+    def is_ready(self, seconds_left: float) -> bool:
+        """Whether the next evaluation can begin. In the background: if it is free, and will be free again in time.
+
+        seconds_left: until it must be free for another evaluation; this one is expected to take as long as the last
+        """
+        if self._worker is None:
+            return True
+        is_free = self._pending is None and self._pending_figures is None
+        return is_free and self.evaluating_seconds <= seconds_left
+
+    def poll(self, seconds_left: float = math.inf) -> None:
+        """Report the pending evaluation if it is finished; do not wait.
+
+        Args:
+            seconds_left: as for `is_ready`; no figures are drawn that would take longer
+        Raises:
+            Exception: whatever ended the evaluation, or the drawing of figures
+        """
+        if self.interruption.is_pending:  # which may have ended the evaluation's processes too
+            return
         if self._pending is not None and self._pending[-1].done():
-            self.wait()
+            self._wait_for_scores(seconds_left)
         if self._pending_figures is not None and self._pending_figures.done():
             self._wait_for_figures()
 
-    def wait(self) -> None:
-        """Wait for the pending evaluation, if there is one, and report it."""
+    def wait(self, seconds_left: float = math.inf) -> None:
+        """Wait for the pending evaluation, and report it, and for the pending figures; arguments as for `poll`."""
+        self._wait_for_scores(seconds_left)
+        self._wait_for_figures()
+
+    def _wait_for_scores(self, seconds_left: float) -> None:
         if self._pending is not None:
             (snapshot, on_evaluated, future), self._pending = self._pending, None
-            self._report(snapshot, on_evaluated, future.result())
+            self._report(snapshot, on_evaluated, future.result(), seconds_left)
 
     def finish(self, snapshot_of: Callable[[str], Snapshot | None]) -> None:
         """Report the pending evaluation, then draw the missing figures of the best and of the last network.
@@ -159,24 +199,33 @@ class EvaluationSchedule:
             self._worker.shutdown()
 
     def cancel(self) -> None:
-        """Drop the pending evaluation. A running computation cannot be stopped, but is not waited for."""
-        if self._worker is not None:
-            self._worker.shutdown(wait=False, cancel_futures=True)
+        """Drop what is pending in the background, and end its processes.
 
-    def _report(self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation]) -> None:
+        A computation of the thread itself cannot be stopped, but is not waited for.
+        """
+        if self._worker is not None:
+            stop_processes()
+            self._worker.shutdown(wait=False, cancel_futures=True)
+            pending = [self._pending and self._pending[-1], self._pending_figures]
+            if not wait_for([future for future in pending if future], CANCEL_SECONDS).not_done:
+                self._worker.shutdown()
+
+    def _report(
+        self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation], seconds_left: float
+    ) -> None:
         """Report scores, update the best network, and draw its figures unless the last figures are too recent."""
         value = objective(evaluations[0].scores, self.best_metric)
         is_best = value > self._best or self._best == -math.inf  # while nothing can be compared, the last one is kept
         with self.interruption.deferred():
             self.reporter.log_scores(snapshot.step, evaluations)
-            on_evaluated(is_best)
+            on_evaluated(snapshot, is_best)
             self.scored_step = snapshot.step
             self._evaluated[LAST] = snapshot, evaluations[0]
             if is_best:
                 self._best, self._best_step, self._evaluated[BEST] = value, snapshot.step, self._evaluated[LAST]
         is_drawn = self._drawn[BEST] == self._best_step or BEST not in self._evaluated
         is_drawing = self._pending_figures is not None
-        has_time = self._drawing_seconds < FIGURES_SHARE * (time.monotonic() - self._drawn_at)
+        has_time = self._drawing_seconds < min(FIGURES_SHARE * (time.monotonic() - self._drawn_at), seconds_left)
         if has_time and not is_drawn and not is_drawing:
             self._draw(BEST)
 

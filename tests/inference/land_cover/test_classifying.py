@@ -27,6 +27,7 @@ from inference.land_cover import layers as land_cover
 from inference.land_cover import simple_model, window_votes
 from inference.land_cover.classifying import classify
 from training.scoring.evaluator import Evaluator
+from training.scoring.fit_tiles import fit_tiles_file, save_fit_tiles
 
 SIZE, CLASSES = 16, 4
 RUN = Path("results/net")
@@ -197,6 +198,20 @@ def test_the_next_model_is_fitted_on_stored_embeddings_and_takes_the_place_of_th
     assert json.loads((tmp_path / "out.json").read_text())["model"] == "dt"
     classify(run, embedded, "dt", tmp_path / "out.tif", proportions=True, replace=True)
     assert not (tmp_path / "out.tif.aux.xml").exists(), "the names of classes are not those of shares"
+
+
+def test_a_model_is_fitted_on_the_embeddings_that_the_evaluation_has_kept(tmp_path, monkeypatch):
+    embedded, run = embed(16), open_trained(RUN)
+    expected = classify(run, embedded, "dt", tmp_path / "a.tif")
+    maps = simple_model.open_own_maps(run)
+    positions, file = maps.pools["fit"].positions, fit_tiles_file(run.checkpoint)
+    save_fit_tiles(run.checkpoint, positions, run.embed(maps.read(positions)), run.execution)
+    try:
+        monkeypatch.setattr(simple_model, "FeatureStore", None)
+        kept = classify(run, embedded, "dt", tmp_path / "b.tif")
+        assert kept.map.read_bytes() == expected.map.read_bytes()
+    finally:
+        file.unlink()
 
 
 def test_without_a_window_in_a_cell_or_on_another_map_the_reason_is_said(tmp_path):

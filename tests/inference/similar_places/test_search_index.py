@@ -55,6 +55,38 @@ def test_recall_at_10_and_exact_values(embedded):
     assert hits >= 0.95 * 50 * 10
 
 
+def anywhere(n: int, seed=0) -> np.ndarray:
+    """Return unit vectors (n, 16) in all directions: of a tile's neighbours, many lie in other lists."""
+    return unit_vectors(n, 16, seed)
+
+
+@needs_faiss
+@pytest.mark.parametrize("draw", [clustered, anywhere])
+@pytest.mark.parametrize("side", [3, 20, 60])
+def test_maps_of_any_size_have_their_recall(tmp_path, draw, side, capfd):
+    small = write_embedded(tmp_path, TileGrid(Window(0, 0, 8 * side, 8 * side), 8, 8), draw(side**2))
+    shares, k = [], min(20, side**2)
+    for query in draw(60, seed=1):
+        similarity = similarity_to(query[None], NONE, True)
+        found = index_candidates(small, similarity, True)(8 * k).tiles[:k]
+        exact = exact_candidates(similarity_of_all(small, similarity))(k).tiles[:k]
+        shares.append(len(np.intersect1d(found, exact)) / k)
+    assert np.mean(shares) >= 0.95
+    assert "WARNING" not in capfd.readouterr().err
+
+
+@needs_faiss
+def test_more_places_are_looked_for_in_more_lists(embedded):
+    for k in (20, 200):
+        shares = []
+        for query in clustered(20, seed=2):
+            similarity = similarity_to(query[None], NONE, True)
+            found = index_candidates(embedded, similarity, True)(8 * k).tiles[:k]
+            exact = exact_candidates(similarity_of_all(embedded, similarity))(k).tiles[:k]
+            shares.append(len(np.intersect1d(found, exact)) / k)
+        assert np.mean(shares) >= 0.95
+
+
 @needs_faiss
 @pytest.mark.parametrize("unit_length", [True, False])
 def test_all_lists_give_what_all_tiles_give(embedded, unit_length, tmp_path):

@@ -51,7 +51,7 @@ MOMENTS: dict[str, Callable[[Path, str], bool]] = {
     "a map is prepared": lambda folder, name: any_named(folder / "data" / "cache", f"{PART_PREFIX}*"),
     "the run's folder was made": lambda folder, name: any_named(folder / "results", name),
     "a checkpoint is written": lambda folder, name: any_named(folder / "results" / name, f"{PART_PREFIX}*last.pt"),
-    "a network is evaluated": lambda folder, name: any_named(folder / "results" / name, "evaluating.pt"),
+    "a network is evaluated": lambda folder, name: any_named(folder / "results" / name, "evaluating-*.pt"),
     "a picture is drawn": lambda folder, name: any_named(folder / "results" / name / "figures", f"*/{PART_PREFIX}*"),
 }
 

@@ -29,21 +29,24 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import main
 from config import validate
+from inference.core.trained_run import open_trained
 from storage import Lock
 from training.evaluations import Evaluations
 from training.execution.device import Execution
 from training.forward import ForwardPass
-from training.runs.checkpoint import Checkpoints, load, save
+from training.runs.checkpoint import Checkpoints, load, name_of_evaluated, save
 from training.runs.faults import NotFinite
 from training.runs.interruption import Interrupted, Interruption
 from training.runs.resuming import Run
 from training.saving import Saver
 from training.scoring.evaluator import Evaluator
+from training.scoring.fit_tiles import fit_tiles_file, load_fit_tiles
 from training.scoring.schedule import EvaluationSchedule
 from training.snapshots import Snapshots
 from training.trainer import Trainer
 
 LONG = {"iterations": 4, "epochs": 2, "network": "test_resnet"}
+RUN = Evaluations.run  # which the fixture `beside` replaces
 # each has something of its own to remember: the walk of the anchors, fresh draws, the cluster index
 KINDS = {
     "walk": {"loss": "tripletloss", "random_reset": 0.3, "mining": ["HARD_NEGATIVE"]},
@@ -111,7 +114,21 @@ def test_losses_and_scores_are_those_of_an_unbroken_run(workplace, no_figures, m
     for name in ("last.pt", "best.pt"):
         ours, theirs = (load(each / name)["network"] for each in (broken, folder))
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
-    assert not (broken / "evaluating.pt").exists()
+    assert_kept_fit_tiles(broken, kind != "unlabelled")
+    assert not list(broken.glob("evaluating*"))
+
+
+def assert_kept_fit_tiles(folder: Path, has_labels: bool) -> None:
+    """Check that the embeddings of the tiles to fit on are those by best.pt, where there are any."""
+    assert fit_tiles_file(folder / "best.pt").exists() == has_labels
+    if has_labels:
+        run = open_trained(folder)
+        positions = np.load(fit_tiles_file(run.checkpoint))["positions"][:40]
+        kept = load_fit_tiles(run.checkpoint, run.digest, positions, run.execution)
+        tolerance = 0.05 if run.execution.precision == "bf16" else 1e-4
+        np.testing.assert_allclose(
+            kept, run.embed(run.open_image().read(positions, run.config.image_size)), atol=tolerance
+        )
 
 
 def test_figures_and_projections_go_on(workplace, one_figure):
@@ -215,7 +232,7 @@ def test_an_interrupted_evaluation_is_made_again(reference, workplace, no_figure
         patch.setattr(Evaluator, "evaluate", interrupted)
         assert main.main([str(config_file("evaluation", **LONG))]) == 130
     folder = Path("results/evaluation")
-    assert load(folder / "last.pt")["evaluating"] == 4
+    assert load(folder / "last.pt")["evaluating"] == [4]
     assert main.main(["resume", str(folder)]) == 0
     assert (folder / "metrics.csv").read_text() == (reference / "metrics.csv").read_text()
     assert values_of(folder, "multi_class/gSil") == values_of(reference, "multi_class/gSil")
@@ -225,7 +242,10 @@ def test_an_interrupted_evaluation_is_made_again(reference, workplace, no_figure
 
 @pytest.fixture
 def beside(monkeypatch):
-    """Evaluations run beside the training, as on a GPU, and wait for `go`."""
+    """Evaluations run beside the training, as on a GPU, and wait for `go`; where one is due, training waits for it.
+
+    So every network is evaluated, as in the run that they are compared with.
+    """
     go, whole = threading.Event(), Evaluator.evaluate
 
     class BesideScorer(EvaluationSchedule):
@@ -238,6 +258,8 @@ def beside(monkeypatch):
 
     monkeypatch.setattr("assembly.EvaluationSchedule", BesideScorer)
     monkeypatch.setattr(Evaluator, "evaluate", evaluate)
+    monkeypatch.setattr(Evaluations, "_seconds_left", lambda evaluations: np.inf)
+    monkeypatch.setattr(Evaluations, "run", lambda evaluations: (evaluations.schedule.wait(), RUN(evaluations)))
     go.set()
     yield go
     go.set()
@@ -248,19 +270,42 @@ def test_an_evaluation_that_was_pending_beside_the_training_is_made_up_for(
     reference, workplace, no_figures, monkeypatch, beside, step, pending
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(Snapshots, "current", hold_after(pending, Snapshots.current, beside))
+        patch.setattr(Snapshots, "current_alone", hold_after(pending, Snapshots.current_alone, beside))
         broken = interrupted_run(patch, f"beside-{step}", step, **LONG)
     beside.set()
-    assert load(broken / "last.pt")["evaluating"] == pending
+    assert load(broken / "last.pt")["evaluating"] == [pending]
     assert load(broken / "last.pt")["step"] == step
-    assert load(broken / "evaluating.pt")["step"] == pending
+    assert load(broken / name_of_evaluated(pending))["step"] == pending
     assert main.main(["resume", str(broken)]) == 0
     for name in ("metrics.csv", "draws.csv", "verdict.txt"):
         assert (broken / name).read_text() == (reference / name).read_text()
     for tag in ("train/loss", "retrieval/MAP@R"):
         assert values_of(broken, tag) == values_of(reference, tag)
     assert load(broken / "best.pt")["step"] == load(reference / "best.pt")["step"]
-    assert not (broken / "evaluating.pt").exists()
+    assert not list(broken.glob("evaluating*"))
+
+
+def test_a_network_that_waited_is_evaluated_in_the_middle_of_an_epoch(
+    reference, workplace, no_figures, monkeypatch, beside
+):
+    """Its weights come from the disk, and training goes on from its own."""
+    train_step = Trainer._train_step
+
+    def step(trainer, batch, waited):
+        if batch.step == 6:  # the evaluation of the untrained network ends, and that of step 4 begins
+            beside.set()
+            trainer.schedule._pending[-1].result(60)
+        train_step(trainer, batch, waited)
+        if batch.step <= 6:
+            assert trainer.schedule.running == (0 if batch.step < 6 else 4)
+
+    beside.clear()
+    monkeypatch.setattr(Evaluations, "run", RUN)
+    monkeypatch.setattr(Trainer, "_train_step", step)
+    folder = run_in_process("between", **LONG)
+    for name in ("metrics.csv", "draws.csv", "verdict.txt"):
+        assert (folder / name).read_text() == (reference / name).read_text()
+    assert losses_of(folder) == losses_of(reference)
 
 
 def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
@@ -273,12 +318,12 @@ def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
         whole(evaluations)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Snapshots, "current", hold_after(4, Snapshots.current, go))
+        patch.setattr(Snapshots, "current_alone", hold_after(4, Snapshots.current_alone, go))
         patch.setattr(Evaluations, "run", run)
         assert main.main([str(config_file(name, **LONG))]) == 128 + signal.SIGTERM
     go.set()
     folder = Path("results") / name
-    assert (load(folder / "last.pt")["step"], load(folder / "last.pt")["evaluating"]) == (8, 4)
+    assert (load(folder / "last.pt")["step"], load(folder / "last.pt")["evaluating"]) == (8, [4])
     return folder
 
 
@@ -294,7 +339,7 @@ def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_b
     reference, workplace, no_figures, monkeypatch, beside, caplog
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(Snapshots, "current", hold_after(4, Snapshots.current, beside))
+        patch.setattr(Snapshots, "current_alone", hold_after(4, Snapshots.current_alone, beside))
         broken = interrupted_run(patch, "own", 6, **LONG)
     beside.set()
     whole, calls = ForwardPass.embed_positions, count(1)
@@ -306,7 +351,7 @@ def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_b
 
     monkeypatch.setattr(ForwardPass, "embed_positions", embed)
     assert main.main(["resume", str(broken)]) == 0
-    assert "The network in evaluating.pt is not evaluated or drawn" in caplog.text
+    assert "The network in evaluating-000004.pt is not evaluated or drawn" in caplog.text
     assert losses_of(broken) == losses_of(reference)
 
 
@@ -331,7 +376,7 @@ def test_a_run_ends_without_the_best_network_of_before(workplace, no_figures, mo
     (broken / "best.pt").unlink()
     assert main.main(["resume", str(broken)]) == 0
     assert "The network in best.pt is not evaluated or drawn" in caplog.text
-    assert load(broken / "last.pt")["evaluating"] is None
+    assert load(broken / "last.pt")["evaluating"] == []
 
 
 @pytest.mark.parametrize("step", [3, 4, 6])
@@ -359,13 +404,13 @@ def hold_after(step: int, snapshot, go: threading.Event):
 
 def test_the_network_in_evaluation_is_kept_until_a_checkpoint_knows_of_its_end(tmp_path):
     checkpoints = Checkpoints(tmp_path, 10)
-    checkpoints.write({"evaluating": 5})
-    checkpoints.save_for_evaluation()
-    checkpoints.mark_evaluated(True)
-    assert load(tmp_path / "best.pt")["evaluating"] == 5
-    assert (tmp_path / "evaluating.pt").exists(), "last.pt still says that it is to be evaluated"
-    checkpoints.write({"evaluating": None})
-    assert not (tmp_path / "evaluating.pt").exists()
+    checkpoints.write({"evaluating": [5]})
+    checkpoints.save_for_evaluation(5)
+    checkpoints.save_as_best(5)
+    assert load(tmp_path / "best.pt")["evaluating"] == [5]
+    assert (tmp_path / name_of_evaluated(5)).exists(), "last.pt still says that it is to be evaluated"
+    checkpoints.write({"evaluating": []})
+    assert not (tmp_path / name_of_evaluated(5)).exists()
 
 
 def test_what_was_shown_after_the_checkpoint_is_shown_once(broken):
@@ -484,7 +529,7 @@ def test_a_complete_run_says_how_to_make_it_longer(broken, capsys):
 )  # fmt: skip
 def test_a_complete_run_says_how_many_epochs_are_done(step, asked, told):
     config = validate(small_config(epochs=asked, iterations=4, maps=MAPS))
-    run = Run(Path("results/my run"), config, {"step": step, "evaluating": None}, False, Lock(None, False))
+    run = Run(Path("results/my run"), config, {"step": step, "evaluating": []}, False, Lock(None, False))
     assert run.is_complete
     epochs = 2 * (step // 4)
     assert run.describe_end() == (
