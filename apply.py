@@ -19,13 +19,15 @@ from inference.similar_places.files import check_new_folder
 from inference.similar_places.searching import Query, query_tiles
 from reporting.class_map import describe_classified, write_class_map_picture
 from reporting.search_page import make_search
+from training.execution.processes import ALONE, Processes
 
 log = logging.getLogger(__name__)
 
 
 def embed_tiles(
-    path: Path, overrides: Sequence[str], date: str | None, points: Path | None, output: Path | None, **options: Any
-) -> str:
+    path: Path, overrides: Sequence[str], date: str | None, points: Path | None, output: Path | None,
+    processes: Processes = ALONE, **options: Any,
+) -> str:  # fmt: skip
     """Embed a map, or the tiles around points, and return a sentence on what was written.
 
     Args:
@@ -33,11 +35,15 @@ def embed_tiles(
         date: of the map; None: a map is embedded at each of its dates, points at the date on which the run is scored
         points: CSV file of points; None: the map
         output: of the embeddings; the name of the date is added to it where a map is embedded at several
+        processes: those that share the tiles of a map; points are embedded by one
         options: stride, float32 and classes of `inference.embed`
     """
     if points is None:
         dates = dates_of_run(path, overrides) if date is None else [date]
+        options |= {"processes": processes}
         return "\n".join(_embed_date(path, overrides, each, len(dates) > 1, output, options) for each in dates)
+    if processes.are_many:
+        raise UserError("--at embeds the tiles around points in one process: start it with python instead of torchrun.")
     if any(each is not None and each is not False for each in options.values()):
         raise UserError(
             f"--at embeds the tiles around points, one each: leave out {', '.join(f'--{name}' for name in options)}."

@@ -123,10 +123,13 @@ def describe_grid() -> str:
 def embed(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Embed a whole map by the network of a run: every tile of a grid, or the tiles around the points of a table."""
     from apply import embed_tiles
+    from training.execution.processes import ALONE
 
     (path,) = arguments.targets
+    date, points, output = arguments.date, arguments.at, arguments.output
     options = {name: getattr(arguments, name) for name in ("stride", "float32", "classes")}
-    print(embed_tiles(path, arguments.overrides, arguments.date, arguments.at, arguments.output, **options))
+    with joined_processes(interruption) as processes:
+        print(embed_tiles(path, arguments.overrides, date, points, output, processes or ALONE, **options))
 
 
 def classify(arguments: argparse.Namespace, interruption: Interruption) -> None:
@@ -212,7 +215,8 @@ VERBS = {
         epilog=describe_grid,
     ),
     "embed": Verb(
-        embed, "results/NAME", takes_overrides=True, options=EMBED_OPTIONS, epilog=describe_overrides,
+        embed, "results/NAME", takes_overrides=True, takes_processes=True, options=EMBED_OPTIONS,
+        epilog=describe_overrides,
     ),
     "classify": Verb(
         classify, "results/NAME", takes_overrides=True, options=CLASSIFY_OPTIONS, epilog=describe_overrides,

@@ -10,6 +10,7 @@ GROUPS = {
     "tests/evaluation/test_segmentation.py": "pictures",
     "tests/grid/test_grid_runs.py": "kill",
     "tests/inference/files/test_cog.py::test_what_a_killed_process_left_is_removed_by_the_next": "kill",
+    "tests/inference/embedding/test_shared_strips.py": "shared strips",
     "tests/reporting/test_browser.py": "pictures",
     "tests/reporting/test_figures.py::test_umap_keeps_groups_apart_and_repeats_itself": "pictures",
     "tests/test_apply_killed.py": "kill",

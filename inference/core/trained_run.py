@@ -20,6 +20,7 @@ from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
 from networks import Embedder, fuse_batchnorm
 from training.execution.device import Execution, resolve_device, resolve_threads
+from training.execution.processes import ALONE, Processes
 from training.runs.checkpoint import BEST, config_as_dict, file_digest, load
 from training.scoring.evaluator import in_batches
 from training.trained import network_of
@@ -42,6 +43,7 @@ class TrainedRun:
         trained_on: maps of the run, name -> fingerprint
         network: in evaluation mode, its batch norms folded into convolutions; its values differ by rounding from before
         execution: device, threads, number format and memory layout, as the run resolved them
+        processes: those that work on whole maps together; the first one reports, and writes what is not shared out
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class TrainedRun:
     trained_on: dict[str, dict]
     network: Embedder
     execution: Execution
+    processes: Processes = ALONE
 
     @property
     def own_image(self) -> dict:
@@ -113,13 +116,16 @@ class TrainedRun:
         return wait
 
 
-def open_trained(path: Path, overrides: Sequence[str] = (), date: str | None = None) -> TrainedRun:
+def open_trained(
+    path: Path, overrides: Sequence[str] = (), date: str | None = None, processes: Processes = ALONE
+) -> TrainedRun:
     """Open the best network of a run, or that of a checkpoint.
 
     Args:
         path: results/NAME, or a checkpoint in it
         overrides: key=value items, for the keys of OVERRIDES
         date: name of the date of the image map that is used; None: that on which the run is scored
+        processes: those that open it
     Raises:
         UserError: there is no checkpoint, it is damaged, an override cannot be used, or there is no such date
     """
@@ -132,12 +138,13 @@ def open_trained(path: Path, overrides: Sequence[str] = (), date: str | None = N
     config = config.model_copy(update={"maps": maps})
     network = network_of(checkpoint, str(checkpoint_path))
     fuse_batchnorm(network.backbone)
-    execution = _execution(config, is_chosen=any(each.startswith("device=") for each in overrides))
+    execution = _execution(config, any(each.startswith("device=") for each in overrides), processes)
     network.to(execution.device).to(memory_format=execution.layout)
     digest = file_digest(checkpoint_path)
     return TrainedRun(
-        checkpoint_path.parent, checkpoint_path, digest, config, maps, date, checkpoint["maps"], network, execution
-    )
+        checkpoint_path.parent, checkpoint_path, digest, config, maps, date, checkpoint["maps"], network, execution,
+        processes,
+    )  # fmt: skip
 
 
 def dates_of_run(path: Path, overrides: Sequence[str] = ()) -> list[str]:
@@ -200,18 +207,18 @@ def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, M
     return config, config.maps
 
 
-def _execution(config: Config, is_chosen: bool) -> Execution:
+def _execution(config: Config, is_chosen: bool, processes: Processes) -> Execution:
     """Return how the network executes: as the run resolved it, but on a device that this machine has.
 
     is_chosen: whether the user has named the device; then no other is used
     """
-    threads = resolve_threads(config)
+    threads = resolve_threads(config, processes)
     try:
-        device = resolve_device(config.device)
+        device = resolve_device(config.device, processes)
     except UserError:
         if is_chosen:
             raise
-        device = resolve_device("auto")
+        device = resolve_device("auto", processes)
         log.warning("This machine has no %s, on which the network was trained: %s is used", config.device, device)
     layout = config.channels_last is True  # "auto": never resolved, then the plain layout
     precision = "fp32" if config.precision == "auto" else config.precision

@@ -11,6 +11,7 @@ from inference.core.trained_run import TrainedRun, open_trained
 from inference.embedding.whole_map import COG_NAME, embed_map, embedded_folder, tile_grid
 from inference.files.geoparquet import class_columns
 from inference.files.outputs import check_output, write_output
+from training.execution.processes import ALONE, Processes
 
 
 def embed(
@@ -22,6 +23,7 @@ def embed(
     classes: bool = False,
     overrides: Sequence[str] = (),
     date: str | None = None,
+    processes: Processes = ALONE,
 ) -> EmbeddedMap:
     """Embed the map of a run, or another map, by the run's network, and write a file that other programs read.
 
@@ -32,20 +34,23 @@ def embed(
         classes: put the class and the class proportions of each tile beside its embedding, for .parquet
         overrides: key=value items, for device, threads, maps.image, maps.rect and maps.crs
         date: which date of the map, where it has several; None: that on which the run is scored
+        processes: those that embed it together; the first one writes the file
     Raises:
         UserError: see `open_trained`, `TrainedRun.open_image`, `check_output` and `embed_map`
         StorageError: the disk is too small, or refuses a write
     """
-    run = open_trained(Path(path), overrides, date)
-    image = run.open_image()
+    run = open_trained(Path(path), overrides, date, processes)
+    with processes.first_of_host_first():  # it prepares what the others then find
+        image = run.open_image()
     tiles = tile_grid(run, image, stride)
     folder = embedded_folder(run, image, tiles.stride, float32)
     file = folder / COG_NAME if output is None else Path(output)
     tile_bytes = run.config.output_size * (4 if float32 else 1)
-    check_output(file, len(tiles), tile_bytes, with_columns=classes, replace=output is None)
-    labels = _labels(run, image) if classes else None
+    if processes.is_first:
+        check_output(file, len(tiles), tile_bytes, with_columns=classes, replace=output is None)
+    labels = _labels(run, image) if classes and processes.is_first else None
     embedded = embed_map(run, image, tiles.stride, float32)
-    if output is not None or not file.exists():
+    if processes.is_first and (output is not None or not file.exists()):
         write_output(embedded, file, class_columns(embedded, labels) if labels else None)
     return embedded
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from config import UserError
 from dataProcessors.prepared.array_file import ArrayFile
 from dataProcessors.sampling.batches import read_ahead
 from dataProcessors.sampling.nodata_limit import NodataLimit
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 STRIP_TILES = 2048  # of a strip, at least, unless the map has fewer
 STRIPS = "strips.npy"  # of each strip the number of clipped values; NOT_DONE: it is not complete
 NOT_DONE = -1
+SHARED = "all machines must see the same folder of the run. Use a folder that they share."
 
 
 class Strip(NamedTuple):
@@ -63,7 +65,11 @@ class StripWriter:
         self.folder, self.tiles, self.dimensions, self.quantisation = folder, tiles, dimensions, quantisation
         self.rows = strip_rows(tiles)
         self.vectors, self.valid, self.strips = _array_files(folder, tiles, dimensions, quantisation.dtype)
-        self.clipped = np.load(folder / STRIPS, allow_pickle=False)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Read anew which strips are complete: other processes write some."""
+        self.clipped = np.load(self.folder / STRIPS, allow_pickle=False)
 
     def missing(self) -> np.ndarray:
         """Return the numbers (m,) of the strips that are not complete."""
@@ -114,15 +120,34 @@ def _array_files(folder: Path, tiles: TileGrid, dimensions: int, dtype: np.dtype
 
 
 def embed_strips(run: TrainedRun, image: TiffReader, limit: NodataLimit, writer: StripWriter) -> None:
-    """Compute and write the strips that are missing.
+    """Compute and write the strips that are missing; each of several processes takes its share, then waits for all.
 
     Raises:
-        UserError: an embedding is not finite
+        UserError: an embedding is not finite, or what another process has written is not seen here
         StorageError: the disk refuses a write
     """
-    missing = writer.missing().tolist()
-    done = len(writer.tiles) - sum(len(writer.numbers(strip)) for strip in missing)
-    bar = tqdm(total=len(writer.tiles), initial=done, desc="embedding", unit="tile", disable=None)
+    processes = run.processes
+    missing = processes.from_first(lambda: writer.missing().tolist())  # some are written while others still look
+    done = len(writer.tiles) - _tiles(writer, missing)
+    _embed_share(run, image, limit, writer, processes.share.of(missing), done)
+    processes.wait_for_all()
+    writer.look_again()
+    if processes.is_first and len(writer.missing()):
+        raise UserError(
+            f"{writer.folder}: {len(writer.missing())} strips of tiles of other processes did not get there: {SHARED}"
+        )
+
+
+def _tiles(writer: StripWriter, strips: list[int]) -> int:
+    return sum(len(writer.numbers(strip)) for strip in strips)
+
+
+def _embed_share(
+    run: TrainedRun, image: TiffReader, limit: NodataLimit, writer: StripWriter, missing: list[int], done: int
+) -> None:
+    """Compute and write the strips of this process. done: number of tiles that were there, for the progress bar."""
+    total = done + _tiles(writer, missing)
+    bar = tqdm(total=total, initial=done, desc="embedding", unit="tile", disable=None)
     with ThreadPoolExecutor(1, "strips") as thread, bar:
         pending: deque[Future[None]] = deque()
         for strip, valid, embeddings in _embedded(run, image, limit, writer, missing):

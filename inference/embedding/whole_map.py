@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from inference.core.embedded_map import ABOUT, VALID, EmbeddedMap, open_embedded
 from inference.core.tile_grid import TileGrid
 from inference.core.trained_run import TrainedRun, warn_about_other_statistics
 from inference.embedding.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
-from inference.embedding.strips import STRIPS, StripWriter, embed_strips, make_files
+from inference.embedding.strips import SHARED, STRIPS, StripWriter, embed_strips, make_files
 from storage import (
     Lock,
     StorageError,
@@ -38,6 +39,7 @@ FORMAT = 1  # of an embedded map; increase it when its files change
 EMBEDDED = "embedded"  # folder of a run's embedded maps
 COG_NAME = "embeddings.tif"  # of the file for other programs in the folder of an embedded map
 INCOMPLETE = ".incomplete"  # end of the name of a folder that is not complete yet
+NO_LOCK = Lock(None, False)  # of all processes but the first
 
 
 class NoDataError(UserError):
@@ -47,7 +49,8 @@ class NoDataError(UserError):
 def embed_map(run: TrainedRun, image: TiffReader, stride: int | None = None, float32: bool = False) -> EmbeddedMap:
     """Return the embedded map of a run's network and an image map: open it if it is there, else make it.
 
-    What a stopped process has made of it is used. It is kept in RUN/embedded/MAP-STRIDEpx-DIGEST.
+    What a stopped process has made of it is used. It is kept in RUN/embedded/MAP-STRIDEpx-DIGEST. Several processes
+    share the strips of tiles among them, and write them into the same folder, which all must see.
 
     Args:
         run: the network
@@ -60,11 +63,23 @@ def embed_map(run: TrainedRun, image: TiffReader, stride: int | None = None, flo
     """
     tiles = tile_grid(run, image, stride)
     folder = embedded_folder(run, image, tiles.stride, float32)
-    if not folder.exists():
+    check_same_work(run, image, tiles)
+    if not run.processes.from_first(folder.exists):
         _make(run, image, tiles, float32, folder)
     else:
         log.info("%s: the map is embedded already", folder)
     return open_embedded(folder)
+
+
+def check_same_work(run: TrainedRun, image: TiffReader, tiles: TileGrid) -> None:
+    """Raise a UserError if this process has another network, map or folder than the first one."""
+    if run.processes.are_many:
+        own = [run.digest, image.fingerprint()["content"], list(image.window), tiles.stride]
+        if run.processes.from_first(lambda: own) != own:
+            raise UserError(
+                f"{run.checkpoint} or {image.path}: the first process has another file there, or another part of it "
+                "in use. All machines need the same network and map."
+            )
 
 
 def tile_grid(run: TrainedRun, image: TiffReader, stride: int | None = None) -> TileGrid:
@@ -112,23 +127,17 @@ def _complete(run: TrainedRun, image: TiffReader) -> list[EmbeddedMap]:
 
 
 def _make(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> None:
-    warn_about_other_statistics(run, image)
-    _tell_of_earlier_networks(run)
     unfinished = folder.with_name(folder.name + INCOMPLETE)
-    if not unfinished.exists():
-        _begin(run, tiles, float32, unfinished)
-    with convert_write_errors(folder):
-        lock = Lock.acquire(unfinished)
-    if lock is None:
-        raise UserError(f"{folder}: another process is embedding this map. Wait until it ends, or stop it first.")
+    lock = _begin(run, image, tiles, float32, unfinished) if run.processes.is_first else NO_LOCK
     try:
-        remove_partial_files(unfinished)
-        if not (unfinished / ABOUT).exists():  # it is the last one
+        if not run.processes.from_first((unfinished / ABOUT).exists):  # it is the last one
             _fill(run, image, tiles, float32, unfinished)
-        with convert_write_errors(folder):
-            (unfinished / STRIPS).unlink(missing_ok=True)
-            rename_folder(unfinished, folder)
-    except NoDataError:
+        if run.processes.is_first:
+            with convert_write_errors(folder):
+                (unfinished / STRIPS).unlink(missing_ok=True)
+                rename_folder(unfinished, folder)
+        run.processes.wait_for_first()
+    except NoDataError:  # only the first process finds out
         remove_folder(unfinished)
         raise
     except (Interrupted, StorageError) as error:
@@ -152,12 +161,29 @@ def _tell_of_earlier_networks(run: TrainedRun) -> None:
         )
 
 
-def _begin(run: TrainedRun, tiles: TileGrid, float32: bool, folder: Path) -> None:
-    """Make the folder of an unfinished map, with files that hold no strip yet; it appears when all of them are there.
+def _begin(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> Lock:
+    """Make the folder of an unfinished map, unless it is there, and return its lock.
 
     Raises:
+        UserError: another process holds the lock
         StorageError: the disk is too small, or refuses a write
     """
+    warn_about_other_statistics(run, image)
+    _tell_of_earlier_networks(run)
+    if not folder.exists():
+        _make_folder(run, tiles, float32, folder)
+    with convert_write_errors(folder):
+        lock = Lock.acquire(folder)
+    if lock is None:
+        raise UserError(
+            f"{folder.with_suffix('')}: another process is embedding this map. Wait until it ends, or stop it first."
+        )
+    remove_partial_files(folder)
+    return lock
+
+
+def _make_folder(run: TrainedRun, tiles: TileGrid, float32: bool, folder: Path) -> None:
+    """Make the folder with files that hold no strip yet; it appears when all of them are there."""
     dtype, dimensions = np.dtype(np.float32 if float32 else np.int8), run.config.output_size
     check_space(folder, len(tiles) * dimensions * dtype.itemsize)
     with convert_write_errors(folder), temporary_folder(folder.parent) as new:
@@ -168,11 +194,15 @@ def _begin(run: TrainedRun, tiles: TileGrid, float32: bool, folder: Path) -> Non
 def _fill(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> None:
     """Compute the strips that a folder does not hold yet, and describe the embedded map."""
     limit = nodata_limit(run.config, image)
-    quantisation = choose_quantisation(float32, run.config.norm_output, lambda: _sample(run, image, tiles, limit))
+    quantisation = _quantisation(run, float32, lambda: _sample(run, image, tiles, limit))
+    if not (folder / STRIPS).exists():
+        raise UserError(f"{folder}: the first process has made this folder, and it is not seen here: {SHARED}")
     with convert_write_errors(folder):
         writer = StripWriter(folder, tiles, run.config.output_size, quantisation)
     _log_start(image, tiles, writer)
     embed_strips(run, image, limit, writer)
+    if not run.processes.is_first:
+        return
     with_data = int(np.load(folder / VALID, mmap_mode="r", allow_pickle=False).sum())
     if not with_data:
         raise NoDataError(_no_data(image, run))
@@ -181,6 +211,17 @@ def _fill(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, fo
         log.warning("%.3g%% of the values are beyond the scale and were clipped", 100 * clipped)
     about = _describe(run, image, tiles, quantisation) | {"with_data": with_data, "clipped": clipped}
     write_text(folder / ABOUT, json.dumps(about, indent=1) + "\n")
+
+
+def _quantisation(run: TrainedRun, float32: bool, sample: Callable[[], np.ndarray]) -> Quantisation:
+    """Return how the embeddings are stored, as the first process chooses it."""
+
+    def choose() -> tuple[str, float, str]:
+        chosen = choose_quantisation(float32, run.config.norm_output, sample)
+        return chosen.dtype.name, chosen.scale, chosen.source
+
+    dtype, scale, source = run.processes.from_first(choose)
+    return Quantisation(np.dtype(dtype), scale, source)
 
 
 def _sample(run: TrainedRun, image: TiffReader, tiles: TileGrid, limit: NodataLimit) -> np.ndarray:

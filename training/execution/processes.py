@@ -134,6 +134,12 @@ class Processes:
         """Wait until the first process gets here too, however long that takes; a signal ends the wait."""
         self._wait(self.share.rank == 0, f"first/{next(self._waits)}")
 
+    def wait_for_all(self) -> None:
+        """Wait until all processes get here, however long that takes; a signal ends the wait."""
+        place = f"all/{next(self._waits)}"
+        for rank in range(self.number):
+            self._wait(rank == self.share.rank, f"{place}/{rank}")
+
     @contextmanager
     def first_of_host_first(self) -> Iterator[None]:
         """Run the block in one process of each host, then in its others."""

@@ -19,7 +19,10 @@ STARTING = 300.0  # seconds in which a process must give its first sign
 SILENT = 40.0  # seconds without a sign after which a process counts as lost; a busy one may be silent for some seconds
 ENDED = "ended"  # key of the reason why the first of the processes ended that did not end well
 LOST = 2  # exit code if a process is lost: the user can resume the run
-LOST_ADVICE = "It was killed, or its host is cut off. Earlier checkpoints are kept: resume the run from the last one."
+LOST_ADVICE = (
+    "It was killed, or its host is cut off. Earlier checkpoints, and the strips of a map that are embedded, are kept: "
+    "resume the run from the last one, or embed the map again."
+)
 
 
 class End(NamedTuple):
