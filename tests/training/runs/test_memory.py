@@ -197,7 +197,7 @@ def test_too_little_memory_to_note_a_step(workplace, monkeypatch, capsys, ahead)
 
 
 def test_too_little_memory_before_the_run_begins(workplace, monkeypatch, capsys):
-    def resolve(*arguments):
+    def resolve(*arguments, **keywords):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr("assembly.resolve", resolve)
