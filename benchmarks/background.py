@@ -90,7 +90,7 @@ def train(setting: Setting, config: Config, maps: OpenMaps) -> tuple[int, float]
         schedule = EvaluationSchedule(evaluator, reporter, config.best_score, interruption, background_cores=1)
         forward = ForwardPass(config, network, execution, maps)
         progress = Progress(config.model_copy(update={"device": "cuda"}), maps, reporter)  # as where a GPU trains
-        checkpoints = make_checkpoints(config, maps, run)
+        checkpoints = make_checkpoints(config, maps.fingerprints(), run)
         Trainer(config, make_step(config, maps), forward, progress, schedule, checkpoints, interruption).run()
         reporter.close()
     shutil.rmtree(folder)
