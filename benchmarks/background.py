@@ -1,4 +1,4 @@
-"""A run with an evaluation after every epoch takes at most a tenth longer than one with a single evaluation at its end
+"""What evaluations after every epoch cost a run that does not wait for them
 
 As on a machine with a GPU, on two cores: one trains a stand-in network in one thread, the other evaluates in the
 background thread. The published unsupervised config, scaled down so that it takes minutes: test_resnet and 12 clusters
