@@ -1,13 +1,13 @@
 """The images of one place, one for each date: opened in one order, checked against each other, read as one map."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from config import Maps
-from dataProcessors.rasters.image_map import ImageMap, open_image_map
+from dataProcessors.rasters.image_map import ImageMap
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.dates import dates_of, places
 from dataProcessors.tiffreader import TiffReader
@@ -84,26 +84,30 @@ class DatedImages:
         return found
 
 
-def open_dates(files: Maps, open_image: Callable[[Maps], TiffReader]) -> DatedImages:
-    """Open the images of all dates.
+def open_dates(
+    files: Maps, open_source: Callable[[Maps], ImageMap], prepare: Callable[[ImageMap], TiffReader]
+) -> DatedImages:
+    """Open the images of all dates, and check them against each other before any of them is prepared.
 
     Args:
         files: the maps of a run
-        open_image: opens the single image of maps
+        open_source: opens the files of the single image of maps
+        prepare: returns the tiles of an image
     Raises:
         MapError: an image cannot be used, or differs from that of the first date in grid, bands or type
     """
     scored, dates = files.scored_date, list(files.images)
+    sources = {date: open_source(files.of_date(date)) for date in dates}
     if len(dates) > 1:
-        check_alike(files)
+        check_alike(list(sources.values()))
         log.info("The image map has the dates %s. Everything is scored on %s", ", ".join(dates), scored)
     ordered = [scored, *(date for date in dates if date != scored)]
-    return DatedImages({date: open_image(files.of_date(date)) for date in ordered})
+    return DatedImages({date: prepare(sources[date]) for date in ordered})
 
 
-def check_alike(files: Maps) -> None:
-    """Raise a MapError if the images of two dates differ in grid, bands or type; only their headers are read."""
-    first, *others = (open_image_map(each, files.bands, files.nodata, files.crs) for each in files.images.values())
+def check_alike(images: Sequence[ImageMap]) -> None:
+    """Raise a MapError if the images of two dates differ in grid, bands or type."""
+    first, *others = images
     for other in others:
         different = [f"{what} {now} and {then}" for what, now, then in _differences(other, first)]
         if different:

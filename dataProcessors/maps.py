@@ -14,7 +14,7 @@ from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.legends.legend import dominant
 from dataProcessors.no_labels import NoLabels
 from dataProcessors.rasters.image_files import image_files
-from dataProcessors.rasters.image_map import check_is_one_file
+from dataProcessors.rasters.image_map import ImageMap, check_is_one_file, open_image_map
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.rasters.remote_options import is_missing, limit_cache
 from dataProcessors.sampling.area import Area, SamplingError
@@ -218,7 +218,11 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
         UserError: a map is missing or cannot be used, or is too small for the configured tiles
     """
     files = map_files(config)
-    images = open_dates(files, lambda of_date: open_image(config, of_date, threads))
+    images = open_dates(
+        files,
+        lambda of_date: open_source(config, of_date),
+        lambda source: prepare_image(config, files, source, threads),
+    )
     labels = open_labels(config, files, images.first, threads)
     limits = [nodata_limit(config, image) for image in images.readers.values()]
     area = Area(images.window, config.image_size, config.validation_spacing, limits[0], limits[1:])
@@ -250,16 +254,31 @@ def open_image(config: Config, files: Maps, threads: int) -> TiffReader:
     Raises:
         UserError: it is missing, cannot be used, or holds no data in the part in use
     """
+    return prepare_image(config, files, open_source(config, files), threads)
+
+
+def open_source(config: Config, files: Maps) -> ImageMap:
+    """Open the files of the single image of maps; of their pixels nothing is read.
+
+    Raises:
+        MapError: one is missing or cannot be used
+    """
     os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE if config.cache else GDAL_CACHE_UNPREPARED))
     (files_of_date,) = files.images.values()
     if config.cache:  # maps are read only once then, and larger caches would waste memory
         limit_cache()
     else:
         check_is_one_file(files_of_date, files.crs)
-    image = TiffReader(
-        files_of_date, bands=files.bands, nodata=files.nodata, rect=files.rect, crs=files.crs,
-        cache=CACHE if config.cache else None, threads=threads,
-    )  # fmt: skip
+    return open_image_map(files_of_date, files.bands, files.nodata, files.crs)
+
+
+def prepare_image(config: Config, files: Maps, source: ImageMap, threads: int) -> TiffReader:
+    """Return the tiles of an image map, which is prepared if `cache` is true.
+
+    Raises:
+        UserError: it cannot be read, or holds no data in the part in use
+    """
+    image = TiffReader(source, rect=files.rect, cache=CACHE if config.cache else None, threads=threads)
     if not image.summary.counts.any():
         raise MapError(f"{image.path}: no pixel of the part in use has data. Choose another 'maps.rect'.")
     warn_about_filler(image, config.image_size)

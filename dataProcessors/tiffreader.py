@@ -55,7 +55,8 @@ class TiffReader:
     """Tiles of one image map.
 
     Args:
-        path: a GeoTIFF, or a pattern or list of several; see dataProcessors.rasters.image_map
+        path: a GeoTIFF, or a pattern or list of several; see dataProcessors.rasters.image_map. Or an image map that is
+            open already, with its bands, nodata value and CRS
         bands: bands to read, counted from 1 or by name; None: all but alpha
         nodata: a value that means "no data", beside what the file declares
         rect: west, south, east, north in EPSG:4326, the part in use; None: the whole image
@@ -67,11 +68,11 @@ class TiffReader:
     """
 
     def __init__(
-        self, path: Path | str | Sequence[Path | str], *, bands: Sequence[int | str] | None = None,
+        self, path: Path | str | Sequence[Path | str] | ImageMap, *, bands: Sequence[int | str] | None = None,
         nodata: float | None = None, rect: Bounds | None = None, crs: str | None = None,
         cache: Path | str | None = None, threads: int = 1,
     ):  # fmt: skip
-        source = open_image_map(path, bands, nodata, crs)
+        source = path if isinstance(path, ImageMap) else open_image_map(path, bands, nodata, crs)
         with add_path_to_errors(source.path):
             window = source.grid.window_of(rect)
         self._open(source, window, cache, threads)

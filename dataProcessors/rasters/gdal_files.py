@@ -7,32 +7,48 @@ use the same connections, credentials and options as rasterio's reads.
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import rasterio._base
 
-_gdal = ctypes.CDLL(rasterio._base.__file__)  # finds the functions of the libraries that this one is linked with
+from dataProcessors.rasters.opening import MapError
+
+TEXTS = ctypes.POINTER(ctypes.c_char_p)
+FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {  # name in GDAL -> what it returns, and its arguments
+    "VSIGetFileMetadata": (TEXTS, [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]),
+    "CSLDestroy": (None, [TEXTS]),
+    "VSICurlPartialClearCache": (None, [ctypes.c_char_p]),
+    "VSIFOpenExL": (ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int]),
+    "VSIFReadL": (ctypes.c_size_t, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p]),
+    "VSIFCloseL": (ctypes.c_int, [ctypes.c_void_p]),
+    "VSIErrorReset": (None, []),
+    "VSIGetLastErrorMsg": (ctypes.c_char_p, []),
+    "CPLErrorReset": (None, []),
+    "CPLGetLastErrorMsg": (ctypes.c_char_p, []),
+    "CPLPushErrorHandler": (None, [ctypes.c_void_p]),
+    "CPLPopErrorHandler": (None, []),
+    "CPLQuietErrorHandler": (None, []),  # only its address is used
+}
 
 
-def _function(name: str, result: type | None, *arguments: type) -> "ctypes._FuncPointer":
-    function = getattr(_gdal, name)
-    function.restype, function.argtypes = result, arguments
-    return function
+@cache
+def gdal() -> ctypes.CDLL:
+    """Return the library with GDAL's functions. It is looked for with the first remote file: others do not need it.
 
-
-_TEXTS = ctypes.POINTER(ctypes.c_char_p)
-_get_metadata = _function("VSIGetFileMetadata", _TEXTS, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
-_free_texts = _function("CSLDestroy", None, _TEXTS)
-_forget = _function("VSICurlPartialClearCache", None, ctypes.c_char_p)
-_open = _function("VSIFOpenExL", ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
-_read = _function("VSIFReadL", ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p)
-_close = _function("VSIFCloseL", ctypes.c_int, ctypes.c_void_p)
-_reset_reason = _function("VSIErrorReset", None)
-_get_reason = _function("VSIGetLastErrorMsg", ctypes.c_char_p)
-_reset_error = _function("CPLErrorReset", None)
-_get_error = _function("CPLGetLastErrorMsg", ctypes.c_char_p)
-_push_handler = _function("CPLPushErrorHandler", None, ctypes.c_void_p)
-_pop_handler = _function("CPLPopErrorHandler", None)
-_QUIET = ctypes.cast(_gdal.CPLQuietErrorHandler, ctypes.c_void_p)
+    Raises:
+        MapError: they cannot be called in this installation of rasterio
+    """
+    try:
+        library = ctypes.CDLL(rasterio._base.__file__)  # finds functions of the libraries that this one is linked with
+        for name, (result, arguments) in FUNCTIONS.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as error:
+        raise MapError(
+            f"Maps on a server cannot be read with this installation of rasterio ({error}). Install its wheel from "
+            "PyPI, or download the map and give its path."
+        ) from None
+    return library
 
 
 class GdalFileError(Exception):
@@ -42,11 +58,11 @@ class GdalFileError(Exception):
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep GDAL from printing the errors and warnings of this thread within the block."""
-    _push_handler(_QUIET)
+    gdal().CPLPushErrorHandler(ctypes.cast(gdal().CPLQuietErrorHandler, ctypes.c_void_p))
     try:
         yield
     finally:
-        _pop_handler()
+        gdal().CPLPopErrorHandler()
 
 
 def headers(name: str) -> dict[str, str]:
@@ -56,14 +72,14 @@ def headers(name: str) -> dict[str, str]:
         name: GDAL's name of the file, such as /vsicurl/https://...
     """
     with _quiet():
-        texts = _get_metadata(name.encode(), b"HEADERS", None)
+        texts = gdal().VSIGetFileMetadata(name.encode(), b"HEADERS", None)
     found = {}
     for index in range(10_000 if texts else 0):
         if texts[index] is None:
             break
         key, _, value = texts[index].decode(errors="replace").partition("=")
         found[key.strip().lower()] = value.strip()
-    _free_texts(texts)
+    gdal().CSLDestroy(texts)
     return found
 
 
@@ -75,20 +91,22 @@ def first_bytes(name: str, number: int) -> int:
     """
     buffer = ctypes.create_string_buffer(number)
     with _quiet():
-        _reset_reason()
-        _reset_error()
-        file = _open(name.encode(), b"rb", 1)
+        gdal().VSIErrorReset()
+        gdal().CPLErrorReset()
+        file = gdal().VSIFOpenExL(name.encode(), b"rb", 1)
         if not file:
-            raise GdalFileError((_get_reason() or b"").decode(errors="replace") or "there is no such file")
+            raise GdalFileError(
+                (gdal().VSIGetLastErrorMsg() or b"").decode(errors="replace") or "there is no such file"
+            )
         try:
-            came = _read(buffer, 1, number, file)
-            if not came and _get_error():
-                raise GdalFileError(_get_error().decode(errors="replace"))
+            came = gdal().VSIFReadL(buffer, 1, number, file)
+            if not came and gdal().CPLGetLastErrorMsg():
+                raise GdalFileError(gdal().CPLGetLastErrorMsg().decode(errors="replace"))
             return came
         finally:
-            _close(file)
+            gdal().VSIFCloseL(file)
 
 
 def forget(name: str) -> None:
     """Let GDAL forget what it read of a file, or that it could not; it would remember that for the whole process."""
-    _forget(name.encode())
+    gdal().VSICurlPartialClearCache(name.encode())

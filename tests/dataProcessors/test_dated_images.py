@@ -9,10 +9,12 @@ from affine import Affine
 from maps_for_tests import CORNER, LONLAT, noise, patches, write_map
 
 from config import Maps, UserError, validate
-from dataProcessors.dated_images import check_alike
+from dataProcessors.dated_images import check_alike, open_dates
 from dataProcessors.maps import open_maps
+from dataProcessors.rasters.image_map import open_image_map
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.statistics import sample_tiles, standardisation
+from dataProcessors.tiffreader import TiffReader
 from training.runs.checkpoint import check_config, check_maps, config_as_dict
 
 SIDE = 400
@@ -137,10 +139,33 @@ def test_images_of_other_grids_bands_and_types_are_refused_in_one_line(tmp_path,
     given = {"pixels": noise((3, SIDE, SIDE))} | changed
     other = write_map(tmp_path / "other.tif", given.pop("pixels"), **given)
     with pytest.raises(MapError) as caught:
-        check_alike(Maps(image={"2019": "a.tif", "2022": str(other)}))
+        check_alike([open_image_map("a.tif"), open_image_map(other)])
     told = str(caught.value)
     assert told.startswith(f"{other} and a.tif are two dates of one map, and differ: ") and said in told
     assert "\n" not in told
+
+
+def test_each_file_is_opened_once_and_none_is_prepared_if_they_differ(tmp_path):
+    opened, prepared = [], []
+
+    def open_source(files):
+        opened.append(files.image)
+        return open_image_map(files.image)
+
+    def prepare(source):
+        prepared.append(source.path)
+        return TiffReader(source)
+
+    sides = {"a.tif": 64, "b.tif": 64, "c.tif": 63}
+    paths = [str(write_map(tmp_path / name, noise((3, side, 64)))) for name, side in sides.items()]
+    files = Maps(image=dict(zip(("2019", "2022"), paths)), validation_date="2019")
+    assert list(open_dates(files, open_source, prepare).readers) == ["2019", "2022"]
+    assert opened == prepared == paths[:2]
+    opened.clear()
+    prepared.clear()
+    with pytest.raises(MapError, match="two dates of one map"):
+        open_dates(Maps(image=dict(zip(("2019", "2022"), paths[1:]))), open_source, prepare)
+    assert opened == paths[1:] and not prepared
 
 
 def test_names_of_bands_and_scales(tmp_path, caplog):
@@ -152,8 +177,8 @@ def test_names_of_bands_and_scales(tmp_path, caplog):
 
     one, other = described("one.tif", ("red", "nir"), 0), described("other.tif", ("nir", "red"), 0)
     with pytest.raises(MapError, match="names of the bands"):
-        check_alike(Maps(image={"a": one, "b": other}))
-    check_alike(Maps(image={"a": one, "b": described("moved.tif", ("red", "nir"), -1000)}))
+        check_alike([open_image_map(one), open_image_map(other)])
+    check_alike([open_image_map(one), open_image_map(described("moved.tif", ("red", "nir"), -1000))])
     assert "other scales or offsets" in caplog.text
 
 

@@ -14,7 +14,7 @@ from maps_for_tests import CORNER, grid_of, noise, patches, write_map
 from server_for_tests import FarFile, Server, running_server
 
 from dataProcessors.prepared.preparation import BLOCKS
-from dataProcessors.rasters import map_file
+from dataProcessors.rasters import gdal_files, map_file
 from dataProcessors.rasters.feature_raster import AlignedRaster, FeatureRaster
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.image_source import ImageSource
@@ -352,3 +352,15 @@ def test_a_remote_file_is_known_by_its_version(far, path):
     assert file.identity() == {
         "name": "map.tif", "size": size, "etag": '"1"', "modified": "Sat, 03 Oct 2026 10:00:00 GMT",
     }  # fmt: skip
+
+
+def test_where_gdal_cannot_be_called_remote_maps_alone_are_refused_in_one_line(monkeypatch, far, path):
+    monkeypatch.setitem(gdal_files.FUNCTIONS, "VSINoSuchFunction", (None, []))
+    gdal_files.gdal.cache_clear()
+    try:
+        assert ImageSource(path).grid.width == SIDE
+        with pytest.raises(MapError, match="cannot be read with this installation of rasterio .*VSINoSuchFunction"):
+            RemoteFile(far.url)
+    finally:
+        monkeypatch.undo()
+        gdal_files.gdal.cache_clear()
