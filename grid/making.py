@@ -28,7 +28,7 @@ def make_grid(path: Path, interruption: Interruption, dry_run: bool = False) -> 
         UserError: the grid or a config is wrong, a run was made with another config, or another process makes the grid
     """
     plan = read_plan(path)
-    _tell(plan)
+    _report(plan)
     found = states(plan)
     missing = [cell for cell, state in found.items() if state != State.COMPLETE]
     if dry_run:
@@ -41,7 +41,7 @@ def make_grid(path: Path, interruption: Interruption, dry_run: bool = False) -> 
     return 1 if failed else 0
 
 
-def _tell(plan: Plan) -> None:
+def _report(plan: Plan) -> None:
     """Say which combinations are left out, and what is valid but probably not intended."""
     maps: dict[tuple[str, str], list[str]] = {}
     for row, map_name, reason in plan.left_out:

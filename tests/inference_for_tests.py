@@ -12,6 +12,12 @@ from dataProcessors.maps import OpenMaps, open_maps
 from training.runs.folder import create_folder
 
 
+def link_maps(map_folder: Path, folder: Path) -> None:
+    """Let a folder have image.tif and labels.tif of another one, without a copy."""
+    for name in ("image.tif", "labels.tif"):
+        (folder / name).symlink_to(map_folder / name)
+
+
 def write_run(maps: dict, name: str = "net", **changes) -> tuple[Path, OpenMaps]:
     """Write results/NAME of a run on maps in the working folder, with its best.pt; return it and its maps."""
     config = validate(small_config(name=name, maps=maps, output_size=8) | changes)

@@ -50,7 +50,7 @@ def kept_folder(folder: Path) -> Iterator[Path | None]:
 
 def _wait_for(unfinished: Path, folder: Path) -> Lock | None:
     """Return the lock of a folder, which is made if it is not there; None: another process has completed it."""
-    is_told = False
+    is_logged = False
     while not folder.exists():
         unfinished.mkdir(exist_ok=True)
         lock = Lock.acquire(unfinished)
@@ -58,9 +58,9 @@ def _wait_for(unfinished: Path, folder: Path) -> Lock | None:
             if _is_of(lock, unfinished):
                 return lock
             lock.release()
-        elif not is_told:
+        elif not is_logged:
             log.info("%s: another process prepares this map. Waiting for it", folder)
-            is_told = True
+            is_logged = True
         time.sleep(WAIT)
     return None
 

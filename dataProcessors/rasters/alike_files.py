@@ -38,7 +38,7 @@ def open_alike(files: Sequence[str], bands: Sequence[int | str] | None, nodata: 
     """
     handles, sources = OpenFiles(OPEN_FILES), list[ImageSource]()
     kinds = list[ImageSource]()  # more than one where some files name their bands
-    with _said_once():
+    with _log_once():
         for path in files:
             source = ImageSource(path, bands, nodata, handles.of)
             for kind in kinds:
@@ -66,16 +66,16 @@ def _shown(value: object) -> str:
 
 
 @contextmanager
-def _said_once() -> Iterator[None]:
-    """Log what is said of the bands of many files once, and of the others only what differs from all before."""
-    said = set[tuple]()
+def _log_once() -> Iterator[None]:
+    """Log what is logged of the bands of many files once, and of the others only what differs from all before."""
+    logged = set[tuple]()
 
     def is_new(record: logging.LogRecord) -> bool:
         arguments = record.args[1:] if isinstance(record.args, tuple) else record.args  # the first one is the path
         message = record.msg, str(arguments)
-        if message in said:
+        if message in logged:
             return False
-        said.add(message)
+        logged.add(message)
         return True
 
     bands_module.log.addFilter(is_new)

@@ -95,9 +95,8 @@ def first_bytes(name: str, number: int) -> int:
         gdal().CPLErrorReset()
         file = gdal().VSIFOpenExL(name.encode(), b"rb", 1)
         if not file:
-            raise GdalFileError(
-                (gdal().VSIGetLastErrorMsg() or b"").decode(errors="replace") or "there is no such file"
-            )
+            reason = gdal().VSIGetLastErrorMsg() or b"there is no such file"
+            raise GdalFileError(reason.decode(errors="replace"))
         try:
             came = gdal().VSIFReadL(buffer, 1, number, file)
             if not came and gdal().CPLGetLastErrorMsg():

@@ -147,7 +147,7 @@ def _make(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, fo
         lock.release()
 
 
-def _tell_of_earlier_networks(run: TrainedRun) -> None:
+def _log_earlier_networks(run: TrainedRun) -> None:
     """Log which embedded maps an earlier network in the same checkpoint has made: training went on after them."""
     earlier = []
     for path in sorted((run.folder / EMBEDDED).glob(f"*/{ABOUT}")):
@@ -169,7 +169,7 @@ def _begin(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, f
         StorageError: the disk is too small, or refuses a write
     """
     warn_about_other_statistics(run, image)
-    _tell_of_earlier_networks(run)
+    _log_earlier_networks(run)
     if not folder.exists():
         _make_folder(run, tiles, float32, folder)
     with convert_write_errors(folder):

@@ -41,8 +41,8 @@ def _left_out(run: Run) -> list[Html]:
     left_out = len(set(due) - set(run.trained))
     if not left_out or config.device == "cpu":
         return []
-    told = f"{left_out:,} of {len(due):,} evaluations were left out, because training does not wait for them."
-    return [paragraph(text(told), "quiet")]
+    line = f"{left_out:,} of {len(due):,} evaluations were left out, because training does not wait for them."
+    return [paragraph(text(line), "quiet")]
 
 
 def score_columns(run: Run) -> list[Column]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from inference_for_tests import write_run
+from inference_for_tests import link_maps, write_run
 from runs_for_tests import MAPS
 
 import inference
@@ -40,8 +40,7 @@ def test_panels_and_the_classes_that_occur():
 def classified(map_folder, tmp_path_factory):
     """A run, and the land cover of its map."""
     folder = tmp_path_factory.mktemp("figure")
-    for name in ("image.tif", "labels.tif"):
-        (folder / name).symlink_to(map_folder / name)
+    link_maps(map_folder, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_run(MAPS)

@@ -61,13 +61,15 @@ class Watch(threading.Thread):
         rank: of this process
         number: of processes
         host: name of this host
-        speaks: whether this process reports what happened on another host
+        reports: whether this process reports what happened on another host
         interrupt: called with the number of a signal that interrupted another process; it makes this one end too
     """
 
-    def __init__(self, store: Store, rank: int, number: int, host: str, speaks: bool, interrupt: Callable[[int], None]):
+    def __init__(
+        self, store: Store, rank: int, number: int, host: str, reports: bool, interrupt: Callable[[int], None]
+    ):
         super().__init__(name="watch", daemon=True)
-        self.store, self.rank, self.number, self.host, self.speaks = store, rank, number, host, speaks
+        self.store, self.rank, self.number, self.host, self.reports = store, rank, number, host, reports
         self.interrupt = interrupt
         self._lock, self._done = threading.Lock(), threading.Event()
         self._beats, self._heard = [b""] * number, [time.monotonic()] * number
@@ -122,12 +124,12 @@ class Watch(threading.Thread):
     def _leave(self, end: End) -> None:
         if self._done.is_set():
             return
-        self.tell(end)
+        self.report(end)
         os._exit(end.code)  # not sys.exit: the main thread may be where no exception reaches it
 
-    def tell(self, end: End) -> None:
+    def report(self, end: End) -> None:
         """Print why a process ended, unless it is another one of this host, which prints it itself."""
-        if end.message and (end.rank == self.rank or (self.speaks and end.host != self.host)):
+        if end.message and (end.rank == self.rank or (self.reports and end.host != self.host)):
             print(end.message, file=sys.stderr, flush=True)
 
     def announce(self, end: End) -> End:

@@ -108,7 +108,7 @@ def _reported(error: BaseException, processes: Processes, watch: Watch) -> BaseE
     if end.rank == processes.share.rank:
         return error
     watch.stop()
-    watch.tell(end)
+    watch.report(end)
     return EndedElsewhere(end.code)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inference_for_tests import write_run
+from inference_for_tests import link_maps, write_run
 from runs_for_tests import MAPS
 from together_for_tests import together
 
@@ -30,8 +30,7 @@ NUMBER, LOST = 2, [1, 3, 4]  # processes; strips that a crashed one has not writ
 def of_one(tmp_path_factory, map_folder):
     """A folder with maps and a run, and the files of its embedded map, made by one process."""
     folder = tmp_path_factory.mktemp("shared")
-    for name in ("image.tif", "labels.tif"):
-        (folder / name).symlink_to(map_folder / name)
+    link_maps(map_folder, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(strips, "STRIP_TILES", 100)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from inference_for_tests import one_by_one, write_run
+from inference_for_tests import link_maps, one_by_one, write_run
 from maps_for_tests import pieces, write_map
 from runs_for_tests import MAPS, SIDE
 
@@ -26,8 +26,7 @@ FILES = ["about.json", "embeddings.tif", "embeddings.tif.json", VALID, VECTORS]
 @pytest.fixture
 def place(map_folder, tmp_path, monkeypatch):
     """An empty working folder with the maps of fields."""
-    for name in ("image.tif", "labels.tif"):
-        (tmp_path / name).symlink_to(map_folder / name)
+    link_maps(map_folder, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

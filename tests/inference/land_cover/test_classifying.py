@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from inference_for_tests import write_run
+from inference_for_tests import link_maps, write_run
 from maps_for_tests import write_map
 from runs_for_tests import MAPS, SIDE
 
@@ -38,8 +38,7 @@ HOLED = ["maps.image=holed.tif"]
 def place(map_folder, tmp_path_factory):
     """A working folder with a run, its maps, and an image with holes."""
     folder = tmp_path_factory.mktemp("classify")
-    for name in ("image.tif", "labels.tif"):
-        (folder / name).symlink_to(map_folder / name)
+    link_maps(map_folder, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         with rasterio.open("image.tif") as file:

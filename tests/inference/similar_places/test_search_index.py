@@ -60,31 +60,30 @@ def anywhere(n: int, seed=0) -> np.ndarray:
     return unit_vectors(n, 16, seed)
 
 
+def recall(embedded, queries: np.ndarray, k: int) -> float:
+    """Return the mean share of the k most similar tiles to each query that the index finds."""
+    shares = []
+    for query in queries:
+        similarity = similarity_to(query[None], NONE, True)
+        found = index_candidates(embedded, similarity, True)(8 * k).tiles[:k]
+        exact = exact_candidates(similarity_of_all(embedded, similarity))(k).tiles[:k]
+        shares.append(len(np.intersect1d(found, exact)) / k)
+    return float(np.mean(shares))
+
+
 @needs_faiss
 @pytest.mark.parametrize("draw", [clustered, anywhere])
 @pytest.mark.parametrize("side", [3, 20, 60])
 def test_maps_of_any_size_have_their_recall(tmp_path, draw, side, capfd):
     small = write_embedded(tmp_path, TileGrid(Window(0, 0, 8 * side, 8 * side), 8, 8), draw(side**2))
-    shares, k = [], min(20, side**2)
-    for query in draw(60, seed=1):
-        similarity = similarity_to(query[None], NONE, True)
-        found = index_candidates(small, similarity, True)(8 * k).tiles[:k]
-        exact = exact_candidates(similarity_of_all(small, similarity))(k).tiles[:k]
-        shares.append(len(np.intersect1d(found, exact)) / k)
-    assert np.mean(shares) >= 0.95
+    assert recall(small, draw(60, seed=1), min(20, side**2)) >= 0.95
     assert "WARNING" not in capfd.readouterr().err
 
 
 @needs_faiss
 def test_more_places_are_looked_for_in_more_lists(embedded):
     for k in (20, 200):
-        shares = []
-        for query in clustered(20, seed=2):
-            similarity = similarity_to(query[None], NONE, True)
-            found = index_candidates(embedded, similarity, True)(8 * k).tiles[:k]
-            exact = exact_candidates(similarity_of_all(embedded, similarity))(k).tiles[:k]
-            shares.append(len(np.intersect1d(found, exact)) / k)
-        assert np.mean(shares) >= 0.95
+        assert recall(embedded, clustered(20, seed=2), k) >= 0.95
 
 
 @needs_faiss

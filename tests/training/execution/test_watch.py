@@ -32,8 +32,8 @@ def watching() -> Iterator[Callable[..., Watch]]:
     """Starts the watch of a process; all have one store."""
     store, started = dist.HashStore(), []
 
-    def start(rank: int, host: str = "here", speaks: bool = True, signals: list | None = None) -> Watch:
-        started.append(Watch(store, rank, NUMBER, host, speaks, (signals if signals is not None else []).append))
+    def start(rank: int, host: str = "here", reports: bool = True, signals: list | None = None) -> Watch:
+        started.append(Watch(store, rank, NUMBER, host, reports, (signals if signals is not None else []).append))
         started[-1].start()
         return started[-1]
 
@@ -69,9 +69,9 @@ def test_processes_that_give_signs_go_on(exits, watching, monkeypatch):
     assert exits == []
 
 
-@pytest.mark.parametrize(("host", "speaks", "said"), [("here", True, 0), ("there", True, 1), ("there", False, 0)])
-def test_an_error_ends_the_others_with_its_code(exits, watching, capsys, host, speaks, said):
-    first, _ = watching(0), watching(1, host, speaks)
+@pytest.mark.parametrize(("host", "reports", "said"), [("here", True, 0), ("there", True, 1), ("there", False, 0)])
+def test_an_error_ends_the_others_with_its_code(exits, watching, capsys, host, reports, said):
+    first, _ = watching(0), watching(1, host, reports)
     assert first.announce(End(0, "here", 2, 0, "there is no such map")).rank == 0
     wait(lambda: exits == [2])
     assert capsys.readouterr().err.count("there is no such map") == said, "once on each host"
