@@ -81,14 +81,14 @@ def sampling_figure(folder: Path, title: str) -> Figure:
     maps, sampled = open_run_maps(folder), SampledPositions()
     sampled.load_state_dict(torch.load(folder / "last.pt", weights_only=True)["progress"]["sampled"])
     window = np.array(maps.image.window)
-    middle = np.median(sampled.copy()["anchor"], axis=0).astype(int)
+    middle = np.median(sampled.by_role()["anchor"], axis=0).astype(int)
     corner = np.clip(middle - SAMPLING_SIDE // 2, window[:2], window[:2] + window[2:] - SAMPLING_SIDE)
     pixels = maps.image.read(corner[None], SAMPLING_SIDE)[0].transpose(1, 2, 0)[::STEP, ::STEP]
 
     def inside(positions: np.ndarray) -> np.ndarray:
         return positions[((positions >= corner) & (positions < corner + SAMPLING_SIDE - 2 * maps.area.size)).all(1)]
 
-    roles = {role: inside(positions) for role, positions in sampled.copy().items()}
+    roles = {role: inside(positions) for role, positions in sampled.by_role().items()}
     region = Overview(pixels, STEP, tuple(corner.tolist()))
     return sampling_map(region, maps.area.size, roles, inside(maps.area.reserved_cells()), title)
 

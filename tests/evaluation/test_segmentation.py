@@ -241,7 +241,7 @@ def test_switched_off_it_leaves_no_trace(complete_run):
 
 def test_equal_seeds_give_equal_scores_and_resuming_changes_nothing(workplace, no_figures):
     settings = ON | {"iterations": 2, "epochs": 2}
-    whole, again = run_in_process("whole", **settings), run_in_process("again", **settings)
+    whole, again = run_in_process("segmented", **settings), run_in_process("segmented_again", **settings)
     assert segmentation_rows(whole) == segmentation_rows(again)
     short = run_in_process("short", **settings | {"epochs": 1})
     assert main.main(["resume", str(short), "epochs=2"]) == 0

@@ -111,7 +111,7 @@ def test_a_run_with_every_part_of_the_recipe(workplace, no_figures, loss, superv
         "output_size": 14, "principal_components": 6,
         "single_class_classifiers": ["dt"], "multi_class_classifiers": ["dt"],
     }  # fmt: skip
-    whole = run_in_process("whole", **recipe, epochs=2)
+    whole = run_in_process("whole_recipe", **recipe, epochs=2)
     part = run_in_process("part", **recipe, epochs=1)
     assert main.main(["resume", str(part), "epochs=2"]) == 0
     one, other = (load(folder / "last.pt")["network"] for folder in (whole, part))
