@@ -52,7 +52,7 @@ def test_a_grid_that_is_stopped_and_called_again_has_the_tables_of_one_that_was_
     assert main.main(["grid", str(small_grid("unbroken"))]) == 0
     told = capsys.readouterr().out
     assert "[4 of 4]" in told and "4 of 4 runs are complete" in told
-    path, whole = small_grid("stopped_grid"), Progress.ended
+    path, whole = small_grid("stopped"), Progress.ended
 
     def ended(self: Progress, *arguments) -> None:
         whole(self, *arguments)
@@ -69,14 +69,14 @@ def test_a_grid_that_is_stopped_and_called_again_has_the_tables_of_one_that_was_
     assert main.main(["grid", str(path)]) == 0
     told = capsys.readouterr().out
     assert f"{4 - states.count('complete')} of 4 runs to make" in told
-    assert tables("stopped_grid") == tables("unbroken")
+    assert tables("stopped") == tables("unbroken")
     report = Path("results/stopped/triplet-fields-1/report.html")
     report.unlink()  # as where a run is killed after its last checkpoint, before its report
     assert main.main(["grid", str(path)]) == 0
     assert "1 of 4 runs to make" in capsys.readouterr().out and report.exists()
     assert main.main(["grid", str(path)]) == 0
     assert "runs to make" not in capsys.readouterr().out, "all is there"
-    assert tables("stopped_grid") == tables("unbroken")
+    assert tables("stopped") == tables("unbroken")
 
 
 def test_a_run_that_fails_is_told_at_the_end_and_the_others_go_on(small_grid, monkeypatch, capsys):
