@@ -1,7 +1,7 @@
 """What evaluations after every epoch cost a run that does not wait for them
 
-As on a machine with a GPU, on two cores: one trains a stand-in network in one thread, the other evaluates in the
-background thread. The published unsupervised config, scaled down so that it takes minutes: test_resnet and 12 clusters
+As on a machine with a GPU, on two cores: one trains a stand-in network in one thread, the other evaluates in a process
+of its own. The published unsupervised config, scaled down so that it takes minutes: test_resnet and 12 clusters
 of 12 tiles of 32 pixels, 100 epochs; after each of them rfc and knn in both tasks, five draws of tiles, are due. An
 evaluation takes about as long as ten epochs, as the published one does on a machine with a GPU and 16 cores (2 to 3 s
 an epoch, 27 s of 16 cores). Everything but the figures is as in a run: checkpoints, pictures of batches, TensorBoard.

@@ -9,25 +9,21 @@ of the linear algebra library, and what the models choose once is chosen on the 
 """
 
 import os
-import signal
-import threading
 import time
 from itertools import product
 from typing import NamedTuple
 
 import joblib
 import numpy as np
-from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from evaluation.basis import last_basis_remembered
 from evaluation.models import fit_predict
+from evaluation.process import follow
 
 PROCESSES_FROM = 10.0  # seconds of work that are left after the first draw; processes start in 2 to 5 seconds
-PARENT_SECONDS, WATCHER = 0.5, "parent watcher"  # how often a process looks whether its parent is there, and who does
-_has_processes = threading.Event()
 
 Models = dict[str, Pipeline]  # by name
 Predicted = dict[str, np.ndarray]  # by model: predictions for the scored tiles, shaped like their truth
@@ -79,19 +75,11 @@ def in_processes(
         threads: number of threads of a model that can use several
     """
     models = [{name: with_threads(model, threads) for name, model in by_name.items()} for by_name in models]
-    _has_processes.set()
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         # no size from which arrays go through files, which the processes would unpickle
         return joblib.Parallel(min(jobs, len(pieces)), max_nbytes=None)(
             joblib.delayed(predict_in_worker)(os.getpid(), models, *piece) for piece in pieces
         )
-
-
-def stop_processes() -> None:
-    """End the processes of `in_processes` at once, busy or not. A call that waits for them raises an error."""
-    if _has_processes.is_set():
-        get_reusable_executor(reuse=True).shutdown(kill_workers=True)
-        _has_processes.clear()
 
 
 def with_threads(model: Pipeline, threads: int) -> Pipeline:
@@ -105,17 +93,9 @@ def predict_in_worker(parent: int, models: list[Models], drawn: list[Tiles], nam
 
     parent: number of the process that this one works for; it may be this one, where joblib starts no others
     """
-    if os.getpid() != parent and not any(thread.name == WATCHER for thread in threading.enumerate()):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
-        threading.Thread(target=end_with, args=(parent,), name=WATCHER, daemon=True).start()
+    if os.getpid() != parent:
+        follow(parent)
     return predict_one(models, drawn, name)
-
-
-def end_with(parent: int) -> None:
-    """End this process soon after its parent, which may be killed while it waits for results."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_SECONDS)
-    os._exit(1)
 
 
 def predict_one(models: list[Models], drawn: list[Tiles], name: str) -> list[Predicted]:

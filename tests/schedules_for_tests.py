@@ -41,14 +41,14 @@ class StubEvaluator:
         self.go, self.error = threading.Event(), None
         self.go.set()
 
-    def evaluate(self, features):
+    def evaluate(self, features, call=None):
         assert self.go.wait(10)
         if self.error is not None:
             raise self.error
         score = Score(features.name, "single_class", "-", "MAP@R", float(features.fit[0, 0]), 0.0)
         return Evaluation(features.name, [score], {}, {}, np.ones((1, 1)))
 
-    def evaluate_yardsticks(self):
+    def evaluate_yardsticks(self, call=None):
         return [self.evaluate(Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1))))]
 
 

@@ -15,6 +15,7 @@ from training.snapshots import Snapshots
 from training.training_state import TrainingState
 
 log = logging.getLogger(__name__)
+EMBEDDING_SHARE = 0.04  # of the training time in which tiles may be embedded for evaluations in the background
 
 
 class Evaluations:
@@ -22,7 +23,8 @@ class Evaluations:
 
     Training never waits for an evaluation in the background. One that is due while another is running waits, and the
     next one takes its place; one that would outlast the training waits too, so that the last network is evaluated at
-    once. The network of a waiting evaluation is on the disk, and is embedded when its turn comes.
+    once. The network of a waiting evaluation is on the disk, and is embedded when its turn comes. The training stands
+    still meanwhile: the turn comes no sooner than that this takes a small share of the time.
 
     The network is saved before each evaluation. If the process ends before or during the evaluation, only the
     evaluation is lost, and a resumed run computes it again.
@@ -57,6 +59,7 @@ class Evaluations:
         self._started = self.clock(), 0  # time, and steps done, when this process began to train
         self._last_step = config.epochs * config.iterations
         self._has_skipped = False
+        self._embedding_seconds, self._embedded_at = 0.0, -math.inf  # how long it took the last time, and when it ended
 
     def start(self) -> None:
         """Evaluate the untrained network, and begin the evaluations that were pending when the run was interrupted."""
@@ -118,15 +121,23 @@ class Evaluations:
     def _begin_waiting(self) -> None:
         """Begin the evaluations that wait, one by one, while there is time for them; for the last network there is."""
         for step in self._waiting:
-            if self.schedule.is_ready(math.inf if step >= self._last_step else self._seconds_left()):
+            is_last = step >= self._last_step
+            if self.schedule.is_ready(math.inf if is_last else self._seconds_left()) and (is_last or self._may_embed()):
                 self._begin(step)
+
+    def _may_embed(self) -> bool:
+        """Whether enough time has passed since tiles were embedded, in the background; else there is no hurry."""
+        passed = self.clock() - self._embedded_at
+        return not self.schedule.in_background or self._embedding_seconds <= EMBEDDING_SHARE * passed
 
     def _begin(self, step: int) -> None:
         """Evaluate the network that was saved at a step, which may be the current one."""
         self.saver.pending.log()  # steps whose end the device has not told yet, before the clock starts again
-        is_current = step == self.state.steps_done
+        is_current, started = step == self.state.steps_done, self.clock()
         snapshots = self.snapshots
         snapshot = snapshots.current_alone() if is_current else snapshots.from_checkpoint(name_of_evaluated(step))
+        self._embedded_at = self.clock()
+        self._embedding_seconds = self._embedded_at - started
         self.saver.pending.restart_clock()  # the time of embedding is not that of a step
         if snapshot is None:  # its file is missing or damaged
             self.state.pending_evaluations.remove(step)

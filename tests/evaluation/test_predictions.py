@@ -43,10 +43,7 @@ def test_processes_predict_what_one_process_does(monkeypatch):
             for name, values in by_name.items():
                 np.testing.assert_array_equal(same[name], values)
 
-    processes = list(get_reusable_executor(reuse=True)._processes.values())
-    predictions.stop_processes()
-    assert processes and not any(process.is_alive() for process in processes)
-    predictions.stop_processes()  # there are none left
+    get_reusable_executor(reuse=True).shutdown(kill_workers=True)
 
 
 @pytest.mark.parametrize(("jobs", "seconds"), [(1, 0.0), (2, np.inf)])
@@ -84,14 +81,6 @@ def test_pieces_of_work_fill_the_cores_and_the_longest_come_first(monkeypatch):
     for tiles, by_task in zip(drawn[1:], found[1:]):
         assert list(by_task[0]) == ["knn", "linear", "rfc", "dt"]
         assert all((values == tiles[0].score[:, 0]).all() for values in by_task[0].values()), "each draw has its own"
-
-
-def test_a_process_ends_with_its_parent(monkeypatch):
-    parents, ended = iter([7, 7, 1]), []
-    monkeypatch.setattr(predictions, "os", SimpleNamespace(getppid=lambda: next(parents), _exit=ended.append))
-    monkeypatch.setattr(predictions, "time", SimpleNamespace(sleep=lambda seconds: None))
-    predictions.end_with(7)
-    assert ended == [1] and next(parents, None) is None
 
 
 def test_both_tasks_share_the_axes_of_a_draw(monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from schedules_for_tests import Recorder, StubEvaluator, snapshot
 
 from config import validate
+from training import evaluations
 from training.evaluations import Evaluations
 from training.runs.checkpoint import Checkpoints, load, save
 from training.runs.interruption import Interruption
@@ -24,10 +25,12 @@ class Training:
         values: step -> number; of other steps 0
         background: whether it is evaluated in the background
         checkpoint: to resume from
+        embedding_seconds: how long it takes to embed the tiles of an evaluation
     """
 
-    def __init__(self, folder, values, background=True, checkpoint=None):
+    def __init__(self, folder, values, background=True, checkpoint=None, embedding_seconds=0.0):
         self.values, self.seconds, self.steps_done, self.pending_evaluations = values, 0.0, 0, []
+        self.embedding_seconds = embedding_seconds
         self.evaluator, self.recorder = StubEvaluator(), Recorder()
         self.schedule = EvaluationSchedule(
             self.evaluator, self.recorder, "retrieval/MAP@R", Interruption(), int(background)
@@ -59,6 +62,7 @@ class Training:
         )
 
     def current(self):
+        self.seconds += self.embedding_seconds
         return snapshot(self.steps_done, self.values.get(self.steps_done, 0.0))
 
     current_alone = current
@@ -67,6 +71,7 @@ class Training:
         self.kept_fit_tiles = best.step
 
     def from_checkpoint(self, name):
+        self.seconds += self.embedding_seconds
         found = self.checkpoints.load(name)
         return snapshot(found["step"], found["network"])
 
@@ -212,6 +217,24 @@ def test_an_evaluation_that_would_outlast_the_training_waits_for_a_later_network
     assert training.schedule.running == LAST
     training.finish()
     assert [step for step, _ in training.told] == [0, 10, LAST]
+
+
+def test_embedding_for_evaluations_takes_a_small_share_of_the_training(begin, monkeypatch):
+    monkeypatch.setattr(evaluations, "EMBEDDING_SHARE", 0.1)
+    training = begin(VALUES, embedding_seconds=2.5)
+    training.evaluated()
+    training.train(24)
+    assert training.told == [(0, 0.1)]
+    assert training.schedule.running is None and training.kept == [20], "the evaluation is free, and in no hurry"
+    training.train(25)
+    assert training.schedule.running == 20, "25 s after the embedding before"
+    training.evaluated()
+    training.train(49)
+    assert training.schedule.running is None
+    training.train(LAST)
+    assert training.schedule.running == 40
+    training.finish()
+    assert [step for step, _ in training.told] == [0, 20, 40, LAST], "the last network is embedded at once"
 
 
 def test_after_a_signal_nothing_is_reported_any_more(begin):

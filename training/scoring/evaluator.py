@@ -8,6 +8,7 @@ import numpy as np
 from config import Config
 from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.pool import Pool
+from evaluation.process import Call, call_here
 from evaluation.scoring import Evaluation, Settings, draws, evaluate
 from training.scoring.segmenter import Segmenter
 
@@ -77,22 +78,25 @@ class Evaluator:
         windows = embed(self.segmenter.windows) if self.segmenter else None
         return Features(name, embed(self.fit.positions), embed(self.score.positions), windows)
 
-    def evaluate_yardsticks(self) -> list[Evaluation]:
+    def evaluate_yardsticks(self, call: Call = call_here) -> list[Evaluation]:
         """Return the scores of every yardstick. Its features are held only while they are scored."""
-        return [self.evaluate(self.embed(name, embed)) for name, embed in self.yardsticks.items()]
+        return [self.evaluate(self.embed(name, embed), call) for name, embed in self.yardsticks.items()]
 
-    def evaluate(self, features: Features) -> Evaluation:
-        """Return the mean and the spread over the draws of every score; of none without a label map."""
-        evaluation = evaluate(
-            features.name, features.fit, features.score, self.fit.proportions, self.score.proportions, self.draws,
-            self.settings,
+    def evaluate(self, features: Features, call: Call = call_here) -> Evaluation:
+        """Return the mean and the spread over the draws of every score; of none without a label map.
+
+        call: calls what takes long, in this process or in another
+        """
+        evaluation = call(
+            evaluate, features.name, features.fit, features.score, self.fit.proportions, self.score.proportions,
+            self.draws, self.settings,
         )  # fmt: skip
         if self.segmenter is None:
             return evaluation
         assert features.windows is not None  # `embed` computes them if there is a segmenter
         first = self.draws[0][0]
         segmentation = self.segmenter.segment(
-            features.fit[first], self.fit.proportions[first], features.windows, self.settings
+            features.fit[first], self.fit.proportions[first], features.windows, self.settings, call
         )
         scores = [*evaluation.scores, *self.segmenter.scores(features.name, segmentation)]
         return replace(evaluation, scores=scores, segmentation=segmentation)

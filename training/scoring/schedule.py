@@ -3,26 +3,23 @@
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from evaluation.predictions import stop_processes
+from evaluation.process import call_here
 from evaluation.scoring import Evaluation, objective
 from evaluation.segmentation import Region
 from training.runs.checkpoint import BEST, LAST
 from training.runs.interruption import Interruption
+from training.scoring.background import Background
 from training.scoring.evaluator import Evaluator, Features, renamed
 
 FIGURES_SHARE = 0.1  # drawing figures of a new best network may take this share of the time since the last figures
 FIGURE_FOLDERS = {BEST: "best", LAST: "last"}  # checkpoint file -> folder of its figures
 EXPECTED_DRAWING_SECONDS = 20.0  # used until the first drawing is measured
-CANCEL_SECONDS = 1.0  # in which the thread ends, once its processes have ended
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class EvaluationSchedule:
         best_metric: score that the best network is selected by, named as in TensorBoard: task/metric or
             task/metric/model
         interruption: delays signals while results are written
-        background_cores: number of CPU cores for a thread that evaluates during training, useful with a GPU;
+        background_cores: number of CPU cores for a process that evaluates during training, useful with a GPU;
             0: evaluate between epochs, as on a CPU, where both would slow each other down
 
     Attributes:
@@ -83,9 +80,8 @@ class EvaluationSchedule:
     ):
         self.evaluator, self.reporter, self.best_metric = evaluator, reporter, best_metric
         self.interruption = interruption
-        # thread limits of scikit-learn's libraries are set per thread, so the worker sets its own
-        worker = partial(ThreadPoolExecutor, 1, "evaluation", threadpool_limits, (background_cores,))
-        self._worker = worker() if background_cores else None
+        self._background = Background(background_cores) if background_cores else None
+        self._call = self._background.call if self._background else call_here
         self._pending: tuple[Snapshot, OnEvaluated, Future] | None = None
         self._pending_figures: Future | None = None
         self.evaluating_seconds = 0.0
@@ -117,25 +113,25 @@ class EvaluationSchedule:
             on_evaluated: called when the scores are reported, with the snapshot, and whether it is the best so far
         """
         self.wait()
-        if self._worker is None:
+        if self._background is None:
             self._report(snapshot, on_evaluated, self._evaluate(snapshot), math.inf)
         else:
-            self._pending = snapshot, on_evaluated, self._worker.submit(self._evaluate, snapshot)
+            self._pending = snapshot, on_evaluated, self._background.submit(self._evaluate, snapshot)
 
     def _evaluate(self, snapshot: Snapshot) -> list[Evaluation]:
         started = time.monotonic()
-        evaluation = self.evaluator.evaluate(snapshot.features)
+        evaluation = self.evaluator.evaluate(snapshot.features, self._call)
         self.evaluating_seconds = time.monotonic() - started
         if snapshot.step > 0:
             return [evaluation]
-        yardsticks = self.evaluator.evaluate_yardsticks()
+        yardsticks = self.evaluator.evaluate_yardsticks(self._call)
         coarsened = [self.evaluator.segmenter.coarsened] if self.evaluator.segmenter else []
         return [renamed(evaluation, "trained"), evaluation, *yardsticks, *coarsened]
 
     @property
     def in_background(self) -> bool:
         """Whether evaluations run during training."""
-        return self._worker is not None
+        return self._background is not None
 
     @property
     def running(self) -> int | None:
@@ -147,7 +143,7 @@ class EvaluationSchedule:
 
         seconds_left: until it must be free for another evaluation; this one is expected to take as long as the last
         """
-        if self._worker is None:
+        if self._background is None:
             return True
         is_free = self._pending is None and self._pending_figures is None
         return is_free and self.evaluating_seconds <= seconds_left
@@ -190,25 +186,19 @@ class EvaluationSchedule:
             if step >= 0 and step not in self._drawn.values():
                 snapshot = None if name in self._evaluated else snapshot_of(name)
                 if snapshot is not None:
-                    evaluation = self.evaluator.evaluate(snapshot.features)
+                    evaluation = self.evaluator.evaluate(snapshot.features, self._call)
                     self._evaluated[name] = snapshot, renamed(evaluation, "trained")
                 if name in self._evaluated:
                     self._draw(name)
         self._wait_for_figures()
-        if self._worker is not None:
-            self._worker.shutdown()
+        if self._background is not None:
+            self._background.finish()
 
     def cancel(self) -> None:
-        """Drop what is pending in the background, and end its processes.
-
-        A computation of the thread itself cannot be stopped, but is not waited for.
-        """
-        if self._worker is not None:
-            stop_processes()
-            self._worker.shutdown(wait=False, cancel_futures=True)
+        """Drop what is pending in the background; a drawing cannot be stopped, but is not waited for."""
+        if self._background is not None:
             pending = [self._pending and self._pending[-1], self._pending_figures]
-            if not wait_for([future for future in pending if future], CANCEL_SECONDS).not_done:
-                self._worker.shutdown()
+            self._background.cancel([future for future in pending if future])
 
     def _report(
         self, snapshot: Snapshot, on_evaluated: OnEvaluated, evaluations: list[Evaluation], seconds_left: float
@@ -232,10 +222,10 @@ class EvaluationSchedule:
     def _draw(self, name: str) -> None:
         """Draw the figures of the best or of the last network: at once, or in the background."""
         self._wait_for_figures()
-        if self._worker is None:
+        if self._background is None:
             self._draw_now(name, *self._evaluated[name])
         else:
-            self._pending_figures = self._worker.submit(self._draw_now, name, *self._evaluated[name])
+            self._pending_figures = self._background.submit(self._draw_now, name, *self._evaluated[name])
 
     def _wait_for_figures(self) -> None:
         if self._pending_figures is not None:

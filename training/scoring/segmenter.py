@@ -2,6 +2,7 @@
 
 import logging
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.area import CELL, SamplingError
 from dataProcessors.sampling.batches import Reader
 from evaluation.models import CLASSIFIERS, fit_predict_votes
+from evaluation.process import Call, call_here
 from evaluation.proportions import reaches
 from evaluation.scoring import Evaluation, Score, Settings
 from evaluation.segmentation import (
@@ -62,7 +64,7 @@ class Segmenter:
         )  # fmt: skip
 
     def segment(
-        self, fit: np.ndarray, proportions: np.ndarray, windows: np.ndarray, settings: Settings
+        self, fit: np.ndarray, proportions: np.ndarray, windows: np.ndarray, settings: Settings, call: Call = call_here
     ) -> dict[str, Segmentation]:
         """Return classifier -> its segmentation; {} if there is no labelled tile to fit on.
 
@@ -71,6 +73,7 @@ class Segmenter:
             proportions: (F, K) class proportions of the same tiles
             windows: (W, D) features of all windows
             settings: settings of the evaluation
+            call: calls what takes long, in this process or in another
         """
         used = reaches(proportions, settings.threshold)
         if not used.any():
@@ -78,8 +81,8 @@ class Segmenter:
         labels = proportions[used].argmax(axis=1)
         segmentation: dict[str, Segmentation] = {}
         for name in self.models:
-            model = CLASSIFIERS[name](settings.seed, settings.jobs)
-            *cells, region = np.split(fit_predict_votes(model, fit[used], labels, windows, self.classes), self._parts)
+            votes = call(fit_predict_votes_of, name, settings, fit[used], labels, windows, self.classes)
+            *cells, region = np.split(votes, self._parts)
             segmentation[name] = Segmentation(self._tables(cells), region)
         return segmentation
 
@@ -179,3 +182,8 @@ class Segmenter:
             positions = self.corner + np.array([(left, top) for left in range(0, width, self.size)])
             rows.append(np.concatenate(list(read(positions)), axis=-1))
         return np.concatenate(rows, axis=-2)
+
+
+def fit_predict_votes_of(name: str, settings: Settings, *arguments: Any) -> np.ndarray:
+    """Return the votes (W, K) of the classifier of this name; for the arguments see `fit_predict_votes`."""
+    return fit_predict_votes(CLASSIFIERS[name](settings.seed, settings.jobs), *arguments)

@@ -222,11 +222,11 @@ def test_an_interrupted_evaluation_is_made_again(reference, workplace, no_figure
     with monkeypatch.context() as patch:
         calls = []
 
-        def interrupted(self, features):
+        def interrupted(self, features, call):
             calls.append(features)
             if len(calls) == 4:  # the untrained network and two yardsticks come first
                 signal.raise_signal(signal.SIGINT)
-            return evaluate(self, features)
+            return evaluate(self, features, call)
 
         evaluate = Evaluator.evaluate
         patch.setattr(Evaluator, "evaluate", interrupted)
@@ -252,13 +252,14 @@ def beside(monkeypatch):
         def __init__(self, *arguments, **keywords):
             super().__init__(*arguments, **keywords | {"background_cores": 2})
 
-    def evaluate(evaluator, features):
+    def evaluate(evaluator, features, call):
         assert go.wait(60)
-        return whole(evaluator, features)
+        return whole(evaluator, features, call)
 
     monkeypatch.setattr("assembly.EvaluationSchedule", BesideScorer)
     monkeypatch.setattr(Evaluator, "evaluate", evaluate)
     monkeypatch.setattr(Evaluations, "_seconds_left", lambda evaluations: np.inf)
+    monkeypatch.setattr(Evaluations, "_may_embed", lambda evaluations: True)
     monkeypatch.setattr(Evaluations, "run", lambda evaluations: (evaluations.schedule.wait(), RUN(evaluations)))
     go.set()
     yield go
