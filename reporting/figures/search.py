@@ -20,7 +20,7 @@ MAX_FOUND, MAX_QUERY = 25, 10  # tiles that are shown of what was found, and of 
 PIXELS_PER_INCH = 76
 MAP_SIDES = 5.5, 8.5  # inches: a map is as high as the tiles beside it, but no narrower and no wider than this
 BRIGHTNESS = 0.7  # of the map, so that the marks stand out
-HEAT_BRIGHTNESS, HEAT_OPACITY = 0.5, 0.65  # of the map below the similarity; of the similarity on it
+HEAT_BRIGHTNESS = 0.5  # of the map where there is no similarity
 HEAT_PERCENTILES = 2, 99.8  # of the similarity, that are shown in the first and the last colour
 MAX_HEAT_SIDE = 1500  # pixels; a larger raster is thinned
 EXAMPLE, COUNTER_EXAMPLE, FOUND = "#009E73", "#CC3311", "#F0E442"  # that colour-blind people can distinguish
@@ -219,7 +219,7 @@ def _draw_heat(axes: Axes, overview: Overview, heat: Heat, size: int, marks: dic
         limits = dict(zip(("vmin", "vmax"), np.nanpercentile(values, HEAT_PERCENTILES)))
     for colour, positions in marks.items():
         _draw_stars(axes, positions + size / 2, colour)
-    return axes.imshow(values, extent=heat.extent, cmap="magma", alpha=HEAT_OPACITY, interpolation="nearest", **limits)
+    return axes.imshow(values, extent=heat.extent, cmap="magma", interpolation="nearest", **limits)
 
 
 def _grey(rgb: np.ndarray) -> np.ndarray:
