@@ -73,9 +73,11 @@ class Watch(threading.Thread):
         self.interrupt = interrupt
         self._lock, self._done = threading.Lock(), threading.Event()
         self._beats, self._heard = [b""] * number, [time.monotonic()] * number
+        self._answers = 0  # of the store
 
     def run(self) -> None:
         """Give a sign of life and look for those of the others, until `stop`."""
+        threading.Thread(target=self._watch_store, name="watch of the store", daemon=True).start()
         beat, end = 0, None
         while not self._done.wait(INTERVAL if beat else 0):
             beat += 1
@@ -84,6 +86,7 @@ class Watch(threading.Thread):
                     self.store.set(_alive(self.rank), str(beat))
                     end = end or self._look()
                     silent = self._silent()
+                self._answers += 1
             except dist.DistError as error:
                 reason = str(error).partition("\n")[0]
                 self._lose(f"The processes of this run cannot reach one another any more ({reason}).")
@@ -95,6 +98,19 @@ class Watch(threading.Thread):
             if silent:
                 names = ", ".join(map(str, silent))
                 self._lose(f"Of processes 0 to {self.number - 1}, no sign came from {names} for {SILENT:.0f} s.")
+
+    def _watch_store(self) -> None:
+        """End this process if the store does not answer: where its host is cut off, a call of it never returns.
+
+        Counted are looks, not seconds: a thread that computes may have kept both threads of the watch from running.
+        """
+        answers, looks = -1, 0
+        while not self._done.wait(INTERVAL):
+            looks = looks + 1 if answers == self._answers else 0
+            answers = self._answers
+            if looks * INTERVAL > SILENT:
+                what = f"No answer came from the host of the first process for {SILENT:.0f} s."
+                self._leave(End(self.rank, self.host, LOST, 0, f"{what} {LOST_ADVICE}"))
 
     def _look(self) -> End | None:
         if not self.store.check([ENDED]):

@@ -1,7 +1,9 @@
 """A process ends where another one of the run has failed, was interrupted or gives no sign of life."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch.distributed as dist
@@ -59,6 +61,20 @@ def test_a_process_that_gives_no_sign_is_lost(exits, watching, monkeypatch, caps
     wait(lambda: exits == [LOST, LOST])
     message = capsys.readouterr().err
     assert message.count("no sign came from 2 for") == 1 and "resume the run" in message
+
+
+def test_a_store_that_never_answers_ends_the_process(exits, monkeypatch, capsys):
+    """As one beyond a broken cable does: no error, and no end of the call."""
+    monkeypatch.setattr(watch, "SILENT", 0.1)
+    cable = threading.Event()
+    store = SimpleNamespace(set=lambda name, value: cable.wait(20))
+    alone = Watch(store, 1, NUMBER, "here", True, [].append)
+    alone.start()
+    wait(lambda: exits == [LOST])
+    assert "No answer came from the host of the first process" in capsys.readouterr().err
+    alone.stop()
+    cable.set()
+    alone.join()
 
 
 def test_processes_that_give_signs_go_on(exits, watching, monkeypatch):
