@@ -3,11 +3,12 @@
 `python main.py embed` on a prepared map of 20,000 x 20,000 pixels (3 uint8 bands): tiles of 96 px, one every 96 px,
 43,264 of them, 64 dimensions in 8 bits, until all files are written; resnext50 on a part of 4,000 px a side, 1,681
 tiles. Beside it the network's bare forward pass: batches of the same size, again and again the same tiles, which lie in
-memory. The network has its initial weights, two threads, fp32 and the plain layout.
+memory. The networks have their initial weights, two threads, fp32, and the layout that runs choose for them
+(`channels_last` for test_resnet, the plain one for resnext50).
 
 torchgeo's users sample a grid of such tiles with a GriddedPatchSampler and a DataLoader, which decodes the GeoTIFF (a
-few tiles more, because it goes beyond the edges where the last tiles do not fit); batch size, network and format are
-the same, the embeddings are collected and written as one array. GDAL's cache of decoded blocks is limited to 64 MB as
+few tiles more, because it goes beyond the edges where the last tiles do not fit); batch size, network, format and
+layout are the same, the embeddings are collected and written as one array. GDAL's cache of decoded blocks is limited to 64 MB as
 above. The network alone bounds what is possible: the last row of them.
 
 Land cover: the time of `classify` on the map that is embedded then, until its files are written, as a share of the time
@@ -116,7 +117,7 @@ def embed_tiles(run: TrainedRun, maps: OpenMaps, positions: np.ndarray) -> np.nd
 
 def trained(setting: Setting, network: str, side: int) -> tuple[TrainedRun, TiffReader]:
     """Return an untrained network as that of a run, and its map."""
-    keys = {"network": network, "precision": "fp32", "channels_last": False}
+    keys = {"network": network, "precision": "fp32", "channels_last": network == "test_resnet"}
     if setting.tiny or network != "test_resnet":  # which alone is used to classify
         keys["validation_nb"] = 100
     config, maps = open_run(setting, benchmark_maps(setting.folder, side), **keys)
