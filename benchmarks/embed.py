@@ -8,8 +8,8 @@ memory. The networks have their initial weights, two threads, fp32, and the layo
 
 torchgeo's users sample a grid of such tiles with a GriddedPatchSampler and a DataLoader, which decodes the GeoTIFF (a
 few tiles more, because it goes beyond the edges where the last tiles do not fit); batch size, network, format and
-layout are the same, the embeddings are collected and written as one array. GDAL's cache of decoded blocks is limited to 64 MB as
-above. The network alone bounds what is possible: the last row of them.
+layout are the same, the embeddings are collected and written as one array. GDAL's cache of decoded blocks is limited to
+64 MB as above. The network alone bounds what is possible: the last row of them.
 
 Land cover: the time of `classify` on the map that is embedded then, until its files are written, as a share of the time
 of `embed`. A model is fitted on 5,000 tiles, whose embeddings lie in the folder of the run, as its evaluation keeps
