@@ -15,9 +15,7 @@ from config.reading import apply_override, validate
 from dataProcessors.maps import named_maps, open_image
 from dataProcessors.rasters.image_files import image_files
 from dataProcessors.rasters.remote_options import is_missing
-from dataProcessors.statistics import band_levels
 from dataProcessors.tiffreader import TiffReader
-from inference.core.embedded_map import EmbeddedMap
 from networks import Embedder, fuse_batchnorm
 from training.execution.device import Execution, resolve_device, resolve_threads
 from training.execution.processes import ALONE, Processes
@@ -223,37 +221,3 @@ def _execution(config: Config, is_chosen: bool, processes: Processes) -> Executi
     layout = config.channels_last is True  # "auto": never resolved, then the plain layout
     precision = "fp32" if config.precision == "auto" else config.precision
     return Execution(device, threads, precision, layout)
-
-
-def check_belongs(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> None:
-    """Raise a UserError if an embedded map is not of this network, or not of the image map that the run is opened with.
-
-    image: the map that the run is opened with
-    """
-    if embedded.about["network"]["sha256"] != run.digest:
-        raise UserError(f"{embedded.folder}: another network than {run.checkpoint} made it. Run embed again.")
-    then, now = embedded.about["map"], image.fingerprint()
-    same_pixels = (then["content"], tuple(embedded.about["window"])) == (now["content"], tuple(image.window))
-    if not same_pixels or not embedded.map_grid.has_same_pixels(image.grid):
-        raise UserError(
-            f"{embedded.folder} is the embedding of {then['path']}, not of {image.path} and the part of it in use. "
-            "Give the same 'maps.image' and 'maps.rect' as when it was embedded, or run embed again."
-        )
-
-
-def warn_about_other_statistics(run: TrainedRun, image: TiffReader) -> None:
-    """Log a warning where a map's bands have other means or deviations than those of the map that was trained on."""
-    before = run.own_image.get("statistics")
-    if before is None:
-        log.warning("%s: an earlier revision of the program trained it; its map's statistics are not known", run.folder)
-        return
-    now = band_levels(image, run.config.image_size)
-    for band, (mean, deviation) in enumerate(zip(now["mean"], now["deviation"])):
-        mean_before, deviation_before = before["mean"][band], before["deviation"][band]
-        unit = deviation_before or 1.0
-        if abs(mean - mean_before) > unit or not 0.5 <= (deviation or unit) / unit <= 2:
-            log.warning(
-                "%s: band %d has mean %.4g and deviation %.4g; %s, which the network was trained on, has %.4g and "
-                "%.4g. The embeddings may mean little there",
-                image.path, band + 1, mean, deviation, run.own_image["path"], mean_before, deviation_before,
-            )  # fmt: skip

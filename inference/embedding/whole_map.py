@@ -16,8 +16,9 @@ from dataProcessors.maps import nodata_limit
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import ABOUT, VALID, EmbeddedMap, open_embedded
+from inference.core.matching_maps import warn_about_other_statistics
 from inference.core.tile_grid import TileGrid
-from inference.core.trained_run import TrainedRun, warn_about_other_statistics
+from inference.core.trained_run import TrainedRun
 from inference.embedding.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
 from inference.embedding.strips import SHARED, STRIPS, StripWriter, embed_strips, make_files
 from storage import (

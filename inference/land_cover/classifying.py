@@ -11,7 +11,8 @@ from pathlib import Path
 from dataProcessors.maps import OpenMaps
 from evaluation.scoring import Score
 from inference.core.embedded_map import EmbeddedMap
-from inference.core.trained_run import TrainedRun, check_belongs
+from inference.core.matching_maps import check_belongs
+from inference.core.trained_run import TrainedRun
 from inference.files.outputs import check_new_files
 from inference.files.raster_file import OVERVIEWS_SHARE, bytes_needed
 from inference.land_cover.class_codes import ClassCodes, class_codes

@@ -10,7 +10,8 @@ from dataProcessors.legends.legend import dominant
 from dataProcessors.maps import nodata_limit
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference.core.embedded_map import EmbeddedMap
-from inference.core.trained_run import TrainedRun, check_belongs
+from inference.core.matching_maps import check_belongs
+from inference.core.trained_run import TrainedRun
 from inference.similar_places.candidates import best_apart, exact_candidates
 from inference.similar_places.index import index_candidates
 from inference.similar_places.places import Place, positions_at, tile_of_file
