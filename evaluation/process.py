@@ -76,12 +76,13 @@ def begin(parent: int, cores: int) -> int:
 
 
 def follow(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it, which may be killed while it waits for results.
+    """Leave signals to the parent, and do not outlive it, which may be killed while it waits for results.
 
     parent: number of the process that this one works for
     """
     if not any(thread.name == WATCHER for thread in threading.enumerate()):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
+        for number in (signal.SIGINT, signal.SIGTERM):  # terminals and schedulers send them to both
+            signal.signal(number, signal.SIG_IGN)
         threading.Thread(target=end_with, args=(parent,), name=WATCHER, daemon=True).start()
 
 

@@ -49,8 +49,9 @@ def test_errors_of_an_evaluation_come_back(beside):
         evaluated(beside.call, np.full((80, 8), np.nan))
 
 
-def test_it_leaves_ctrl_c_to_its_parent(beside):
-    assert beside.call(signal.getsignal, signal.SIGINT) == signal.SIG_IGN
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_leaves_signals_to_its_parent(beside, number):
+    assert beside.call(signal.getsignal, number) == signal.SIG_IGN
 
 
 def test_a_process_that_was_killed_is_reported_in_words():
