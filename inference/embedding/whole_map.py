@@ -19,6 +19,7 @@ from inference.core.embedded_map import ABOUT, VALID, EmbeddedMap, open_embedded
 from inference.core.matching_maps import warn_about_other_statistics
 from inference.core.tile_grid import TileGrid
 from inference.core.trained_run import TrainedRun
+from inference.embedding.heaps import limit_heaps
 from inference.embedding.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
 from inference.embedding.strips import SHARED, STRIPS, StripWriter, embed_strips, make_files
 from storage import (
@@ -65,6 +66,7 @@ def embed_map(run: TrainedRun, image: TiffReader, stride: int | None = None, flo
     tiles = tile_grid(run, image, stride)
     folder = embedded_folder(run, image, tiles.stride, float32)
     check_same_work(run, image, tiles)
+    limit_heaps()
     if not run.processes.from_first(folder.exists):
         _make(run, image, tiles, float32, folder)
     else:
