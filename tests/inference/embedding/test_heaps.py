@@ -8,10 +8,9 @@ import pytest
 from runs_for_tests import ROOT
 
 COUNT_HEAPS = """
-import ctypes, sys, threading
-from inference.embedding.heaps import limit_heaps
+import ctypes, runpy, sys, threading
 if sys.argv[1] == "limited":
-    limit_heaps()
+    runpy.run_path("inference/embedding/heaps.py")["limit_heaps"]()  # without the package, which imports torch
 libc, together = ctypes.CDLL(None), threading.Barrier(6)
 libc.malloc.restype, libc.fopen.restype = ctypes.c_void_p, ctypes.c_void_p
 def allocate():
