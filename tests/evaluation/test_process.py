@@ -1,5 +1,6 @@
 """The process that evaluates beside a training: what it returns, and how it ends."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -79,6 +80,19 @@ def test_stopping_ends_a_busy_process_at_once():
     thread.join(60)
     assert len(ended) == 1
     EvaluationProcess(1).stop()  # one that was never called
+
+
+def test_a_process_that_has_ended_is_not_killed_again(monkeypatch):
+    """Its number may be that of another process by then."""
+    ended = EvaluationProcess(1)
+    ended.call(os.getpid)
+    ended.stop()
+    for child in multiprocessing.active_children():
+        child.join(60)
+    killed: list[int] = []
+    monkeypatch.setattr(process.os, "kill", lambda number, signal: killed.append(number))
+    ended.stop()
+    assert killed == []
 
 
 def test_a_process_ends_with_its_parent(monkeypatch):
