@@ -1,7 +1,6 @@
 """A file of a map, here or far away: what identifies it, and reading that notices a change and is tried again."""
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,19 +14,13 @@ import rasterio
 from dataProcessors.rasters.file_identity import PIECES, file_identity
 from dataProcessors.rasters.gdal_files import GdalFileError, first_bytes, forget, headers
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, UnreadableError, error_text
+from dataProcessors.rasters.refusals import NO_RANGES, is_final, refusal
 from dataProcessors.rasters.remote_options import gdal_name, is_remote, open_options, set_options
 
 log = logging.getLogger(__name__)
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before a failed read is tried again
 START = 16_384  # bytes: a break within them could lose the CRS or the nodata value of a file without an error
 NO_RASTER = "not recognized as being in a supported file format"
-NO_RANGES = "Range downloading not supported"
-STATUS = re.compile(r"(?:HTTP|response|error) (?:response |error )?code\D{0,3}(\d{3})")
-GIVE_CREDENTIALS = (
-    "Give the whole URL, for example maps.image=URL, or credentials in the environment; those in a URL are not stored "
-    "with a run, and signed URLs expire"
-)
-ADVICE = {"401": GIVE_CREDENTIALS, "403": GIVE_CREDENTIALS, "404": "Correct the URL", "410": "Correct the URL"}
 Result = TypeVar("Result")
 
 
@@ -178,7 +171,7 @@ class RemoteFile(MapFile):
     def _raise_if_final(self, reason: str) -> None:
         """Raise a MapError if it is no use to try again: no ranges, another file by now, or none for us."""
         if NO_RANGES in reason:
-            raise _refusal(self.path, reason)
+            raise refusal(self.path, reason)
         if self.version == Version():  # it is opened first
             return
         self._ask()
@@ -186,15 +179,15 @@ class RemoteFile(MapFile):
         try:
             first_bytes(self._name, 1)
         except GdalFileError as error:
-            if _status(str(error)) in ADVICE:
-                raise _refusal(self.path, str(error)) from None
+            if is_final(self.path, str(error)):
+                raise refusal(self.path, str(error)) from None
 
     def _first_contact(self) -> Version:
         """Return the version, and see to it that GDAL has the whole beginning of the file."""
         try:
             number = first_bytes(self._name, START)
         except GdalFileError as error:
-            raise _refusal(self.path, str(error)) from None
+            raise refusal(self.path, str(error)) from None
         version = Version.of(headers(self._name))
         if number < min(START, int(version.size or 0)):
             raise _ShortError(f"its first {START} bytes ended after {number}")
@@ -235,18 +228,3 @@ def map_file(path: str) -> MapFile:
         MapError: it is remote, and the server cannot be reached or refuses it
     """
     return RemoteFile(path) if is_remote(path) else MapFile(path)
-
-
-def _status(reason: str) -> str:
-    found = STATUS.search(reason)
-    return found[1] if found else ""
-
-
-def _refusal(path: str, reason: str) -> MapError:
-    """Return the error for a file that cannot be had, by the reason that GDAL gives."""
-    if NO_RANGES in reason:
-        return MapError(
-            f"{path}: the server sends only whole files, and no parts of them. Download the file and give its path."
-        )
-    advice = ADVICE.get(_status(reason), "Correct the URL if it is wrong, or try again later")
-    return MapError(f"{path}: cannot be had from the server: {reason.rstrip('.')}. {advice}.")
