@@ -11,6 +11,7 @@ from config import Config, ConfigError
 from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import Scaling, normalisation, sample_tiles, standardisation
 from networks import Embedder, HeadInputs, Normalise, PrincipalComponents, build, check, local_statistics
+from networks.augment import mean_over_views
 from reporting.map_view import MapView, show_map
 from reporting.report import write_report
 from reporting.reporter import Reporter
@@ -146,7 +147,7 @@ def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool
     return build(
         config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
         Normalise(*scaling), config.seed, weights, config.freeze, inputs, config.head_layers, config.projection,
-        make_components(config, maps, inputs),
+        make_components(config, maps, inputs), config.test_time_augmentation,
     )  # fmt: skip
 
 
@@ -165,7 +166,10 @@ def make_components(config: Config, maps: OpenMaps, inputs: HeadInputs | None) -
         return None
     components = PrincipalComponents(inputs.num_features, number)
     positions = maps.area.draw(max(MIN_COMPONENT_TILES, COMPONENT_TILES * number), np.random.default_rng(0))
-    return components.fit(inputs.of_sample(torch.from_numpy(maps.read(positions))))
+    tiles = torch.from_numpy(maps.read(positions))
+    return components.fit(
+        mean_over_views(inputs.of_sample, tiles) if config.test_time_augmentation else inputs.of_sample(tiles)
+    )
 
 
 def make_schedule(

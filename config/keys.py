@@ -75,6 +75,11 @@ class Config(BaseModel):
         "how many dimensions of an embedding are principal components of head_inputs, which are not trained",
         0, ge=0, lt=100_000,
     )  # fmt: skip
+    test_time_augmentation: bool = key(
+        "outside training, the embedding of a tile is the mean over its eight rotations and mirror images: steadier, "
+        "and eight times as long to compute",
+        False,
+    )
     loss: Loss = key('the loss; one of pytorch-metric-learning with parameters: {"ntxentloss": {"temperature": 0.07}}')
     alt_loss: bool = key("softmax ratio of distances instead of the margin (triplet and quadruplet loss)", False)
     single_class_classifiers: Models = key("models that predict a tile's dominant class", ("knn", "linear"))

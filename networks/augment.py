@@ -1,5 +1,6 @@
-"""Augmentation of training tiles."""
+"""Augmentation: training tiles are turned at random; embeddings can be means over all ways to turn a tile."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -43,8 +44,7 @@ def turned(tiles: Tensor, ways: np.ndarray) -> Tensor:
         raise ValueError(f"random_dihedral needs square tiles (N, C, S, S). Got {tuple(tiles.shape)} instead.")
     on_device = torch.from_numpy(ways).to(tiles.device, non_blocking=True)
     places = _source_pixels(tiles.shape[-1], tiles.device)[on_device]  # (N, S * S)
-    # torch cannot gather uint16, but moving values needs only their bits
-    pixels = (tiles.view(torch.int16) if tiles.dtype == torch.uint16 else tiles).flatten(2)  # (N, C, S * S)
+    pixels = _movable(tiles).flatten(2)  # (N, C, S * S)
     if tiles.is_contiguous(memory_format=torch.channels_last):  # the result is then too
         result = pixels.transpose(1, 2).gather(1, places[:, :, None].expand(-1, -1, tiles.shape[1])).transpose(1, 2)
     else:
@@ -61,5 +61,23 @@ def _source_pixels(side: int, device: torch.device) -> Tensor:
 
 def dihedral(tiles: Tensor, way: int) -> Tensor:
     """Rotate tiles (..., S, S) left by `way % 4` right angles, then mirror them left to right where `way` is >= 4."""
-    rotated = torch.rot90(tiles, way % 4, (-2, -1))
-    return rotated.flip(-1) if way >= 4 else rotated
+    rotated = torch.rot90(_movable(tiles), way % 4, (-2, -1))
+    return (rotated.flip(-1) if way >= 4 else rotated).view(tiles.dtype)
+
+
+def mean_over_views(embed: Callable[..., Tensor], *tiles: Tensor) -> Tensor:
+    """Return the mean of what a function makes of tiles in all eight ways to turn them (test-time augmentation).
+
+    Args:
+        embed: tensors like those given -> (N, D)
+        tiles: tensors (N, ..., S, S), turned alike: pixels, and where they hold data
+    """
+    total = embed(*(dihedral(each, 0) for each in tiles))
+    for way in range(1, DIHEDRAL_SIZE):  # one after the other: it takes no more memory than one
+        total = total + embed(*(dihedral(each, way) for each in tiles))
+    return total / DIHEDRAL_SIZE
+
+
+def _movable(tiles: Tensor) -> Tensor:
+    """Return the same bits in a type whose values torch can move: it cannot gather or turn uint16."""
+    return tiles.view(torch.int16) if tiles.dtype == torch.uint16 else tiles

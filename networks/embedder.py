@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from networks import freezing, pretrained, zoo
+from networks.augment import mean_over_views
 from networks.head_inputs import HeadInputs
 from networks.heads import embedding_head, projection_head
 from networks.normalise import Normalise, has_data
@@ -21,7 +22,8 @@ class Embedder(nn.Module):
 
     With principal components, an embedding is what the head makes and, beside it, components of the head's further
     inputs, which are not trained. In training mode it is the head's part alone, which goes through the projection head,
-    if there is one.
+    if there is one. With test-time augmentation, an embedding outside training mode is the mean over all views of a
+    tile, scaled like those of the views.
 
     Args:
         backbone: module with `num_features`; (N, C, H, W) float32 -> (N, num_features)
@@ -33,6 +35,7 @@ class Embedder(nn.Module):
         hidden: widths of the head's hidden layers; (): the head is a linear layer
         projection: widths of the projection head's layers; see networks.heads
         components: of the further inputs, beside what the head makes of them; None: the head makes all of an embedding
+        test_time_augmentation: in evaluation mode, embed every tile in its eight rotations and mirror images
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Embedder(nn.Module):
         hidden: Sequence[int] = (),
         projection: Sequence[int] = (),
         components: PrincipalComponents | None = None,
+        test_time_augmentation: bool = False,
     ):
         super().__init__()
         self.normalisation = normalisation
@@ -55,7 +59,7 @@ class Embedder(nn.Module):
         width = zoo.feature_width(backbone) + (head_inputs.num_features if head_inputs else 0)
         learned_size = output_size - (components.number if components else 0)
         self.head = embedding_head(width, hidden, learned_size, standardised=components is not None)
-        self.norm_output = norm_output
+        self.norm_output, self.test_time_augmentation = norm_output, test_time_augmentation
         self.projection = projection_head(learned_size, projection) if projection else None
         self._frozen = freezing.freeze_parts(backbone, freeze)
         self.train()  # sets the frozen parts to evaluation mode
@@ -81,6 +85,18 @@ class Embedder(nn.Module):
             tiles: pixels as the map stores them; a further channel is the validity, see `Normalise.forward`
             valid: (N, H, W), not 0 where a pixel holds data; None: as the tiles say
         """
+        given = (tiles,) if valid is None else (tiles, valid)
+        if self.training or not self.test_time_augmentation:
+            embeddings = self._of_view(*given)
+        else:
+            embeddings = self._scaled(mean_over_views(self._of_view, *given))
+        if self.projection is None or not self.training:
+            return embeddings
+        with torch.autocast(tiles.device.type, enabled=False):
+            return self.projection(embeddings)
+
+    def _of_view(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return what head and components make of tiles: (N, D) float32."""
         pixels, masks = self.normalisation.masked(tiles, valid)
         features = self.backbone(pixels)  # (N, num_features)
         # autocast only for the backbone: rounded to half precision, embeddings of different tiles would become equal
@@ -89,9 +105,11 @@ class Embedder(nn.Module):
             embeddings = self.head(torch.cat([features.float(), *further], 1))
             if self.components is not None and not self.training:
                 embeddings = torch.cat([embeddings, self.components(*further)], 1)  # (N, D)
-            if self.norm_output:
-                embeddings = normalize(embeddings, eps=MIN_NORM)
-            return self.projection(embeddings) if self.projection is not None and self.training else embeddings
+            return self._scaled(embeddings)
+
+    def _scaled(self, embeddings: Tensor) -> Tensor:
+        """Return embeddings (N, D), of length 1 if `norm_output`."""
+        return normalize(embeddings, eps=MIN_NORM) if self.norm_output else embeddings
 
 
 def check(name: str, image_size: int, weights: bool | str, freeze: bool | int) -> None:
@@ -120,6 +138,7 @@ def build(
     hidden: Sequence[int] = (),
     projection: Sequence[int] = (),
     components: PrincipalComponents | None = None,
+    test_time_augmentation: bool = False,
 ) -> Embedder:
     """Build an Embedder on the CPU with the initial weights that the seed gives; global random state is not changed.
 
@@ -136,6 +155,7 @@ def build(
         head_inputs: further inputs of the head, fitted to a sample of tiles
         hidden, projection: widths of the layers of the head and of the projection head, see networks.heads
         components: of the further inputs, fitted to a sample of tiles, beside what the head makes of them
+        test_time_augmentation: outside training, embed the eight rotations and mirror images of a tile, and average
     Raises:
         UserError: the name is unknown, the network cannot take the image size or has fewer stages, or the weights
             are not available
@@ -148,5 +168,6 @@ def build(
         backbone = pretrained.create(name, bands, image_size, weights)
         freezing.check(name, backbone, freeze)
         return Embedder(
-            backbone, output_size, norm_output, normalisation, freeze, head_inputs, hidden, projection, components
-        )
+            backbone, output_size, norm_output, normalisation, freeze, head_inputs, hidden, projection, components,
+            test_time_augmentation,
+        )  # fmt: skip

@@ -45,6 +45,7 @@ def network_of(checkpoint: dict, source: str) -> Embedder:
         hidden=config.head_layers,
         projection=config.projection,
         components=components,
+        test_time_augmentation=config.test_time_augmentation,
     )
     try:
         network.load_state_dict(weights)

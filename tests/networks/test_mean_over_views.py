@@ -1,0 +1,63 @@
+"""Test-time augmentation: outside training, an embedding is the mean over all ways to turn a tile."""
+
+import numpy as np
+import pytest
+import torch
+
+from networks import HeadInputs, Normalise, PrincipalComponents, build, estimate_batchnorm_statistics
+from networks.augment import DIHEDRAL_SIZE, dihedral
+
+OFFSET, SCALE = np.array([90.0, 110.0, 70.0]), np.array([0.02, 0.01, 0.03])
+
+
+def tiles(n=5, dtype="uint8", seed=0):
+    return torch.from_numpy(np.random.default_rng(seed).integers(1, 250, (n, 3, 16, 16)).astype(dtype))
+
+
+def network(test_time_augmentation=True, norm_output=False, components=True):
+    inputs = HeadInputs(("band_statistics", "random_convolutions"), OFFSET, SCALE).fit(tiles(40, seed=1))
+    found = PrincipalComponents(inputs.num_features, 5).fit(inputs.of_sample(tiles(40, seed=1)))
+    model = build(
+        "test_resnet", 3, 16, 13, norm_output, Normalise(OFFSET, SCALE), 0, head_inputs=inputs, hidden=[12],
+        components=found if components else None, test_time_augmentation=test_time_augmentation,
+    )  # fmt: skip
+    estimate_batchnorm_statistics(model, [tiles(40, seed=1)])
+    return model.eval()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+@pytest.mark.parametrize("norm_output", [False, True])
+def test_an_embedding_is_the_mean_of_those_of_all_views(dtype, norm_output):
+    model, plain, given = network(norm_output=norm_output), network(False, norm_output), tiles(dtype=dtype)
+    plain.load_state_dict(model.state_dict())
+    expected = torch.zeros(5, 13)
+    for i, pixels in enumerate(given.numpy()):
+        for mirrored in (pixels, pixels[:, :, ::-1]):
+            for turns in range(4):
+                view = np.rot90(mirrored, turns, (1, 2)).copy()
+                expected[i] += plain(torch.from_numpy(view)[None])[0].detach() / DIHEDRAL_SIZE
+    if norm_output:
+        expected /= expected.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(model(given).detach(), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_every_view_of_a_tile_has_the_same_embedding():
+    model, given = network(), tiles()
+    for way in range(DIHEDRAL_SIZE):
+        torch.testing.assert_close(model(dihedral(given, way)), model(given), atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(network(False)(dihedral(given, 1)), network(False)(given), atol=1e-3)
+
+
+def test_where_there_is_data_is_turned_with_the_pixels():
+    model, given = network(), tiles(1)
+    valid = torch.ones(1, 16, 16, dtype=torch.bool)
+    valid[:, :5, :9] = False
+    torch.testing.assert_close(model(given, valid), model(dihedral(given, 5), dihedral(valid, 5)), atol=1e-5, rtol=1e-4)
+    hidden = given.clone()
+    hidden[:, :, :5, :9] = 7  # what stands where there is no data does not matter
+    torch.testing.assert_close(model(hidden, valid), model(given, valid), atol=1e-5, rtol=1e-4)
+
+
+def test_in_training_every_tile_is_seen_once():
+    model, plain, given = network(components=False), network(False, components=False), tiles()
+    assert torch.equal(model.train()(given), plain.train()(given))
