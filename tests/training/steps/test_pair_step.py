@@ -90,6 +90,10 @@ def test_soft_contrast_takes_the_proportions_of_the_tiles_that_were_drawn():
             {"loss": "quadrupletloss", "principal_components": 4, "head_inputs": ["band_statistics"]},
             "'principal_components' cannot be used with quadrupletloss",
         ),
+        (
+            {"loss": "quadrupletloss", "test_time_augmentation": True},
+            "'test_time_augmentation' cannot be used with quadrupletloss",
+        ),
         ({"principal_components": 4}, "'principal_components' are those of 'head_inputs', and it is empty"),
         (
             {"principal_components": 9, "output_size": 9, "head_inputs": ["band_statistics"]},
@@ -108,7 +112,7 @@ def test_a_run_with_every_part_of_the_recipe(workplace, no_figures, loss, superv
     recipe = {
         "loss": loss, "norm_output": True, "head_inputs": ["band_statistics", "random_convolutions"],
         "head_layers": [12], "projection": [9, 7], "weight_decay": 0.01, "supervised": supervised,
-        "output_size": 14, "principal_components": 6,
+        "output_size": 14, "principal_components": 6, "test_time_augmentation": True,
         "single_class_classifiers": ["dt"], "multi_class_classifiers": ["dt"],
     }  # fmt: skip
     whole = run_in_process("whole_recipe", **recipe, epochs=2)
@@ -122,5 +126,6 @@ def test_a_run_with_every_part_of_the_recipe(workplace, no_figures, loss, superv
     assert one["components.axes"].shape == (1024 + 12, 6) and one["head.3.weight"].shape == (8, 12)
     assert network(tiles).shape == (4, 14)
     torch.testing.assert_close(network(tiles).norm(dim=1), torch.ones(4))
+    torch.testing.assert_close(network(tiles.flip(-1)), network(tiles), atol=1e-5, rtol=1e-4)
     curves = values_of(whole, "train/positive_distance")
     assert len(curves) == 4 and np.isfinite(curves).all()
