@@ -7,7 +7,7 @@ from evaluation.models import CLASSIFIERS, REGRESSORS
 
 
 def test_levels_hold_equally_many_tiles_in_the_order_of_the_values():
-    features = np.random.default_rng(0).normal(size=(1280, 3)) ** 3
+    features = np.random.default_rng(0).normal(size=(640, 3)) ** 3
     levels = QuantileLevels().fit_transform(features)
     assert levels.dtype == np.float32
     for column, found in zip(features.T, levels.T):
