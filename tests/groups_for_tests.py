@@ -18,6 +18,10 @@ GROUPS = {
     "tests/test_main.py::test_results_hold_what_is_promised": "pictures",
     "tests/training/execution/test_equal_runs.py": "pictures",
     "tests/training/runs/test_kill.py": "kill",
+    "tests/training/runs/test_resuming.py": "resuming",
+    "tests/training/runs/test_resuming_elsewhere.py": "resuming",
+    "tests/training/runs/test_resuming_evaluations.py": "resuming",
+    "tests/training/runs/test_resuming_refused.py": "resuming",
     "tests/training/runs/test_torchrun.py": "kill",
     "tests/training/test_processes.py": "kill",
 }
@@ -33,7 +37,6 @@ WHOLE_FILES = (
     "tests/test_full_disk.py",
     "tests/test_unlabelled.py",
     "tests/training/runs/test_memory.py",
-    "tests/training/runs/test_resuming.py",
 )
 GROUPS |= {file: file for file in WHOLE_FILES}
 

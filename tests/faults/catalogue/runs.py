@@ -34,19 +34,19 @@ RUNS = (
         "checksums-are-not-looked-at", "training/runs", ("load",),
         ((".testzip() is not None", ".testzip() is False"),),
         "missing check", "A checkpoint with a damaged byte is loaded.",
-        ("test_resuming.py", "test_checkpoint.py"),
+        ("test_resuming_refused.py", "test_checkpoint.py"),
     ),
     Fault(
         "copy-changes-with-the-network", "training/runs", ("copied", "cloned_state"),
         ((".detach().clone()", ".detach()"),),
         "aliasing", "Training goes on from the weights of an earlier network that was evaluated in between.",
-        ("test_resuming.py", "test_checkpoint.py", "test_snapshots.py"),
+        ("test_resuming.py", "test_resuming_evaluations.py", "test_checkpoint.py", "test_snapshots.py"),
     ),
     Fault(
         "complete-before-the-last-evaluation", "training/runs", ("Run.is_complete",),
         ((' and self.checkpoint["evaluating"] is None', ""), (' and not self.checkpoint["evaluating"]', "")),
         "missing condition", "A run that was killed in its last evaluation counts as complete, and never has it.",
-        ("test_resuming.py",),
+        ("test_resuming.py", "test_resuming_evaluations.py"),
     ),
     Fault(
         "another-part-of-the-map", "training/runs", ("check_maps",),
@@ -55,7 +55,7 @@ RUNS = (
             ("if key in before and not", 'if key in before and key != "window" and not'),
         ),
         "missing check", "A run is resumed on another part of its map.",
-        ("test_checkpoint.py", "test_resuming.py"),
+        ("test_checkpoint.py", "test_resuming_elsewhere.py"),
     ),
 )  # fmt: skip
 
@@ -103,12 +103,12 @@ AT_THE_TOP = (
         "two-processes-hold-one-lock", "storage", ("Lock.on", "Lock.acquire"),
         (("fcntl.LOCK_EX", "fcntl.LOCK_SH"),),
         "wrong flag", "Two processes can make the same run at the same time.",
-        ("test_storage.py", "test_training.py", "test_folder.py", "test_resuming.py"),
+        ("test_storage.py", "test_training.py", "test_folder.py", "test_resuming_refused.py"),
     ),
     Fault(
         "scores-of-an-unfinished-evaluation-stay", "assembly", ("make_reporter",),
         (("run.step, run.scored_step", "run.step, run.step"),),
         "stale state on resume", "A resumed run shows the scores twice whose evaluation was broken off.",
-        ("test_resuming.py",),
+        ("test_resuming.py", "test_resuming_evaluations.py"),
     ),
 )  # fmt: skip

@@ -46,13 +46,13 @@ REPORTING = (
         "last-scores-are-dropped-when-resumed", "reporting", ("MetricsFile.drop_after", "StepsFile.keep_until"),
         (("<= step", "< step"),),
         "off by one", "A resumed run drops the scores of its last evaluated step from metrics.csv.",
-        ("test_reporting.py", "test_metrics_csv.py", "test_resuming.py"),
+        ("test_reporting.py", "test_metrics_csv.py", "test_resuming.py", "test_resuming_evaluations.py"),
     ),
     Fault(
         "scores-beyond-the-checkpoint-stay", "reporting", ("Board.keep_until", "TensorBoardWriter.drop_after"),
         (('tag.partition("/")[0], scored_step', 'tag.partition("/")[0], step'),),
         "stale state on resume", "Curves keep an evaluation that the resumed run makes, and shows, again.",
-        ("test_reporting.py", "test_tensorboard.py", "test_resuming.py"),
+        ("test_reporting.py", "test_tensorboard.py", "test_resuming.py", "test_resuming_evaluations.py"),
     ),
     Fault(
         "lead-of-an-error-has-the-wrong-sign", "reporting", ("leads",),

@@ -50,7 +50,7 @@ SCORING = (
         ("Scorer.load_state_dict", "EvaluationSchedule.load_state_dict"),
         (('state["best"], state["best_step"]', '-math.inf, state["best_step"]'), ('state["best"]', '-float("inf")')),
         "stale state on resume", "The first network evaluated after resuming becomes the best, however bad it is.",
-        (*SCORING_TESTS, "test_resuming.py"),
+        (*SCORING_TESTS, "test_resuming.py", "test_resuming_evaluations.py"),
     ),
     Fault(
         "draws-of-scored-tiles-without-the-seed", "training/scoring", ("Evaluator.__init__",),
@@ -89,7 +89,7 @@ LOOP = (
         "what-is-shown-is-behind-the-checkpoint", "training", ("Trainer._keep", "Saver.save"),
         (("self.reporter.flush()", "pass"), ("self.flush()", "pass")),
         "unflushed file", "A killed run may lose curves of steps that its checkpoint counts as done.",
-        ("test_saving.py", "test_resuming.py", "test_trainer.py", "test_kill.py"),
+        ("test_saving.py", "test_resuming.py", "test_resuming_evaluations.py", "test_trainer.py", "test_kill.py"),
     ),
     Fault(
         "half-a-step-is-kept", "training", ("Trainer._train_step",),
