@@ -1,8 +1,8 @@
 """Simple models are fitted in less time than scikit-learn alone needs
 
 The simple models of an evaluation whose fit is this project's own, beside what scikit-learn offers for the same model,
-each with one thread: 2,000 tiles of 13 classes with 1,024 features that hang together, as random convolutions do, and
-5,000 tiles with 64 features for the forests (a tenth of their trees).
+each with one thread: the random convolutions, 1,024 features, of 2,000 tiles of stripes of land cover, 13 classes that
+differ in colour and noise, and 5,000 tiles with 64 features for the forests (a tenth of their trees).
 
 Logistic regression: the choice of its strength in three folds, each power of ten from the weights of the one before,
 and a fit, beside the same with `LogisticRegression`. Both stop at a gradient of 0.001, in their own coordinates; which
@@ -14,24 +14,28 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import log_loss
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from benchmarks.gsil import tiles
 from benchmarks.measure import Row, Setting, at_most, faster, in_turn
 from evaluation.linear import FOLDS, PENALTIES, STRENGTHS, deal_folds, logistic_classifier, ridge_regressor
 from evaluation.models import of_levels
+from networks import RandomConvolutions
 
 CLASSES, TREES = 13, 15
+BANDS, SIDE = 4, 32  # of a tile, in pixels
 SOLVER = {"tol": 1e-3, "max_iter": 200}
 
 
 def measure(setting: Setting) -> list[Row]:
     """Measure seconds of a fit of each model, by scikit-learn and by this project."""
-    features, proportions = wide(setting.number(2_000, 90), setting.number(1_024, 30))
+    features, proportions = convolved(setting.number(2_000, 90))
     labels = proportions.argmax(1)
     few, of_few = tiles(setting.number(5_000, 90), CLASSES)
     forests = RandomForestClassifier(TREES, random_state=0), RandomForestRegressor(TREES, random_state=0)
@@ -63,11 +67,17 @@ def of_both(forest: BaseEstimator, features: np.ndarray, targets: np.ndarray) ->
     return partial(forest.fit, features, targets), partial(of_levels(forest).fit, features, targets)
 
 
-def wide(count: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return scaled features (count, columns) that are cut off at 0, as random convolutions are, and proportions."""
-    inputs, proportions = tiles(count, CLASSES)
-    features = np.maximum(inputs @ np.random.default_rng(0).normal(size=(inputs.shape[1], columns)), 0)
-    return (features - features.mean(0)) / features.std(0), proportions
+def convolved(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scaled random convolutions (count, 1024) of tiles, and the tiles' class proportions."""
+    rng = np.random.default_rng(0)
+    colours, noises = rng.normal(size=(CLASSES, BANDS, 1, 1)), rng.uniform(0.2, 1, (CLASSES, 1, 1, 1))
+    proportions = rng.dirichlet(np.full(CLASSES, 0.3), count)
+    of_column = (proportions.cumsum(1)[..., None] < (np.arange(SIDE) + 0.5) / SIDE).sum(1).clip(max=CLASSES - 1)
+    pixels = rng.normal(size=(count, SIDE, BANDS, SIDE, 1)) * noises[of_column] + colours[of_column]  # (N, W, C, H, 1)
+    tiles = torch.from_numpy(pixels[..., 0].transpose(0, 2, 3, 1).astype(np.float32))
+    with torch.no_grad():
+        features = RandomConvolutions([0.0] * BANDS, [1.0] * BANDS)(tiles).numpy()
+    return StandardScaler().fit_transform(features.astype(np.float64)), proportions
 
 
 def fit_by_scikit_learn(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
