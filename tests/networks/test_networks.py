@@ -1,108 +1,13 @@
-"""Networks, what comes before and after them, augmentation and batch-norm statistics."""
+"""Networks: embeddings of any tiles, their length and their seed, and what none can be built of."""
 
 import numpy as np
 import pytest
 import torch
+from embedders_for_tests import colours, raw_tiles, small
 from torch import nn
 
 from config import UserError
-from networks import NETWORKS, Embedder, Normalise, build, estimate_batchnorm_statistics, random_dihedral
-from networks.augment import dihedral
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def raw_tiles(number, bands, size, dtype=np.uint8, seed=0):
-    return torch.from_numpy(rng(seed).integers(0, 200, (number, bands, size, size)).astype(dtype))
-
-
-def colours(bands):
-    return Normalise([127.5] * bands, [1 / 127.5] * bands)
-
-
-def small(bands=3, norm_output=True, name="test_resnet", size=32, seed=0):
-    return build(name, bands, size, 16, norm_output, colours(bands), seed).eval()
-
-
-# --- normalisation
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64])
-def test_normalise_equals_a_slow_loop(dtype):
-    tiles = raw_tiles(2, 3, 4, dtype)
-    offset, scale = [10.0, 20.0, 30.0], [0.5, 0.25, 0.125]
-    before = tiles.clone()
-    found = Normalise(offset, scale)(tiles)
-    assert found.dtype == torch.float32
-    assert torch.equal(tiles, before)
-    for n, c, y, x in np.ndindex(2, 3, 4, 4):
-        assert found[n, c, y, x].item() == (float(tiles[n, c, y, x]) - offset[c]) * scale[c]
-
-
-def test_large_uint16_values_are_kept():
-    tiles = torch.from_numpy(np.full((1, 1, 2, 2), 65535, np.uint16))
-    assert Normalise([0.0], [1.0])(tiles).unique().tolist() == [65535.0]
-
-
-def test_uint8_colours_span_minus_one_to_one():
-    tiles = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2)
-    assert colours(1)(tiles).flatten().tolist() == pytest.approx([-1.0, 1.0])
-
-
-@pytest.mark.parametrize(
-    ("rule", "expected"),
-    [(((7, 7), True), [[0, 7, 100], [0, 100, 100]]), (((7, 7), False), [[0, 0, 100], [0, 0, 100]]),
-     (((7, None), False), [[0, 0, 100], [0, 0, 100]]), (((None, 7), False), [[0, 7, 100], [0, 100, 100]])],
-)  # fmt: skip
-def test_rules_on_values_mark_pixels_without_data(rule, expected):
-    tiles = torch.full((1, 2, 1, 3), 100.0)
-    tiles[0, :, 0, 0] = 7
-    tiles[0, 0, 0, 1] = 7
-    for dtype in (torch.float32, torch.uint8, torch.int16):
-        found = Normalise([0.0, 0.0], [1.0, 1.0], [rule])(tiles.to(dtype))[0, :, 0]
-        assert found.tolist() == expected
-    assert Normalise([0.0, 0.0], [1.0, 1.0])(tiles)[0, 0, 0].tolist() == [7, 7, 100]
-
-
-def test_a_rounded_nodata_value_of_floats_counts():
-    tiles = torch.tensor([torch.finfo(torch.float32).min, -1.0, 0.1]).reshape(1, 1, 1, 3)
-    found = Normalise([1.0], [1.0], [((-3.4e38,), False), ((np.float32(0.1).item(),), False)])(tiles)
-    assert found.flatten().tolist() == [0, -2, 0]
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint16, np.float32])
-@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-def test_a_validity_is_a_last_channel_or_an_argument(dtype, layout):
-    """Rules on values are for tiles without one: a value that a mask calls data is data."""
-    tiles, valid = raw_tiles(3, 2, 5, dtype), torch.from_numpy(rng(1).random((3, 5, 5)) < 0.5)
-    normalise = Normalise([3.0, 4.0], [2.0, 0.5], [((float(tiles[0, 0, 0, 0]), None), False)])
-    expected = torch.where(valid[:, None], Normalise([3.0, 4.0], [2.0, 0.5])(tiles), 0.0)
-    channel = torch.from_numpy(valid[:, None].numpy().astype(dtype))
-    together = torch.from_numpy(np.concatenate([tiles.numpy(), channel.numpy()], 1)).contiguous(memory_format=layout)
-    for found in (normalise(together), normalise(tiles, valid), normalise(tiles, valid[:, None].to(torch.uint8))):
-        assert torch.equal(found, expected)
-    assert normalise(together).is_contiguous(memory_format=layout)  # so that the network need not convert it
-
-
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("nodata", [(), [((3.0, 3.0), True)]])
-def test_a_pixel_with_one_band_that_is_not_finite_becomes_zero(wrong, nodata):
-    tiles = torch.full((1, 2, 2, 2), 5.0)
-    tiles[0, 1, 0, 1] = wrong
-    for valid in (None, torch.ones(1, 2, 2)):
-        found = Normalise([1.0, 1.0], [1.0, 1.0], nodata)(tiles, valid)
-        assert found[0].tolist() == [[[4, 0], [4, 4]]] * 2
-
-
-def test_normalise_refuses_what_does_not_fit():
-    for offset, scale in (([1.0, 2.0], [1.0]), ([1.0], [np.inf]), ([np.nan], [1.0])):
-        with pytest.raises(ValueError, match="must be finite, a number for each band"):
-            Normalise(offset, scale)
-
-
-# --- networks
+from networks import NETWORKS, Embedder, Normalise, build
 
 
 @pytest.mark.parametrize("bands", [1, 3, 4, 13])
@@ -198,6 +103,14 @@ def test_weights_and_normalisation_are_in_the_state():
     assert torch.equal(one(tiles), other(tiles))
 
 
+def test_an_embedder_takes_any_backbone_that_tells_its_features():
+    backbone = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    backbone.num_features = 3
+    embeddings = Embedder(backbone, 5, False, colours(3))(torch.full((2, 3, 8, 8), 127.5))
+    assert embeddings.shape == (2, 5)
+    assert torch.equal(embeddings[0], embeddings[1])
+
+
 def test_what_no_network_can_be_built_of():
     with pytest.raises(UserError, match=r"no 'network' 'resnet'. Similar: resnet\d+"):
         small(name="resnet")
@@ -207,121 +120,3 @@ def test_what_no_network_can_be_built_of():
             small(name="transformer", size=size)
     with pytest.raises(ValueError, match="for 3 bands, but the tiles have 4"):
         build("test_resnet", 4, 32, 16, True, colours(3), 0)
-
-
-# --- augmentation
-
-
-def slow_symmetries(tile):
-    """The eight images (C, S, S) of a tile, each pixel placed by its coordinates."""
-    last = tile.shape[-1] - 1
-    places = [
-        lambda y, x: (y, x), lambda y, x: (x, last - y), lambda y, x: (last - y, last - x), lambda y, x: (last - x, y),
-        lambda y, x: (y, last - x), lambda y, x: (last - y, x), lambda y, x: (x, y), lambda y, x: (last - x, last - y),
-    ]  # fmt: skip
-    images = [np.empty_like(tile) for _ in places]
-    for image, place in zip(images, places):
-        for y, x in np.ndindex(tile.shape[1:]):
-            image[:, y, x] = tile[(slice(None), *place(y, x))]
-    return images
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32])
-def test_each_tile_takes_one_of_the_eight_symmetries_all_as_likely(dtype):
-    number = 4000
-    tile = rng().permutation(2 * 5 * 5).reshape(2, 5, 5).astype(dtype)
-    turned = random_dihedral(torch.from_numpy(tile).expand(number, -1, -1, -1), rng(3))
-    assert turned.dtype == torch.from_numpy(tile).dtype
-    found = turned.numpy()
-    counts = [sum((found == image).all((1, 2, 3))) for image in slow_symmetries(tile)]
-    assert sum(counts) == number
-    assert np.array(counts) / number == pytest.approx([1 / 8] * 8, abs=0.025)  # about 5 standard deviations
-
-
-def test_the_eight_ways_differ_and_every_tile_keeps_its_place():
-    tiles = raw_tiles(50, 3, 4)
-    assert len({dihedral(tiles[0], way).numpy().tobytes() for way in range(8)}) == 8
-    for tile, turned in zip(tiles.numpy(), random_dihedral(tiles, rng()).numpy()):
-        assert any((turned == image).all() for image in slow_symmetries(tile))
-
-
-def test_augmentation_depends_on_the_generator_alone():
-    tiles = raw_tiles(30, 3, 4)
-    before = tiles.clone()
-    assert torch.equal(random_dihedral(tiles, rng(1)), random_dihedral(tiles, rng(1)))
-    assert not torch.equal(random_dihedral(tiles, rng(1)), random_dihedral(tiles, rng(2)))
-    assert torch.equal(tiles, before)
-    assert random_dihedral(tiles[:0], rng()).shape == (0, 3, 4, 4)
-
-
-def test_augmentation_refuses_oblong_tiles():
-    with pytest.raises(ValueError, match=r"square tiles \(N, C, S, S\). Got \(2, 3, 4, 5\)"):
-        random_dihedral(torch.zeros(2, 3, 4, 5), rng())
-
-
-# --- batch-norm statistics
-
-
-class OneNorm(nn.Module):
-    """Batch norm right at the input, so that its statistics are the tiles' own; and a layer whose mode must stay."""
-
-    def __init__(self):
-        super().__init__()
-        self.norm = nn.BatchNorm2d(2, momentum=0.3)
-        self.dropout = nn.Dropout(0.5)
-
-    def forward(self, tiles):
-        assert not self.dropout.training
-        return self.dropout(self.norm(tiles))
-
-
-def test_batchnorm_statistics_are_the_average_over_the_batches():
-    batches = [torch.from_numpy(rng(k).normal(k, 1 + k, (8, 2, 3, 3)).astype(np.float32)) for k in range(3)]
-    network = OneNorm()
-    network.norm.running_mean.fill_(50.0)
-    network.norm.eval()
-    estimate_batchnorm_statistics(network, batches)
-    for band in range(2):
-        values = [batch[:, band].numpy().astype(float).ravel() for batch in batches]
-        assert network.norm.running_mean[band].item() == pytest.approx(np.mean([v.mean() for v in values]), rel=1e-5)
-        variance = np.mean([v.var(ddof=1) for v in values])
-        assert network.norm.running_var[band].item() == pytest.approx(variance, rel=1e-5)
-    assert (network.training, network.norm.training, network.dropout.training) == (True, False, True)
-    assert network.norm.momentum == 0.3
-    assert network.norm.weight.grad is None
-
-
-def test_batchnorm_statistics_make_an_untrained_network_behave_as_in_training():
-    tiles = raw_tiles(16, 3, 32)
-    network = small(norm_output=False)
-    in_training = network.train()(tiles)
-    network.eval()
-    far = (network(tiles) - in_training).abs().max()
-    estimate_batchnorm_statistics(network, [tiles])
-    assert (network(tiles) - in_training).abs().max() < 0.2 * far
-    assert not any(module.training for module in network.modules())
-
-
-def test_networks_without_batchnorm_are_left_alone_and_no_batch_is_an_error():
-    def unread():
-        raise AssertionError("read")
-        yield
-
-    transformer = small(name="transformer", size=16)
-    before = {name: values.clone() for name, values in transformer.state_dict().items()}
-    estimate_batchnorm_statistics(transformer, unread())
-    assert all(torch.equal(before[name], values) for name, values in transformer.state_dict().items())
-    network = OneNorm()
-    with pytest.raises(ValueError, match="no batch"):
-        estimate_batchnorm_statistics(network, [])
-    with pytest.raises(AssertionError, match="read"):
-        estimate_batchnorm_statistics(network, unread())
-    assert (network.training, network.norm.training, network.norm.momentum) == (True, True, 0.3)
-
-
-def test_an_embedder_takes_any_backbone_that_tells_its_features():
-    backbone = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    backbone.num_features = 3
-    embeddings = Embedder(backbone, 5, False, colours(3))(torch.full((2, 3, 8, 8), 127.5))
-    assert embeddings.shape == (2, 5)
-    assert torch.equal(embeddings[0], embeddings[1])

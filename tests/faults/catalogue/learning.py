@@ -46,13 +46,13 @@ LOSSES = (
         "second-negative-against-the-anchor", "losses", ("QuadrupletLoss.terms",),
         (("distances(negative2, negative)", "distances(negative2, anchor)"),),
         "swapped roles", "The second negative is kept away from the anchor instead of the first negative.",
-        ("test_losses.py", "test_quadruplet.py"),
+        ("test_losses.py", "test_quadruplet.py", "test_tuple_losses.py"),
     ),
     Fault(
         "root-of-a-sum-of-squares", "losses", ("euclidean_distances",),
         (("torch.linalg.vector_norm(", "(lambda rows, dim: rows.square().sum(dim).sqrt())("),),
         "gradient", "Equal embeddings have a distance whose gradient is NaN.",
-        ("test_losses.py", "test_distances.py", "test_triplet.py"),
+        ("test_losses.py", "test_distances.py", "test_triplet.py", "test_tuple_losses.py"),
     ),
     Fault(
         "distances-in-half-precision", "losses", ("full_precision",),

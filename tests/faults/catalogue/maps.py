@@ -13,19 +13,25 @@ RASTERS = (
         "infinity-is-data", "dataProcessors/rasters", ("ImageSource._read",),
         (("~np.isfinite(", "np.isnan("), ("np.logical_not(np.isfinite(pixels).all(0))", "np.isnan(pixels).any(0)")),
         "wrong mask", "Infinite values of a float image count as data.",
-        ("test_tiffreader.py", "test_image_source.py", "test_nodata.py", "test_bad_maps.py"),
+        (
+            "test_tiffreader.py", "test_tiffreader_nodata.py", "test_image_source.py", "test_nodata.py",
+            "test_bad_maps.py", "test_parts_without_data.py",
+        ),
     ),
     Fault(
         "one-handle-for-all-threads", "dataProcessors/rasters", ("_Handles", "Handles"),
         (("(threading.local)", ""),),
         "shared between threads", "All threads read through one open file, which GDAL does not allow.",
-        ("test_tiffreader.py", "test_image_source.py", "test_decoding.py", "test_matching.py"),
+        ("test_tiffreader.py", "test_image_source.py", "test_decoding.py", "test_matching.py", "test_label_places.py"),
     ),
     Fault(
         "largest-value-is-no-nodata", "dataProcessors/rasters", ("_can_hold", "can_hold"),
         (("<= limits.max", "< limits.max"), ("<= value <=", "<= value <")),
         "boundary", "A declared nodata value that is the largest of its type, such as 255, is ignored.",
-        ("test_tiffreader.py", "test_image_source.py", "test_nodata.py", "test_bad_maps.py"),
+        (
+            "test_tiffreader.py", "test_tiffreader_nodata.py", "test_image_source.py", "test_nodata.py",
+            "test_bad_maps.py", "test_parts_without_data.py",
+        ),
     ),
 )  # fmt: skip
 
@@ -34,13 +40,16 @@ LEGENDS = (
         "last-of-equally-near-colours", "dataProcessors/legends", ("nearest_colour_table",),
         (("distance < nearest", "distance <= nearest"), (" < nearest", " <= nearest")),
         "ties", "Of two colours of a legend that are equally near, a pixel gets the last instead of the first.",
-        ("test_decoding.py", "test_matching.py"),
+        ("test_decoding.py", "test_matching.py", "test_label_colours.py"),
     ),
     Fault(
         "codes-sorted-without-their-classes", "dataProcessors/legends", ("code_decoder", "_segments"),
         (("[order].astype(", ".astype("), ("zip(first, beyond, classes", "zip(sorted(first), sorted(beyond), classes")),
         "wrong order", "Codes are sorted and their classes are not: a legend in another order is mixed up.",
-        ("test_decoding.py", "test_matching.py", "test_label_files.py"),
+        (
+            "test_decoding.py", "test_matching.py", "test_label_files.py", "test_named_legends.py",
+            "test_names_in_files.py",
+        ),
     ),
     Fault(
         "unlabelled-pixels-in-the-shares", "dataProcessors/legends", ("proportions",),
@@ -52,14 +61,20 @@ LEGENDS = (
         "class-codes-are-interpolated", "dataProcessors/legends", ("_onto_grid", "_warp_to_grid"),
         (("Resampling.nearest", "Resampling.bilinear"),),
         "wrong interpolation", "A label map is brought onto the image's pixels by mixing neighbouring class codes.",
-        ("test_decoding.py", "test_matching.py", "test_label_source.py", "test_bad_maps.py"),
+        (
+            "test_decoding.py", "test_matching.py", "test_label_places.py", "test_label_source.py", "test_bad_maps.py",
+            "test_odd_maps.py",
+        ),
     ),
     Fault(
         "class-names-from-one", "dataProcessors/class_tables", ("_names", "_rows"),
         (('"CategoryNames/Category"))', '"CategoryNames/Category"), 1)'),
          ("enumerate(categories)", "enumerate(categories, 1)")),
         "off by one", "The names in a side car are given to pixel values that are one larger.",
-        ("test_decoding.py", "test_class_names.py", "test_segmentation.py", "test_matching.py", "test_label_files.py"),
+        (
+            "test_decoding.py", "test_class_names.py", "test_segmentation.py", "test_matching.py",
+            "test_label_files.py", "test_names_in_files.py",
+        ),
     ),
 )  # fmt: skip
 
@@ -68,20 +83,29 @@ PREPARED = (
         "block-counts-overflow", "dataProcessors/prepared", ("count_classes",),
         (("sum(1, dtype=np.uint16)", "sum(1, dtype=np.uint8)"),),
         "wrong dtype", "Counts of a class in a block are kept modulo 256.",
-        ("test_tiffreader.py", "test_blocks.py", "test_decoding.py", "test_matching.py", "test_pool.py"),
+        (
+            "test_tiffreader.py", "test_tiffreader_nodata.py", "test_blocks.py", "test_decoding.py", "test_matching.py",
+            "test_label_places.py", "test_pool.py",
+        ),
     ),
     Fault(
         "failed-chunk-is-ignored", "dataProcessors/prepared", ("Preparation.run",),
         (("future.result()", "0 if future.exception() else future.result()"),),
         "swallowed error", "What fails in a thread that decodes a map leaves a hole in the prepared map.",
-        ("test_tiffreader.py", "test_preparation.py", "test_prepared_map.py", "test_bad_maps.py"),
+        (
+            "test_tiffreader.py", "test_preparation.py", "test_prepared_map.py", "test_bad_maps.py",
+            "test_damaged_maps.py",
+        ),
     ),
     Fault(
         "padding-counts-as-data", "dataProcessors/prepared",
         ("Preparation._write_summary", "Preparation._counts_inside"),
         (("np.minimum(", "(lambda found, _: found)("),),
         "edge of the map", "Blocks at the right and lower edge count the pixels that only fill them up.",
-        ("test_tiffreader.py", "test_preparation.py", "test_prepared_map.py", "test_area.py"),
+        (
+            "test_tiffreader.py", "test_tiffreader_nodata.py", "test_preparation.py", "test_prepared_map.py",
+            "test_area.py",
+        ),
     ),
 )  # fmt: skip
 
@@ -100,7 +124,7 @@ READERS = (
         ("TiffReader._thinned_summary", "TiffReader._decimated_summary"),
         (("exact=False", "exact=True"),),
         "wrong flag", "Without a prepared map tiles are accepted by estimated counts, and their pixels not looked at.",
-        ("test_tiffreader.py", "test_area.py"),
+        ("test_tiffreader.py", "test_tiffreader_nodata.py", "test_area.py"),
     ),
     Fault(
         "a-place-is-its-own-positive", "dataProcessors", ("ImageSampler.masks",),

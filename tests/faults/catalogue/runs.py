@@ -7,13 +7,13 @@ CONFIG = (
         "interval-may-be-turned-round", "config", ("Interval.allows",),
         ((" and ends[0] <= ends[-1]", ""), ("[0] <= ", "[0] != ")),
         "missing condition", "A range of distances whose lower end is above its upper one is accepted.",
-        ("test_config.py", "test_library_mining.py"),
+        ("test_config.py", "test_library_keys.py", "test_library_mining.py"),
     ),
     Fault(
         "rectangle-without-height", "config", ("_map_contradictions",),
         (("and south < north and", "and south <= north and"),),
         "boundary", "A rectangle whose south is its north is accepted.",
-        ("test_config.py", "test_contradictions.py"),
+        ("test_config.py", "test_contradictions.py", "test_map_keys.py"),
     ),
     Fault(
         "override-split-at-its-last-sign", "config", ("apply_override", "_override"),

@@ -61,18 +61,18 @@ DEMO = (
         "demo-map-of-another-seed", "dataProcessors/demo", ("_is_whole",),
         (("tags.items() <= file.tags().items()", "tags.keys() <= file.tags().keys()"),),
         "stale cache", "A demo map of another size or seed is taken for the one asked for.",
-        ("test_demo.py",),
+        ("test_demo.py", "test_demo_files.py"),
     ),
     Fault(
         "labels-half-a-pixel-off", "dataProcessors/demo", ("_lookup",),
         (("np.floor(x)", "np.round(x)"),),
         "rounding", "The label maps of the demo landscape lie half a pixel beside the image.",
-        ("test_demo.py",),
+        ("test_demo.py", "test_demo_labels.py"),
     ),
     Fault(
         "failed-writer-is-ignored", "dataProcessors/demo", ("_write",),
         (("written.result()", "written.exception()"), (".result()", ".exception()")),
         "swallowed error", "What fails in a thread that writes a file of the demo map is not told.",
-        ("test_demo.py", "test_full_disk.py"),
+        ("test_demo.py", "test_demo_files.py", "test_full_disk.py"),
     ),
 )  # fmt: skip

@@ -40,19 +40,25 @@ REPORTING = (
         "scores-are-not-synced", "reporting", ("MetricsFile._append", "StepsFile._append"),
         (("os.fsync(file.fileno())", "pass"),),
         "unsynced file", "Scores may be lost with the power although the checkpoint counts them as shown.",
-        ("test_reporting.py", "test_metrics_csv.py", "test_full_disk.py"),
+        ("test_reporting.py", "test_metrics_csv.py", "test_score_tables.py", "test_full_disk.py"),
     ),
     Fault(
         "last-scores-are-dropped-when-resumed", "reporting", ("MetricsFile.drop_after", "StepsFile.keep_until"),
         (("<= step", "< step"),),
         "off by one", "A resumed run drops the scores of its last evaluated step from metrics.csv.",
-        ("test_reporting.py", "test_metrics_csv.py", "test_resuming.py", "test_resuming_evaluations.py"),
+        (
+            "test_reporting.py", "test_metrics_csv.py", "test_score_tables.py", "test_resuming.py",
+            "test_resuming_evaluations.py",
+        ),
     ),
     Fault(
         "scores-beyond-the-checkpoint-stay", "reporting", ("Board.keep_until", "TensorBoardWriter.drop_after"),
         (('tag.partition("/")[0], scored_step', 'tag.partition("/")[0], step'),),
         "stale state on resume", "Curves keep an evaluation that the resumed run makes, and shows, again.",
-        ("test_reporting.py", "test_tensorboard.py", "test_resuming.py", "test_resuming_evaluations.py"),
+        (
+            "test_reporting.py", "test_tensorboard.py", "test_reporter.py", "test_resuming.py",
+            "test_resuming_evaluations.py",
+        ),
     ),
     Fault(
         "lead-of-an-error-has-the-wrong-sign", "reporting", ("leads",),
@@ -64,18 +70,18 @@ REPORTING = (
         "page-takes-names-for-html", "reporting", ("text",),
         (("html.escape(str(value))", "str(value)"),),
         "security", "Names in a config or on a map become HTML of the report.",
-        ("test_report.py", "test_page.py"),
+        ("test_report.py", "test_page.py", "test_report_unfinished.py"),
     ),
     Fault(
         "half-written-evaluation-is-compared", "reporting", ("read_run",),
         ((" if count[step] == most", ""),),
         "half-written data", "Runs are compared by an evaluation that is still being written.",
-        ("test_comparison.py", "test_runs.py"),
+        ("test_comparison.py", "test_runs.py", "test_compared_runs.py"),
     ),
     Fault(
         "confusion-divided-along-the-wrong-axis", "reporting", ("confusion_matrix",),
         (("sum(axis=1, keepdims=True)", "sum(axis=0, keepdims=True)"),),
         "wrong axis", "The confusion matrix shows shares of the predicted instead of the true class.",
-        ("test_figures.py", "test_confusion.py"),
+        ("test_figures.py", "test_confusion.py", "test_class_figures.py"),
     ),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from fault import Fault
 
 STEP_TESTS = ("test_training.py", "test_tuple_step.py", "test_cluster_step.py", "test_history.py")
-SCORING_TESTS = ("test_training.py", "test_schedule.py", "test_evaluator.py")
+SCORING_TESTS = ("test_training.py", "test_schedule.py", "test_evaluation_schedule.py", "test_evaluator.py")
 
 STEPS = (
     Fault(

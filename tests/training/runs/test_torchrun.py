@@ -35,7 +35,7 @@ def folder(tmp_path_factory) -> Path:
         write_fields(folder)
         for name in ("whole", "broken"):
             config_file(name, **SETTINGS)
-    (folder / "launch.py").write_text(LAUNCH.format(paths=[str(ROOT), str(ROOT / "tests")]))
+    (folder / "launch.py").write_text(LAUNCH.format(paths=[str(ROOT), str(ROOT / "tests/helpers")]))
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "launch.py", "whole.json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     (folder / "whole.txt").write_text(done.stdout + done.stderr)

@@ -65,7 +65,7 @@ def test_a_host_that_is_cut_off_ends_both_and_the_run_goes_on_later(hosts, tmp_p
     write_fields(tmp_path)
     for name in ("whole", "broken"):
         config_file(name, **SETTINGS)
-    Path("launch.py").write_text(LAUNCH.format(paths=[str(ROOT), str(ROOT / "tests")]))
+    Path("launch.py").write_text(LAUNCH.format(paths=[str(ROOT), str(ROOT / "tests/helpers")]))
     run, whole = Path("results/broken"), Path("results/whole")
 
     both = [started(tmp_path, host, "broken.json") for host in (0, 1)]

@@ -1,0 +1,108 @@
+"""Prepared maps: when one that is there is used again, and how it is read from the disk."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from maps_for_tests import noise, write_map
+from readers_for_tests import assert_reads, folders
+
+from dataProcessors.prepared import preparation, prepared_map
+from dataProcessors.prepared.prepared_map import PreparedMap
+from dataProcessors.rasters.grid import Window
+from dataProcessors.rasters.opening import MapError
+from dataProcessors.tiffreader import TiffReader
+
+
+def test_a_map_is_prepared_once(tmp_path, monkeypatch):
+    path = write_map(tmp_path / "a.tif", noise((3, 300, 200)))
+    first = TiffReader(path, cache=tmp_path / "cache")
+    monkeypatch.setattr(preparation.Preparation, "run", lambda *_: pytest.fail("it is there already"))
+    assert TiffReader(path, cache=tmp_path / "cache").key == first.key
+    assert folders(tmp_path / "cache") == [first.key]
+
+
+def test_a_changed_file_is_prepared_anew(tmp_path):
+    path = write_map(tmp_path / "a.tif", noise((3, 300, 200)))
+    before = TiffReader(path, cache=tmp_path / "cache")
+    modified = path.stat().st_mtime_ns + 10**9
+    write_map(path, noise((3, 300, 200), seed=1))
+    os.utime(path, ns=(modified, modified))
+    after = assert_reads(path, tmp_path)[0]
+    assert after.key != before.key and len(folders(tmp_path / "cache")) == 2
+
+
+def test_what_is_read_otherwise_is_prepared_otherwise(tmp_path):
+    path = write_map(tmp_path / "a.tif", noise((3, 300, 200)))
+    bounds = TiffReader(path).grid.lonlat_bounds()
+    middle = [(low + high) / 2 for low, high in zip(bounds[:2], bounds[2:])]
+    ways = [{}, {"bands": (2, 1)}, {"nodata": 0}, {"rect": (*middle, *bounds[2:])}]
+    assert len({TiffReader(path, **way).key for way in ways}) == 4
+
+
+def test_another_palette_is_prepared_otherwise(tmp_path):
+    path = write_map(tmp_path / "a.tif", noise((1, 300, 200)))
+    keys = set()
+    for red in (1, 2):
+        table = f'<ColorInterp>Palette</ColorInterp><ColorTable><Entry c1="{red}" c2="0" c3="0" c4="255"/></ColorTable>'
+        band = f'<PAMDataset><PAMRasterBand band="1">{table}</PAMRasterBand></PAMDataset>'
+        Path(f"{path}.aux.xml").write_text(band)
+        assert len(TiffReader(path).bands) == 3
+        keys.add(TiffReader(path).key)
+    assert len(keys) == 2
+
+
+def test_what_a_file_beside_a_map_says_of_it_counts(tmp_path):
+    path = write_map(tmp_path / "a.tif", noise((1, 300, 200)))
+    before = TiffReader(path, cache=tmp_path / "cache")
+    band = '<PAMRasterBand band="1"><NoDataValue>7</NoDataValue></PAMRasterBand>'
+    Path(f"{path}.aux.xml").write_text(f"<PAMDataset>{band}</PAMDataset>")
+    after = TiffReader(path, cache=tmp_path / "cache")
+    assert (before.has_validity, after.has_validity) == (False, True)
+    assert before.key != after.key
+    assert (
+        after.summary.counts.sum()
+        == (before.read([[0, 0]], 200) != 7).sum()
+        + (before.read([[0, 200]], 100) != 7).sum()
+        + (before.read([[100, 200]], 100) != 7).sum()
+    )
+
+
+def test_a_prepared_map_is_kept_where_the_system_cannot_open_it_now(tmp_path, monkeypatch):
+    path = write_map(tmp_path / "a.tif", noise((1, 300, 200)))
+    key = TiffReader(path, cache=tmp_path / "cache").key
+
+    def refused(*arguments, **keywords):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "load", refused)
+        with pytest.raises(MapError, match=r"cannot be opened: .*Cannot allocate memory"):
+            TiffReader(path, cache=tmp_path / "cache")
+    monkeypatch.setattr(preparation.Preparation, "run", lambda *_: pytest.fail("it is there already"))
+    assert TiffReader(path, cache=tmp_path / "cache").key == key
+
+
+def test_a_prepared_map_is_mapped_not_loaded(tmp_path):
+    path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
+    reader = TiffReader(path, cache=tmp_path / "cache")
+    opened = PreparedMap(tmp_path / "cache" / reader.key, Window(0, 0, 400, 300), reader.dtype, 3, 3)
+    assert isinstance(opened.blocks, np.memmap) and opened.blocks.shape == (3, 4, 128, 128, 3)
+    assert opened.window == Window(0, 0, 400, 300)
+
+
+@pytest.mark.skipif(not prepared_map.CAN_PREFETCH, reason="this system does not tell what was read from disks")
+def test_blocks_are_announced_only_while_tiles_come_from_the_disk(tmp_path, monkeypatch):
+    path = write_map(tmp_path / "a.tif", noise((3, 300, 400)))
+    plain = TiffReader(path)
+    reader = TiffReader(path, cache=tmp_path / "cache")
+    announced, read = [], iter([0, 5, 5, 5, 5, 5, 5, 9])  # units read from disks before and after each batch
+    monkeypatch.setattr(prepared_map, "_disk_reads", lambda: next(read))
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, start, length, advice: announced.append((start, length)))
+    positions, calls = np.array([[0, 0], [100, 100]]), []
+    for _ in range(4):
+        np.testing.assert_array_equal(reader.read(positions, 64), plain.read(positions, 64))
+        calls.append(len(announced))
+    assert calls == [3, 6, 6, 6], "one place for the first tile, two for the second; then memory has it all"

@@ -1,0 +1,64 @@
+"""The classes of polygons and points: their own, and those of a legend."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from maps_for_tests import grid_of
+from vectors_for_tests import read_map, write_csv
+
+from dataProcessors.legends.legend import NO_LABEL, Legend
+from dataProcessors.rasters.opening import MapError
+from dataProcessors.vectors.feature_classes import classes_of_legend, own_classes
+
+
+def test_classes_have_one_order_whatever_the_order_of_the_features():
+    counts = Counter({"11210": 5, "9": 1, "b": 2, "B": 1, "a": 7, "12100": 1})
+    names, codes, classes = own_classes("f", counts)
+    assert names == ("9", "11210", "12100", "a", "B", "b") and codes is None
+    assert classes["B"] == 4 and own_classes("f", Counter(dict(reversed(counts.items()))))[0] == names
+    assert own_classes("f", Counter([3, -1, 20]))[:2] == (("class -1", "class 3", "class 20"), (-1, 3, 20))
+    assert own_classes("f", Counter(["3", "1"]))[:2] == (("1", "3"), (1, 3))
+    with pytest.raises(MapError, match=r"1 to 254 classes\. Got 255"):
+        own_classes("f", Counter(range(255)))
+
+
+def test_classes_of_a_legend_by_code_or_name(caplog):
+    legend = Legend("own", ("forest", "water"), ((0, 9, 0), (0, 0, 9)), (311, 512), ((1, 2),), (48,))
+    assert classes_of_legend("f", legend, Counter({"311": 5, "512": 1, 48: 30})) == {"311": 0, "512": 1}
+    assert classes_of_legend("f", legend, Counter({1: 5, 2: 1})) == {1: 0, 2: 1}
+    assert classes_of_legend("f", legend, Counter({"Forest": 99, "WATER": 1, "x": 2})) == {"Forest": 0, "WATER": 1}
+    assert "x (2)" in caplog.text
+    with pytest.raises(MapError, match=r"50.0% of the features have a code or name of the legend own. Others: x \(4\)"):
+        classes_of_legend("f", legend, Counter({"forest": 4, "x": 4}))
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_map_of_samples_is_read_like_any_label_map(tmp_path, cached):
+    grid = grid_of(200, 150)
+    places = [(x + 0.5, y + 0.5) for x in range(0, 200, 3) for y in range(0, 150, 3)]
+    values = [["oak", "beech"][(int(x) + int(y)) % 2] for x, y in places]
+    path = str(write_csv(tmp_path / "p.csv", grid, places, values))
+    reader = read_map(tmp_path, {"path": path, "column": "class"}, cache=tmp_path / "cache" if cached else None)
+    assert (reader.legend.name, reader.legend.names) == ("samples", ("beech", "oak"))
+    assert reader.fingerprint()["synthetic"] is False and reader.fingerprint()["column"] == "class"
+    tile = reader.read(np.array([[30, 60]]), 32)[0, 0]
+    wanted = {(int(y) - 60, int(x) - 30): int(value == "oak") for (x, y), value in zip(places, values)}
+    for (row, column), value in np.ndenumerate(tile):
+        assert value == wanted.get((row, column), NO_LABEL)
+    assert reader.proportions(np.array([[0, 0], [1, 1]]), 1).tolist() == [[0, 1], [0, 0]]
+    assert reader.summary.exact == cached and reader.summary.counts.sum() > 0
+    key = reader.key
+    write_csv(tmp_path / "p.csv", grid, places[:-1], values[:-1])
+    assert read_map(tmp_path, {"path": path, "column": "class"}).key != key
+
+
+def test_polygons_of_a_known_legend_are_read_by_the_name_of_the_map(tmp_path, legends):
+    grid = grid_of(200, 150)
+    path = str(write_csv(tmp_path / "clc.csv", grid, [(10.5, 10.5), (20.5, 20.5), (30.5, 30.5)], ["311", "512", "111"]))
+    for name, hint in (("corine", None), ("mine", "clc")):
+        reader = read_map(tmp_path, {"path": path, "column": "class"}, name, hint)
+        assert reader.legend.names == legends["clc"].names
+        assert reader.source.read_window(10, 10, 1, 1)[0, 0, 0] == legends["clc"].codes.index(311)
+    with pytest.raises(MapError, match=r"0\.0% of the features have a code or name of the legend worldcover"):
+        read_map(tmp_path, {"path": path, "column": "class"}, "worldcover")
