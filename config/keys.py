@@ -3,7 +3,14 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS, OWN_LOSSES, name_and_parameters
 from config.redaction import redacted_content
@@ -29,6 +36,7 @@ NO_EFFECT_ON_RESULTS = (  # keys that do not change what is learned, except for 
     "name", "threads", "device", "precision", "channels_last", "compile", "cuda_graphs", "cache",
     "checkpoint_minutes",
 )  # fmt: skip
+KEEP_CREDENTIALS = object()  # context in which a config becomes plain values as it is
 CHANGEABLE_ON_RESUME = ("epochs", "evaluate_every", "checkpoint_minutes", "device")
 # the scores of a run: task -> metrics of each of its models, and metrics of the embeddings themselves
 MODEL_METRICS = {"single_class": ("accuracy", "balanced_accuracy", "weighted_F1"), "multi_class": ("sum_error",)}
@@ -242,6 +250,11 @@ class Config(BaseModel):
         return next((choice for choice in choices if choice is not None), "retrieval/MAP@R")
 
     @property
+    def has_negatives(self) -> bool:
+        """Whether tiles are negatives by their distance: not where labels decide, nor with losses that have none."""
+        return not (self.supervised or self.loss_name in OWN_LOSSES)
+
+    @property
     def dates(self) -> list[str]:
         """Names of the dates of the image map, in the order of the config; [""]: there is one image without a date."""
         return list(self.maps.images if isinstance(self.maps, Maps) else NAMED_DATES.get(self.maps, ("",)))
@@ -252,16 +265,27 @@ class Config(BaseModel):
         return dict(self.maps.legends) if isinstance(self.maps, Maps) else {"osm": "osm", "clc": "clc"}
 
     @model_serializer(mode="wrap")
-    def _without_credentials(self, to_values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the keys as plain values; credentials in URLs are left out of all that is stored."""
-        return redacted_content(to_values(self))
+    def _plain_values(self, to_values: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """Return the keys as plain values; without credentials in URLs, unless the context says that they are kept."""
+        values = to_values(self)
+        return values if info.context is KEEP_CREDENTIALS else redacted_content(values)
 
-    def to_json(self) -> str:
+    def to_json(self, keep_credentials: bool = False) -> str:
         """Return the config as JSON that `load` can read.
 
         `validation_nb` is left out unless the user set it: a map that cannot hold so many tiles is an error only then.
+
+        Args:
+            keep_credentials: for another process, which must read the same maps; nobody may store or show that
         """
-        return json.dumps(self.model_dump(exclude={"validation_nb"} - self.model_fields_set), indent=4) + "\n"
+        context = KEEP_CREDENTIALS if keep_credentials else None
+        values = self.model_dump(exclude={"validation_nb"} - self.model_fields_set, context=context)
+        return json.dumps(values, indent=4) + "\n"
+
+    def with_credentials(self) -> dict[str, Any]:
+        """Return the keys of which `to_json` leaves out a part: key -> its whole plain value, as JSON has it."""
+        stored, whole = json.loads(self.to_json()), json.loads(self.to_json(keep_credentials=True))
+        return {name: value for name, value in whole.items() if value != stored[name]}
 
     def warnings(self) -> list[str]:
         """Return messages about settings that are valid but probably not intended."""
@@ -273,7 +297,7 @@ class Config(BaseModel):
             messages.append(
                 "'maps.labels': not used where 'validation_map' is null; name one of them there to be scored."
             )
-        if not self.supervised and self.max_pos_dist > self.min_neg_dist:
+        if self.has_negatives and self.max_pos_dist > self.min_neg_dist:
             messages.append("'max_pos_dist' is over 'min_neg_dist': some tiles count as positive and negative at once.")
         return messages
 
@@ -290,7 +314,7 @@ class Config(BaseModel):
             "where 'maps.image' has a single date": ["positive_dates"] if len(self.dates) < 2 else [],
             f"with {self.loss_name}, which has its own parameters": ["alt_loss", "margin"] if has_parameters else [],
             f"with {self.loss_name}, which has no negatives":
-                ["min_neg_dist", "max_neg_dist"] if is_pairs and not self.supervised else [],
+                ["min_neg_dist", "max_neg_dist"] if not (self.has_negatives or self.supervised) else [],
             "where 'validation_map' is null, because nothing is scored":
                 ["singleClassTreshold", "yardsticks"] if self.validation_map is None else [],
         }  # fmt: skip

@@ -91,9 +91,11 @@ class OpenMaps:
             return SupervisedSampler(self.pools["train"], config.random_reset, config.seed, config.positive_dates)
         # no two tiles lie farther apart than the window's side: the same tiles are drawn with fewer rejected draws
         side = max(self.area.window[2:]) / self.area.size
-        max_pos, max_neg = min(config.max_pos_dist, side), min(config.max_neg_dist, side)
-        distances = config.min_pos_dist, max_pos, config.min_neg_dist, max_neg
-        return ImageSampler(self.area, *distances, config.random_reset, config.seed, config.positive_dates)
+        positives = config.min_pos_dist, min(config.max_pos_dist, side)
+        # a loss without negatives must not ask for a map that could hold them
+        negatives = (config.min_neg_dist, min(config.max_neg_dist, side)) if config.has_negatives else (0.0, 0.0)
+        settings = config.random_reset, config.seed, config.positive_dates
+        return ImageSampler(self.area, *positives, *negatives, *settings)
 
     def check_scored_tiles(self) -> None:
         """Check that the reserved cells can hold the scored tiles that the user configured; a default may exceed them.

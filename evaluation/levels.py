@@ -1,4 +1,4 @@
-"""Features as levels, so that forests are grown in seven tenths of the time."""
+"""Features as levels, so that forests are grown in two thirds of the time."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin

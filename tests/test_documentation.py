@@ -206,6 +206,22 @@ def test_every_test_that_is_named_exists():
     assert checked > 40
 
 
+def test_every_name_in_a_module_that_is_named_exists():
+    named = [match for page in PAGES for match in re.findall(r"`(\w+)`\s+(?:in|of)\s+`((?:\w+/)+\w+\.py)`", read(page))]
+    assert len(named) >= 5
+    for name, module in named:
+        assert re.search(rf"\b{name}\b", read(ROOT / module)), f"{name} in {module}"
+
+
+def test_what_does_not_go_together_names_every_key_that_is_checked():
+    source = read(ROOT / "config/contradictions.py")
+    checked = {key for keys in re.findall(r"\{(\"\w+\"(?:, \"\w+\")*)\}", source) for key in re.findall(r"\w+", keys)}
+    section = read(DOC / "config.md").split("## What does not go together")[1].split("\n## ")[0]
+    assert len(checked) > 15
+    words = set(re.findall(r"\w+", section))
+    assert {key for key in checked if key not in {*words, "maps", "loss", "network"}} == set()
+
+
 def test_the_single_test_of_the_contributing_page_exists():
     ((path, test),) = re.findall(r"pytest (tests/\S+\.py)::(\w+)", read(ROOT / "CONTRIBUTING.md"))
     assert f"def {test}(" in read(ROOT / path)

@@ -61,5 +61,7 @@ def test_what_is_legal_and_surely_not_meant_is_warned_of():
     assert "positive and negative at once" in validate(MINIMAL | both).warnings()[0]
     (idle,) = validate(MINIMAL | both | {"supervised": True}).warnings()
     assert idle == "'max_pos_dist': no effect in supervised training with tripletloss; ignored."
+    (idle,) = validate(MINIMAL | both | {"loss": "vicregloss", "norm_output": False, "min_neg_dist": 5}).warnings()
+    assert idle == "'min_neg_dist': no effect with vicregloss, which has no negatives; ignored."
     (idle,) = validate(MINIMAL | {"loss": "magnetloss", "supervised": True, "random_reset": 0.5}).warnings()
     assert "'random_reset'" in idle

@@ -166,6 +166,17 @@ def test_samplers(own_maps):
     assert isinstance(sampler, SupervisedSampler) and (sampler.random_reset, sampler.seed) == (0.5, 4)
 
 
+def test_a_loss_without_negatives_needs_no_map_that_could_hold_them(own_maps):
+    far = own_maps | {"min_neg_dist": 60, "max_neg_dist": 70}  # tile sides of 16 pixels, on 800 x 700
+    opened = open_maps(validate(far), 1)
+    with pytest.raises(SamplingError, match="'min_neg_dist' is 960 pixels"):
+        opened.sampler()
+    without = validate(far | {"loss": "vicregloss", "norm_output": False})
+    tuples = replace(opened, config=without).sampler().tuples(20, 0)
+    near = validate(own_maps | {"loss": "vicregloss", "norm_output": False})
+    assert np.array_equal(tuples, replace(opened, config=near).sampler().tuples(20, 0))  # the distance plays no part
+
+
 def test_too_few_classes_for_supervised_training(own_maps, tmp_path, legends):
     two = np.array(legends["osm"].colors, np.uint8)[patches(700, 800, [2, 10], 60)].transpose(2, 0, 1)
     path = write_map(tmp_path / "two.tif", two)

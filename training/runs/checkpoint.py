@@ -2,8 +2,8 @@
 
 A checkpoint is a dict of plain values and tensors. It is written atomically, and read with weights_only=True, so that
 code in it can never run. All random draws of a run come from generators seeded with the seed and the step; so the only
-random state in a checkpoint is the sampler's last anchor and torch's own generators (for networks with dropout). There
-is no learning-rate schedule (the rate is constant), and no gradient scaler (bf16 needs none).
+random state in a checkpoint is the sampler's last anchor and torch's own generators (for networks with dropout). The
+learning rate follows from the step, and bf16 needs no gradient scaler.
 """
 
 import hashlib
@@ -149,8 +149,10 @@ def config_as_dict(config: Config) -> dict:
 
 def check_config(path: Path, config: Config, checkpoint: dict) -> None:
     """Raise a ConfigError that lists the keys of a config that contradict the checkpoint to resume from."""
-    before = _fixed_settings(validate(checkpoint["config"], str(path)))
-    now = _fixed_settings(config)
+    before, now = (
+        _fixed_settings(validate(content, str(path)))
+        for content in (checkpoint["config"], config_as_dict(config))  # both as stored, without credentials
+    )
     changed = [name for name in now | before if repr(now.get(name)) != repr(before.get(name))]  # True == 1
     if changed:
         lines = "\n".join(f"  '{name}' is {now.get(name)!r}, and was {before.get(name)!r}" for name in changed)
