@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from config import Config, ConfigError
+from config import Config, ConfigError, UserError
 from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import Scaling, normalisation, sample_tiles, standardisation
 from networks import Embedder, HeadInputs, Normalise, PrincipalComponents, build, check, local_statistics
@@ -105,7 +105,7 @@ def follow(
 def check_before_start(config: Config, weights: bool | str, processes: Processes = ALONE) -> None:
     """Raise a UserError for problems that can be found before any long work. weights: the initial ones."""
     check_division(config, processes.number)
-    resolve_device(config.device, processes)
+    check_equal_devices(resolve_device(config.device, processes), processes)
     check_writable(RESULTS)
     check(config.network, config.image_size, weights, config.freeze)
 
@@ -118,6 +118,19 @@ def check_division(config: Config, processes: int) -> None:
         raise ConfigError(
             f"{what} must be a multiple of the number of processes, {processes}, among which the tiles of a step are "
             f"divided. Got {clusters * config.batch_size}."
+        )
+
+
+def check_equal_devices(device: torch.device, processes: Processes) -> None:
+    """Raise a UserError if this process has another kind of device than the first one.
+
+    They would choose and wait differently: on a GPU networks are evaluated beside the training, and on a CPU by all.
+    """
+    first = processes.from_first(lambda: device.type)
+    if device.type != first:
+        raise UserError(
+            f"This process would train on {device.type}, and the first one on {first}: all need one kind of device. "
+            "Set 'device' to \"cpu\", or use machines with GPUs alone."
         )
 
 

@@ -131,8 +131,11 @@ class Evaluations:
         return not self.schedule.in_background or self._embedding_seconds <= EMBEDDING_SHARE * passed
 
     def _begin(self, step: int) -> None:
-        """Evaluate the network that was saved at a step, which may be the current one."""
-        self.saver.pending.log()  # steps whose end the device has not told yet, before the clock starts again
+        """Evaluate the network that was saved at a step, which may be the current one.
+
+        The first process begins it alone: it must neither wait for the others, nor log steps before they do, since
+        clusters are drawn by the losses of the steps that are logged.
+        """
         is_current, started = step == self.state.steps_done, self.clock()
         snapshots = self.snapshots
         snapshot = snapshots.current_alone() if is_current else snapshots.from_checkpoint(name_of_evaluated(step))

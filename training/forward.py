@@ -122,6 +122,7 @@ class ForwardPass:
             (self.execution.to_device(self.maps.read(positions)) for positions in draws),
             self.network.head if self.config.pretrained else None,
         )
+        self.processes.wait_for_all()
         self._average_statistics()  # equal already, but for the rounding of different processors
 
     def _average_statistics(self) -> None:

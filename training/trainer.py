@@ -60,7 +60,7 @@ class Trainer:
         self.faults = Faults(checkpoints.folder, config, execution.device)
         self.optimizer = make_optimizer(config, network, execution)
         self.state = TrainingState(config, network, self.optimizer, step, schedule, progress)
-        self.pending = PendingSteps(step, progress, execution, self.faults, self.processes)
+        self.pending = PendingSteps(step, progress, execution, self.faults)
         self.saver = Saver(self.state, self.pending, checkpoints, progress.reporter.flush, self.faults)
         snapshots = Snapshots(
             self.state, schedule.evaluator, self._embed_together, self._embed_alone, checkpoints, execution
@@ -165,7 +165,7 @@ class Trainer:
             self.state.is_updating = True  # until `advance`: a half-updated network must never be saved
             self.optimizer.step()
             values = self.progress.step_values(loss, output)
-            pending = PendingStep.of(batch, output, wait_seconds, values, self.forward.execution)
+            pending = PendingStep.of(batch, output, wait_seconds, values, self.forward.execution, self.processes)
         self.state.advance(batch)
         self.pending.add(pending)
         self.evaluations.poll()

@@ -131,8 +131,10 @@ def embed_strips(run: TrainedRun, image: TiffReader, limit: NodataLimit, writer:
     done = len(writer.tiles) - _tiles(writer, missing)
     _embed_share(run, image, limit, writer, processes.share.of(missing), done)
     processes.wait_for_all()
+    if not processes.is_first:
+        return  # the first process goes on, and soon gives the folder another name
     writer.look_again()
-    if processes.is_first and len(writer.missing()):
+    if len(writer.missing()):
         raise UserError(
             f"{writer.folder}: {len(writer.missing())} strips of tiles of other processes did not get there: {SHARED}"
         )

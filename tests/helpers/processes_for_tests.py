@@ -23,14 +23,24 @@ if FORKS:  # a process that has loaded these, and nothing else, is copied: they 
     CONTEXT.set_forkserver_preload(list(READY))
 
 
+def unpatched(patch: pytest.MonkeyPatch) -> None:
+    """Leave the program as it is."""
+
+
 def started(
-    folder: Path, *arguments: str, figures: int = 4, environment: Mapping[str, str] = MappingProxyType({})
+    folder: Path,
+    *arguments: str,
+    figures: int = 4,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    patched: Callable[[pytest.MonkeyPatch], None] = unpatched,
 ) -> BaseProcess:
     """Call main.py in a folder, with a few figures instead of all; what it says is added to output.txt there.
 
-    environment: variables that the process has beside those of this one
+    Args:
+        environment: variables that the process has beside those of this one
+        patched: a function of a module, which changes the program in the process before it is called
     """
-    return process(_call, folder, arguments, figures, dict(environment))
+    return process(_call, folder, arguments, figures, dict(environment), patched)
 
 
 def process(function: Callable, *arguments) -> BaseProcess:
@@ -67,7 +77,9 @@ class Process:
         os.kill(self.process.pid, number)
 
 
-def _call(folder: Path, arguments: tuple[str, ...], figures: int, environment: dict[str, str]) -> None:
+def _call(
+    folder: Path, arguments: tuple[str, ...], figures: int, environment: dict[str, str], patched: Callable
+) -> None:
     os.environ.update(environment)
     os.chdir(folder)
     with open("output.txt", "ab", buffering=0) as output:
@@ -75,4 +87,5 @@ def _call(folder: Path, arguments: tuple[str, ...], figures: int, environment: d
             os.dup2(output.fileno(), stream.fileno())
     with pytest.MonkeyPatch.context() as patch:
         with_some_figures(patch, figures)
+        patched(patch)
         sys.exit(main.main(list(arguments)))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from processes_for_tests import process, started
+from processes_for_tests import process, started, unpatched
 from runs_for_tests import without_figures
 
 import main
@@ -46,7 +46,9 @@ def _call(rank: int, numbers: tuple[int, ...], function: Callable[[Processes], A
             dist.destroy_process_group()
 
 
-def started_together(folder: Path, number: int, *arguments: str, **changes: str) -> list[BaseProcess]:
+def started_together(
+    folder: Path, number: int, *arguments: str, patched: Callable = unpatched, **changes: str
+) -> list[BaseProcess]:
     """Call main.py in several processes, as torchrun does; changes: of their environment. See `started`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -55,7 +57,8 @@ def started_together(folder: Path, number: int, *arguments: str, **changes: str)
     processes = []
     for rank in map(str, range(number)):
         local = {"RANK": rank, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": str(number)}
-        processes.append(started(folder, *arguments, figures=0, environment=place | local | changes))
+        environment = place | local | changes
+        processes.append(started(folder, *arguments, figures=0, environment=environment, patched=patched))
     return processes
 
 

@@ -36,7 +36,8 @@ class Training:
             self.evaluator, self.recorder, "retrieval/MAP@R", Interruption(), int(background)
         )
         self.checkpoints = Checkpoints(folder, 10)
-        self.pending, self.has_unsaved_steps = SimpleNamespace(log=lambda: None, restart_clock=lambda: None), True
+        self.has_unsaved_steps = True
+        self.pending = SimpleNamespace(restart_clock=lambda: None)  # beginning an evaluation logs no step
         if checkpoint is not None:
             self.steps_done, self.pending_evaluations = checkpoint["step"], checkpoint["evaluating"]
             self.schedule.load_state_dict(checkpoint["scorer"])

@@ -10,6 +10,7 @@ from runs_for_tests import losses_of, run_in_process, small_config, values_of
 
 from config import validate
 from training.execution.device import Execution
+from training.pending_steps import PendingStep, PendingSteps
 from training.progress import Progress
 from training.runs.checkpoint import Checkpoints
 from training.trainer import Trainer
@@ -65,6 +66,26 @@ def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(monkeypatch, capsys, ahea
     folder = run_in_process(f"losses-{ahead}-{minutes}", iterations=4, epochs=2, checkpoint_minutes=minutes)
     told = [float(loss) for loss in re.findall(r"epoch \d/2: loss ([\d.]+),", capsys.readouterr().out)]
     assert told == pytest.approx(np.reshape(losses_of(folder), (2, 4)).mean(1), abs=1e-4)
+
+
+def test_work_after_a_step_is_no_part_of_any_step():
+    """As to embed the tiles of an evaluation, before the results of the last step are read."""
+    now, told = [0.0], []
+    execution = SimpleNamespace(
+        max_pending_steps=1, timestamp=lambda: now[0], seconds_between=Execution.seconds_between
+    )  # fmt: skip
+    step = SimpleNamespace(finish=lambda batch, terms: None)
+    progress = SimpleNamespace(log=lambda batch, output, terms, values: told.append(values["tiles_per_second"]))
+    pending = PendingSteps(step, progress, execution, None)
+    for number, (computing, working) in enumerate([(1.0, 100.0), (2.0, 100.0), (4.0, 0.0)]):
+        now[0] += computing
+        batch = SimpleNamespace(step=number, positions=range(TILES))
+        results = torch.tensor([1.0, 0.5])
+        pending.add(PendingStep(batch, None, 0.0, now[0], ("finite", "loss"), lambda results=results: results))
+        now[0] += working
+        pending.restart_clock()
+    pending.log()
+    assert told == [TILES / 1, TILES / 2, TILES / 4]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

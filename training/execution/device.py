@@ -21,6 +21,10 @@ PendingTensor = Callable[[], torch.Tensor]  # waits until a copy is complete, th
 Timestamp = float | torch.cuda.Event  # a moment in the work of a device
 
 
+class MissingDevice(UserError):
+    """This machine does not have a device."""
+
+
 @dataclass(frozen=True)
 class Execution:
     """How a run executes, with every "auto" of the config resolved.
@@ -152,7 +156,8 @@ def resolve_device(name: str, processes: Processes = ALONE) -> torch.device:
     """Return the device that a config names; of several processes each has a GPU of its own.
 
     Raises:
-        UserError: this machine does not have the device, or has too few of them
+        MissingDevice: this machine does not have the device
+        UserError: it has too few of them, or several processes would share one
     """
     device = _named_device(name)
     if not processes.are_many or device.type != "cuda":
@@ -174,5 +179,5 @@ def _named_device(name: str) -> torch.device:
     device = torch.device(name)
     is_missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if is_missing or (device.type == "mps" and not has_mps):
-        raise UserError(f'\'device\' is {name}, which this machine does not have. Use "auto" or "cpu".')
+        raise MissingDevice(f'\'device\' is {name}, which this machine does not have. Use "auto" or "cpu".')
     return device

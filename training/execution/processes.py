@@ -32,6 +32,10 @@ class Processes:
     Every process must call the functions in the same order. They work on CPU tensors (over gloo) and on tensors of
     CUDA devices (over nccl).
 
+    Where tensors are exchanged, a process waits in a call that no signal ends. So `of_all`, `tensor_of_first`,
+    `largest` and `average` are for training steps, which all processes begin and end together. Elsewhere they wait
+    for all before it: another process may need long, or be interrupted and never come.
+
     Attributes:
         share: which of the processes this one is, and which part of a sequence it works on
         local_rank, local_number: the same among the processes of this host
@@ -84,10 +88,12 @@ class Processes:
         """
         if not self.are_many:
             return function(whole)
-        return self.of_all(torch.from_numpy(function(self.share.of(whole))), len(whole)).numpy()
+        own = function(self.share.of(whole))
+        self.wait_for_all()
+        return self.of_all(torch.from_numpy(own), len(whole)).numpy()
 
     def from_first(self, make: Callable[[], Value]) -> Value:
-        """Return what the first process makes, however long it takes; the others do not call `make`.
+        """Return what the first process makes, however long it takes; the others do not call `make`. All wait for all.
 
         The value consists of plain values and tensors, in lists, tuples and dicts.
         """
@@ -95,19 +101,19 @@ class Processes:
             return make()
         if self.is_first:
             value = make()
-            self.wait_for_first()
+            self.wait_for_all()
             self.tensor_of_first(_encoded(value))
             return value
-        self.wait_for_first()
+        self.wait_for_all()
         return _decoded(self.tensor_of_first(torch.empty(0, dtype=torch.uint8)))
 
     def tensor_of_first(self, tensor: Tensor) -> Tensor:
-        """Return the tensor (n,) of the first process; those of the others have its type. All are on the CPU."""
+        """Return the tensor (n,) of the first process; those of the others have its type, and a device of its kind."""
         if not self.are_many:
             return tensor
         size = torch.tensor([len(tensor)])
         dist.broadcast(size, 0)
-        received = tensor if self.is_first else torch.empty(int(size), dtype=tensor.dtype)
+        received = tensor if self.is_first else torch.empty(int(size), dtype=tensor.dtype, device=tensor.device)
         dist.broadcast(received, 0)
         return received
 
@@ -132,33 +138,38 @@ class Processes:
 
     def wait_for_first(self) -> None:
         """Wait until the first process gets here too, however long that takes; a signal ends the wait."""
-        self._wait(self.share.rank == 0, f"first/{next(self._waits)}")
+        name = f"first/{next(self._waits)}"
+        if self.is_first:
+            self._note(name)
+        else:
+            self._wait_for([name])
 
     def wait_for_all(self) -> None:
         """Wait until all processes get here, however long that takes; a signal ends the wait."""
         place = f"all/{next(self._waits)}"
-        for rank in range(self.number):
-            self._wait(rank == self.share.rank, f"{place}/{rank}")
+        names = [f"{place}/{rank}" for rank in range(self.number)]
+        self._note(names[self.share.rank])
+        self._wait_for(names)
 
     @contextmanager
     def first_of_host_first(self) -> Iterator[None]:
         """Run the block in one process of each host, then in its others."""
         name, is_first = f"{self.host}/{next(self._waits)}", self.local_rank == 0
         if not is_first:
-            self._wait(is_first, name)
+            self._wait_for([name])
         yield
         if is_first:
-            self._wait(is_first, name)
+            self._note(name)
 
-    def _wait(self, is_there: bool, name: str) -> None:
-        """Note that a place is reached, or wait for it; not in a collective, which signals could not interrupt."""
-        if self.store is None:
-            return
-        if is_there:
+    def _note(self, name: str) -> None:
+        """Note for all processes that this one has reached a place."""
+        if self.store is not None:
             self.store.set(name, "")
-        while not is_there:
-            is_there = self.store.check([name])
-            time.sleep(0 if is_there else POLL_SECONDS)
+
+    def _wait_for(self, names: list[str]) -> None:
+        """Wait until places are reached; not in a collective, which signals could not interrupt."""
+        while self.store is not None and not self.store.check(names):
+            time.sleep(POLL_SECONDS)
 
     def parallel(self, network: nn.Module, has_unused: bool) -> nn.Module:
         """Return a network with the same weights whose gradients are averaged over the processes.
@@ -169,6 +180,7 @@ class Processes:
         """
         if not self.are_many:
             return network
+        self.wait_for_all()
         return DistributedDataParallel(network, forward_sync_buffers=False, find_unused_parameters=has_unused)
 
     def seed(self, seed: int, step: int) -> None:

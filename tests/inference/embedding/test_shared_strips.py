@@ -15,10 +15,12 @@ from together_for_tests import together
 import inference
 from apply import embed_tiles
 from config import UserError
+from dataProcessors.maps import nodata_limit
 from dataProcessors.sampling.share import Share
 from inference.core.embedded_map import ABOUT, VALID, VECTORS
 from inference.core.trained_run import TrainedRun
 from inference.embedding import strips
+from inference.embedding.quantisation import Quantisation
 from inference.embedding.whole_map import INCOMPLETE, check_same_work, tile_grid
 from training.execution.processes import Processes
 
@@ -132,6 +134,21 @@ def test_a_folder_that_is_not_shared_is_refused(elsewhere, rank, words):
     run = elsewhere(rank)
     with pytest.raises(UserError, match=f"{words}.*: all machines must see the same folder"):
         inference.embed_map(run, run.open_image())
+
+
+def test_the_first_process_may_rename_the_folder_while_others_wake_up(elsewhere, monkeypatch):
+    """They look every 50 ms whether all are there."""
+    run = elsewhere(1)
+    image = run.open_image()
+    tiles = tile_grid(run, image)
+    folder, quantisation = Path("unfinished"), Quantisation(np.dtype(np.float32), 1.0, "stored as they are")
+    folder.mkdir()
+    strips.make_files(folder, tiles, run.config.output_size, quantisation.dtype)
+    monkeypatch.setattr(Elsewhere, "wait_for_all", lambda processes: folder.rename("finished"))
+    writer = strips.StripWriter(folder, tiles, run.config.output_size, quantisation)
+    strips.embed_strips(run, image, nodata_limit(run.config, image), writer)
+    own = np.flatnonzero(np.load(Path("finished") / strips.STRIPS) != strips.NOT_DONE)
+    assert own.tolist() == list(range(1, len(writer.clipped), NUMBER))
 
 
 def test_another_map_or_network_on_another_machine_is_refused(elsewhere, monkeypatch):

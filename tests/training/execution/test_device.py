@@ -1,14 +1,19 @@
 """How a run executes: what is chosen where the config leaves it open, and that choosing changes nothing else."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from assembly import check_equal_devices
 from config import UserError, validate
+from dataProcessors.sampling.share import Share
 from training.execution import precision, trials
 from training.execution.device import Execution, resolve_device
 from training.execution.precision import resolve
+from training.execution.processes import Processes
 from training.execution.saved_choice import SavedChoice
 
 CPU = torch.device("cpu")
@@ -61,6 +66,22 @@ def test_gpus_are_counted_from_zero(monkeypatch):
     assert resolve_device("cuda:1") == torch.device("cuda", 1)
     with pytest.raises(UserError, match="'device' is cuda:2, which this machine does not have"):
         resolve_device("cuda:2")
+
+
+def test_each_of_several_processes_has_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    store = torch.distributed.HashStore()
+    devices = [resolve_device("cuda", Processes(Share(2 + rank, 4), rank, 2, store)) for rank in range(2)]
+    assert devices == [torch.device("cuda", 0), torch.device("cuda", 1)]
+    with pytest.raises(UserError, match="'device' is cuda:1, one GPU, and each of 4 processes has one"):
+        resolve_device("cuda:1", Processes(Share(1, 4), 1, 2, store))
+
+
+def test_another_kind_of_device_than_that_of_the_first_process_is_refused():
+    first = SimpleNamespace(from_first=lambda make: "cuda")
+    check_equal_devices(torch.device("cuda", 1), first)
+    with pytest.raises(UserError, match="would train on cpu, and the first one on cuda: all need one kind"):
+        check_equal_devices(CPU, first)
 
 
 def test_the_fastest_way_is_chosen(measured):

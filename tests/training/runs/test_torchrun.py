@@ -14,10 +14,12 @@ from runs_for_tests import ROOT, UNLABELLED, config_file, values_of, write_field
 from together_for_tests import codes_of, started_together
 
 import main
+from training.forward import ForwardPass
 from training.runs.checkpoint import load
 
 SETTINGS = UNLABELLED | {"epochs": 2, "iterations": 6, "checkpoint_minutes": 1e-6, "mining": ["RANDOM_HARD_NEGATIVE"]}
 STEPS = range(1, 13)
+SLOW_SECONDS = 50
 LAUNCH = """
 import sys
 sys.path[:0] = {paths}
@@ -95,6 +97,34 @@ def test_a_run_that_was_killed_and_interrupted_ends_like_one_that_was_not(folder
     assert codes_of(started_together(folder, 2, "resume", str(run))) == [0, 0], said(folder)
     ours, theirs = (load(each / "last.pt")["network"] for each in (run, Path("results/whole")))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs), "bit for bit"
+
+
+def slow_in_evaluations(patch: pytest.MonkeyPatch) -> None:
+    """Have the second process take long to embed its share of the tiles that are evaluated."""
+    whole = ForwardPass.embed_positions
+
+    def embed_positions(passes, positions):
+        if passes.processes.share.rank == 1:
+            Path("is_slow").touch()
+            time.sleep(SLOW_SECONDS)
+        return whole(passes, positions)
+
+    patch.setattr(ForwardPass, "embed_positions", embed_positions)
+
+
+def test_a_signal_to_one_process_that_another_waits_for_ends_both(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    config_file("slow", **SETTINGS)
+    processes = started_together(folder, 2, "slow.json", patched=slow_in_evaluations)
+    while not Path("is_slow").exists():
+        assert all(each.is_alive() for each in processes), said(folder)
+        time.sleep(0.02)
+    os.kill(processes[1].pid, signal.SIGTERM)
+    signalled_at = time.monotonic()
+    assert codes_of(processes) == [128 + signal.SIGTERM] * 2
+    assert time.monotonic() - signalled_at < SLOW_SECONDS / 2
+    text = said(folder)
+    assert text.count("Interrupted.") == 1 and "Traceback" not in text
 
 
 def test_another_number_of_processes_can_go_on(folder, monkeypatch, caplog, no_figures):
