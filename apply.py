@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from config import UserError
-from dataProcessors.maps import open_labels
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference import embed
 from inference.core.trained_run import TrainedRun, dates_of_run, open_trained
@@ -14,7 +13,7 @@ from inference.embedding.points import embed_points
 from inference.embedding.whole_map import find_embedded
 from inference.files.outputs import check_new_file
 from inference.land_cover.classifying import Classified, check_land_cover_files, classify
-from inference.land_cover.simple_model import check_can_classify
+from inference.land_cover.simple_model import check_can_classify, open_maps_to_fit
 from inference.similar_places.files import check_new_folder
 from inference.similar_places.searching import Query, query_tiles
 from reporting.class_map import describe_classified, write_class_map_picture
@@ -80,6 +79,7 @@ def classify_map(
     if output is not None:  # before the map is embedded, which may take long
         check_land_cover_files(output, proportions)
     image = run.open_image()
+    maps = open_maps_to_fit(run, image, proportions)  # before it, too
     embedded = find_embedded(run, image, stride)
     file = output or embedded.folder / f"{'proportions' if proportions else 'land-cover'}-{model}.tif"
 
@@ -87,7 +87,7 @@ def classify_map(
         if not proportions:
             write_class_map_picture(classified, image)
 
-    return describe_classified(classify(run, embedded, model, file, proportions, output is None, draw))
+    return describe_classified(classify(run, embedded, model, file, proportions, output is None, draw, maps))
 
 
 def search_map(
@@ -103,18 +103,17 @@ def search_map(
         check_new_folder(output)
     image = run.open_image()
     query_tiles(run, image, query)
+    labels = labels_of(run, image)
     embedded = find_embedded(run, image, stride)
-    return f"The results are in {make_search(run, embedded, image, query, labels_of(run, image), index, output)}"
+    return f"The results are in {make_search(run, embedded, image, query, labels, index, output)}"
 
 
 def labels_of(run: TrainedRun, image: TiffReader) -> LabelReader | None:
     """Return the label map of the run, to name the classes of places; None: there is none of this image."""
-    trained_on = [each.get("files", [each["path"]]) for each in run.own_images]
-    if run.config.validation_map is None or list(image.source.files) not in trained_on:
+    if run.config.validation_map is None or run.own.shown_by(image) is None:
         return None
     try:
-        labels = open_labels(run.config, run.maps, image, run.execution.threads)
+        return run.open_labels(image)
     except UserError as error:  # places are found without it
         log.warning("the classes of places are not named: %s", error)
         return None
-    return labels if isinstance(labels, LabelReader) else None

@@ -5,13 +5,23 @@ from argparse import BooleanOptionalAction
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
+from config.reading import overrides_in
+from config.redaction import redacted
 from training.runs.interruption import Interruption
 
 OVERRIDES_HELP = (
     "key=value replaces the value of a config key; write nested keys with dots: batch_size=12 maps.image=my.tif"
 )
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages show no credentials."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print a message, and end with exit code 2."""
+        super().error(redacted(message))
 
 
 class Option(NamedTuple):
@@ -64,6 +74,11 @@ SEARCH_OPTIONS = [
 ]
 
 
+KEYS = Option(
+    ("--keys",), "a JSON file of such keys, which no list of processes shows; also /dev/stdin", value("FILE", Path)
+)
+
+
 class Verb(NamedTuple):
     """One thing that the program can do, named by the first word of the command line.
 
@@ -72,7 +87,7 @@ class Verb(NamedTuple):
         target: name of its argument in the help text
         default: target if none is given; None: the user must give one, unless `takes_many`
         takes_many: whether it accepts any number of targets, also none, instead of exactly one
-        takes_overrides: whether it also accepts key=value
+        takes_overrides: whether it also accepts key=value, and a file of them
         takes_processes: whether several processes can do it together, started by torchrun
         options: its options
         epilog: returns the last paragraph of its help text
@@ -89,8 +104,12 @@ class Verb(NamedTuple):
 
 
 def parse(argv: list[str], verbs: Mapping[str, Verb]) -> argparse.Namespace:
-    """Return the verb (train, if none is given), its targets as paths (`targets`), its options and the overrides."""
-    parser = argparse.ArgumentParser(
+    """Return the verb (train, if none is given), its targets as paths (`targets`), its options and the overrides.
+
+    Raises:
+        ConfigError: the file of keys cannot be read
+    """
+    parser = Parser(
         prog="main.py",
         description="Metric embeddings for satellite image classification. Without a verb: train.",
         epilog="`python main.py VERB --help` describes a verb.",
@@ -115,10 +134,12 @@ def parse(argv: list[str], verbs: Mapping[str, Verb]) -> argparse.Namespace:
     if len(arguments.targets) != 1 and not verb.takes_many:
         given = " ".join(arguments.items) or "nothing"
         parser.error(f"{arguments.verb} takes one {verb.target}. Got {given}. Verbs are {', '.join(verbs)}.")
+    if verb.takes_overrides and arguments.keys is not None:
+        arguments.overrides[:0] = overrides_in(arguments.keys)
     return arguments
 
 
-def _add_verb(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, verb: Verb) -> None:
+def _add_verb(parsers: "argparse._SubParsersAction[Parser]", name: str, verb: Verb) -> None:
     """Add the parser of one verb to argparse's subparsers."""
     texts: dict[str, Any] = {"help": verb.run.__doc__, "description": verb.run.__doc__, "epilog": verb.epilog()}
     parser = parsers.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter, **texts)
@@ -128,5 +149,5 @@ def _add_verb(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]", na
     if verb.takes_overrides:
         metavar, help_text = f"{metavar} or key=value", f"{help_text}; {OVERRIDES_HELP}"
     parser.add_argument("items", nargs="*", metavar=metavar, help=help_text)
-    for option in verb.options:
+    for option in [*verb.options, *([KEYS] if verb.takes_overrides else [])]:
         parser.add_argument(*option.names, help=option.help, **option.settings)

@@ -8,14 +8,16 @@ import logging
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import config as configuration
 from command_line import CLASSIFY_OPTIONS, EMBED_OPTIONS, SEARCH_OPTIONS, Option, Verb, parse
-from config.redaction import RedactingFormatter
+from config.redaction import RedactingFormatter, redacted
 from training.execution.launch import number_of_processes
 from training.execution.openmp import limit_spinning
 from training.runs.interruption import EndedElsewhere, Interrupted, Interruption
@@ -177,7 +179,9 @@ def describe_overrides() -> str:
     """Return the keys that may be given where a trained network is applied, for the help texts."""
     return (
         "keys that may be given: device, threads, maps.image (another map of the same bands and type), maps.rect, "
-        "maps.crs"
+        "maps.crs.\n"
+        "New paths of the run's own maps, if they were moved: maps.image, or maps.image.DATE of one of several dates,\n"
+        "maps.labels.NAME, maps.legends.NAME"
     )
 
 
@@ -242,10 +246,10 @@ def main(argv: list[str]) -> int:
     1 says that a run of a grid has failed.
     """
     limit_spinning()  # before a verb imports torch
-    arguments = parse(argv, VERBS)
     _log_to_console()
-    threading.excepthook = _log_thread_error
+    sys.excepthook, threading.excepthook = _print_error, _print_thread_error
     try:
+        arguments = parse(argv, VERBS)
         check_processes(arguments.verb)
         with Interruption() as interruption:
             return VERBS[arguments.verb].run(arguments, interruption) or 0
@@ -278,14 +282,20 @@ def _notes(error: BaseException) -> list[str]:
     return getattr(error, "__notes__", [])
 
 
-def _log_thread_error(error: threading.ExceptHookArgs) -> None:
+def _print_error(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    """Print an error that nobody expected, without credentials: the console of a run may be kept in a file."""
+    print(redacted("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def _print_thread_error(error: threading.ExceptHookArgs) -> None:
     """Print the error that ended a thread, unless it is a disk error.
 
     A full disk ends the thread that writes TensorBoard's files. The main thread gets the same error when it adds the
     next event, and reports it.
     """
-    if not isinstance(error.exc_value, OSError):
-        threading.__excepthook__(error)
+    if not isinstance(error.exc_value, OSError | SystemExit):
+        print(f"Exception in thread {error.thread.name if error.thread else 'that has ended'}:", file=sys.stderr)
+        _print_error(error.exc_type, error.exc_value, error.exc_traceback)
 
 
 if __name__ == "__main__":

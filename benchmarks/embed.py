@@ -40,7 +40,7 @@ from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun, open_trained
 from inference.embedding.whole_map import EMBEDDED, embed_map
 from inference.land_cover.classifying import classify
-from inference.land_cover.simple_model import open_own_maps
+from inference.land_cover.simple_model import open_maps_to_fit
 from training.scoring.evaluator import Evaluator, in_batches, max_batch
 from training.scoring.fit_tiles import save_fit_tiles
 
@@ -89,7 +89,7 @@ def speed(setting: Setting, network: str, side: int) -> list[Row]:
 
 def land_cover(run: TrainedRun, image: TiffReader, embed: Timing, rounds: int) -> list[Row]:
     """Rows of `classify` with two models, beside the time of embedding a tile."""
-    embedded, maps = embed_map(run, image), open_own_maps(run)
+    embedded, maps = embed_map(run, image), open_maps_to_fit(run, image)
     fit = Evaluator(maps.config, maps, {}, 1).fit.positions
     save_fit_tiles(run.checkpoint, fit, embed_tiles(run, maps, fit), run.execution)
     ways = {model: partial(classify_anew, run, embedded, model) for model in MODELS}

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from config.backslashes import BackslashError
 from config.library import COMPLETE_MESSAGE
+from config.redaction import redacted
 
 LIMITS = {"ge": "of at least", "gt": "over", "le": "at most", "lt": "under"}
 MAX_LENGTH = 1000  # characters of a message; only messages that quote a very long value are longer
@@ -56,7 +57,7 @@ def explain_json(error: Exception) -> str:
 
 def one_line(text: str) -> str:
     """Return the text in one line: unprintable characters as escape codes, a very long text cut in the middle."""
-    printed = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    printed = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in redacted(text))
     return printed if len(printed) <= MAX_LENGTH else f"{printed[: MAX_LENGTH // 2]} ... {printed[-MAX_LENGTH // 2 :]}"
 
 
@@ -74,7 +75,7 @@ def _nearest(name: str, prefix: str, model: type[BaseModel]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = redacted(repr(value))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

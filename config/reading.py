@@ -82,6 +82,15 @@ def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
+def overrides_in(path: Path) -> list[str]:
+    """Return the keys of a file, an object whose nested keys are written with dots, as `key=value` items.
+
+    Raises:
+        ConfigError: the file is missing, cannot be read, or holds something else
+    """
+    return [f"{key}={json.dumps(value)}" for key, value in read_object(path).items()]
+
+
 def apply_override(content: dict, override: str) -> None:
     """Set the key of `key=value` in the plain values of a config.
 

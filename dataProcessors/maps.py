@@ -94,8 +94,8 @@ class OpenMaps:
         positives = config.min_pos_dist, min(config.max_pos_dist, side)
         # a loss without negatives must not ask for a map that could hold them
         negatives = (config.min_neg_dist, min(config.max_neg_dist, side)) if config.has_negatives else (0.0, 0.0)
-        settings = config.random_reset, config.seed, config.positive_dates
-        return ImageSampler(self.area, *positives, *negatives, *settings)
+        distances = *positives, *negatives
+        return ImageSampler(self.area, *distances, config.random_reset, config.seed, config.positive_dates)
 
     def check_scored_tiles(self) -> None:
         """Check that the reserved cells can hold the scored tiles that the user configured; a default may exceed them.

@@ -6,6 +6,7 @@ import numpy as np
 
 from dataProcessors.dated_images import DatedImages
 from dataProcessors.prepared.blocks import BLOCK
+from dataProcessors.rasters.image_part import ImagePart
 from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.sampling.dates import at_all_dates
 from dataProcessors.tiffreader import TiffReader
@@ -19,7 +20,7 @@ MIN_FILLER_SHARE = 0.1  # share of a map's pixels; one value in all bands of so 
 MIN_FILLER_PEAK = 3  # ... if it is this many times as frequent as the values next to it; else the map has low contrast
 
 
-def sample_tiles(image: Image, size: int, n: int = SAMPLE_TILES) -> np.ndarray:
+def sample_tiles(image: Image | ImagePart, size: int, n: int = SAMPLE_TILES) -> np.ndarray:
     """Read n tiles (n, channels, size, size) from all over the part of the map in use, the same at every call.
 
     Of several dates, the n tiles of each date.
@@ -49,12 +50,12 @@ def standardisation(image: Image, size: int) -> Scaling:
     return mean, 1 / np.where(deviation > 0, deviation, 1)
 
 
-def band_levels(image: TiffReader, size: int) -> dict[str, list[float]]:
+def band_levels(image: TiffReader | ImagePart, size: int) -> dict[str, list[float]]:
     """Return mean and deviation of each band, estimated by a sample: what tells whether two maps are alike."""
     return dict(zip(("mean", "deviation"), (values.tolist() for values in _mean_and_deviation(image, size))))
 
 
-def _mean_and_deviation(image: Image, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _mean_and_deviation(image: Image | ImagePart, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return mean (C,) and deviation (C,) of the bands over a sample of tiles; 0 and 1 if it holds no data."""
     bands = len(image.bands)
     pixels = sample_tiles(image, size)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from config import LabelFile
-from config.redaction import redacted
+from config.redaction import redacted_content
 from dataProcessors.class_shares import ClassShares
 from dataProcessors.content import content_hash
 from dataProcessors.labels.label_maps import LabelMap, open_label_map
@@ -148,10 +148,16 @@ class TiffReader:
         return np.concatenate([pixels[: self.source.shown_bands], validity]), step, around[:2]
 
     def fingerprint(self) -> dict:
-        """Return what identifies the map: its files, its grid, the part in use, and a hash of its content."""
+        """Return what identifies the map: its files, its grid, the part in use, and a hash of its content.
+
+        It is stored and shown, so its URLs hold no credentials.
+        """
+        return redacted_content(self._facts())
+
+    def _facts(self) -> dict:
         status = joint_status(self.source.files)
         return {
-            "path": redacted(self.path),
+            "path": self.path,
             "bytes": status[0] if status else None,
             "modified": status[1] / 1e9 if status else None,
             "crs": str(self.crs),
@@ -247,9 +253,9 @@ class LabelReader(TiffReader):
         parts = [proportions(self.read(part, size), len(self.legend)) for part in _in_parts(positions, size)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.legend)), np.float32)
 
-    def fingerprint(self) -> dict:
+    def _facts(self) -> dict:
         """Return what identifies the file, and how its pixels became classes."""
-        return super().fingerprint() | {"legend": self.classes.as_dict()}
+        return super()._facts() | {"legend": self.classes.as_dict()}
 
     def fingerprints(self) -> dict[str, dict]:
         """Return name of the legend -> fingerprint."""

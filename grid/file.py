@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from config import ConfigError
 from config.messages import one_line
 from config.reading import read_object
+from config.redaction import redacted
 from config.types import Integer, Text, key
 
 Changes = Text | dict[str, Any]  # changed keys of the base; a path alone stands for {"base": path}
@@ -81,7 +82,7 @@ def _explain(problem: ErrorDetails, content: dict) -> str:
     value = content[name]
     for part in inner:  # to the innermost value that is wrong; the parts after it name types
         value, name = (value[part], f"{name}.{part}") if isinstance(value, dict) and part in value else (value, name)
-    text = repr(value)
+    text = redacted(repr(value))
     expected = fields[name.partition(".")[0]].description
     return f"'{name}' cannot be {text if len(text) <= 80 else f'{text[:77]}...'}. It is: {expected}."
 

@@ -1,8 +1,10 @@
 """Run the cells of a grid, each by a call of main.py in a process of its own, several at a time."""
 
+import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -126,6 +128,8 @@ def map_of(config: Config) -> str:
 def launch(cell: Cell, inherited: tuple[int, ...] = ()) -> Process:
     """Start the run of a cell, or resume it if its folder exists; its console goes to the cell's log.
 
+    What the files of the run leave out, URLs with credentials, it gets through a pipe, which nobody else can read.
+
     Args:
         cell: the cell
         inherited: file descriptors that the process inherits
@@ -137,8 +141,14 @@ def launch(cell: Cell, inherited: tuple[int, ...] = ()) -> Process:
     else:
         write_text(cell.config_file, cell.config.to_json())
         arguments = ["train", str(cell.config_file)]
+    if keys := cell.config.with_credentials():
+        arguments += ["--keys", "/dev/stdin"]
     with convert_write_errors(cell.log), cell.log.open("a", encoding="utf8") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, str(MAIN), *arguments],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, pass_fds=inherited,
+            stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, pass_fds=inherited,
         )  # fmt: skip
+    assert process.stdin is not None  # it is a pipe
+    with suppress(BrokenPipeError), process.stdin as pipe:  # one that has ended says why in its log
+        pipe.write(json.dumps(keys).encode())
+    return process

@@ -10,12 +10,10 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.legends.legend import NO_LABEL
-from dataProcessors.maps import OpenMaps
 from dataProcessors.statistics import sample_tiles
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference.land_cover.class_codes import ClassCodes
 from inference.land_cover.classifying import Classified
-from inference.land_cover.reserved_scores import shows_one_of
 from reporting import figures
 from reporting.display import Display
 from reporting.figures.style import save_figure
@@ -56,13 +54,13 @@ def class_map_figure(classified: Classified, image: TiffReader, title: str) -> F
     display = Display.from_tiles(sample_tiles(image, SAMPLE_SIDE), image.has_validity)
     rgb = display.rgb(pixels[shown][None])[0]
     predicted = _classes(classified.map, classified.codes, start, step, rgb.shape[:2])
-    return figures.class_map(rgb, _truth(classified.maps, image, shown), predicted, classified.codes.legend, title)
+    return figures.class_map(rgb, _truth(classified, image, shown), predicted, classified.codes.legend, title)
 
 
-def _truth(maps: OpenMaps, image: TiffReader, shown: tuple) -> np.ndarray | None:
+def _truth(classified: Classified, image: TiffReader, shown: tuple) -> np.ndarray | None:
     """Return the label map (h, w) on the pixels that are shown; None: it covers another map, or another part."""
-    labels = maps.labels
-    same = image.window == maps.image.window and shows_one_of(image.fingerprint(), maps)
+    labels = classified.maps.labels
+    same = classified.is_own and image.window == classified.maps.image.window
     return labels.overview()[0][0][shown] if same and isinstance(labels, LabelReader) else None
 
 

@@ -18,7 +18,8 @@ from config.types import Maps
 from dataProcessors.legends.legend import builtin_legends
 from evaluation.models import CLASSIFIERS
 from grid.file import GridFile
-from main import VERBS
+from inference.core.given_maps import OVERRIDES, PATHS
+from main import VERBS, describe_overrides
 from networks import NETWORKS
 
 LIMITS = {"ge": "at least", "gt": "over", "le": "at most", "lt": "under"}
@@ -153,6 +154,22 @@ def test_the_config_page_agrees_with_the_code(key):
 def test_the_page_of_grids_has_every_key():
     (table,) = tables(DOC / "grid.md", "key")
     assert [row[0].strip("`") for row in table] == list(GridFile.model_fields)
+
+
+@pytest.mark.parametrize(("place", "verb"), [(0, "embed"), (1, "classify"), (2, "search")])
+def test_the_page_of_whole_maps_has_every_option(place, verb):
+    table = tables(DOC / "inference.md", "option")[place]
+    told = {option for row in table for option in re.findall(r"--?\w[\w-]*", row[0])} - {"--no-index"}
+    options = [set(option.names) for option in VERBS[verb].options]
+    assert [names for names in options if not told & names] == []
+    assert told <= set().union(*options)
+
+
+def test_keys_of_whole_maps_are_on_their_page_and_in_the_help():
+    page, help_text = read(DOC / "inference.md").partition("## Embed a map")[0], describe_overrides()
+    for key in (*OVERRIDES, *PATHS):
+        assert re.search(rf"`{key}[=`]", page), key
+        assert key in help_text, key
 
 
 def test_keys_that_may_change_are_named_where_resuming_is_described():

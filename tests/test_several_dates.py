@@ -98,5 +98,13 @@ def test_another_image_and_a_date_that_has_moved(run, workplace, capsys):
     Path("later.tif").rename("moved.tif")
     try:
         assert "already" not in said(capsys, "embed", str(run), "--date", "2022", "maps.image.2022=moved.tif")
+        for date in ("2019", "2022"):
+            told = said(capsys, "classify", str(run), "--date", date, "maps.image.2022=moved.tif", "-o", f"{date}.tif")
+            assert "pixel_accuracy" in told
+        told = said(capsys, "classify", str(run), "maps.image=moved.tif", "-o", "by its content.tif")
+        assert "pixel_accuracy" in told
+        capsys.readouterr()
+        assert main.main(["classify", str(run), "-o", "gone.tif"]) == 2
+        assert "maps.image.2022=PATH" in capsys.readouterr().err
     finally:
         Path("moved.tif").rename("later.tif")

@@ -1,11 +1,14 @@
 """Load the trained network of a run, to embed tiles in your own program."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from config import UserError, validate
 from networks import Embedder, HeadInputs, Normalise, PrincipalComponents, build
 from networks.normalise import NodataRule
 from training.runs.checkpoint import load
+
+FILL = "normalisation.fill"  # among the weights of earlier revisions: the value that meant "no data" in all bands
 
 
 def trained_network(path: str | Path) -> Embedder:
@@ -21,14 +24,23 @@ def trained_network(path: str | Path) -> Embedder:
     Raises:
         UserError: the file is missing, damaged, or not a checkpoint of this program
     """
-    return network_of(load(Path(path)), str(path))
+    checkpoint = load(Path(path))
+    return network_of(checkpoint, str(path), _nodata_rules(checkpoint))
 
 
-def network_of(checkpoint: dict, source: str) -> Embedder:
-    """Return the network of a loaded checkpoint as `trained_network` does. source: where it is from, for errors."""
-    config, weights = validate(checkpoint["config"], source), checkpoint["network"]
+def network_of(checkpoint: dict, source: str, nodata: Sequence[NodataRule] = ()) -> Embedder:
+    """Return the network of a loaded checkpoint, on the CPU and in evaluation mode.
+
+    Args:
+        checkpoint: its content
+        source: where it is from, for errors
+        nodata: rules for tiles without validity. In training there are none, and none belong to tiles of a map's
+            reader: such tiles have a validity, unless the map says that all of its pixels hold data
+    """
+    config = validate(checkpoint["config"], source)
+    weights = {name: value for name, value in checkpoint["network"].items() if name != FILL}
     offset, scale = (weights[f"normalisation.{name}"] for name in ("offset", "scale"))
-    normalisation = Normalise(offset, scale, _nodata_rules(checkpoint, len(offset)))
+    normalisation = Normalise(offset, scale, nodata)
     inputs = HeadInputs(config.head_inputs, offset, scale) if config.head_inputs else None
     components = None
     if inputs is not None and config.principal_components:
@@ -58,10 +70,10 @@ def network_of(checkpoint: dict, source: str) -> Embedder:
     return network.eval()
 
 
-def _nodata_rules(checkpoint: dict, bands: int) -> list[NodataRule]:
-    """Return the rules on values; earlier revisions had one value, which all bands must hold, among the weights."""
-    fill = checkpoint["network"].pop("normalisation.fill", None)
-    if fill is not None:
-        return [((float(fill),) * bands, True)]
+def _nodata_rules(checkpoint: dict) -> list[NodataRule]:
+    """Return the rules on values of the run's map; earlier revisions had one value, which all bands must hold."""
+    weights = checkpoint["network"]
+    if FILL in weights:
+        return [((float(weights[FILL]),) * len(weights["normalisation.offset"]), True)]
     rules = checkpoint["maps"]["image"].get("nodata", [])
     return [(rule["values"], rule["in_all_bands"]) for rule in rules]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import rasterio
 
+from config.redaction import redacted
 from dataProcessors.rasters.file_identity import PIECES, file_identity
 from dataProcessors.rasters.gdal_files import GdalFileError, first_bytes, forget, headers
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, UnreadableError, error_text
@@ -67,8 +68,8 @@ class MapFile:
 
     @property
     def name(self) -> str:
-        """The file's name, without its folder or server."""
-        return PurePath(self.path).name
+        """The file's name, without its folder or server, and without credentials."""
+        return PurePath(redacted(self.path)).name
 
     def identity(self, pieces: int = PIECES) -> dict[str, object]:
         """Return what identifies the file's content, wherever it lies. pieces: of the sample of its bytes."""

@@ -13,6 +13,7 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from config import UserError, command
+from config.redaction import redacted
 from dataProcessors.rasters.remote_options import is_missing
 
 # errors that rasterio raises where GDAL fails; those of GDAL that it does not wrap have no public name
@@ -85,7 +86,7 @@ def _check_transform(path: str, transform: Affine) -> None:
 
 def error_text(error: Exception) -> str:
     """Return GDAL's description of an error in one line; rasterio's own text often only refers to the cause."""
-    text = " ".join(str(error.__cause__ or error).split())
+    text = redacted(" ".join(str(error.__cause__ or error).split()))
     return text if len(text) <= MAX_REASON else text[:MAX_REASON] + " ..."
 
 

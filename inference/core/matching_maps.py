@@ -1,4 +1,4 @@
-"""Whether a map, or what was embedded of it, is that of a trained network."""
+"""Whether what was embedded is of a network and a map, and whether a map is like the one that it was trained on."""
 
 import logging
 
@@ -27,19 +27,15 @@ def check_belongs(run: TrainedRun, embedded: EmbeddedMap, image: TiffReader) -> 
         )
 
 
-def is_own_map(run: TrainedRun, image: TiffReader) -> bool:
-    """Whether a map has the pixels that the network was trained on, all of them and no others."""
-    now = image.fingerprint()
-    return all(now[fact] == run.own_image.get(fact) for fact in ("content", "window"))
-
-
 def warn_about_other_statistics(run: TrainedRun, image: TiffReader) -> None:
     """Log a warning where a map's bands have other means or deviations than those of the map that was trained on."""
-    before = run.own_image.get("statistics")
+    shown = run.own.shown_by(image)
+    trained_on = shown or run.own.image_of(run.date)
+    before = trained_on.get("statistics")
     if before is None:
         log.warning("%s: an earlier revision of the program trained it; its map's statistics are not known", run.folder)
         return
-    if is_own_map(run, image):
+    if shown is not None and image.fingerprint()["content"] == shown.get("content"):  # also the same part
         return
     now = band_levels(image, run.config.image_size)
     for band, (mean, deviation) in enumerate(zip(now["mean"], now["deviation"])):
@@ -49,5 +45,5 @@ def warn_about_other_statistics(run: TrainedRun, image: TiffReader) -> None:
             log.warning(
                 "%s: band %d has mean %.4g and deviation %.4g; %s, which the network was trained on, has %.4g and "
                 "%.4g. The embeddings may mean little there",
-                image.path, band + 1, mean, deviation, run.own_image["path"], mean_before, deviation_before,
+                image.path, band + 1, mean, deviation, trained_on["path"], mean_before, deviation_before,
             )  # fmt: skip

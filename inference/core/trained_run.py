@@ -4,27 +4,26 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from config import Config, ConfigError, Maps, UserError
-from config.reading import apply_override, validate
-from dataProcessors.maps import named_maps, open_image
+from config import Config, Maps, UserError
+from dataProcessors.maps import open_image, open_labels
 from dataProcessors.rasters.image_files import image_files
 from dataProcessors.rasters.remote_options import is_missing
-from dataProcessors.tiffreader import TiffReader
+from dataProcessors.tiffreader import LabelReader, TiffReader
+from inference.core.given_maps import choose_maps, located_config
+from inference.core.own_maps import OwnMaps
 from networks import Embedder, fuse_batchnorm
-from training.execution.device import Execution, resolve_device, resolve_threads
+from training.execution.device import Execution, MissingDevice, resolve_device, resolve_threads
 from training.execution.processes import ALONE, Processes
-from training.runs.checkpoint import BEST, config_as_dict, file_digest, load
+from training.runs.checkpoint import BEST, file_digest, load
 from training.scoring.evaluator import in_batches
 from training.trained import network_of
 
 log = logging.getLogger(__name__)
-OVERRIDES = ("device", "threads", "maps.image", "maps.rect", "maps.crs")
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,9 @@ class TrainedRun:
         digest: SHA-256 of the checkpoint's file, which says which network it is
         config: of the run, with the device and threads that were given
         maps: of the run, with the image and rectangle that were given; the image is that of one date
+        as_own: the same, but for an image that is the run's own: its rectangle and its CRS are those of the run
         date: the one that is used; "": the image is of no date
-        trained_on: maps of the run, name -> fingerprint
+        own: the maps that the network was trained and evaluated on
         network: in evaluation mode, its batch norms folded into convolutions; its values differ by rounding from before
         execution: device, threads, number format and memory layout, as the run resolved them
         processes: those that work on whole maps together; the first one reports, and writes what is not shared out
@@ -49,21 +49,12 @@ class TrainedRun:
     digest: str
     config: Config
     maps: Maps
+    as_own: Maps
     date: str
-    trained_on: dict[str, dict]
+    own: OwnMaps
     network: Embedder
     execution: Execution
     processes: Processes = ALONE
-
-    @property
-    def own_image(self) -> dict:
-        """Fingerprint of the image that the network was trained on: of the date in use, else of the scored date."""
-        return next((each for each in self.own_images if each.get("date") == self.date), self.trained_on["image"])
-
-    @property
-    def own_images(self) -> list[dict]:
-        """Fingerprints of the images of all dates that the network was trained on."""
-        return [each for name, each in self.trained_on.items() if name == "image" or "date" in each]
 
     def open_image(self) -> TiffReader:
         """Open, and prepare, the map that is embedded: the run's own of its date, or `maps.image`.
@@ -76,8 +67,9 @@ class TrainedRun:
         if missing:
             key = f"maps.image.{self.date}" if self.date else "maps.image"
             raise UserError(f"{missing[0]}: there is no such file. Give the path of the map: {key}=PATH.")
-        image = open_image(self.config, self.maps, self.execution.threads)
-        trained_on = self.trained_on["image"]
+        is_own = self.as_own != self.maps and self.own.held_by(files) is not None  # only where it matters
+        image = open_image(self.config, self.as_own if is_own else self.maps, self.execution.threads)
+        trained_on = self.own.fingerprints["image"]
         bands = len(self.network.normalisation.offset)
         if len(image.bands) != bands or image.dtype.name != trained_on["type"]:
             raise UserError(
@@ -86,6 +78,18 @@ class TrainedRun:
                 f"{trained_on['path']}."
             )
         return image
+
+    def open_labels(self, image: TiffReader) -> LabelReader | None:
+        """Open the run's label map on the grid of an image; None: the run has none.
+
+        Raises:
+            UserError: it is missing, or cannot be used for this image
+        """
+        for name, file in self.maps.labels.items():
+            if name.lower() == self.config.validation_map and is_missing(file.path):
+                raise UserError(f"{file.path}: there is no such file. Give the path of it: maps.labels.{name}=PATH.")
+        labels = open_labels(self.config, self.maps, image, self.execution.threads)
+        return labels if isinstance(labels, LabelReader) else None
 
     def embed(self, tiles: np.ndarray) -> np.ndarray:
         """Return the embeddings (N, D) float32 of tiles (N, channels, size, size) as the map's reader gives them.
@@ -121,7 +125,7 @@ def open_trained(
 
     Args:
         path: results/NAME, or a checkpoint in it
-        overrides: key=value items, for the keys of OVERRIDES
+        overrides: key=value items, see `choose_maps`
         date: name of the date of the image map that is used; None: that on which the run is scored
         processes: those that open it
     Raises:
@@ -129,20 +133,20 @@ def open_trained(
     """
     checkpoint_path = _checkpoint_of(path)
     checkpoint = load(checkpoint_path)
-    config = validate(checkpoint["config"], str(checkpoint_path))
-    config, maps = _with_overrides(config, overrides)
-    date = _chosen_date(maps, date)
-    maps = maps.of_date(date)
-    config = config.model_copy(update={"maps": maps})
+    of_run = located_config(checkpoint_path, checkpoint)
+    chosen = choose_maps(of_run, overrides)
+    date = _chosen_date(chosen.maps, date)
+    maps, as_own = chosen.maps.of_date(date), chosen.as_own.of_date(date)
+    config = chosen.config.model_copy(update={"maps": maps})
     network = network_of(checkpoint, str(checkpoint_path))
     fuse_batchnorm(network.backbone)
     execution = _execution(config, any(each.startswith("device=") for each in overrides), processes)
     network.to(execution.device).to(memory_format=execution.layout)
     digest = file_digest(checkpoint_path)
+    own = OwnMaps(checkpoint_path, of_run, chosen.own, checkpoint["maps"], execution.threads)
     return TrainedRun(
-        checkpoint_path.parent, checkpoint_path, digest, config, maps, date, checkpoint["maps"], network, execution,
-        processes,
-    )  # fmt: skip
+        checkpoint_path.parent, checkpoint_path, digest, config, maps, as_own, date, own, network, execution, processes
+    )
 
 
 def dates_of_run(path: Path, overrides: Sequence[str] = ()) -> list[str]:
@@ -151,8 +155,8 @@ def dates_of_run(path: Path, overrides: Sequence[str] = ()) -> list[str]:
     path, overrides: as for `open_trained`
     """
     checkpoint_path = _checkpoint_of(path)
-    config = validate(load(checkpoint_path)["config"], str(checkpoint_path))
-    return list(_with_overrides(config, overrides)[1].images)
+    config = located_config(checkpoint_path, load(checkpoint_path))
+    return list(choose_maps(config, overrides).maps.images)
 
 
 def _chosen_date(maps: Maps, date: str | None) -> str:
@@ -180,44 +184,21 @@ def _checkpoint_of(path: Path) -> Path:
     return path / BEST
 
 
-def _with_overrides(config: Config, overrides: Sequence[str]) -> tuple[Config, Maps]:
-    """Return the config, and the maps, with what was given in place of the run's own.
-
-    Another image is used as a whole and in its own CRS, unless others are given too: the run's own belong to its image.
-    It has no dates then, and nothing is trained, so that the keys that ask for dates are not those of the run. The
-    files of the run's own dates may be given one by one, wherever they are now: maps.image.DATE.
-    """
-    given: dict[str, Any] = {}
-    for override in overrides:
-        key = override.partition("=")[0]
-        if key not in OVERRIDES and not key.startswith("maps.image."):
-            raise ConfigError(f"'{key}' cannot be set here. Keys that can: {', '.join(OVERRIDES)}.")
-        apply_override(given, override)
-    changed, own = given.pop("maps", {}), named_maps(config)
-    if any(override.startswith("maps.image.") for override in overrides):
-        changed["image"] = own.images | changed["image"]
-    elif "image" in changed:
-        changed = {"rect": None, "crs": None, "validation_date": None} | changed
-        given |= {key: Config.model_fields[key].default for key in ("positive_dates", "min_pos_dist", "max_pos_dist")}
-    maps = own.model_dump() | changed
-    config = validate({**config_as_dict(config), **given, "maps": maps}, "the command line")
-    assert isinstance(config.maps, Maps)
-    return config, config.maps
-
-
 def _execution(config: Config, is_chosen: bool, processes: Processes) -> Execution:
     """Return how the network executes: as the run resolved it, but on a device that this machine has.
 
     is_chosen: whether the user has named the device; then no other is used
     """
-    threads = resolve_threads(config, processes)
+    threads, name = resolve_threads(config, processes), config.device
+    if processes.are_many and not is_chosen:
+        name = name.partition(":")[0]  # one GPU trained, and now each process has one
     try:
-        device = resolve_device(config.device, processes)
-    except UserError:
+        device = resolve_device(name, processes)
+    except MissingDevice:
         if is_chosen:
             raise
         device = resolve_device("auto", processes)
-        log.warning("This machine has no %s, on which the network was trained: %s is used", config.device, device)
+        log.warning("This machine has no %s, on which the network was trained: %s is used", name, device)
     layout = config.channels_last is True  # "auto": never resolved, then the plain layout
     precision = "fp32" if config.precision == "auto" else config.precision
     return Execution(device, threads, precision, layout)

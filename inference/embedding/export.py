@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config import UserError
-from dataProcessors.maps import open_labels
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun, open_trained
@@ -32,7 +31,7 @@ def embed(
         output: a new .tif or .parquet file; None: embeddings.tif in the folder of the embedded map
         stride, float32: see `embed_map`
         classes: put the class and the class proportions of each tile beside its embedding, for .parquet
-        overrides: key=value items, for device, threads, maps.image, maps.rect and maps.crs
+        overrides: key=value items, see `open_trained`
         date: which date of the map, where it has several; None: that on which the run is scored
         processes: those that embed it together; the first one writes the file
     Raises:
@@ -61,7 +60,7 @@ def _labels(run: TrainedRun, image: TiffReader) -> LabelReader:
     Raises:
         UserError: the run has none, or it cannot be used for this image
     """
-    labels = open_labels(run.config, run.maps, image, run.execution.threads)
-    if not isinstance(labels, LabelReader):
+    labels = run.open_labels(image)
+    if labels is None:
         raise UserError(f"{run.checkpoint}: the run has no label map ('validation_map' is null): leave out --classes.")
     return labels

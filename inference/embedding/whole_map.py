@@ -37,7 +37,7 @@ from training.runs.interruption import Interrupted
 from training.scoring.evaluator import in_batches
 
 log = logging.getLogger(__name__)
-FORMAT = 1  # of an embedded map; increase it when its files change
+FORMAT = 2  # of an embedded map; increase it when its files, or the embeddings of a map, change
 EMBEDDED = "embedded"  # folder of a run's embedded maps
 COG_NAME = "embeddings.tif"  # of the file for other programs in the folder of an embedded map
 INCOMPLETE = ".incomplete"  # end of the name of a folder that is not complete yet
@@ -150,18 +150,23 @@ def _make(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, fo
         lock.release()
 
 
-def _log_earlier_networks(run: TrainedRun) -> None:
-    """Log which embedded maps an earlier network in the same checkpoint has made: training went on after them."""
+def _log_earlier_maps(run: TrainedRun) -> None:
+    """Log which embedded maps an earlier network in the same checkpoint has made, or an earlier revision of this file.
+
+    After those training went on; the others may hold other embeddings of the same map.
+    """
     earlier = []
     for path in sorted((run.folder / EMBEDDED).glob(f"*/{ABOUT}")):
         with suppress(OSError, ValueError, LookupError, TypeError):  # damaged: of no use either, but not of this kind
-            network = json.loads(path.read_text(encoding="utf8"))["network"]
-            if network["sha256"] != run.digest and Path(network["checkpoint"]).name == run.checkpoint.name:
+            about = json.loads(path.read_text(encoding="utf8"))
+            of = about["network"]["sha256"], about["format"]
+            if of != (run.digest, FORMAT) and Path(about["network"]["checkpoint"]).name == run.checkpoint.name:
                 earlier.append(str(path.parent))
     if earlier:
         log.info(
-            "Made by an earlier network of the run, and not used any more: %s. You may remove them", ", ".join(earlier)
-        )
+            "Made by an earlier network of the run or an earlier revision of the program, and not used any more: %s. "
+            "You may remove them", ", ".join(earlier),
+        )  # fmt: skip
 
 
 def _begin(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> Lock:
@@ -172,7 +177,7 @@ def _begin(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, f
         StorageError: the disk is too small, or refuses a write
     """
     warn_about_other_statistics(run, image)
-    _log_earlier_networks(run)
+    _log_earlier_maps(run)
     if not folder.exists():
         _make_folder(run, tiles, float32, folder)
     with convert_write_errors(folder):

@@ -18,7 +18,7 @@ from inference.files.raster_file import OVERVIEWS_SHARE, bytes_needed
 from inference.land_cover.class_codes import ClassCodes, class_codes
 from inference.land_cover.layers import PERCENT_NODATA, class_layers, proportion_layers, write_layers
 from inference.land_cover.reserved_scores import NotScored, ReservedCells
-from inference.land_cover.simple_model import SimpleModel, check_can_classify, fit_simple_model, open_own_maps
+from inference.land_cover.simple_model import SimpleModel, check_can_classify, fit_simple_model, open_maps_to_fit
 from storage import check_space, staged, write_text
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class Classified:
         not_scored: why there are no scores; "": there are
         codes: how the classes stand in the map
         maps: the run's own maps
+        is_own: whether the map that is classified is one of them, on its grid
     """
 
     model: str
@@ -49,6 +50,7 @@ class Classified:
     not_scored: str
     codes: ClassCodes
     maps: OpenMaps
+    is_own: bool
 
 
 def classify(
@@ -59,6 +61,7 @@ def classify(
     proportions: bool = False,
     replace: bool = False,
     finish: Callable[[Classified], None] = lambda classified: None,
+    maps: OpenMaps | None = None,
 ) -> Classified:
     """Predict the land cover of every pixel of an embedded map, and write it as GeoTIFF.
 
@@ -73,16 +76,18 @@ def classify(
         proportions: write the proportion of each class, in percent, instead of the class
         replace: whether files that exist are replaced
         finish: called when all is written, but not in its place yet; what it writes beside the map gets there with it
+        maps: the run's own, see `open_maps_to_fit`; None: they are opened
     Raises:
-        UserError: there is no such model, an output exists, the run has no label map, or the embedded map is of another
-            network or another image
+        UserError: there is no such model, an output exists, the run has no label map, one of its maps is missing, or
+            the embedded map is of another network or another image
         StorageError: the disk is too small, or refuses a write
     """
     check_can_classify(run, model)
     check_land_cover_files(output, proportions, replace)
     image = run.open_image()
     check_belongs(run, embedded, image)
-    maps = open_own_maps(run)
+    maps = maps or open_maps_to_fit(run, image, proportions)
+    is_own = run.own.shown_by(image) is not None and image.grid.has_same_pixels(maps.image.grid)
     codes = class_codes(maps.labels.legend)
     places = output_files(output, proportions)
     with staged(output, first=places["table"]) as folder:
@@ -91,13 +96,14 @@ def classify(
         share = OVERVIEWS_SHARE * max(LEAST_SHARE, 1 / embedded.tiles.stride)
         check_space(output, bytes_needed([layer.file for layer in layers], image.window, share))
         fitted = fit_simple_model(run, maps, model, proportions)
-        scores, reason = _scores(embedded, maps, fitted, proportions)
+        scores, reason = _scores(embedded, maps if is_own else None, fitted, proportions)
         write_layers(embedded, fitted, image, layers)
         text = _table(output, embedded, fitted, codes, scores, reason, proportions)
         write_text(files["table"], json.dumps(text, indent=1, ensure_ascii=False) + "\n")
         if not proportions:
             write_text(files["names"], codes.side_file())
-        done = Classified(model, files["map"], files.get("confidence"), files["table"], scores, reason, codes, maps)
+        written = files["map"], files.get("confidence"), files["table"]
+        done = Classified(model, *written, scores, reason, codes, maps, is_own)
         finish(done)
         if proportions:
             places["names"].unlink(missing_ok=True)  # of the classes in an earlier file of this name
@@ -129,9 +135,13 @@ def check_land_cover_files(output: Path, proportions: bool, replace: bool = Fals
     check_new_files(output, SUFFIXES, files["table"], others, replace)
 
 
-def _scores(embedded: EmbeddedMap, maps: OpenMaps, model: SimpleModel, proportions: bool) -> tuple[list[Score], str]:
-    """Return the scores, and why there are none."""
+def _scores(
+    embedded: EmbeddedMap, maps: OpenMaps | None, model: SimpleModel, proportions: bool
+) -> tuple[list[Score], str]:
+    """Return the scores, and why there are none. maps: of the run; None: the embedded map is none of them."""
     try:
+        if maps is None:
+            raise NotScored("the embedded map is not the one that the run's reserved cells lie on")
         cells = ReservedCells(embedded, maps)
         if proportions:
             return cells.proportion_scores(embedded, model), ""

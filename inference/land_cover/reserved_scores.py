@@ -16,8 +16,6 @@ from inference.land_cover.simple_model import SimpleModel
 from inference.land_cover.window_votes import predict_tiles
 
 log = logging.getLogger(__name__)
-SAME_PLACE = ("crs", "size", "transform", "type")  # what of two maps must be equal for their pixels to be the same
-SAME_FILE = ("path", "bytes", "modified")
 
 
 class NotScored(Exception):
@@ -30,10 +28,10 @@ class ReservedCells:
     No tile of them was trained on at any date, so that the image of any date may be scored there.
 
     Args:
-        embedded: the embedded map
+        embedded: the embedded map, of an image of the run
         maps: the run's own maps
     Raises:
-        NotScored: the embedded map is another, or no window with enough data lies wholly in a cell
+        NotScored: no window with enough data lies wholly in a cell
 
     Attributes:
         side: of a cell in pixels
@@ -42,8 +40,6 @@ class ReservedCells:
     """
 
     def __init__(self, embedded: EmbeddedMap, maps: OpenMaps):
-        if not shows_one_of(embedded.about["map"], maps):
-            raise NotScored("the embedded map is not the one that the run's reserved cells lie on")
         self.grid, self.maps, self.side = embedded.tiles, maps, CELL * maps.area.size
         found = [(cell, tiles_inside(self.grid, cell, self.side)) for cell in maps.area.reserved_cells()]
         kept = [(cell, tiles[embedded.valid[tiles]]) for cell, tiles in found]
@@ -97,14 +93,3 @@ def tiles_inside(grid: TileGrid, corner: np.ndarray, side: int) -> np.ndarray:
     last = np.minimum((offset + side - grid.size) // grid.stride, [grid.columns - 1, grid.rows - 1])
     columns, rows = (np.arange(low, high + 1) for low, high in zip(first, last))
     return (rows[:, None] * grid.columns + columns).reshape(-1)
-
-
-def shows_one_of(map_: dict, maps: OpenMaps) -> bool:
-    """Return whether a fingerprint is of the image of some date of a run's maps."""
-    return any(shows_the_same(map_, image.fingerprint()) for image in maps.images.readers.values())
-
-
-def shows_the_same(map_: dict, other: dict) -> bool:
-    """Return whether two fingerprints are of one map, of which different parts may be in use."""
-    same_pixels = map_["content"] == other["content"] or all(map_[key] == other[key] for key in SAME_FILE)
-    return same_pixels and all(map_[key] == other[key] for key in SAME_PLACE)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from config import UserError, validate
+from config import UserError
 from dataProcessors import maps as run_maps
 from dataProcessors.features import FeatureStore
 from dataProcessors.legends.legend import Legend
-from dataProcessors.maps import OpenMaps, open_maps
+from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.pool import Pool
+from dataProcessors.tiffreader import TiffReader
 from evaluation.models import CLASSIFIERS, REGRESSORS, fitted, ignore_known_warnings, predict_votes
 from evaluation.proportions import normalised, reaches
 from evaluation.scoring import draws
 from inference.core.trained_run import TrainedRun
-from training.runs.checkpoint import check_maps, load
 from training.scoring.evaluator import in_batches
 from training.scoring.fit_tiles import load_fit_tiles
 
@@ -59,17 +59,31 @@ def check_can_classify(run: TrainedRun, name: str) -> None:
         )
 
 
-def open_own_maps(run: TrainedRun) -> OpenMaps:
+def open_maps_to_fit(run: TrainedRun, image: TiffReader, proportions: bool = False) -> OpenMaps:
     """Open the maps that a run was trained and evaluated on, whatever map is given in place of them.
 
+    Args:
+        run: the network
+        image: the map that is classified
+        proportions: as for `fit_simple_model`
     Raises:
-        UserError: the run has no label map; or one of its maps is missing, or not the same any more
+        UserError: one of its maps is missing, or not the same any more; or there is no tile to fit on
     """
-    checkpoint = load(run.checkpoint)
-    config = validate(checkpoint["config"], str(run.checkpoint))
-    maps = open_maps(config, run.execution.threads)
-    check_maps(run.checkpoint, maps.fingerprints(), checkpoint)
+    maps = run.own.open(image)
+    tiles_to_fit(run, maps, proportions)
     return maps
+
+
+def tiles_to_fit(run: TrainedRun, maps: OpenMaps, proportions: bool) -> Pool:
+    """Return the tiles that a model is fitted on; arguments and errors: see `fit_simple_model`."""
+    pool, threshold = _first_draw(maps), maps.config.singleClassTreshold
+    pool = pool.take(np.flatnonzero(reaches(pool.proportions, 0 if proportions else threshold)))
+    if not len(pool):
+        raise UserError(
+            f"{run.checkpoint}: no tile has a class that covers {threshold:.0%} of it, 'singleClassTreshold' of the "
+            "run. Choose --proportions, which fits on all labelled tiles."
+        )
+    return pool
 
 
 def fit_simple_model(run: TrainedRun, maps: OpenMaps, name: str, proportions: bool = False) -> SimpleModel:
@@ -85,17 +99,10 @@ def fit_simple_model(run: TrainedRun, maps: OpenMaps, name: str, proportions: bo
         UserError: there is no tile to fit on
     """
     check_model(name)
-    pool, config = _first_draw(maps), maps.config
-    kind = REGRESSORS if proportions else CLASSIFIERS
-    pool = pool.take(np.flatnonzero(reaches(pool.proportions, 0 if proportions else config.singleClassTreshold)))
-    if not len(pool):
-        raise UserError(
-            f"{run.checkpoint}: no tile has a class that covers {config.singleClassTreshold:.0%} of it, "
-            "'singleClassTreshold' of the run. Choose --proportions, which fits on all labelled tiles."
-        )
+    pool, kind = tiles_to_fit(run, maps, proportions), REGRESSORS if proportions else CLASSIFIERS
     targets = pool.proportions if proportions else pool.labels
     embeddings = _embeddings(run, maps, pool.positions)
-    pipeline = fitted(kind[name](config.seed, run.execution.threads), embeddings, targets)
+    pipeline = fitted(kind[name](maps.config.seed, run.execution.threads), embeddings, targets)
     legend, classes = maps.labels.legend, len(maps.labels.legend)
     log.info("%s is fitted on %s tiles of %d classes", name, f"{len(pool):,}", len(np.unique(pool.labels)))
 

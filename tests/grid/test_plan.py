@@ -106,6 +106,7 @@ def test_all_problems_of_all_cells_are_told_at_once():
         ({"seed": [1]}, "'seed' is not a key of a grid. Did you mean 'seeds'?"),
         ({"maps": None}, "'maps' is missing: name of a map"),
         ({"configs": {"a": 5}}, "'configs.a' cannot be 5. It is: name of a row"),
+        ({"base": [f"https://me:{'secret' * 20}@host/a.json"]}, "'base' cannot be ['https://***@host/a.json']"),
         ({"seeds": [-1]}, "'seeds' cannot be [-1]"),
         ({"seeds": [1, 1]}, "'seeds' has a seed twice"),
         ({"processes": 0}, "'processes' cannot be 0. It is: runs at a time"),

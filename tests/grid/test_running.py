@@ -1,5 +1,6 @@
 """When the runs of a grid are started and stopped."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,6 +122,38 @@ def test_a_run_is_a_call_of_main_whose_console_goes_to_a_file(monkeypatch, folde
         cell.log.read_text()
         == "['train', 'results/grid/triplet-demo-0.json']\n['resume', 'results/grid/triplet-demo-0']\n"
     )
+
+
+def test_what_no_file_may_hold_goes_through_a_pipe(monkeypatch, folder):
+    """Whether the run is new or resumed; neither words nor variables of a process hold it, which others may list."""
+    (folder / "main.py").write_text(
+        "import os, sys; print([*sys.argv[1:], 'secret' in str(os.environ)], open('/dev/stdin').read())"
+    )
+    monkeypatch.setattr(grid.running, "MAIN", folder / "main.py")
+    url = "https://me:secret@host/a.tif"
+    image = [url, *(f"https://host/{number}.tif?sig=secret" for number in range(3000))]  # more than a pipe holds
+    maps = {"far": {"maps": {"image": image, "labels": {"fields": url}}, "validation_map": "fields"}}
+    cell = read_plan(grid_file(maps=maps)).cells[0]
+    assert launch(cell).wait() == 0
+    cell.folder.mkdir()
+    assert launch(cell).wait() == 0
+    for line, words in zip(
+        cell.log.read_text().splitlines(), (["train", f"{cell.folder}.json"], ["resume", str(cell.folder)])
+    ):
+        said = f"{[*words, '--keys', '/dev/stdin', False]} "
+        assert line.startswith(said)
+        assert json.loads(line.removeprefix(said)) == {
+            "maps": json.loads(cell.config.to_json(keep_credentials=True))["maps"]
+        }
+    assert "secret" not in cell.config_file.read_text()
+
+
+def test_a_run_that_ends_before_it_reads_is_one_that_has_failed(monkeypatch, folder):
+    (folder / "main.py").write_text("import sys; sys.exit(3)")
+    monkeypatch.setattr(grid.running, "MAIN", folder / "main.py")
+    image = [f"https://host/{number}.tif?sig=secret" for number in range(3000)]
+    maps = {"far": {"maps": {"image": image, "labels": {"fields": "a.tif"}}, "validation_map": "fields"}}
+    assert launch(read_plan(grid_file(maps=maps)).cells[0]).wait() == 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks there")

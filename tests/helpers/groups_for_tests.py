@@ -23,12 +23,14 @@ GROUPS = {
     "tests/test_main.py::test_results_hold_what_is_promised": "pictures",
     "tests/training/execution/test_equal_runs.py": "pictures",
     "tests/training/runs/test_kill.py": "kill",
+    "tests/training/runs/test_like_gpus.py": "kill",
     "tests/training/runs/test_resuming.py": "resuming",
     "tests/training/runs/test_resuming_elsewhere.py": "resuming",
     "tests/training/runs/test_resuming_evaluations.py": "resuming",
     "tests/training/runs/test_resuming_refused.py": "resuming",
     "tests/training/runs/test_torchrun.py": "kill",
     "tests/training/test_processes.py": "kill",
+    "tests/training/test_waiting.py": "kill",
 }
 # each of these is a group of its own: all of its tests read what a fixture of the file makes
 WHOLE_FILES = (
@@ -38,6 +40,7 @@ WHOLE_FILES = (
     "tests/inference/similar_places/test_searching.py",
     "tests/reporting/test_class_map.py",
     "tests/reporting/test_reporter.py",
+    "tests/test_credentials.py",
     "tests/test_full_disk.py",
     "tests/test_unlabelled.py",
     "tests/training/runs/test_memory.py",

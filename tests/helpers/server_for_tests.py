@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -29,6 +30,7 @@ class Behaviour:
         statuses: of the next answers to requests for parts of it
         breaks: so many of the next answers end after `breaks_after` bytes, with the connection
         pause: seconds before each answer
+        secret: user:password, or what must be in the query; a request without it is refused. "": there is none
         takes_ranges, takes_head: whether parts of it can be had, and its headers alone
         asked: (start, length) of each part that was sent
         heads: number of requests for its headers alone
@@ -41,6 +43,7 @@ class Behaviour:
     breaks: int = 0
     breaks_after: int = 1000
     pause: float = 0.0
+    secret: str = ""
     takes_ranges: bool = True
     takes_head: bool = True
     asked: list[tuple[int, int]] = field(default_factory=list)
@@ -153,8 +156,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, headers | {"Content-Length": str(len(whole))}, part)
 
     def _file(self) -> tuple[bytes, Behaviour]:
+        path, _, query = self.path.partition("?")
+        given = [query, b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()]
         with self.lock:
-            return self.files.get(self.path.partition("?")[0], (b"", Behaviour(status=404)))
+            content, behaviour = self.files.get(path, (b"", Behaviour(status=404)))
+        is_refused = not any(behaviour.secret in each for each in given)
+        return content, Behaviour(status=403) if is_refused else behaviour
 
     def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
         self.send_response(status)

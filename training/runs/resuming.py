@@ -1,5 +1,6 @@
 """Start a new run, or open an interrupted run to resume it from the last checkpoint in its folder."""
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import config as configuration
 from config import Config, UserError, main_command
 from storage import Lock, StorageError
 from training.execution.processes import ALONE, Processes
-from training.runs.checkpoint import LAST, check_config, check_maps, check_revision, config_as_dict, load
+from training.runs.checkpoint import LAST, check_config, check_maps, check_revision, load
 from training.runs.faults import OutOfMemory, is_lost_process, is_out_of_memory
 from training.runs.folder import RESULTS, create_folder, lock_folder, log_resume
 from training.runs.interruption import Interrupted
@@ -133,10 +134,10 @@ def open_run(folder: Path, overrides: list[str], processes: Processes = ALONE) -
 
 
 def config_of_first(load: Callable[[], Config], processes: Processes) -> Config:
-    """Return the config that the first process loads."""
+    """Return the config that the first process loads, with the credentials of its maps: all of them read the maps."""
     loaded = [load()] if processes.is_first else []
-    content = processes.from_first(lambda: config_as_dict(loaded[0]))
-    return loaded[0] if loaded else configuration.validate(content, "the config of the first process")
+    content = processes.from_first(lambda: loaded[0].to_json(keep_credentials=True))
+    return loaded[0] if loaded else configuration.validate(json.loads(content), "the config of the first process")
 
 
 def _log_processes(folder: Path, before: int, now: int) -> None:

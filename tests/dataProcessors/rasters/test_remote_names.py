@@ -9,8 +9,8 @@ from remote_for_tests import SIDE, TILE, random_tiles
 
 from dataProcessors.rasters import gdal_files
 from dataProcessors.rasters.image_source import ImageSource
-from dataProcessors.rasters.map_file import RemoteFile
-from dataProcessors.rasters.opening import MapError
+from dataProcessors.rasters.map_file import MapFile, RemoteFile
+from dataProcessors.rasters.opening import MapError, error_text
 from dataProcessors.rasters.remote_options import gdal_name, is_missing, is_remote, set_options
 from dataProcessors.tiffreader import TiffReader
 
@@ -65,3 +65,10 @@ def test_where_gdal_cannot_be_called_remote_maps_alone_are_refused_in_one_line(m
     finally:
         monkeypatch.undo()
         gdal_files.gdal.cache_clear()
+
+
+def test_neither_the_name_of_a_file_nor_the_beginning_of_a_reason_holds_credentials():
+    assert MapFile("/vsigzip//vsicurl/https://host/a.tif.gz?sig=se.cret").name == "a.tif.gz?sig=***"
+    assert MapFile("data/a.tif?sig=1").name == "a.tif?sig=1", "a file of this machine"
+    reason = error_text(OSError(f"{'x' * 150} https://me:{'secret' * 20}@host/a.tif"))
+    assert reason.endswith("https://***@host/a.tif")

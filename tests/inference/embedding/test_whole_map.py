@@ -177,7 +177,18 @@ def test_maps_of_an_earlier_network_are_told_and_not_used(place, caplog):
     run = open_trained(folder)
     found = embedding.find_embedded(run, run.open_image())
     assert found.folder != earlier.folder
-    assert f"Made by an earlier network of the run, and not used any more: {earlier.folder}" in caplog.text
+    assert f"not used any more: {earlier.folder}. You may remove them" in caplog.text
+
+
+def test_maps_of_an_earlier_revision_are_told_and_not_used(place, monkeypatch, caplog):
+    """Its embeddings of a map without nodata went by the nodata value of the run's own map."""
+    caplog.set_level(logging.INFO)
+    folder, _ = write_run(MAPS)
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding, "FORMAT", 1)
+        earlier = inference.embed(folder)
+    assert inference.embed(folder).folder != earlier.folder
+    assert f"not used any more: {earlier.folder}. You may remove them" in caplog.text
 
 
 def test_of_two_types_the_map_in_8_bits_is_used(place):

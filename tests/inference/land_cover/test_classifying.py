@@ -66,7 +66,7 @@ def embed(stride, overrides=()):
 
 def fit_tiles(run):
     """Embeddings (f, D) and proportions (f, K) of the tiles that the first draw of the evaluation fits on."""
-    maps = simple_model.open_own_maps(run)
+    maps = simple_model.open_maps_to_fit(run, run.open_image())
     evaluator = Evaluator(maps.config, maps, {}, 1)
     first = evaluator.draws[0][0]
     tiles = evaluator.fit.take(first)
@@ -202,7 +202,7 @@ def test_the_next_model_is_fitted_on_stored_embeddings_and_takes_the_place_of_th
 def test_a_model_is_fitted_on_the_embeddings_that_the_evaluation_has_kept(tmp_path, monkeypatch):
     embedded, run = embed(16), open_trained(RUN)
     expected = classify(run, embedded, "dt", tmp_path / "a.tif")
-    maps = simple_model.open_own_maps(run)
+    maps = simple_model.open_maps_to_fit(run, run.open_image())
     positions, file = maps.pools["fit"].positions, fit_tiles_file(run.checkpoint)
     save_fit_tiles(run.checkpoint, positions, run.embed(maps.read(positions)), run.execution)
     try:
