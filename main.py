@@ -8,16 +8,14 @@ import logging
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import config as configuration
 from command_line import CLASSIFY_OPTIONS, EMBED_OPTIONS, SEARCH_OPTIONS, Option, Verb, parse
-from config.redaction import RedactingFormatter, redacted
+from console import prepare_console, print_error
 from training.execution.launch import number_of_processes
 from training.execution.openmp import limit_spinning
 from training.runs.interruption import EndedElsewhere, Interrupted, Interruption
@@ -246,56 +244,27 @@ def main(argv: list[str]) -> int:
     1 says that a run of a grid has failed.
     """
     limit_spinning()  # before a verb imports torch
-    _log_to_console()
-    sys.excepthook, threading.excepthook = _print_error, _print_thread_error
+    prepare_console()
     try:
         arguments = parse(argv, VERBS)
         check_processes(arguments.verb)
         with Interruption() as interruption:
             return VERBS[arguments.verb].run(arguments, interruption) or 0
     except configuration.UserError as error:
-        print("\n".join([str(error), *_notes(error)]), file=sys.stderr)
+        print_error(error)
         return 2
     except (RuntimeError, MemoryError) as error:
         from training.runs.faults import is_out_of_memory
 
         if not is_out_of_memory(error):
             raise
-        message = "There is too little memory. Choose a smaller 'batch_size' or 'image_size', or free memory."
-        print("\n".join([message, *_notes(error)]), file=sys.stderr)
+        print_error(error, "There is too little memory. Choose a smaller 'batch_size' or 'image_size', or free memory.")
         return 2
     except Interrupted as interrupted:
-        print("\n".join(["\nInterrupted.", *_notes(interrupted)]), file=sys.stderr)
+        print_error(interrupted, "\nInterrupted.")
         return 128 + interrupted.number
     except EndedElsewhere as ended:
         return ended.code
-
-
-def _log_to_console() -> None:
-    """Log plain messages to the console, without credentials."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(RedactingFormatter("%(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-
-
-def _notes(error: BaseException) -> list[str]:
-    return getattr(error, "__notes__", [])
-
-
-def _print_error(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-    """Print an error that nobody expected, without credentials: the console of a run may be kept in a file."""
-    print(redacted("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
-
-
-def _print_thread_error(error: threading.ExceptHookArgs) -> None:
-    """Print the error that ended a thread, unless it is a disk error.
-
-    A full disk ends the thread that writes TensorBoard's files. The main thread gets the same error when it adds the
-    next event, and reports it.
-    """
-    if not isinstance(error.exc_value, OSError | SystemExit):
-        print(f"Exception in thread {error.thread.name if error.thread else 'that has ended'}:", file=sys.stderr)
-        _print_error(error.exc_type, error.exc_value, error.exc_traceback)
 
 
 if __name__ == "__main__":

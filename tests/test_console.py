@@ -1,0 +1,27 @@
+"""What is printed of errors."""
+
+import pytest
+
+import main
+from config import UserError
+from console import print_error
+
+
+def test_messages_and_notes_of_errors_show_no_credentials(capsys):
+    error = UserError("https://name:word@example.org/a.tif: no such file")
+    error.add_note("as was asked for by https://example.org/b.tif?sig=abc&date=2019")
+    print_error(error)
+    text = (
+        "https://***@example.org/a.tif: no such file\nas was asked for by https://example.org/b.tif?sig=***&date=2019\n"
+    )
+    assert capsys.readouterr().err == text
+    print_error(error, "Another message.")
+    assert capsys.readouterr().err.startswith("Another message.\nas was asked for by ")
+
+
+@pytest.mark.parametrize("verb", ["resume", "report"])
+def test_the_program_prints_its_errors_so(verb, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main.main([verb, "https://name:word@example.org/run"]) == 2
+    printed = capsys.readouterr().err
+    assert "example.org/run" in printed and "word" not in printed
