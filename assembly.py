@@ -4,14 +4,12 @@ import json
 import logging
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from config import Config, ConfigError, UserError
 from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import Scaling, normalisation, sample_tiles, standardisation
-from networks import Embedder, HeadInputs, Normalise, PrincipalComponents, build, check, local_statistics
-from networks.augment import mean_over_views
+from networks import Embedder, HeadInputs, Normalise, build, check, local_statistics
 from reporting.map_view import MapView, show_map
 from reporting.report import write_report
 from reporting.reporter import Reporter
@@ -35,7 +33,6 @@ from training.steps.step_table import make_step
 from training.trainer import Trainer
 
 log = logging.getLogger(__name__)
-MIN_COMPONENT_TILES, COMPONENT_TILES = 256, 4  # principal components are estimated on so many tiles, or for each one
 
 
 def run_training(
@@ -160,7 +157,7 @@ def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool
     return build(
         config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
         Normalise(*scaling), config.seed, weights, config.freeze, inputs, config.head_layers, config.projection,
-        make_components(config, maps, inputs), config.test_time_augmentation,
+        config.fourier_features, config.test_time_augmentation,
     )  # fmt: skip
 
 
@@ -170,19 +167,6 @@ def make_head_inputs(config: Config, maps: OpenMaps) -> HeadInputs | None:
         return None
     inputs = HeadInputs(config.head_inputs, *standardisation(maps.images, config.image_size))
     return inputs.fit(torch.from_numpy(sample_tiles(maps.images, config.image_size)))
-
-
-def make_components(config: Config, maps: OpenMaps, inputs: HeadInputs | None) -> PrincipalComponents | None:
-    """Return the principal components of the head's further inputs, over tiles of the training area; None: none."""
-    number = config.principal_components
-    if inputs is None or not number:
-        return None
-    components = PrincipalComponents(inputs.num_features, number)
-    positions = maps.area.draw(max(MIN_COMPONENT_TILES, COMPONENT_TILES * number), np.random.default_rng(0))
-    tiles = torch.from_numpy(maps.read(positions))
-    return components.fit(
-        mean_over_views(inputs.of_sample, tiles) if config.test_time_augmentation else inputs.of_sample(tiles)
-    )
 
 
 def make_schedule(

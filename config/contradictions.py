@@ -20,7 +20,7 @@ def contradictions(config: Config) -> list[tuple[set[str], str]]:
         (config.loss_name == "magnetloss" and config.batch_size < 2, {"loss", "batch_size"},
          "'batch_size' (tiles per cluster) must be at least 2 for magnetloss. Got 1."),
     ]  # fmt: skip
-    checks += _date_contradictions(config) + _component_contradictions(config)
+    checks += _date_contradictions(config) + _size_contradictions(config)
     checks += _unlabelled_contradictions(config) if config.validation_map is None else _label_contradictions(config)
     checks += _loss_contradictions(config) + _mining_contradictions(config) + _yardstick_contradictions(config)
     if not isinstance(config.maps, str):
@@ -107,18 +107,15 @@ def _loss_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
         *((config.loss_name == "quadrupletloss" and bool(getattr(config, key)), {"loss", key},
            f"'{key}' cannot be used with quadrupletloss, whose second negatives are embedded one by one. Remove it "
            "or take tripletloss.")
-          for key in ("projection", "principal_components", "test_time_augmentation")),
+          for key in ("projection", "fourier_features", "test_time_augmentation")),
     ]  # fmt: skip
 
 
-def _component_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
-    number = config.principal_components
+def _size_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
+    number = config.fourier_features
     return [
-        (bool(number) and not config.head_inputs, {"principal_components", "head_inputs"},
-         "'principal_components' are those of 'head_inputs', and it is empty. Set it, such as "
-         '["band_statistics", "random_convolutions"], or \'principal_components\' to 0.'),
-        (number >= config.output_size, {"principal_components", "output_size"},
-         f"'output_size' must be larger than 'principal_components' ({number}): the rest is what the network learns. "
+        (number >= config.output_size, {"fourier_features", "output_size"},
+         f"'output_size' must be larger than 'fourier_features' ({number}): the rest is what the network learns. "
          f"Got {config.output_size}."),
     ]  # fmt: skip
 

@@ -79,9 +79,10 @@ class Config(BaseModel):
         "widths of the projection head: layers between embedding and loss, which are dropped after training; []: none",
         (),
     )
-    principal_components: Integer = key(
-        "how many dimensions of an embedding are principal components of head_inputs, which are not trained",
-        0, ge=0, lt=100_000,
+    fourier_features: Integer = key(
+        "how many dimensions of an embedding are random Fourier features of what near tiles have in common, which are "
+        "fitted to the trained network before each evaluation",
+        0, ge=0, lt=100_000, multiple_of=2,
     )  # fmt: skip
     test_time_augmentation: bool = key(
         "outside training, the embedding of a tile is the mean over its eight rotations and mirror images: steadier, "
@@ -121,7 +122,7 @@ class Config(BaseModel):
     )
     norm_output: bool = key("scale every embedding to length 1", True)
     supervised: bool = key("tuples by label (true) or by map distance (false)", False)
-    output_size: Integer = key("length of an embedding, principal components included", 64, ge=1, le=100_000)
+    output_size: Integer = key("length of an embedding, Fourier features included", 64, ge=1, le=100_000)
     singleClassTreshold: Number = key(  # the documented spelling
         "single-class evaluation uses only tiles whose dominant class covers at least this share", 0.0, ge=0, le=1
     )

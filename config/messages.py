@@ -13,7 +13,7 @@ from config.backslashes import BackslashError
 from config.library import COMPLETE_MESSAGE
 from config.redaction import redacted
 
-LIMITS = {"ge": "of at least", "gt": "over", "le": "at most", "lt": "under"}
+LIMITS = {"ge": "of at least", "gt": "over", "le": "at most", "lt": "under", "multiple_of": "divisible by"}
 MAX_LENGTH = 1000  # characters of a message; only messages that quote a very long value are longer
 LIST_OF_KEYS = "`python main.py train --help` lists the keys."
 

@@ -6,12 +6,11 @@ from networks.embedder import Embedder, build, check
 from networks.fused import fuse_batchnorm
 from networks.head_inputs import HEAD_INPUTS, HeadInputs
 from networks.normalise import Normalise
-from networks.principal_components import PrincipalComponents
 from networks.random_convolutions import RandomConvolutions
 from networks.zoo import NETWORKS
 
 __all__ = [
-    "HEAD_INPUTS", "NETWORKS", "Embedder", "HeadInputs", "Normalise", "PrincipalComponents", "RandomConvolutions",
+    "HEAD_INPUTS", "NETWORKS", "Embedder", "HeadInputs", "Normalise", "RandomConvolutions",
     "build", "check", "draw_ways", "estimate_batchnorm_statistics", "fuse_batchnorm", "local_statistics",
     "random_dihedral", "turned",
 ]  # fmt: skip

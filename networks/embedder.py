@@ -9,10 +9,10 @@ from torch.nn.functional import normalize
 
 from networks import freezing, pretrained, zoo
 from networks.augment import mean_over_views
+from networks.fourier_features import FourierFeatures
 from networks.head_inputs import HeadInputs
 from networks.heads import embedding_head, projection_head
 from networks.normalise import Normalise, has_data
-from networks.principal_components import PrincipalComponents
 
 MIN_NORM = 1e-6  # shorter outputs are not scaled to unit length: their gradients would explode
 
@@ -20,21 +20,21 @@ MIN_NORM = 1e-6  # shorter outputs are not scaled to unit length: their gradient
 class Embedder(nn.Module):
     """Raw tiles -> embeddings: normalisation, backbone, head and, if `norm_output`, scaling to unit length.
 
-    With principal components, an embedding is what the head makes and, beside it, components of the head's further
-    inputs, which are not trained. In training mode it is the head's part alone, which goes through the projection head,
-    if there is one. With test-time augmentation, an embedding outside training mode is the mean over all views of a
-    tile, scaled like those of the views.
+    With Fourier features, an embedding is what the head makes and, beside it, Fourier features of that and of the
+    head's further inputs, which are fitted to trained weights and are zeros before. In training mode it is the head's
+    part alone, which goes through the projection head, if there is one. With test-time augmentation, an embedding
+    outside training mode is the mean over all views of a tile, scaled like those of the views.
 
     Args:
         backbone: module with `num_features`; (N, C, H, W) float32 -> (N, num_features)
-        output_size: D, length of an embedding, components included
+        output_size: D, length of an embedding, Fourier features included
         norm_output: divide each embedding by its L2 norm, in training mode the head's part by its own
         normalisation: from pixel values to the backbone's input
         freeze: parts of the backbone that are not trained; see networks.freezing.freeze_parts
         head_inputs: further inputs of the head, beside the backbone's features; None: none
         hidden: widths of the head's hidden layers; (): the head is a linear layer
         projection: widths of the projection head's layers; see networks.heads
-        components: of the further inputs, beside what the head makes of them; None: the head makes all of an embedding
+        fourier_features: how many dimensions of an embedding they are; 0: the head makes all of it
         test_time_augmentation: in evaluation mode, embed every tile in its eight rotations and mirror images
     """
 
@@ -48,17 +48,17 @@ class Embedder(nn.Module):
         head_inputs: HeadInputs | None = None,
         hidden: Sequence[int] = (),
         projection: Sequence[int] = (),
-        components: PrincipalComponents | None = None,
+        fourier_features: int = 0,
         test_time_augmentation: bool = False,
     ):
         super().__init__()
         self.normalisation = normalisation
         self.backbone = backbone
         self.head_inputs = head_inputs
-        self.components = components
-        width = zoo.feature_width(backbone) + (head_inputs.num_features if head_inputs else 0)
-        learned_size = output_size - (components.number if components else 0)
-        self.head = embedding_head(width, hidden, learned_size, standardised=components is not None)
+        further, learned_size = head_inputs.num_features if head_inputs else 0, output_size - fourier_features
+        self.fourier = FourierFeatures(learned_size + further, fourier_features) if fourier_features else None
+        width = zoo.feature_width(backbone) + further
+        self.head = embedding_head(width, hidden, learned_size, standardised=bool(fourier_features))
         self.norm_output, self.test_time_augmentation = norm_output, test_time_augmentation
         self.projection = projection_head(learned_size, projection) if projection else None
         self._frozen = freezing.freeze_parts(backbone, freeze)
@@ -95,17 +95,25 @@ class Embedder(nn.Module):
         with torch.autocast(tiles.device.type, enabled=False):
             return self.projection(embeddings)
 
-    def _of_view(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Return what head and components make of tiles: (N, D) float32."""
+    def learned(self, tiles: Tensor, valid: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the head's part of the embeddings, not scaled (N, D'), and the head's further inputs, if any (N, F).
+
+        See `forward` for the arguments. Fourier features are those of both side by side.
+        """
         pixels, masks = self.normalisation.masked(tiles, valid)
         features = self.backbone(pixels)  # (N, num_features)
         # autocast only for the backbone: rounded to half precision, embeddings of different tiles would become equal
         with torch.autocast(tiles.device.type, enabled=False):
             further = [self.head_inputs(tiles, has_data(tiles, masks))] if self.head_inputs is not None else []
-            embeddings = self.head(torch.cat([features.float(), *further], 1))
-            if self.components is not None and not self.training:
-                embeddings = torch.cat([embeddings, self.components(*further)], 1)  # (N, D)
-            return self._scaled(embeddings)
+            return self.head(torch.cat([features.float(), *further], 1)), *further
+
+    def _of_view(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the embeddings (N, D) float32 of tiles as they lie; in training mode the head's part."""
+        parts = self.learned(tiles, valid)
+        with torch.autocast(tiles.device.type, enabled=False):
+            if self.fourier is None or self.training:
+                return self._scaled(parts[0])
+            return self._scaled(torch.cat([parts[0], self.fourier(torch.cat(parts, 1))], 1))  # (N, D)
 
     def _scaled(self, embeddings: Tensor) -> Tensor:
         """Return embeddings (N, D), of length 1 if `norm_output`."""
@@ -137,7 +145,7 @@ def build(
     head_inputs: HeadInputs | None = None,
     hidden: Sequence[int] = (),
     projection: Sequence[int] = (),
-    components: PrincipalComponents | None = None,
+    fourier_features: int = 0,
     test_time_augmentation: bool = False,
 ) -> Embedder:
     """Build an Embedder on the CPU with the initial weights that the seed gives; global random state is not changed.
@@ -146,7 +154,7 @@ def build(
         name: one of zoo.NETWORKS, or a model of timm
         bands: C of the tiles
         image_size: side of the tiles, pixels
-        output_size: D, length of an embedding, components included
+        output_size: D, length of an embedding, Fourier features included
         norm_output: scale embeddings to unit L2 norm
         normalisation: for the same number of bands
         seed: of the initial weights
@@ -154,7 +162,7 @@ def build(
         freeze: train everything (False), only the head (True), or the last n stages and the head
         head_inputs: further inputs of the head, fitted to a sample of tiles
         hidden, projection: widths of the layers of the head and of the projection head, see networks.heads
-        components: of the further inputs, fitted to a sample of tiles, beside what the head makes of them
+        fourier_features: how many dimensions of an embedding are Fourier features, beside what the head makes
         test_time_augmentation: outside training, embed the eight rotations and mirror images of a tile, and average
     Raises:
         UserError: the name is unknown, the network cannot take the image size or has fewer stages, or the weights
@@ -168,6 +176,6 @@ def build(
         backbone = pretrained.create(name, bands, image_size, weights)
         freezing.check(name, backbone, freeze)
         return Embedder(
-            backbone, output_size, norm_output, normalisation, freeze, head_inputs, hidden, projection, components,
-            test_time_augmentation,
+            backbone, output_size, norm_output, normalisation, freeze, head_inputs, hidden, projection,
+            fourier_features, test_time_augmentation,
         )  # fmt: skip

@@ -35,6 +35,7 @@ class Evaluations:
         saver: writes checkpoints of the state
         schedule: computes and reports the evaluation of a snapshot
         snapshots: takes snapshots of the network
+        fit: fits what of an embedding is fitted to the current, trained weights
         interruption: delays signals while files are written
         processes: those that train together: the first one scores. Between epochs all embed, and wait for it; in the
             background it also embeds alone, while the others train
@@ -48,13 +49,14 @@ class Evaluations:
         saver: Saver,
         schedule: EvaluationSchedule,
         snapshots: Snapshots,
+        fit: Callable[[], None],
         interruption: Interruption,
         processes: Processes = ALONE,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.processes = processes
         self.config, self.state, self.saver = config, state, saver
-        self.schedule, self.snapshots, self.interruption = schedule, snapshots, interruption
+        self.schedule, self.snapshots, self.fit, self.interruption = schedule, snapshots, fit, interruption
         self.clock = clock
         self._started = self.clock(), 0  # time, and steps done, when this process began to train
         self._last_step = config.epochs * config.iterations
@@ -87,6 +89,8 @@ class Evaluations:
         """Save the network, then evaluate it: at once, or in a background thread as soon as that has time."""
         step, waiting = self.state.steps_done, self._waiting
         running = [each for each in self.state.pending_evaluations if each not in waiting]
+        if step > 0:
+            self.fit()
         with self.interruption.deferred():
             self.state.pending_evaluations = [*running, step]
             self.saver.save()

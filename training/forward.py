@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from training.scoring.evaluator import in_batches, max_batch
 from training.steps.step import EmbedFunctions
 
 STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # to estimate the untrained network's batch-norm statistics
+PAIRS = 8192  # of near tiles, to fit Fourier features to
 
 
 class ForwardPass:
@@ -97,11 +99,40 @@ class ForwardPass:
         Raises:
             NotFinite: an embedding is NaN or infinite
         """
-        parts = [np.empty((0, self.config.output_size), np.float32)]
+        if not len(positions):
+            return np.empty((0, self.config.output_size), np.float32)
+        return self._in_batches(lambda tiles: self.embed(tiles, training=False), positions)
+
+    @torch.no_grad()
+    def fit_fourier_features(self) -> None:
+        """Fit the embeddings' Fourier features, if there are any, to pairs of near tiles and the current weights.
+
+        Raises:
+            NotFinite: a feature is NaN or infinite
+        """
+        fourier = self.network.fourier
+        if fourier is None:
+            return
+        sampler = self.maps.sampler()
+        sampler.begin_step(0)  # training steps begin at 1: these draws are no step's
+        near = np.concatenate(list(sampler.tuples(PAIRS, 0).swapaxes(0, 1)))  # (2 PAIRS, 2 or 3)
+        features = self.processes.shared_out(partial(self._in_batches, self._learned), near)
+        pairs = torch.from_numpy(features).chunk(2)
+        fourier.load_state_dict(self.processes.from_first(lambda: fourier.fit(*pairs).state_dict()))
+
+    def _learned(self, tiles: Tensor) -> Tensor:
+        """Return what Fourier features are made of (N, F), for tiles on the device, in evaluation mode."""
+        self.network.eval()
+        with self.execution.autocast():
+            return torch.cat(self.network.learned(tiles), 1)
+
+    def _in_batches(self, function: Callable[[Tensor], Tensor], positions: np.ndarray) -> np.ndarray:
+        """Return what a function makes of tiles (n, C, H, W) on the device: (N, D) float32, for N >= 1 positions."""
+        parts = []
         with tqdm(total=len(positions), desc="embedding", unit="tile", leave=False, disable=None, delay=1) as bar:
             for part in in_batches(positions, self.config.image_size):
                 tiles = self.execution.to_device(self.maps.read(part))
-                parts.append(require_finite(self.embed(tiles, training=False)).cpu().numpy())
+                parts.append(require_finite(function(tiles)).cpu().numpy())
                 bar.update(len(part))
         return np.concatenate(parts)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config import UserError, validate
-from networks import Embedder, HeadInputs, Normalise, PrincipalComponents, build
+from networks import Embedder, HeadInputs, Normalise, build
 from networks.normalise import NodataRule
 from training.runs.checkpoint import load
 
@@ -42,9 +42,6 @@ def network_of(checkpoint: dict, source: str, nodata: Sequence[NodataRule] = ())
     offset, scale = (weights[f"normalisation.{name}"] for name in ("offset", "scale"))
     normalisation = Normalise(offset, scale, nodata)
     inputs = HeadInputs(config.head_inputs, offset, scale) if config.head_inputs else None
-    components = None
-    if inputs is not None and config.principal_components:
-        components = PrincipalComponents(inputs.num_features, config.principal_components)
     network = build(
         config.network,
         len(offset),
@@ -56,7 +53,7 @@ def network_of(checkpoint: dict, source: str, nodata: Sequence[NodataRule] = ())
         head_inputs=inputs,
         hidden=config.head_layers,
         projection=config.projection,
-        components=components,
+        fourier_features=config.fourier_features,
         test_time_augmentation=config.test_time_augmentation,
     )
     try:

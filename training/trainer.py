@@ -16,7 +16,7 @@ from dataProcessors.sampling.batches import Batch, read_ahead
 from losses import Loss
 from training.evaluations import Evaluations
 from training.execution.device import Execution
-from training.forward import ForwardPass
+from training.forward import PAIRS, ForwardPass
 from training.pending_steps import PendingStep, PendingSteps
 from training.progress import Progress
 from training.runs.checkpoint import Checkpoints
@@ -66,7 +66,8 @@ class Trainer:
             self.state, schedule.evaluator, self._embed_together, self._embed_alone, checkpoints, execution
         )  # fmt: skip
         self.evaluations = Evaluations(
-            config, self.state, self.saver, schedule, snapshots, interruption, self.processes
+            config, self.state, self.saver, schedule, snapshots, self._fit_fourier_features, interruption,
+            self.processes,
         )  # fmt: skip
 
     def run(self, checkpoint: dict | None = None) -> None:
@@ -178,6 +179,12 @@ class Trainer:
         loss = Loss.mean(output.terms) if output.loss is None else output.loss
         loss.backward()
         return loss.detach(), output
+
+    def _fit_fourier_features(self) -> None:
+        """Fit what of an embedding is fitted to trained weights; all processes must do this at once."""
+        work = f"embedding {2 * PAIRS} tiles"
+        with self.faults.catch(self.state.steps_done, " outside of a step", work):
+            self.forward.fit_fourier_features()
 
     def _embed_together(self, positions: np.ndarray) -> np.ndarray:
         """Return the embeddings (N, D) float32 of the tiles at positions (N, 2), from the current weights.

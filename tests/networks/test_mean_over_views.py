@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from networks import HeadInputs, Normalise, PrincipalComponents, build, estimate_batchnorm_statistics
+from networks import HeadInputs, Normalise, build, estimate_batchnorm_statistics
 from networks.augment import DIHEDRAL_SIZE, dihedral
 
 OFFSET, SCALE = np.array([90.0, 110.0, 70.0]), np.array([0.02, 0.01, 0.03])
@@ -14,15 +14,16 @@ def tiles(n=5, dtype="uint8", seed=0):
     return torch.from_numpy(np.random.default_rng(seed).integers(1, 250, (n, 3, 16, 16)).astype(dtype))
 
 
-def network(test_time_augmentation=True, norm_output=False, components=True):
+def network(test_time_augmentation=True, norm_output=False):
     inputs = HeadInputs(("band_statistics", "random_convolutions"), OFFSET, SCALE).fit(tiles(40, seed=1))
-    found = PrincipalComponents(inputs.num_features, 5).fit(inputs.of_sample(tiles(40, seed=1)))
     model = build(
-        "test_resnet", 3, 16, 13, norm_output, Normalise(OFFSET, SCALE), 0, head_inputs=inputs, hidden=[12],
-        components=found if components else None, test_time_augmentation=test_time_augmentation,
+        "test_resnet", 3, 16, 14, norm_output, Normalise(OFFSET, SCALE), 0, head_inputs=inputs, hidden=[12],
+        fourier_features=6, test_time_augmentation=test_time_augmentation,
     )  # fmt: skip
     estimate_batchnorm_statistics(model, [tiles(40, seed=1)])
-    return model.eval()
+    with torch.no_grad():
+        model.eval().fourier.fit(*(torch.cat(model.learned(tiles(40, seed=seed)), 1) for seed in (2, 3)))
+    return model
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
@@ -30,7 +31,7 @@ def network(test_time_augmentation=True, norm_output=False, components=True):
 def test_an_embedding_is_the_mean_of_those_of_all_views(dtype, norm_output):
     model, plain, given = network(norm_output=norm_output), network(False, norm_output), tiles(dtype=dtype)
     plain.load_state_dict(model.state_dict())
-    expected = torch.zeros(5, 13)
+    expected = torch.zeros(5, 14)
     for i, pixels in enumerate(given.numpy()):
         for mirrored in (pixels, pixels[:, :, ::-1]):
             for turns in range(4):
@@ -59,5 +60,5 @@ def test_where_there_is_data_is_turned_with_the_pixels():
 
 
 def test_in_training_every_tile_is_seen_once():
-    model, plain, given = network(components=False), network(False, components=False), tiles()
+    model, plain, given = network(), network(False), tiles()
     assert torch.equal(model.train()(given), plain.train()(given))

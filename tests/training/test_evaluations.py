@@ -45,7 +45,7 @@ class Training:
             self.evaluator.go.clear()
         # it is state, saver and source of snapshots at once
         self.evaluations = Evaluations(
-            validate(CONFIG), self, self, self.schedule, self, Interruption(), clock=lambda: self.seconds
+            validate(CONFIG), self, self, self.schedule, self, lambda: None, Interruption(), clock=lambda: self.seconds
         )
 
     @property

@@ -15,6 +15,7 @@ from dataProcessors.sampling.area import Area
 from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
 from losses import SoftContrastLoss, VICRegLoss
+from training import forward
 from training.runs.checkpoint import load
 from training.steps.pair_step import PairStep
 from training.steps.step import EmbedFunctions
@@ -87,17 +88,17 @@ def test_soft_contrast_takes_the_proportions_of_the_tiles_that_were_drawn():
         ({"loss": "softcontrastloss"}, "'supervised' must be true for softcontrastloss"),
         ({"loss": "quadrupletloss", "projection": [4]}, "'projection' cannot be used with quadrupletloss"),
         (
-            {"loss": "quadrupletloss", "principal_components": 4, "head_inputs": ["band_statistics"]},
-            "'principal_components' cannot be used with quadrupletloss",
+            {"loss": "quadrupletloss", "fourier_features": 4},
+            "'fourier_features' cannot be used with quadrupletloss",
         ),
         (
             {"loss": "quadrupletloss", "test_time_augmentation": True},
             "'test_time_augmentation' cannot be used with quadrupletloss",
         ),
-        ({"principal_components": 4}, "'principal_components' are those of 'head_inputs', and it is empty"),
+        ({"fourier_features": 5}, "'fourier_features' must be a whole number .* divisible by 2. Got 5"),
         (
-            {"principal_components": 9, "output_size": 9, "head_inputs": ["band_statistics"]},
-            r"'output_size' must be larger than 'principal_components' \(9\): .* Got 9",
+            {"fourier_features": 8, "output_size": 8},
+            r"'output_size' must be larger than 'fourier_features' \(8\): .* Got 8",
         ),
     ],
 )
@@ -107,12 +108,13 @@ def test_what_does_not_go_together(changes, words):
 
 
 @pytest.mark.parametrize("loss, supervised", [("vicregloss", False), ("softcontrastloss", True)])
-def test_a_run_with_every_part_of_the_recipe(workplace, no_figures, loss, supervised):
+def test_a_run_with_every_part_of_the_recipe(workplace, no_figures, monkeypatch, loss, supervised):
     """It is resumed exactly, and its network is read again without the projection head in use."""
+    monkeypatch.setattr(forward, "PAIRS", 200)
     recipe = {
         "loss": loss, "norm_output": True, "head_inputs": ["band_statistics", "random_convolutions"],
         "head_layers": [12], "projection": [9, 7], "weight_decay": 0.01, "supervised": supervised,
-        "output_size": 14, "principal_components": 6, "test_time_augmentation": True,
+        "output_size": 14, "fourier_features": 6, "test_time_augmentation": True,
         "single_class_classifiers": ["dt"], "multi_class_classifiers": ["dt"],
     }  # fmt: skip
     whole = run_in_process("whole_recipe", **recipe, epochs=2)
@@ -123,7 +125,7 @@ def test_a_run_with_every_part_of_the_recipe(workplace, no_figures, loss, superv
     assert one["head.0.weight"].shape[1] > 1024 and one["projection.5.weight"].shape == (7, 9)
     network = trained_network(whole / "last.pt")
     tiles = torch.randint(1, 200, (4, 3, 16, 16), dtype=torch.uint8)
-    assert one["components.axes"].shape == (1024 + 12, 6) and one["head.3.weight"].shape == (8, 12)
+    assert one["fourier.frequencies"].shape == (8 + 1024 + 12, 3) and one["head.3.weight"].shape == (8, 12)
     assert network(tiles).shape == (4, 14)
     torch.testing.assert_close(network(tiles).norm(dim=1), torch.ones(4))
     torch.testing.assert_close(network(tiles.flip(-1)), network(tiles), atol=1e-5, rtol=1e-4)
