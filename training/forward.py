@@ -21,7 +21,7 @@ from training.scoring.evaluator import in_batches, max_batch
 from training.steps.step import EmbedFunctions
 
 STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # to estimate the untrained network's batch-norm statistics
-PAIRS = 8192  # of near tiles, to fit Fourier features to
+PAIRS_PER_FEATURE, MAX_PAIRS = 8, 8192  # of near tiles, to fit Fourier features to
 
 
 class ForwardPass:
@@ -103,6 +103,12 @@ class ForwardPass:
             return np.empty((0, self.config.output_size), np.float32)
         return self._in_batches(lambda tiles: self.embed(tiles, training=False), positions)
 
+    @property
+    def fourier_pairs(self) -> int:
+        """Number of pairs of near tiles that Fourier features are fitted to."""
+        fourier = self.network.fourier
+        return 0 if fourier is None else min(PAIRS_PER_FEATURE * len(fourier.frequencies), MAX_PAIRS)
+
     @torch.no_grad()
     def fit_fourier_features(self) -> None:
         """Fit the embeddings' Fourier features, if there are any, to pairs of near tiles and the current weights.
@@ -115,7 +121,7 @@ class ForwardPass:
             return
         sampler = self.maps.sampler()
         sampler.begin_step(0)  # training steps begin at 1: these draws are no step's
-        near = np.concatenate(list(sampler.tuples(PAIRS, 0).swapaxes(0, 1)))  # (2 PAIRS, 2 or 3)
+        near = np.concatenate(list(sampler.tuples(self.fourier_pairs, 0).swapaxes(0, 1)))  # (2 pairs, 2 or 3)
         features = self.processes.shared_out(partial(self._in_batches, self._learned), near)
         pairs = torch.from_numpy(features).chunk(2)
         fourier.load_state_dict(self.processes.from_first(lambda: fourier.fit(*pairs).state_dict()))

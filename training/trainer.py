@@ -16,7 +16,7 @@ from dataProcessors.sampling.batches import Batch, read_ahead
 from losses import Loss
 from training.evaluations import Evaluations
 from training.execution.device import Execution
-from training.forward import PAIRS, ForwardPass
+from training.forward import ForwardPass
 from training.pending_steps import PendingStep, PendingSteps
 from training.progress import Progress
 from training.runs.checkpoint import Checkpoints
@@ -182,7 +182,7 @@ class Trainer:
 
     def _fit_fourier_features(self) -> None:
         """Fit what of an embedding is fitted to trained weights; all processes must do this at once."""
-        work = f"embedding {2 * PAIRS} tiles"
+        work = f"embedding {2 * self.forward.fourier_pairs} tiles"
         with self.faults.catch(self.state.steps_done, " outside of a step", work):
             self.forward.fit_fourier_features()
 

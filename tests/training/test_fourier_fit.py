@@ -46,7 +46,7 @@ def forward_pass(processes=ALONE):
 
 def fitted(processes=ALONE):
     """What is fitted in one of several processes, or in one alone: name -> buffer."""
-    forward.PAIRS = PAIRS
+    forward.MAX_PAIRS = PAIRS
     made = forward_pass(processes)
     made.fit_fourier_features()
     return dict(made.network.fourier.state_dict())
@@ -54,7 +54,7 @@ def fitted(processes=ALONE):
 
 def test_pairs_are_near_tiles(monkeypatch):
     seen = []
-    monkeypatch.setattr(forward, "PAIRS", PAIRS)
+    monkeypatch.setattr(forward, "MAX_PAIRS", PAIRS)
     monkeypatch.setattr(FourierFeatures, "fit", lambda fourier, *pairs: seen.extend(pairs) or fourier)
     made = forward_pass()
     positions = []
@@ -71,7 +71,17 @@ def test_pairs_are_near_tiles(monkeypatch):
             torch.testing.assert_close(own, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_several_processes_fit_what_one_does(tmp_path):
+def test_pairs_are_as_many_as_the_features_need():
+    made = forward_pass()
+    assert made.fourier_pairs == 8 * (8 + 12)
+    made.network.fourier = FourierFeatures(5000, 2)
+    assert made.fourier_pairs == 8192
+    made.network.fourier = None
+    assert made.fourier_pairs == 0
+
+
+def test_several_processes_fit_what_one_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(forward, "MAX_PAIRS", forward.MAX_PAIRS)  # `fitted` changes it
     one = fitted()
     assert one["frequencies"].abs().max() > 0
     for number, states in together((2, 3), fitted, tmp_path).items():
@@ -90,7 +100,7 @@ def test_each_evaluated_network_but_the_untrained_one_has_its_own(workplace, no_
         fits.append(fourier.frequencies.clone())
         return fourier
 
-    monkeypatch.setattr(forward, "PAIRS", PAIRS)
+    monkeypatch.setattr(forward, "MAX_PAIRS", PAIRS)
     monkeypatch.setattr(FourierFeatures, "fit", noted)
     keys = {"output_size": 14, "fourier_features": 6, "norm_output": False, "supervised": supervised, "epochs": 2}
     folder = run_in_process("fourier", **keys)
@@ -102,6 +112,6 @@ def test_each_evaluated_network_but_the_untrained_one_has_its_own(workplace, no_
 
 
 def test_they_are_fitted_where_nothing_is_scored(workplace, no_figures, monkeypatch):
-    monkeypatch.setattr(forward, "PAIRS", PAIRS)
+    monkeypatch.setattr(forward, "MAX_PAIRS", PAIRS)
     folder = run_in_process("unscored", **UNLABELLED, output_size=14, fourier_features=6, norm_output=False, epochs=1)
     assert load(folder / "last.pt")["network"]["fourier.frequencies"].abs().max() > 0

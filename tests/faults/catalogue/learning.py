@@ -33,6 +33,24 @@ NETWORKS = (
         "security", "Code in a file of weights is run as it is read.",
         ("test_pretrained.py", "test_weight_files.py"),
     ),
+    Fault(
+        "axes-of-least-in-common", "networks", ("common_axes",),
+        (("shares.flip(0)[:AXES]", "shares[:AXES]"),),
+        "wrong order", "Fourier features weigh an axis by what near tiles have in common along another one.",
+        ("test_fourier_features.py",),
+    ),
+    Fault(
+        "axes-that-turn-with-rounding", "networks", ("FourierFeatures.fit",),
+        (("symmetric(axes) @ gaussian(len(axes),", "axes @ gaussian(axes.shape[1],"),),
+        "not reproducible", "Where axes have equal shares, a rounding error changes all Fourier features.",
+        ("test_fourier_features.py",),
+    ),
+    Fault(
+        "projection-head-sees-fourier-features", "networks", ("Embedder._of_view",),
+        (("self.fourier is None or self.training", "self.fourier is None"),),
+        "missing mode", "The loss sees Fourier features, which are zeros or of older weights.",
+        ("test_fourier_features.py",),
+    ),
 )  # fmt: skip
 
 LOSSES = (

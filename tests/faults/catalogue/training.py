@@ -68,6 +68,18 @@ SCORING = (
 
 LOOP = (
     Fault(
+        "untrained-yardstick-is-fitted", "training", ("Evaluations.run",),
+        (("step > 0", "step >= 0"),),
+        "off by one", "The untrained network has Fourier features, and what a training adds looks smaller.",
+        ("test_fourier_fit.py",),
+    ),
+    Fault(
+        "pairs-of-a-tile-with-itself", "training", ("ForwardPass.fit_fourier_features",),
+        (("pairs = torch.from_numpy(features).chunk(2)", "pairs = [torch.from_numpy(features).chunk(2)[0]] * 2"),),
+        "swapped roles", "All of the variance counts as what near tiles have in common.",
+        ("test_fourier_fit.py",),
+    ),
+    Fault(
         "mining-with-gradient", "training", ("Passes.of_step", "ForwardPass.embed_functions"),
         (("torch.no_grad()(", "("),),
         "missing no_grad", "Candidates of offline mining keep all that a backward pass would need.",

@@ -110,7 +110,7 @@ def test_what_does_not_go_together(changes, words):
 @pytest.mark.parametrize("loss, supervised", [("vicregloss", False), ("softcontrastloss", True)])
 def test_a_run_with_every_part_of_the_recipe(workplace, no_figures, monkeypatch, loss, supervised):
     """It is resumed exactly, and its network is read again without the projection head in use."""
-    monkeypatch.setattr(forward, "PAIRS", 200)
+    monkeypatch.setattr(forward, "MAX_PAIRS", 200)
     recipe = {
         "loss": loss, "norm_output": True, "head_inputs": ["band_statistics", "random_convolutions"],
         "head_layers": [12], "projection": [9, 7], "weight_decay": 0.01, "supervised": supervised,
