@@ -82,25 +82,17 @@ class HeadInputs(nn.Module):
     @torch.no_grad()
     def fit(self, tiles: Tensor) -> "HeadInputs":
         """Set mean and deviation of the features from a sample of tiles (N, C, H, W), with validity where there is."""
-        features = self._of_sample(self._features, tiles)
+        valid = has_data(tiles, self.normalisation.masked(tiles)[1])
+        parts = zip(tiles.split(TILES_AT_ONCE), valid.split(TILES_AT_ONCE))
+        features = torch.cat([self._features(*part) for part in parts])
         self.mean = features.mean(0)
         deviation = features.std(0, correction=0)
         self.deviation = torch.where(deviation > MIN_DEVIATION, deviation, 1.0)
         return self
 
-    @torch.no_grad()
-    def of_sample(self, tiles: Tensor) -> Tensor:
-        """Return the features (N, F) float32 of many tiles (N, C, H, W), with validity where there is."""
-        return self._of_sample(self, tiles)
-
     def forward(self, tiles: Tensor, valid: Tensor) -> Tensor:
         """Return the features (N, F) float32 of tiles (N, C, H, W); valid: (N, H, W) bool, where a pixel holds data."""
         return (self._features(tiles, valid) - self.mean) / self.deviation
-
-    def _of_sample(self, features: Callable[[Tensor, Tensor], Tensor], tiles: Tensor) -> Tensor:
-        """Return what `features` makes of tiles and their validity, a few at a time."""
-        valid = has_data(tiles, self.normalisation.masked(tiles)[1])
-        return torch.cat([features(*part) for part in zip(tiles.split(TILES_AT_ONCE), valid.split(TILES_AT_ONCE))])
 
     def _features(self, tiles: Tensor, valid: Tensor) -> Tensor:
         return torch.cat([part(tiles, valid) for part in self.parts.values()], 1)
