@@ -107,7 +107,7 @@ def _loss_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
         *((config.loss_name == "quadrupletloss" and bool(getattr(config, key)), {"loss", key},
            f"'{key}' cannot be used with quadrupletloss, whose second negatives are embedded one by one. Remove it "
            "or take tripletloss.")
-          for key in ("projection", "fourier_features", "test_time_augmentation")),
+          for key in ("projection", "test_time_augmentation")),
     ]  # fmt: skip
 
 

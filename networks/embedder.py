@@ -1,6 +1,7 @@
 """The module that turns tiles into embeddings with one of the networks."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from timm.layers.norm_act import convert_sync_batchnorm
@@ -76,7 +77,7 @@ class Embedder(nn.Module):
         convert_sync_batchnorm(self)  # timm's, which keeps the activations that its norms contain
         self._frozen = freezing.frozen_parts(self.backbone)
 
-    def forward(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
+    def forward(self, tiles: Tensor, valid: Tensor | None = None, with_fourier: bool = True) -> Tensor:
         """Embed tiles (N, C, H, W) of the map's dtype (uint8, int16, uint16, float32 ...) -> (N, D) float32.
 
         In training mode D is the last width of the projection head, or else the length of the head's part.
@@ -84,12 +85,14 @@ class Embedder(nn.Module):
         Args:
             tiles: pixels as the map stores them; a further channel is the validity, see `Normalise.forward`
             valid: (N, H, W), not 0 where a pixel holds data; None: as the tiles say
+            with_fourier: False: the head's part alone, as in training mode, for what training does in evaluation mode
         """
         given = (tiles,) if valid is None else (tiles, valid)
+        of_view = partial(self._of_view, with_fourier=with_fourier and not self.training)
         if self.training or not self.test_time_augmentation:
-            embeddings = self._of_view(*given)
+            embeddings = of_view(*given)
         else:
-            embeddings = self._scaled(mean_over_views(self._of_view, *given))
+            embeddings = self._scaled(mean_over_views(of_view, *given))
         if self.projection is None or not self.training:
             return embeddings
         with torch.autocast(tiles.device.type, enabled=False):
@@ -107,11 +110,11 @@ class Embedder(nn.Module):
             further = [self.head_inputs(tiles, has_data(tiles, masks))] if self.head_inputs is not None else []
             return self.head(torch.cat([features.float(), *further], 1)), *further
 
-    def _of_view(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Return the embeddings (N, D) float32 of tiles as they lie; in training mode the head's part."""
+    def _of_view(self, tiles: Tensor, valid: Tensor | None = None, *, with_fourier: bool) -> Tensor:
+        """Return the embeddings (N, D) float32 of tiles as they lie, or the head's part of them."""
         parts = self.learned(tiles, valid)
         with torch.autocast(tiles.device.type, enabled=False):
-            if self.fourier is None or self.training:
+            if self.fourier is None or not with_fourier:
                 return self._scaled(parts[0])
             return self._scaled(torch.cat([parts[0], self.fourier(torch.cat(parts, 1))], 1))  # (N, D)
 

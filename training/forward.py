@@ -73,6 +73,7 @@ class ForwardPass:
     def embed_functions(self, step: int) -> EmbedFunctions:
         """Return the forward passes for one training step; the step number seeds the flips and rotations of tiles."""
         rng, to_device = np.random.default_rng([self.config.seed, step, 2]), self.execution.to_device
+        evaluation_mode = partial(self.embed, training=False, with_fourier=False)
 
         def train(batch: Batch) -> Tensor:
             tiles = to_device(batch.tiles) if batch.device_tiles is None else batch.device_tiles()
@@ -83,25 +84,26 @@ class ForwardPass:
 
         return EmbedFunctions(
             train=train,
-            no_grad=torch.no_grad()(lambda tiles: require_finite(self.embed(to_device(tiles), training=False))),
-            eval_with_grad=lambda tiles: self.embed(random_dihedral(to_device(tiles), rng), training=False),
+            no_grad=torch.no_grad()(lambda tiles: require_finite(evaluation_mode(to_device(tiles)))),
+            eval_with_grad=lambda tiles: evaluation_mode(random_dihedral(to_device(tiles), rng)),
             of_all=self.processes.of_all,
         )
 
-    def embed_together(self, positions: np.ndarray) -> np.ndarray:
+    def embed_together(self, positions: np.ndarray, with_fourier: bool = True) -> np.ndarray:
         """Return the same as `embed_positions`; each process embeds its share, and gets the others'."""
-        return self.processes.shared_out(self.embed_positions, positions)
+        return self.processes.shared_out(partial(self.embed_positions, with_fourier=with_fourier), positions)
 
     @torch.no_grad()
-    def embed_positions(self, positions: np.ndarray) -> np.ndarray:
+    def embed_positions(self, positions: np.ndarray, with_fourier: bool = True) -> np.ndarray:
         """Return the embeddings (N, D) float32 of the tiles at positions (N, 2), from the current weights.
 
         Raises:
             NotFinite: an embedding is NaN or infinite
         """
         if not len(positions):
-            return np.empty((0, self.config.output_size), np.float32)
-        return self._in_batches(lambda tiles: self.embed(tiles, training=False), positions)
+            left_out = 0 if with_fourier else self.config.fourier_features
+            return np.empty((0, self.config.output_size - left_out), np.float32)
+        return self._in_batches(partial(self.embed, training=False, with_fourier=with_fourier), positions)
 
     @property
     def fourier_pairs(self) -> int:
@@ -167,14 +169,23 @@ class ForwardPass:
         if self.processes.are_many:
             self.processes.average(local_statistics(self.network))
 
-    def embed(self, tiles: Tensor, training: bool) -> Tensor:
-        """Return the embeddings (N, D) of tiles (N, C, H, W) on the device, in training mode or evaluation mode."""
+    def embed(self, tiles: Tensor, training: bool, with_fourier: bool = True) -> Tensor:
+        """Return the embeddings (N, D) of tiles (N, C, H, W) on the device.
+
+        Args:
+            training: training mode, else evaluation mode
+            with_fourier: in evaluation mode too, embeddings hold Fourier features, if there are any. Without, they are
+                what the loss sees: Fourier features are as old as the last evaluation, which must not move a training
+        """
         if self.network.training != training:  # `train` visits every module, which takes time
             self.network.train(training)
         if training and self.graphed is not None and self.graphed.accepts(tiles):
             return self.graphed(tiles)
         with self.execution.autocast():
-            return (self.training_forward if training else self.forward)(tiles)
+            if training:
+                return self.training_forward(tiles)
+            without = {"with_fourier": False} if self.config.fourier_features and not with_fourier else {}
+            return self.forward(tiles, **without)
 
 
 def has_unused_weights(network: Embedder, tiles: Tensor) -> bool:

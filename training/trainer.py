@@ -6,6 +6,7 @@ Read `Trainer.run` first, then `_train_epoch` and `_train_step`: everything else
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -129,7 +130,7 @@ class Trainer:
         self.progress.warn_if_collapsed(epoch)
 
     def _begin_epoch(self, epoch: int) -> None:
-        self.step.begin_epoch(epoch, self._embed_together)
+        self.step.begin_epoch(epoch, partial(self._embed_together, with_fourier=False))
         if self.processes.are_many:  # processors may round differently, and k-means goes another way then
             self.step.load_state_dict(self.processes.from_first(self.step.state_dict))
         self.progress.begin_epoch()
@@ -186,13 +187,13 @@ class Trainer:
         with self.faults.catch(self.state.steps_done, " outside of a step", work):
             self.forward.fit_fourier_features()
 
-    def _embed_together(self, positions: np.ndarray) -> np.ndarray:
+    def _embed_together(self, positions: np.ndarray, with_fourier: bool = True) -> np.ndarray:
         """Return the embeddings (N, D) float32 of the tiles at positions (N, 2), from the current weights.
 
-        All processes must do this at once, with equal positions.
+        All processes must do this at once, with equal positions. Without Fourier features: what the loss sees.
         """
         with self._catch_embedding(positions):
-            return self.forward.embed_together(positions)
+            return self.forward.embed_together(positions, with_fourier)
 
     def _embed_alone(self, positions: np.ndarray) -> np.ndarray:
         """Return the same as `_embed_together`, computed by this process."""

@@ -154,6 +154,13 @@ def test_training_sees_the_learned_part_alone(projection, width):
     assert model(pixels).shape == (6, width) and model(pixels).isfinite().all()
 
 
+@pytest.mark.parametrize("norm_output", [False, True])
+def test_the_learned_part_alone_has_a_scale_of_its_own(norm_output):
+    model, pixels = fitted(network(norm_output=norm_output)), tiles()
+    alone, learned = model(pixels, with_fourier=False), model.learned(pixels)[0]
+    assert torch.equal(alone, learned / learned.norm(dim=1, keepdim=True) if norm_output else learned)
+
+
 def test_each_mode_scales_its_own_embeddings_to_length_1():
     model, pixels = fitted(network(norm_output=True)), tiles()
     for embeddings, width in [(model.train()(pixels), LEARNED), (model.eval()(pixels), LEARNED + FOURIER)]:

@@ -59,6 +59,15 @@ def test_where_there_is_data_is_turned_with_the_pixels():
     torch.testing.assert_close(model(hidden, valid), model(given, valid), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("norm_output", [False, True])
+def test_the_learned_part_alone_is_a_mean_without_fourier_features(norm_output):
+    model, given = network(norm_output=norm_output), tiles()
+    before = model(given, with_fourier=False)
+    model.fourier.frequencies.fill_(torch.nan)
+    assert before.shape == (5, 8) and torch.equal(model(given, with_fourier=False), before)
+    torch.testing.assert_close(model(dihedral(given, 3), with_fourier=False), before, atol=1e-5, rtol=1e-4)
+
+
 def test_in_training_every_tile_is_seen_once():
     model, plain, given = network(), network(False), tiles()
     assert torch.equal(model.train()(given), plain.train()(given))

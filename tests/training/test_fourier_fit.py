@@ -115,3 +115,21 @@ def test_they_are_fitted_where_nothing_is_scored(workplace, no_figures, monkeypa
     monkeypatch.setattr(forward, "MAX_PAIRS", PAIRS)
     folder = run_in_process("unscored", **UNLABELLED, output_size=14, fourier_features=6, norm_output=False, epochs=1)
     assert load(folder / "last.pt")["network"]["fourier.frequencies"].abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"loss": "tripletloss", "mining": ["RANDOM_HARD_POSITIVE", "RANDOM_HARD_NEGATIVE"]},
+        {"loss": "quadrupletloss", "mining": ["HARD_NEGATIVE"]},
+        {"loss": "magnetloss", "supervised": True},
+    ],
+    ids=lambda training: training["loss"],
+)
+def test_evaluations_do_not_move_a_training(workplace, no_figures, monkeypatch, training):
+    """What training sees in evaluation mode holds no Fourier features, which are those of the last evaluation."""
+    monkeypatch.setattr(forward, "MAX_PAIRS", PAIRS)
+    keys = training | {"output_size": 14, "fourier_features": 6, "epochs": 3}
+    often, once = (run_in_process(f"every_{epochs}", **keys, evaluate_every=epochs) for epochs in (1, 3))
+    weights, others = (load(folder / "last.pt")["network"] for folder in (often, once))
+    assert all(torch.equal(weights[name], others[name]) for name in weights)

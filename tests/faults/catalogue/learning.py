@@ -46,8 +46,8 @@ NETWORKS = (
         ("test_fourier_features.py",),
     ),
     Fault(
-        "projection-head-sees-fourier-features", "networks", ("Embedder._of_view",),
-        (("self.fourier is None or self.training", "self.fourier is None"),),
+        "projection-head-sees-fourier-features", "networks", ("Embedder.forward",),
+        (("with_fourier and not self.training", "with_fourier"),),
         "missing mode", "The loss sees Fourier features, which are zeros or of older weights.",
         ("test_fourier_features.py",),
     ),

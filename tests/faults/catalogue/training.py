@@ -80,6 +80,18 @@ LOOP = (
         ("test_fourier_fit.py",),
     ),
     Fault(
+        "mining-sees-fourier-features", "training", ("ForwardPass.embed_functions",),
+        (("training=False, with_fourier=False", "training=False"),),
+        "wrong part", "Hard mining sees Fourier features of the last evaluation, so that evaluations move a training.",
+        ("test_fourier_fit.py",),
+    ),
+    Fault(
+        "clusters-see-fourier-features", "training", ("Trainer._begin_epoch",),
+        (("partial(self._embed_together, with_fourier=False)", "self._embed_together"),),
+        "wrong part", "Clusters of the magnet loss see Fourier features of the last evaluation.",
+        ("test_fourier_fit.py",),
+    ),
+    Fault(
         "mining-with-gradient", "training", ("Passes.of_step", "ForwardPass.embed_functions"),
         (("torch.no_grad()(", "("),),
         "missing no_grad", "Candidates of offline mining keep all that a backward pass would need.",
@@ -87,7 +99,7 @@ LOOP = (
     ),
     Fault(
         "few-tiles-in-training-mode", "training", ("Passes.of_step", "ForwardPass.embed_functions"),
-        (("rng), training=False)", "rng), training=True)"),),
+        (("evaluation_mode(random_dihedral(", "partial(self.embed, training=True)(random_dihedral("),),
         "missing evaluation mode", "Second negatives drawn anew are normalised by batch statistics of a few tiles.",
         ("test_training.py", "test_forward.py", "test_tuple_step.py"),
     ),

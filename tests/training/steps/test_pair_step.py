@@ -88,10 +88,6 @@ def test_soft_contrast_takes_the_proportions_of_the_tiles_that_were_drawn():
         ({"loss": "softcontrastloss"}, "'supervised' must be true for softcontrastloss"),
         ({"loss": "quadrupletloss", "projection": [4]}, "'projection' cannot be used with quadrupletloss"),
         (
-            {"loss": "quadrupletloss", "fourier_features": 4},
-            "'fourier_features' cannot be used with quadrupletloss",
-        ),
-        (
             {"loss": "quadrupletloss", "test_time_augmentation": True},
             "'test_time_augmentation' cannot be used with quadrupletloss",
         ),
