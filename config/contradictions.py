@@ -1,7 +1,7 @@
 """Values of a config that are valid one by one but contradict each other."""
 
-from config.keys import Config
 from config.library import LIBRARY_LOSSES, LOSSES_WITH_MINERS, NEED_LABELS, OWN_LOSSES, is_invalid_combination
+from config.run_config import Config
 from config.types import BUILT_IN_FEATURES, Maps
 
 NETWORK_PATCH = {"transformer": 8}  # network -> pixels that 'image_size' must be a multiple of

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from config.backslashes import ADVICE, BackslashError, check_backslashes, lost_backslashes
 from config.contradictions import contradictions
 from config.errors import ConfigError, ContradictionError
-from config.keys import Config
 from config.messages import explain, explain_json, key_help, one_line
+from config.run_config import Config
 from config.types import Maps
 
 

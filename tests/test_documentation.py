@@ -10,8 +10,7 @@ import pytest
 from pages_for_tests import DOC, PAGES, ROOT, anchors, code_blocks, links, name_of, prose, read, tables
 from pydantic.fields import FieldInfo
 
-from config import CHANGEABLE_ON_RESUME
-from config.keys import Config
+from config import CHANGEABLE_ON_RESUME, Config
 from config.library import LIBRARY_LOSSES, LIBRARY_MINERS
 from config.reading import read_json
 from config.types import Maps
