@@ -4,6 +4,7 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from config import Config, ConfigError, UserError
@@ -25,7 +26,7 @@ from training.runs.checkpoint import Checkpoints, check_maps, config_as_dict
 from training.runs.folder import RESULTS
 from training.runs.interruption import Interruption
 from training.runs.resuming import Run, start_run
-from training.scoring.evaluator import Evaluator
+from training.scoring.evaluator import Evaluator, in_batches
 from training.scoring.schedule import EvaluationSchedule
 from training.scoring.yardsticks import open_rasters, yardsticks
 from training.steps.step import Step
@@ -162,11 +163,21 @@ def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool
 
 
 def make_head_inputs(config: Config, maps: OpenMaps) -> HeadInputs | None:
-    """Return the further inputs of the network's head, standardised over a sample of the map; None: there are none."""
+    """Return the further inputs of the network's head, fitted to tiles of the map; None: there are none."""
     if not config.head_inputs:
         return None
-    inputs = HeadInputs(config.head_inputs, *standardisation(maps.images, config.image_size))
-    return inputs.fit(torch.from_numpy(sample_tiles(maps.images, config.image_size)))
+    scaling = standardisation(maps.images, config.image_size)
+    inputs = HeadInputs(config.head_inputs, *scaling, config.minimum_noise_fraction)
+    inputs.fit(torch.from_numpy(sample_tiles(maps.images, config.image_size)))
+    return fit_axes(inputs, maps) if inputs.num_pairs else inputs
+
+
+def fit_axes(inputs: HeadInputs, maps: OpenMaps) -> HeadInputs:
+    """Fit the axes of the head's further inputs to pairs of near tiles."""
+    log.info("Minimum noise fraction of the head's inputs, from %s pairs of near tiles.", f"{inputs.num_pairs:,}")
+    near = np.concatenate(maps.near_tiles(inputs.num_pairs))  # (2 pairs, 2 or 3)
+    batches = (torch.from_numpy(maps.read(batch)) for batch in in_batches(near, maps.area.size))
+    return inputs.fit_axes(*torch.cat([inputs.of_sample(tiles) for tiles in batches]).chunk(2))
 
 
 def make_schedule(

@@ -114,6 +114,9 @@ def _loss_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
 def _size_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
     number = config.fourier_features
     return [
+        (bool(config.minimum_noise_fraction) and not config.head_inputs, {"minimum_noise_fraction", "head_inputs"},
+         "'minimum_noise_fraction' is of 'head_inputs', and there are none. Set them, such as "
+         '["band_statistics", "random_convolutions"], or \'minimum_noise_fraction\' to 0.'),
         (number >= config.output_size, {"fourier_features", "output_size"},
          f"'output_size' must be larger than 'fourier_features' ({number}): the rest is what the network learns. "
          f"Got {config.output_size}."),

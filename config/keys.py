@@ -53,6 +53,11 @@ class Keys(BaseModel):
         "loses on the way, above all the level of the bands, is fed in there",
         (),
     )
+    minimum_noise_fraction: Integer = key(
+        "how many coordinates follow head_inputs, along the axes on which near tiles have most in common (minimum "
+        "noise fraction transform)",
+        0, ge=0, le=100_000,
+    )  # fmt: skip
     head_layers: Widths = key(
         "widths of hidden layers between the network's features and the embedding; []: a linear layer alone", ()
     )

@@ -32,6 +32,7 @@ CACHE = DATA / "cache"
 # MB of blocks that GDAL keeps decoded, whose default is a twentieth of the machine's memory, however large that is:
 GDAL_CACHE = 32  # while maps are prepared, when each block is read once
 GDAL_CACHE_UNPREPARED = 512  # where tiles are read from the files themselves
+NEAR = 0.7  # largest distance of near tiles along each axis, in tile sides: they overlap
 POOL_FACTOR = 2  # size of a pool: this times the tiles of one evaluation
 TRAINING_FACTOR = 4  # size of the supervised training pool: this times 'validation_nb'
 POOL_SEEDS = {"fit": 1, "score": 2, "train": 3}  # so that the pools are drawn independently
@@ -96,6 +97,16 @@ class OpenMaps:
         negatives = (config.min_neg_dist, min(config.max_neg_dist, side)) if config.has_negatives else (0.0, 0.0)
         distances = *positives, *negatives
         return ImageSampler(self.area, *distances, config.random_reset, config.seed, config.positive_dates)
+
+    def near_tiles(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw pairs of overlapping tiles of the training area, of the same date: two arrays (number, 2 or 3).
+
+        They are the same at every call, whatever a training draws.
+        """
+        sampler = ImageSampler(self.area, 0, NEAR, 0, 0, random_reset=1.0, seed=0)
+        sampler.begin_step(0)
+        anchors, near = sampler.tuples(number, 0).swapaxes(0, 1)
+        return anchors, near
 
     def check_scored_tiles(self) -> None:
         """Check that the reserved cells can hold the scored tiles that the user configured; a default may exceed them.

@@ -3,21 +3,17 @@
 import torch
 from torch import Tensor, nn
 
-MIN_DEVIATION = 1e-6  # a feature that varies less is a constant: dividing by its deviation would only enlarge noise
+from networks.common_axes import MIN_DEVIATION, common_axes, number_of_pairs, standardised
+
 AXES = 256  # at most; those that follow hold little that near tiles have in common
-RIDGE = 0.01  # added to the variance of each feature, 1: directions in which a sample hardly varies are not known
-MAX_SHARE = 0.999  # of an axis' variance that near tiles have in common; its weight would be infinite at 1
 SEED = 0  # of the frequencies
 
 
 class FourierFeatures(nn.Module):
     """Features -> cosines and sines of random mixtures of those of their parts that near tiles have in common.
 
-    Near tiles mostly show the same land, so what differs between them is mostly noise. The minimum noise fraction
-    transform (Green et al. 1988, doi 10.1109/36.3001; of features here, not of pixels) finds the axes z_k whose
-    variance near tiles have in common to the largest shares r_k. Along an axis, a distance counts as much as signal is
-    larger than noise: z_k is scaled to the variance r_k / (1 - r_k). Random Fourier features (Rahimi & Recht 2007)
-    follow: their inner products, divided by their number, are about
+    Of the coordinates z along the axes of their minimum noise fraction transform, see networks.common_axes, these are
+    random Fourier features (Rahimi & Recht 2007): their inner products, divided by their number, are about
 
         exp(-|z - z'|^2 / mean |z - z'|^2)
 
@@ -40,15 +36,17 @@ class FourierFeatures(nn.Module):
         self.register_buffer("offset", torch.zeros(number // 2))
         self.register_buffer("amplitude", torch.zeros(()))
 
+    @property
+    def num_pairs(self) -> int:
+        """Number of pairs of near tiles to fit to."""
+        return number_of_pairs(len(self.frequencies))
+
     @torch.no_grad()
     def fit(self, anchors: Tensor, positives: Tensor) -> "FourierFeatures":
         """Set the frequencies from the features (N, F) of pairs of near tiles."""
-        exact = torch.cat([anchors, positives]).double()
-        mean, deviation = exact.mean(0), exact.std(0, correction=0)
-        deviation = torch.where(deviation > MIN_DEVIATION, deviation, 1.0)
-        exact = (exact - mean) / deviation
-        axes = common_axes(*exact.chunk(2))  # (F, A)
-        variance = (exact @ axes).var(0, correction=0).sum()  # half of the mean squared distance
+        pairs, mean, deviation = standardised(anchors, positives)
+        axes = common_axes(pairs, AXES)  # (F, A)
+        variance = (pairs @ axes).var(0, correction=0).sum()  # half of the mean squared distance
         frequencies = symmetric(axes) @ gaussian(len(axes), self.number // 2) / deviation[:, None]  # (F, K / 2)
         frequencies /= variance.clamp(min=MIN_DEVIATION).sqrt()
         self.frequencies.copy_(frequencies)
@@ -60,22 +58,6 @@ class FourierFeatures(nn.Module):
         """Return the Fourier features (N, K) float32 of features (N, F)."""
         phases = features @ self.frequencies - self.offset  # (N, K / 2)
         return self.amplitude * torch.cat([phases.cos(), phases.sin()], 1)
-
-
-def common_axes(anchors: Tensor, positives: Tensor) -> Tensor:
-    """Return the axes (F, A) along which near tiles have most in common, the most first, scaled as described above.
-
-    Args:
-        anchors, positives: (N, F) float64 features of pairs, which have mean 0 and deviation 1 together
-    """
-    pairs = 2 * len(anchors)
-    variances = (anchors.T @ anchors + positives.T @ positives) / pairs
-    common = (anchors.T @ positives + positives.T @ anchors) / pairs
-    extents, directions = torch.linalg.eigh(variances + RIDGE * torch.eye(len(variances)).to(variances))
-    whitening = directions / extents.sqrt()  # (F, F)
-    shares, axes = torch.linalg.eigh(whitening.T @ common @ whitening)
-    shares = shares.flip(0)[:AXES].clamp(0, MAX_SHARE)
-    return whitening @ axes.flip(1)[:, :AXES] * (shares / (1 - shares)).sqrt()
 
 
 def symmetric(axes: Tensor) -> Tensor:

@@ -21,7 +21,6 @@ from training.scoring.evaluator import in_batches, max_batch
 from training.steps.step import EmbedFunctions
 
 STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # to estimate the untrained network's batch-norm statistics
-PAIRS_PER_FEATURE, MAX_PAIRS = 8, 8192  # of near tiles, to fit Fourier features to
 
 
 class ForwardPass:
@@ -108,8 +107,7 @@ class ForwardPass:
     @property
     def fourier_pairs(self) -> int:
         """Number of pairs of near tiles that Fourier features are fitted to."""
-        fourier = self.network.fourier
-        return 0 if fourier is None else min(PAIRS_PER_FEATURE * len(fourier.frequencies), MAX_PAIRS)
+        return 0 if self.network.fourier is None else self.network.fourier.num_pairs
 
     @torch.no_grad()
     def fit_fourier_features(self) -> None:

@@ -41,7 +41,9 @@ def network_of(checkpoint: dict, source: str, nodata: Sequence[NodataRule] = ())
     weights = {name: value for name, value in checkpoint["network"].items() if name != FILL}
     offset, scale = (weights[f"normalisation.{name}"] for name in ("offset", "scale"))
     normalisation = Normalise(offset, scale, nodata)
-    inputs = HeadInputs(config.head_inputs, offset, scale) if config.head_inputs else None
+    inputs = None
+    if config.head_inputs:
+        inputs = HeadInputs(config.head_inputs, offset, scale, config.minimum_noise_fraction)
     network = build(
         config.network,
         len(offset),

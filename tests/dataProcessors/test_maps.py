@@ -166,6 +166,19 @@ def test_samplers(own_maps):
     assert isinstance(sampler, SupervisedSampler) and (sampler.random_reset, sampler.seed) == (0.5, 4)
 
 
+def test_near_tiles_overlap_and_are_the_same_whatever_a_training_draws(own_maps):
+    opened = open_maps(validate(own_maps), 1)
+    anchors, near = opened.near_tiles(300)
+    assert anchors.shape == near.shape == (300, 2) and len(np.unique(anchors, axis=0)) > 250
+    distances = np.abs(anchors - near)
+    assert 5 < distances.max() <= 0.7 * 16 and (distances > 0).any(1).all()
+    reserved = opened.area.reserved_cells()  # of 2 x 2 tiles
+    for position in (*anchors, *near):
+        assert not ((position < reserved + 32) & (position + 16 > reserved)).all(1).any()
+    other = validate(own_maps | {"seed": 5, "min_pos_dist": 2, "max_pos_dist": 3, "supervised": True})
+    assert np.array_equal(replace(opened, config=other).near_tiles(300), (anchors, near))
+
+
 def test_a_loss_without_negatives_needs_no_map_that_could_hold_them(own_maps):
     far = own_maps | {"min_neg_dist": 60, "max_neg_dist": 70}  # tile sides of 16 pixels, on 800 x 700
     opened = open_maps(validate(far), 1)

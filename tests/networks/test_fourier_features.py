@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-import scipy.linalg
 import torch
+from pairs_for_tests import pairs_of_signals
 
 from networks import HeadInputs, Normalise, build, estimate_batchnorm_statistics
-from networks.fourier_features import MAX_SHARE, RIDGE, FourierFeatures, common_axes, gaussian, symmetric
+from networks.common_axes import common_axes, standardised
+from networks.fourier_features import AXES, FourierFeatures, gaussian, symmetric
 
 OFFSET, SCALE = np.array([90.0, 110.0, 70.0]), np.array([0.02, 0.01, 0.03])
 LEARNED, FOURIER = 8, 6
@@ -14,19 +15,6 @@ LEARNED, FOURIER = 8, 6
 
 def tiles(n=6, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).integers(1, 250, (n, 3, 16, 16)).astype("uint8"))
-
-
-def pairs(n=400, signals=3, features=7, seed=0):
-    """Pairs of tiles with equal signals and different noise, mixed into features of different sizes, not of mean 0."""
-    mixture = np.linalg.qr(np.random.default_rng(0).normal(size=(features, features)))[0] * 3.0 ** np.arange(features)
-    rng = np.random.default_rng(seed)
-    signal, noise = rng.normal(size=(n, signals)), rng.normal(size=(2, n, features - signals))
-    return [torch.from_numpy(np.concatenate([signal, each], 1) @ mixture + 5).float() for each in noise]
-
-
-def standardised(anchors, positives):
-    both = torch.cat([anchors, positives]).double()
-    return ((both - both.mean(0)) / both.std(0, correction=0)).chunk(2)
 
 
 def network(norm_output=False, projection=(), hidden=(12,), fourier_features=FOURIER):
@@ -45,21 +33,6 @@ def fitted(model):
     return model
 
 
-def test_axes_are_those_of_the_generalised_eigenvalue_problem():
-    anchors, positives = (part.numpy() for part in standardised(*pairs()))
-    number = anchors.shape[1]
-    variances, common = np.zeros((number, number)), np.zeros((number, number))
-    for anchor, positive in zip(anchors, positives):  # the slow and obvious way
-        variances += (np.outer(anchor, anchor) + np.outer(positive, positive)) / (2 * len(anchors))
-        common += (np.outer(anchor, positive) + np.outer(positive, anchor)) / (2 * len(anchors))
-    shares, expected = scipy.linalg.eigh(common, variances + RIDGE * np.eye(number))
-    shares, expected = shares[::-1].clip(0, MAX_SHARE), expected[:, ::-1]
-    found = common_axes(torch.from_numpy(anchors), torch.from_numpy(positives)).numpy()
-    for k in range(number):
-        axis = expected[:, k] * np.sqrt(shares[k] / (1 - shares[k]))  # an axis and its opposite are the same
-        np.testing.assert_allclose(found[:, k] * np.sign(found[:, k] @ axis + 1e-30), axis, atol=1e-6)
-
-
 def test_the_symmetric_matrix_gives_the_same_distances():
     axes, rows = torch.randn(9, 4, dtype=torch.float64), torch.randn(6, 9, dtype=torch.float64)
     matrix = symmetric(axes)
@@ -76,18 +49,12 @@ def test_rounding_errors_change_little_where_axes_have_equal_shares():
     torch.testing.assert_close(other, found, atol=1e-3, rtol=0)
 
 
-def test_signals_weigh_more_than_noise():
-    anchors, positives = standardised(*pairs())
-    deviations = (torch.cat([anchors, positives]) @ common_axes(anchors, positives)).std(0)
-    assert deviations[:3].min() > 4 > 0.5 > deviations[3:].max()
-
-
 def test_products_are_those_of_the_gaussian_kernel():
-    anchors, positives = pairs()
+    anchors, positives = pairs_of_signals()
     fourier = FourierFeatures(7, 40_000).fit(anchors, positives)
     found = fourier(anchors[:60])
-    both = torch.cat(standardised(anchors, positives))
-    z = both @ common_axes(*both.chunk(2))
+    both, _, _ = standardised(anchors, positives)
+    z = both @ common_axes(both, AXES)
     squares = torch.cdist(z, z).square()
     kernel = torch.exp(-squares / squares.mean())[:60, :60].float()
     torch.testing.assert_close(found @ found.T / 40_000, kernel, atol=0.03, rtol=0)
@@ -95,8 +62,8 @@ def test_products_are_those_of_the_gaussian_kernel():
 
 
 def test_near_tiles_get_nearer_than_their_features_are():
-    anchors, positives = pairs(seed=1)
-    fourier = FourierFeatures(7, 512).fit(*pairs())
+    anchors, positives = pairs_of_signals(seed=1)
+    fourier = FourierFeatures(7, 512).fit(*pairs_of_signals())
     for make, least in ((lambda x: x, 0), (fourier, 0.9)):
         a, p = make(anchors), make(positives)
         is_nearest = torch.cdist(a, p).argmin(1) == torch.arange(len(a))
@@ -106,7 +73,7 @@ def test_near_tiles_get_nearer_than_their_features_are():
 
 
 def test_the_same_pairs_give_the_same_features_whichever_way_round():
-    anchors, positives = pairs()
+    anchors, positives = pairs_of_signals()
     found = FourierFeatures(7, 10).fit(anchors, positives)(anchors)
     assert torch.equal(FourierFeatures(7, 10).fit(anchors, positives)(anchors), found)
     torch.testing.assert_close(FourierFeatures(7, 10).fit(positives, anchors)(anchors), found, atol=1e-4, rtol=1e-4)

@@ -80,6 +80,54 @@ def test_sample_with_a_validity_channel_or_nan():
     assert one.mean.isfinite().all()
 
 
+def near(n=80, seed=0):
+    """Pairs of tiles (n, 3, 16, 16) of one land each, with noise."""
+    rng = np.random.default_rng(seed)
+    land = rng.integers(40, 200, (n, 3, 1, 1))
+    return [torch.from_numpy((land + rng.integers(0, 40, (n, 3, 16, 16))).astype("uint8")) for _ in range(2)]
+
+
+def with_axes(number=5):
+    inputs = HeadInputs(("band_statistics",), OFFSET, SCALE, number).fit(tiles(40))
+    return inputs.fit_axes(*(inputs.of_sample(each) for each in near()))
+
+
+def test_coordinates_along_the_axes_follow_the_features():
+    inputs, plain, pixels = with_axes(), HeadInputs(("band_statistics",), OFFSET, SCALE).fit(tiles(40)), tiles()
+    plain.mean, plain.deviation = inputs.mean, inputs.deviation
+    valid = torch.from_numpy(GENERATOR.random((6, 16, 16)) > 0.4)
+    features = inputs(pixels, valid)
+    assert features.shape == (6, inputs.num_features) == (6, 12 + 5) and plain.num_features == 12
+    assert torch.equal(features[:, :12], plain(pixels, valid))
+    for row, given in zip(features, plain(pixels, valid)):  # number by number
+        expected = [sum(given[f] * inputs.axes[f, k] for f in range(12)) for k in range(5)]
+        torch.testing.assert_close(row[12:], torch.stack(expected), atol=1e-4, rtol=1e-4)
+    assert torch.equal(plain.of_sample(pixels), plain(pixels, torch.ones_like(valid)))
+    assert (inputs.num_pairs, plain.num_pairs) == (8 * 12, 0)
+
+
+def test_the_first_axes_show_the_land_and_together_they_vary_as_the_features_do():
+    inputs, (anchors, positives) = with_axes(12), near(seed=1)
+    valid = torch.ones(80, 16, 16, dtype=torch.bool)
+    one, other = (inputs(each, valid)[:, 12:] for each in (anchors, positives))
+    noise, deviation = (one - other).std(0), one.std(0)
+    assert (noise < 0.1 * deviation)[:3].all() and deviation[:3].min() > 3 * deviation[3:].max()
+    fitted = torch.cat([inputs(each, valid)[:, 12:] for each in near()])
+    assert fitted.var(0, correction=0).sum().item() == pytest.approx(12, rel=1e-3)
+
+
+def test_there_are_no_more_axes_than_features():
+    assert with_axes(99).num_features == 12 + 12
+
+
+def test_weights_hold_the_axes_and_nothing_where_there_are_none():
+    inputs, twin, pixels = with_axes(), HeadInputs(("band_statistics",), OFFSET, SCALE, 5), tiles()
+    valid = torch.ones(6, 16, 16, dtype=torch.bool)
+    twin.load_state_dict(inputs.state_dict())
+    assert torch.equal(twin(pixels, valid), inputs(pixels, valid))
+    assert "axes" not in HeadInputs(("band_statistics",), OFFSET, SCALE).state_dict()
+
+
 def test_head_inputs_reach_the_embedding_and_are_not_trained():
     model = network()
     assert not any("head_inputs" in name for name, _ in model.named_parameters())

@@ -12,9 +12,8 @@ from config import validate
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area
-from networks import HeadInputs, Normalise, build
+from networks import HeadInputs, Normalise, build, common_axes
 from networks.fourier_features import FourierFeatures
-from training import forward
 from training.execution.device import Execution
 from training.execution.processes import ALONE
 from training.forward import ForwardPass
@@ -46,7 +45,7 @@ def forward_pass(processes=ALONE):
 
 def fitted(processes=ALONE):
     """What is fitted in one of several processes, or in one alone: name -> buffer."""
-    forward.MAX_PAIRS = PAIRS
+    common_axes.MAX_PAIRS = PAIRS
     made = forward_pass(processes)
     made.fit_fourier_features()
     return dict(made.network.fourier.state_dict())
@@ -54,7 +53,7 @@ def fitted(processes=ALONE):
 
 def test_pairs_are_near_tiles(monkeypatch):
     seen = []
-    monkeypatch.setattr(forward, "MAX_PAIRS", PAIRS)
+    monkeypatch.setattr(common_axes, "MAX_PAIRS", PAIRS)
     monkeypatch.setattr(FourierFeatures, "fit", lambda fourier, *pairs: seen.extend(pairs) or fourier)
     made = forward_pass()
     positions = []
@@ -71,17 +70,15 @@ def test_pairs_are_near_tiles(monkeypatch):
             torch.testing.assert_close(own, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_pairs_are_as_many_as_the_features_need():
+def test_the_number_of_pairs():
     made = forward_pass()
     assert made.fourier_pairs == 8 * (8 + 12)
-    made.network.fourier = FourierFeatures(5000, 2)
-    assert made.fourier_pairs == 8192
     made.network.fourier = None
     assert made.fourier_pairs == 0
 
 
 def test_several_processes_fit_what_one_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(forward, "MAX_PAIRS", forward.MAX_PAIRS)  # `fitted` changes it
+    monkeypatch.setattr(common_axes, "MAX_PAIRS", common_axes.MAX_PAIRS)  # `fitted` changes it
     one = fitted()
     assert one["frequencies"].abs().max() > 0
     for number, states in together((2, 3), fitted, tmp_path).items():
@@ -100,7 +97,7 @@ def test_each_evaluated_network_but_the_untrained_one_has_its_own(workplace, no_
         fits.append(fourier.frequencies.clone())
         return fourier
 
-    monkeypatch.setattr(forward, "MAX_PAIRS", PAIRS)
+    monkeypatch.setattr(common_axes, "MAX_PAIRS", PAIRS)
     monkeypatch.setattr(FourierFeatures, "fit", noted)
     keys = {"output_size": 14, "fourier_features": 6, "norm_output": False, "supervised": supervised, "epochs": 2}
     folder = run_in_process("fourier", **keys)
@@ -112,7 +109,7 @@ def test_each_evaluated_network_but_the_untrained_one_has_its_own(workplace, no_
 
 
 def test_they_are_fitted_where_nothing_is_scored(workplace, no_figures, monkeypatch):
-    monkeypatch.setattr(forward, "MAX_PAIRS", PAIRS)
+    monkeypatch.setattr(common_axes, "MAX_PAIRS", PAIRS)
     folder = run_in_process("unscored", **UNLABELLED, output_size=14, fourier_features=6, norm_output=False, epochs=1)
     assert load(folder / "last.pt")["network"]["fourier.frequencies"].abs().max() > 0
 
@@ -128,7 +125,7 @@ def test_they_are_fitted_where_nothing_is_scored(workplace, no_figures, monkeypa
 )
 def test_evaluations_do_not_move_a_training(workplace, no_figures, monkeypatch, training):
     """What training sees in evaluation mode holds no Fourier features, which are those of the last evaluation."""
-    monkeypatch.setattr(forward, "MAX_PAIRS", PAIRS)
+    monkeypatch.setattr(common_axes, "MAX_PAIRS", PAIRS)
     keys = training | {"output_size": 14, "fourier_features": 6, "epochs": 3}
     often, once = (run_in_process(f"every_{epochs}", **keys, evaluate_every=epochs) for epochs in (1, 3))
     weights, others = (load(folder / "last.pt")["network"] for folder in (often, once))

@@ -35,9 +35,21 @@ NETWORKS = (
     ),
     Fault(
         "axes-of-least-in-common", "networks", ("common_axes",),
-        (("shares.flip(0)[:AXES]", "shares[:AXES]"),),
-        "wrong order", "Fourier features weigh an axis by what near tiles have in common along another one.",
-        ("test_fourier_features.py",),
+        (("shares.flip(0)[:number]", "shares[:number]"),),
+        "wrong order", "An axis is weighed by what near tiles have in common along another one.",
+        ("test_common_axes.py",),
+    ),
+    Fault(
+        "axes-of-tiles-without-their-partners", "assembly", ("fit_axes",),
+        (("maps.near_tiles(inputs.num_pairs)", "maps.near_tiles(2 * inputs.num_pairs)[:1]"),),
+        "wrong pairs", "Head inputs are weighed by what tiles have in common that lie anywhere.",
+        ("test_assembly.py",),
+    ),
+    Fault(
+        "axes-count-noise-as-they-are-scaled", "networks", ("HeadInputs.fit_axes",),
+        ((".sqrt()  # together", "  # together"),),
+        "wrong power", "The axes drown the features that they follow.",
+        ("test_head_inputs.py",),
     ),
     Fault(
         "axes-that-turn-with-rounding", "networks", ("FourierFeatures.fit",),

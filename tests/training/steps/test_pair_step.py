@@ -15,7 +15,7 @@ from dataProcessors.sampling.area import Area
 from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
 from losses import SoftContrastLoss, VICRegLoss
-from training import forward
+from networks import common_axes
 from training.runs.checkpoint import load
 from training.steps.pair_step import PairStep
 from training.steps.step import EmbedFunctions
@@ -91,6 +91,7 @@ def test_soft_contrast_takes_the_proportions_of_the_tiles_that_were_drawn():
             {"loss": "quadrupletloss", "test_time_augmentation": True},
             "'test_time_augmentation' cannot be used with quadrupletloss",
         ),
+        ({"minimum_noise_fraction": 5}, "'minimum_noise_fraction' is of 'head_inputs', and there are none"),
         ({"fourier_features": 5}, "'fourier_features' must be a whole number .* divisible by 2. Got 5"),
         (
             {"fourier_features": 8, "output_size": 8},
@@ -106,11 +107,11 @@ def test_what_does_not_go_together(changes, words):
 @pytest.mark.parametrize("loss, supervised", [("vicregloss", False), ("softcontrastloss", True)])
 def test_a_run_with_every_part_of_the_recipe(workplace, no_figures, monkeypatch, loss, supervised):
     """It is resumed exactly, and its network is read again without the projection head in use."""
-    monkeypatch.setattr(forward, "MAX_PAIRS", 200)
+    monkeypatch.setattr(common_axes, "MAX_PAIRS", 200)
     recipe = {
         "loss": loss, "norm_output": True, "head_inputs": ["band_statistics", "random_convolutions"],
-        "head_layers": [12], "projection": [9, 7], "weight_decay": 0.01, "supervised": supervised,
-        "output_size": 14, "fourier_features": 6, "test_time_augmentation": True,
+        "minimum_noise_fraction": 5, "head_layers": [12], "projection": [9, 7], "weight_decay": 0.01,
+        "supervised": supervised, "output_size": 14, "fourier_features": 6, "test_time_augmentation": True,
         "single_class_classifiers": ["dt"], "multi_class_classifiers": ["dt"],
     }  # fmt: skip
     whole = run_in_process("whole_recipe", **recipe, epochs=2)
@@ -121,7 +122,7 @@ def test_a_run_with_every_part_of_the_recipe(workplace, no_figures, monkeypatch,
     assert one["head.0.weight"].shape[1] > 1024 and one["projection.5.weight"].shape == (7, 9)
     network = trained_network(whole / "last.pt")
     tiles = torch.randint(1, 200, (4, 3, 16, 16), dtype=torch.uint8)
-    assert one["fourier.frequencies"].shape == (8 + 1024 + 12, 3) and one["head.3.weight"].shape == (8, 12)
+    assert one["fourier.frequencies"].shape == (8 + 1024 + 12 + 5, 3) and one["head.3.weight"].shape == (8, 12)
     assert network(tiles).shape == (4, 14)
     torch.testing.assert_close(network(tiles).norm(dim=1), torch.ones(4))
     torch.testing.assert_close(network(tiles.flip(-1)), network(tiles), atol=1e-5, rtol=1e-4)

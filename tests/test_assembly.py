@@ -1,0 +1,38 @@
+"""The parts of a run that are fitted to its maps before the training."""
+
+import torch
+from runs_for_tests import config_file
+
+from assembly import make_head_inputs
+from config import load
+from dataProcessors.maps import open_maps
+from networks import common_axes
+from networks.common_axes import standardised
+
+
+def opened(**keys):
+    config = load(config_file("fitted", head_inputs=["band_statistics"], **keys))
+    return config, open_maps(config, 1)
+
+
+def test_axes_of_head_inputs_are_those_of_near_tiles_one_by_one(workplace, monkeypatch):
+    monkeypatch.setattr(common_axes, "MAX_PAIRS", 70)
+    inputs = make_head_inputs(*opened(minimum_noise_fraction=4))
+    _, maps = opened()
+    features = [
+        torch.cat([inputs.of_sample(torch.from_numpy(maps.read(place[None]))) for place in part])
+        for part in maps.near_tiles(70)
+    ]
+    pairs, _, _ = standardised(*features)
+    coordinates = pairs @ common_axes.common_axes(pairs, 4)
+    coordinates *= (12 / coordinates.var(0, correction=0).sum()).sqrt()
+    found = torch.cat(features) @ inputs.axes
+    found -= found.mean(0)  # where they begin does not matter
+    torch.testing.assert_close(found.double(), coordinates, atol=1e-3, rtol=1e-3)
+
+
+def test_without_axes_no_tiles_are_read_for_them(workplace, monkeypatch):
+    config, maps = opened()
+    monkeypatch.setattr(type(maps), "near_tiles", None)
+    inputs = make_head_inputs(config, maps)
+    assert inputs.axes is None and inputs.num_features == 12 and inputs.mean.isfinite().all()
