@@ -10,7 +10,8 @@ from reporting.feature_sets import SPREAD_TEXT, TRAINED, feature_title
 from reporting.figures.curves import figure_to_png, score_curve, step_curves
 from reporting.report.html_elements import Html, Section, gallery, join, paragraph, picture, text
 from reporting.report.pictures import picture_of_png
-from reporting.report.run import Curve, Run, ScoreKey
+from reporting.report.run import Run, ScoreKey
+from reporting.tensorboard.logged_curves import Curve
 
 DOTS_PER_PIXEL = 2
 MAX_SCORES = 6

@@ -14,7 +14,8 @@ from pydantic.fields import FieldInfo
 from config import Config, Maps
 from reporting.report.curves import SPEED, step_figures
 from reporting.report.html_elements import Html, Section, element, gallery, join, paragraph, table, text
-from reporting.report.run import Curve, Run
+from reporting.report.run import Run
+from reporting.tensorboard.logged_curves import Curve
 
 BAND_KEYS = ("bands", "band_names", "scales", "offsets")  # of a map in run.json
 BANDS_HEAD = ["band", "name", "scale", "offset"]

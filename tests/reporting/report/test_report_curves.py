@@ -7,7 +7,7 @@ from reports_for_tests import checked
 
 from reporting.figures.curves import BINS, bin_steps, score_curve, step_curves
 from reporting.report import write_report
-from reporting.report.run import MAX_EVENT_BYTES, read_curves
+from reporting.tensorboard.logged_curves import MAX_EVENT_BYTES, read_curves
 
 
 @undrawn
