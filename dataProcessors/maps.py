@@ -1,22 +1,21 @@
-"""The maps of a run: finds their files, opens and prepares them, and aligns them on one grid."""
+"""The maps of a run: opens and prepares them, and aligns them on one grid."""
 
 import logging
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from config import Config, LabelFile, Maps
+from config import Config, Maps
 from dataProcessors.dated_images import DatedImages, open_dates
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.legends.legend import dominant
+from dataProcessors.named_maps import DATA, map_files
 from dataProcessors.no_labels import NoLabels
-from dataProcessors.rasters.image_files import image_files
 from dataProcessors.rasters.image_map import ImageMap, check_is_one_file, open_image_map
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.rasters.remote_options import is_missing, limit_cache
+from dataProcessors.rasters.remote_options import limit_cache
 from dataProcessors.sampling.area import Area, SamplingError
 from dataProcessors.sampling.dates import places
 from dataProcessors.sampling.nodata_limit import NodataLimit
@@ -24,10 +23,9 @@ from dataProcessors.sampling.pool import Pool, check_classes, load_or_create_poo
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
 from dataProcessors.sampling.tile_sampler import TileSampler
 from dataProcessors.statistics import band_levels, warn_about_filler
-from dataProcessors.tiffreader import GEOMAP, LabelReader, TiffReader
+from dataProcessors.tiffreader import LabelReader, TiffReader
 
 log = logging.getLogger(__name__)
-DATA = Path("data")
 CACHE = DATA / "cache"
 # MB of blocks that GDAL keeps decoded, whose default is a twentieth of the machine's memory, however large that is:
 GDAL_CACHE = 32  # while maps are prepared, when each block is read once
@@ -36,11 +34,6 @@ NEAR = 0.7  # largest distance of near tiles along each axis, in tile sides: the
 POOL_FACTOR = 2  # size of a pool: this times the tiles of one evaluation
 TRAINING_FACTOR = 4  # size of the supervised training pool: this times 'validation_nb'
 POOL_SEEDS = {"fit": 1, "score": 2, "train": 3}  # so that the pools are drawn independently
-DOWNLOAD_HINTS = {
-    GEOMAP.SENTINEL.value: "a Sentinel-2 mosaic of Germany is available from s2maps.eu",
-    GEOMAP.OSM.value: "OSM land use is available from osmlanduse.org",
-    GEOMAP.CLC.value: "CORINE Land Cover is available from land.copernicus.eu",
-}
 
 
 @dataclass(frozen=True)
@@ -177,49 +170,6 @@ class OpenMaps:
         classes = len(set(pool.labels.tolist()) - {-1})
         log.info("%s pool: %d tiles %s", role, len(pool), f"of {classes} classes" if classes else "without labels")
         return pool
-
-
-def map_files(config: Config) -> Maps:
-    """Return the paths of the run's maps, which are there; create the demo map if the config uses it.
-
-    Raises:
-        MapError: a file is missing: which one, where to get it, and how to run without it
-    """
-    return _check_files(named_maps(config), config.validation_map)
-
-
-def named_maps(config: Config) -> Maps:
-    """Return the paths of the run's maps, which may be missing; create the demo map if the config uses it."""
-    if config.maps == "demo" or config.maps == "demo_seasons":
-        from dataProcessors.demo import make_demo, make_season
-
-        paths = make_demo(DATA / "demo")
-        labels = {"osm": LabelFile(path=str(paths.osm)), "clc": LabelFile(path=str(paths.clc))}
-        if config.maps == "demo":
-            return Maps(image=str(paths.image), labels=labels)
-        summer, autumn = config.dates
-        return Maps(image={summer: str(paths.image), autumn: str(make_season(DATA / "demo", autumn))}, labels=labels)
-    if config.maps == "germany":
-        return Maps(
-            image=GEOMAP.SENTINEL.value,
-            labels={"osm": LabelFile(path=GEOMAP.OSM.value), "clc": LabelFile(path=GEOMAP.CLC.value)},
-            rect=ImageSampler.rectangle,
-        )
-    return config.maps
-
-
-def _check_files(maps: Maps, label_map: str | None) -> Maps:
-    images = [file for image in maps.images.values() for file in image_files(image)]
-    needed = images + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
-    missing = [path for path in needed if is_missing(path)]
-    if not missing:
-        return maps
-    problems = [
-        f"{path}: there is no such file" + (f"; {DOWNLOAD_HINTS[path]}" if path in DOWNLOAD_HINTS else "")
-        for path in missing
-    ]
-    advice = "Put it there, set the paths of your own maps in 'maps', or try the demo map: python main.py maps=demo"
-    raise MapError(f"{'. '.join(problems)}. {advice}")
 
 
 def open_maps(config: Config, threads: int) -> OpenMaps:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from config import Config, ConfigError, Maps
 from config.reading import apply_override, load, validate
-from dataProcessors.maps import named_maps
+from dataProcessors.named_maps import named_maps
 from training.runs.checkpoint import check_config, config_as_dict
 
 OVERRIDES = ("device", "threads", "maps.image", "maps.rect", "maps.crs")

@@ -12,7 +12,8 @@ from config import LabelFile, UserError, validate
 from dataProcessors import maps
 from dataProcessors.cache import unused_files
 from dataProcessors.imageSampler import ImageSampler
-from dataProcessors.maps import map_files, open_maps
+from dataProcessors.maps import open_maps
+from dataProcessors.named_maps import DATA, map_files, named_maps
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.sampling.area import SamplingError
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
@@ -230,13 +231,13 @@ def test_the_demo_map_is_asked_for_by_name(monkeypatch):
     from dataProcessors import demo
 
     made = SimpleNamespace(image=Path("i.tif"), osm=Path("o.tif"), clc=Path("c.tif"))
-    monkeypatch.setattr(demo, "make_demo", lambda folder: made if folder == maps.DATA / "demo" else None)
-    files = maps.named_maps(validate(MINIMAL | {"maps": "demo"}))
+    monkeypatch.setattr(demo, "make_demo", lambda folder: made if folder == DATA / "demo" else None)
+    files = named_maps(validate(MINIMAL | {"maps": "demo"}))
     assert files.image == "i.tif"
     assert files.labels == {"osm": LabelFile(path="o.tif"), "clc": LabelFile(path="c.tif")}
     monkeypatch.setattr(demo, "make_season", lambda folder, season: folder / f"{season}.tif")
-    seasons = maps.named_maps(validate(MINIMAL | {"maps": "demo_seasons"}))
-    assert seasons.image == {"summer": "i.tif", "autumn": str(maps.DATA / "demo/autumn.tif")}
+    seasons = named_maps(validate(MINIMAL | {"maps": "demo_seasons"}))
+    assert seasons.image == {"summer": "i.tif", "autumn": str(DATA / "demo/autumn.tif")}
     assert seasons.scored_date == "autumn" and seasons.labels == files.labels
 
 
