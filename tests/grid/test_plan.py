@@ -198,7 +198,7 @@ def test_runs_at_a_time_fit_the_memory():
     assert processes_at_a_time(plan, 64, float("inf"), False) == 20
 
 
-@pytest.mark.parametrize("name, cells", [("losses", 18), ("recipes", 66), ("three_maps", 108)])
+@pytest.mark.parametrize("name, cells", [("losses", 18), ("recipes", 72), ("three_maps", 108)])
 def test_the_grids_that_come_with_the_program(monkeypatch, name, cells):
     monkeypatch.chdir(ROOT)
     plan = read_plan(Path(f"configs/grids/{name}.json"))
