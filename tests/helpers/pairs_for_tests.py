@@ -1,13 +1,34 @@
-"""Features of pairs of near tiles, of which is known what they have in common."""
+"""Embeddings, pairs of them that are admissible or not, and the signatures of pytorch-metric-learning."""
 
-import numpy as np
+import inspect
+
 import torch
-from torch import Tensor
+import torch.nn.functional as F
 
 
-def pairs_of_signals(n: int = 400, signals: int = 3, features: int = 7, seed: int = 0) -> list[Tensor]:
-    """Return pairs with equal signals and different noise, mixed into features of different sizes, not of mean 0."""
-    mixture = np.linalg.qr(np.random.default_rng(0).normal(size=(features, features)))[0] * 3.0 ** np.arange(features)
-    rng = np.random.default_rng(seed)
-    signal, noise = rng.normal(size=(n, signals)), rng.normal(size=(2, n, features - signals))
-    return [torch.from_numpy(np.concatenate([signal, each], 1) @ mixture + 5).float() for each in noise]
+def some_embeddings(number: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return F.normalize(torch.randn(number, 8, generator=generator) + 0.3, dim=1).requires_grad_()
+
+
+def random_masks(number: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Masks that are neither symmetric nor transitive, with pairs in both roles, and five tiles that serve no one."""
+    generator = torch.Generator().manual_seed(seed)
+    positive, negative = (torch.rand(number, number, generator=generator) < share for share in (0.3, 0.5))
+    positive[0], negative[1] = False, False  # anchors that lack a role
+    for mask in (positive, negative):
+        mask[-5:] = mask[:, -5:] = False
+    return positive, negative
+
+
+def by_label(number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    labels = torch.arange(number) % 4
+    same = labels[:, None] == labels
+    return labels, same & ~torch.eye(number, dtype=torch.bool), ~same
+
+
+def agrees(parameters: dict, library_class: type) -> None:
+    signature = inspect.signature(library_class.__init__).parameters.values()
+    named = {each.name: each.default for each in signature if each.default is not inspect.Parameter.empty}
+    assert {parameter: known.default for parameter, known in parameters.items()} == named
+    assert all(known.allows(known.default) for known in parameters.values())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from pairs_for_tests import pairs_of_signals
+from near_pairs_for_tests import pairs_of_signals
 
 from networks.common_axes import MAX_SHARE, RIDGE, common_axes, number_of_pairs, standardised
 

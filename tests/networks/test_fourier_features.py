@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from pairs_for_tests import pairs_of_signals
+from near_pairs_for_tests import pairs_of_signals
 
 from networks import HeadInputs, Normalise, build, estimate_batchnorm_statistics
 from networks.common_axes import common_axes, standardised

@@ -65,10 +65,10 @@ def test_too_little_memory_tells_the_batch_and_the_keys(workplace, monkeypatch, 
 def test_too_little_memory_for_an_evaluation(workplace, monkeypatch, capsys):
     whole = ForwardPass.embed
 
-    def forward(passes, tiles, training):
+    def forward(passes, tiles, training, **options):
         if not training:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return whole(passes, tiles, training)
+        return whole(passes, tiles, training, **options)
 
     monkeypatch.setattr(ForwardPass, "embed", forward)
     message = refused(capsys, "memory-evaluation")

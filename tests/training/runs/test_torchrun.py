@@ -103,11 +103,11 @@ def slow_in_evaluations(patch: pytest.MonkeyPatch) -> None:
     """Have the second process take long to embed its share of the tiles that are evaluated."""
     whole = ForwardPass.embed_positions
 
-    def embed_positions(passes, positions):
+    def embed_positions(passes, positions, **options):
         if passes.processes.share.rank == 1:
             Path("is_slow").touch()
             time.sleep(SLOW_SECONDS)
-        return whole(passes, positions)
+        return whole(passes, positions, **options)
 
     patch.setattr(ForwardPass, "embed_positions", embed_positions)
 
