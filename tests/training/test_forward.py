@@ -1,13 +1,18 @@
 """Forward passes of a step: which of them train the batch norm, and which leave something for a backward pass."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from together_for_tests import together
 from torch import nn
 
 from config import validate
 from dataProcessors.sampling.batches import Batch
+from networks import HeadInputs, Normalise, build
 from training.execution.device import Execution
+from training.execution.processes import Processes
 from training.forward import ForwardPass, has_unused_weights
 
 CONFIG = {"network": "test_resnet", "loss": "tripletloss", "validation_map": "osm", "device": "cpu"}
@@ -64,3 +69,26 @@ def test_weights_that_take_no_part_are_found(network):
     network.apart = nn.Linear(2, 2)
     network.forward = nn.Sequential(*list(network)[:-1]).forward
     assert has_unused_weights(network, torch.from_numpy(tiles(2)))
+
+
+def network_of_a_process(processes: Processes) -> dict[str, dict]:
+    """Weights and buffers of a network before and after a process shares it, with head inputs that no other has."""
+    offset, scale = np.full(3, 100.0), np.full(3, 0.02)
+    own = torch.Generator().manual_seed(processes.share.rank)
+    inputs = HeadInputs(("band_statistics",), offset, scale, axes=4)
+    inputs.mean, inputs.axes = (torch.rand(each.shape, generator=own) for each in (inputs.mean, inputs.axes))
+    network = build("test_resnet", 3, 16, 8, False, Normalise(offset, scale), 0, head_inputs=inputs)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    area = SimpleNamespace(draw=lambda number, _: range(number))
+    maps = SimpleNamespace(area=area, read=lambda positions: tiles(len(positions)))
+    ForwardPass(validate(CONFIG), network, Execution(torch.device("cpu"), 1, "fp32", False), maps, processes)
+    return {"before": before, "after": network.state_dict()}
+
+
+def test_of_several_processes_the_first_ones_head_inputs_are_everybodys(tmp_path):
+    """Each fits mean and axes for itself, and on different processors they come out a little different."""
+    first, second = together((2,), network_of_a_process, tmp_path)[2]
+    for name in ("head_inputs.mean", "head_inputs.axes"):
+        assert not torch.equal(first["before"][name], second["before"][name]), name
+    for name, value in first["before"].items():
+        assert torch.equal(second["after"][name], value) and torch.equal(first["after"][name], value), name
