@@ -11,7 +11,7 @@ from config import Config, ConfigError, UserError
 from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import Scaling, normalisation, sample_tiles, standardisation
 from networks import Embedder, HeadInputs, Normalise, build, check, local_statistics
-from reporting.map_view import MapView, show_map
+from reporting.map_view import MapView, show_map, shown_bands
 from reporting.report import write_report
 from reporting.reporter import Reporter
 from reporting.verdict_file import read_verdict
@@ -203,6 +203,8 @@ def make_checkpoints(config: Config, fingerprints: dict[str, dict], run: Run) ->
 def make_reporter(config: Config, maps: OpenMaps, run: Run) -> Reporter:
     """Return the reporter of the run: console, metrics.csv, TensorBoard, figures. It continues an earlier report."""
     display, overview = show_map(maps.image, config.image_size)
+    if shown := shown_bands(maps.image):
+        log.info(shown)
     source = maps.image.source
     view = MapView(
         maps.labels.legend, display, overview, config.image_size, maps.area.reserved_cells(), source.grid.lonlat,

@@ -41,15 +41,12 @@ def _label_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
 
 
 def _unlabelled_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
-    """What a run without a label map cannot do; defaults of the models and of `best_metric` ask for nothing."""
+    """What a run without a label map cannot do."""
     needs = [
         (config.supervised, "supervised", "training by label", "Set it to false"),
         (config.loss_name in NEED_LABELS, "loss", f"{config.loss_name}, which compares the classes of tiles,",
          "Take another one"),
         (config.segmentation, "segmentation", "the land cover of pixels", "Set it to false"),
-        *((bool(getattr(config, key)) and config.is_changed(key), key, "predicting land cover", "Set it to []")
-          for key in ("single_class_classifiers", "multi_class_classifiers")),
-        (config.is_changed("best_metric"), "best_metric", "a score", "Remove it: the last network is the best"),
     ]  # fmt: skip
     return [
         (wrong, {key, "validation_map"},
@@ -62,7 +59,10 @@ def _map_contradictions(maps: Maps) -> list[tuple[bool, set[str], str]]:
     west, south, east, north = maps.rect or (0, 0, 1, 1)
     unknown = sorted(set(maps.legends) - set(maps.labels))
     lower = [name.lower() for name in maps.labels]
+    of_image = {"image", *(f"image {date}".lower() for date in maps.images if date)}  # what checkpoints call them
     return [
+        (not of_image.isdisjoint(lower), {"maps"},
+         "'maps.labels': no label map may be called 'image', as the image map is. Give it another name."),
         (not (west < east and south < north and west >= -180 and east <= 180 and south >= -90 and north <= 90),
          {"maps"},
          f"'maps.rect' must be west < east (-180..180), south < north (-90..90). Got {list(maps.rect or ())}."),

@@ -11,6 +11,8 @@ from config.redaction import redacted_content
 from config.scores import EMBEDDING_METRICS, MODEL_METRICS, SEGMENTATION_METRICS, USED_DIMENSIONS
 from config.types import NAMED_DATES, Maps
 
+# keys that say how embeddings are judged by a label map
+OF_SCORES = "single_class_classifiers", "multi_class_classifiers", "best_metric", "singleClassTreshold", "yardsticks"
 KEEP_CREDENTIALS = object()  # context in which a config becomes plain values as it is
 
 
@@ -132,7 +134,7 @@ class Config(Keys):
             f"with {self.loss_name}, which has no negatives":
                 ["min_neg_dist", "max_neg_dist"] if not (self.has_negatives or self.supervised) else [],
             "where 'validation_map' is null, because nothing is scored":
-                ["singleClassTreshold", "yardsticks"] if self.validation_map is None else [],
+                list(OF_SCORES) if self.validation_map is None else [],
         }  # fmt: skip
         changed = {where: [key for key in keys if self.is_changed(key)] for where, keys in ignored.items()}
         return {where: keys for where, keys in changed.items() if keys}

@@ -38,6 +38,7 @@ class ClassShares:
             "explained": round(self.decoder.explained, 6),
             "labelled": round(self.labelled, 6),
             "exact": self.exact,
+            "enlarged_points": self.decoder.has_points and not self.exact,
             "note": self.decoder.about_classes,
             "classes": [
                 {"name": name, "code": code, "color": list(colour), "share": round(share, 6)}
@@ -49,16 +50,20 @@ class ClassShares:
         """Log the decision and the table of classes, and warn of few labels and of a single class."""
         decoder = self.decoder
         log.info(
-            "%s: %s. Read as %s; %.1f%% of the pixels with data in a sample have a class. Shares of the labelled "
-            "pixels%s:\n%s", path, decoder.reason, decoder.description, 100 * decoder.explained,
-            "" if self.exact else ", estimated from every 16th line and column", self._table(),
+            "%s: %s. Read as %s; %.1f%% of the %s have a class. Shares of the labelled pixels%s:\n%s",
+            path, decoder.reason, decoder.description, 100 * decoder.explained, decoder.counted,
+            "" if self.exact else f", estimated from every 16th line and column{self._large_points}", self._table(),
         )  # fmt: skip
-        about = "" if self.exact else "about "
+        about = "" if self.exact else "at most " if decoder.has_points else "about "
         log_line = log.warning if self.labelled < MOSTLY_LABELLED else log.info
         log_line(
             f"{path}: {about}{self.labelled:.1%} of the part in use is labelled; tiles without labels are not scored"
         )
         self._warn_of_one_class(path)
+
+    @property
+    def _large_points(self) -> str:
+        return ", where a point counts as 16 x 16 pixels" if self.decoder.has_points else ""
 
     def _table(self) -> str:
         """Return a line for each class that occurs, and one for all others."""

@@ -10,13 +10,14 @@ import numpy as np
 from config import Config, Maps
 from dataProcessors.dated_images import DatedImages, open_dates
 from dataProcessors.imageSampler import ImageSampler
+from dataProcessors.labels.label_maps import check_label_file
 from dataProcessors.legends.legend import dominant
-from dataProcessors.named_maps import DATA, map_files
+from dataProcessors.named_maps import DATA, map_files, scored_labels
 from dataProcessors.no_labels import NoLabels
 from dataProcessors.rasters.image_map import ImageMap, check_is_one_file, open_image_map
-from dataProcessors.rasters.opening import MapError
+from dataProcessors.rasters.opening import MapError, add_path_to_errors
 from dataProcessors.rasters.remote_options import limit_cache
-from dataProcessors.sampling.area import Area, SamplingError
+from dataProcessors.sampling.area import Area, SamplingError, check_size
 from dataProcessors.sampling.dates import places
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.sampling.pool import Pool, check_classes, load_or_create_pool, pool_path, score_pool, training_pool
@@ -181,9 +182,11 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
         UserError: a map is missing or cannot be used, or is too small for the configured tiles
     """
     files = map_files(config)
+    if config.validation_map is not None:
+        check_label_file(scored_labels(config, files)[1])
     images = open_dates(
         files,
-        lambda of_date: open_source(config, of_date),
+        lambda of_date: open_large_source(config, of_date),
         lambda source: prepare_image(config, files, source, threads),
     )
     labels = open_labels(config, files, images.first, threads)
@@ -200,8 +203,21 @@ def open_labels(config: Config, files: Maps, image: TiffReader, threads: int) ->
     """
     if config.validation_map is None:
         return NoLabels(image.window)
-    name, file = next((n, f) for n, f in files.labels.items() if n.lower() == config.validation_map)
+    name, file = scored_labels(config, files)
     return LabelReader(file, name, image, config.legend_hints.get(name), CACHE if config.cache else None, threads)
+
+
+def open_large_source(config: Config, files: Maps) -> ImageMap:
+    """Open the single image of maps as `open_source` does, and check its size before anything is prepared.
+
+    Raises:
+        UserError: it cannot be used, or is too small for the configured tiles
+    """
+    source = open_source(config, files)
+    with add_path_to_errors(source.path):
+        window = source.grid.window_of(files.rect)
+    check_size(window, config.image_size, config.validation_spacing)
+    return source
 
 
 def nodata_limit(config: Config, image: TiffReader) -> NodataLimit:

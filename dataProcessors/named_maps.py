@@ -26,6 +26,11 @@ def map_files(config: Config) -> Maps:
     return _check_files(named_maps(config), config.validation_map)
 
 
+def scored_labels(config: Config, files: Maps) -> tuple[str, LabelFile]:
+    """Return the name that the user gave the label map of the evaluation, and its file."""
+    return next((name, file) for name, file in files.labels.items() if name.lower() == config.validation_map)
+
+
 def named_maps(config: Config) -> Maps:
     """Return the paths of the run's maps, which may be missing; create the demo map if the config uses it."""
     if config.maps == "demo" or config.maps == "demo_seasons":

@@ -25,6 +25,7 @@ from losses.distances import full_precision
 
 # (anchors, positives, negatives) of triplets, or (anchors, positives, anchors, negatives) of pairs: int64 (n,)
 Indices = tuple[Tensor, ...]
+NEARLY_OPPOSITE = 2 - 1e-5  # Euclidean distance of embeddings of length 1
 MINING_STREAM = 4  # makes the miner's random draws independent of other draws of the same step
 
 
@@ -103,8 +104,23 @@ def mine_whole_batch(
     return a1, p, a2, n
 
 
+def mine_distance_weighted(
+    miner: miners.DistanceWeightedMiner, embeddings: Tensor, positive: Tensor, negative: Tensor
+) -> Indices:
+    """Call the miner as `mine_per_anchor` does, but for anchors whose admissible tiles all lie opposite to them.
+
+    Its weights are not finite at the distance 2, and where it has no finite one it raises.
+    """
+    weighted = (positive | negative) & (miner.distance(embeddings, embeddings) < NEARLY_OPPOSITE)
+    chosen = weighted.any(1)[:, None]
+    return mine_per_anchor(miner, embeddings, positive & chosen, negative & chosen)
+
+
 MineFunction = Callable[[BaseMiner, Tensor, Tensor, Tensor], Indices]
-MINE_FUNCTIONS: dict[str, MineFunction] = {"UniformHistogramMiner": mine_whole_batch}  # all others: mine_per_anchor
+MINE_FUNCTIONS: dict[str, MineFunction] = {  # all others: mine_per_anchor
+    "UniformHistogramMiner": mine_whole_batch,
+    "DistanceWeightedMiner": mine_distance_weighted,
+}
 
 
 def _to_batch_indices(mined: Indices, anchor: int, tiles: Tensor) -> Indices:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from affine import Affine
@@ -84,6 +85,15 @@ def show_map(image: TiffReader, size: int) -> tuple[Display, Overview]:
     display = Display.from_tiles(sample_tiles(image, size), image.has_validity)
     pixels, step, corner = image.overview()
     return display, Overview(display.rgb(pixels[None])[0], step, corner)
+
+
+def shown_bands(image: TiffReader) -> str:
+    """Return which of an image's many bands are shown, and how others are; "": there are three at most."""
+    if len(image.bands) <= 3:
+        return ""
+    names: Any = image.source.description["band_names"]
+    bands = ", ".join(name or str(number) for number, name in zip(image.bands[:3], names))
+    return f"Pictures show the bands {bands} as red, green and blue; 'maps.bands' in another order shows others"
 
 
 def _lonlat_texts(lon: float, lat: float) -> tuple[str, str]:

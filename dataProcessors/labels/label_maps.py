@@ -13,8 +13,8 @@ from dataProcessors.legends.decoders import Decoder
 from dataProcessors.legends.legend import Legend
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.vectors.feature_classes import classes_of_legend, own_classes
-from dataProcessors.vectors.vector_source import VectorSource, is_vector
+from dataProcessors.vectors.feature_classes import classes_of_legend, own_classes, warn_of_numbers
+from dataProcessors.vectors.vector_source import VectorSource, is_vector, open_features
 
 LabelMap = LabelSource | VectorSource
 
@@ -40,6 +40,16 @@ def open_label_map(
     return opener(file, name, grid, hint, window, threads)
 
 
+def check_label_file(file: LabelFile) -> None:
+    """Check what can be known of a file of polygons or points without an image, such as its layer and column.
+
+    Raises:
+        MapError: it is missing, damaged, or lacks one of them
+    """
+    if is_vector(file.path):
+        open_features(file.path, file.layer, file.column)
+
+
 def _open_raster(
     file: LabelFile, name: str, grid: Grid, hint: str | None, window: Window, threads: int = 1
 ) -> tuple[LabelSource, Decoder]:
@@ -57,6 +67,7 @@ def _open_features(
     counts = source.count_values(window)
     legend = named_legend(name, hint)
     if legend is None:
+        warn_of_numbers(source.path, source.file.column, counts)
         names, codes, classes = own_classes(source.path, counts)
         legend = Legend(name, names, tuple(distinct_colour(i) for i in range(len(names))), codes)
         reason = f"every value of the column {source.file.column!r} is a class"
@@ -66,7 +77,10 @@ def _open_features(
     source.set_classes(classes)
     explained = sum(counts[value] for value in classes) / sum(counts.values())
     description = f"polygons and points, column {source.file.column!r}"
-    return source, Decoder(replace(legend, name=name), description, _unchanged, reason, explained)
+    return source, Decoder(
+        replace(legend, name=name), description, _unchanged, reason, explained, counted="features with a value",
+        has_points=source.has_points,
+    )  # fmt: skip
 
 
 def _unchanged(values: np.ndarray) -> np.ndarray:

@@ -95,5 +95,6 @@ def has_other_longitudes(source: LabelSource, window: Window) -> bool:
         return False
     columns, rows = _random_points(window, np.random.default_rng(0))
     columns, rows = native.pixels_of(source.grid.crs, *apply_affine(source.grid.transform, columns, rows))
-    turn = 360 / native.transform.a  # in pixels
-    return any(_inside(native.window, columns + shift, rows).any() for shift in (-turn, turn))
+    to_pixels = ~native.transform
+    turn = np.array([to_pixels.a, to_pixels.d]) * 360  # columns and rows
+    return any(_inside(native.window, columns + x, rows + y).any() for x, y in (-turn, turn))

@@ -20,10 +20,12 @@ class Decoder:
         description: how values become classes
         to_classes: raw values (B, h, w) -> class indices (h, w)
         reason: why the map is read in this way
-        explained: share of the pixels with data that have a class, in a sample
+        explained: share of the pixels with data that have a class, in a sample, or of what `counted` says
         about_classes: what a reader of the scores must know of the classes, such as which were dropped; "": nothing
         settings: what the classes follow from beside the legend, for example the ranges of its codes
         order: in which colours are stored, RGB or BGR
+        counted: of what `explained` is the share
+        has_points: whether there are points, which are far larger than a pixel in an estimate of the classes' shares
     """
 
     legend: Legend
@@ -34,6 +36,8 @@ class Decoder:
     about_classes: str = ""
     settings: tuple = ()
     order: str = "RGB"
+    counted: str = "pixels with data in a sample"
+    has_points: bool = False
 
     def __call__(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Return class indices; NO_LABEL where the map has no value, or a value that is no class."""

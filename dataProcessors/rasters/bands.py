@@ -58,7 +58,7 @@ def choose_bands(path: str, file: DatasetReader, wanted: Sequence[int | str] | N
     types = tuple(file.dtypes[band - 1] for band in numbers)
     alpha = tuple(band for band in alpha if band not in numbers)
     colours = colour_table(file, numbers[0]) if wanted is None and len(numbers) == 1 else {}
-    if colours:
+    if colours and np.dtype(types[0]).kind in "iu":  # floats are no codes
         return _palette_bands(path, file, numbers, alpha, _palette_array(colours))
     return Bands(numbers, names, types, _pixel_type(path, types), alpha)
 

@@ -83,7 +83,7 @@ class Grid:
         return Window(left, top, right - left, bottom - top)
 
     def pixels_of(self, crs: CRS | str | None, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Transform points (N,), (N,) of any CRS to columns and rows (fractions of pixels; inf where undefined).
+        """Transform points (N,), (N,) of any CRS to columns and rows (fractions of pixels; not finite where undefined).
 
         If the grid or the points have no CRS, both are assumed to have the same one.
 
@@ -128,15 +128,44 @@ class Grid:
 def apply_affine(transform: Affine, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Transform points (N,), (N,) to points (N,), (N,)."""
     of_arrays: Any = transform  # its annotations allow only a single point
-    return of_arrays @ (x, y)
+    with np.errstate(invalid="ignore"):  # points that are not finite stay so
+        return of_arrays @ (x, y)
 
 
 def _transformed(from_crs: CRS | str, to_crs: CRS | str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Transform points (N,), (N,); inf where undefined.
+
+    Raises:
+        UserError: there is no transformation between the two CRSs
+    """
     try:
-        x, y = transform_points(from_crs, to_crs, x, y)
+        there = transform_points(from_crs, to_crs, x, y)
+    except GDAL_ERRORS:
+        _check_transformation(from_crs, to_crs)
+        there = _one_by_one(from_crs, to_crs, np.asarray(x, float), np.asarray(y, float))
+    return np.asarray(there[0]), np.asarray(there[1])
+
+
+def _check_transformation(from_crs: CRS | str, to_crs: CRS | str) -> None:
+    try:
+        transform_points(from_crs, to_crs, [], [])
     except GDAL_ERRORS as error:
         raise UserError(f"The CRS of one map cannot be transformed to that of another ({error_text(error)}).") from None
-    return np.asarray(x), np.asarray(y)
+
+
+def _one_by_one(from_crs: CRS | str, to_crs: CRS | str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return (2, N), inf for points that cannot be transformed; rasterio raises for all where one of them cannot.
+
+    Halves are tried, and halves of those that fail.
+    """
+    there = np.full((2, len(x)), np.inf)
+    if len(x) > 1:
+        for half in np.array_split(np.arange(len(x)), 2):
+            try:
+                there[:, half] = transform_points(from_crs, to_crs, x[half], y[half])
+            except GDAL_ERRORS:
+                there[:, half] = _one_by_one(from_crs, to_crs, x[half], y[half])
+    return there
 
 
 def _edges(west: float, south: float, east: float, north: float) -> tuple[np.ndarray, np.ndarray]:

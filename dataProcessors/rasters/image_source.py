@@ -78,11 +78,14 @@ class ImageSource:
         }  # fmt: skip
 
     def _marks_pixels(self) -> bool:
+        return bool(self._masks or self.nodata) or self._has_codes_without_colour()
+
+    def _has_codes_without_colour(self) -> bool:
         palette = self._bands.palette
-        has_gaps = palette is not None and (
-            len(palette) <= np.iinfo(self._bands.types[0]).max or bool((palette[:, 3] == 0).any())
-        )
-        return bool(self._masks or self.nodata) or has_gaps
+        if palette is None:
+            return False
+        limits = np.iinfo(self._bands.types[0])
+        return limits.min < 0 or len(palette) <= limits.max or bool((palette[:, 3] == 0).any())
 
     def read_window(self, x: int, y: int, width: int, height: int) -> np.ndarray:
         """Read the pixels (channels, height, width) of a window that lies inside the image.
@@ -149,7 +152,7 @@ class ImageSource:
 
 def fill_with_colours(pixels: np.ndarray, codes: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Fill pixels (3, h, w) with the colours of codes (h, w). Return which have none, or a transparent one (h, w)."""
-    known = codes < len(palette)
+    known = (codes >= 0) & (codes < len(palette))
     colours = palette[np.where(known, codes, 0)]
     pixels[:] = colours[..., :3].transpose(2, 0, 1)
     return ~known | (colours[..., 3] == 0)

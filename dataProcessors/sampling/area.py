@@ -18,6 +18,16 @@ class SamplingError(UserError):
     """The requested tiles cannot be drawn from this map with these settings."""
 
 
+def check_size(window: Window, size: int, spacing: int) -> None:
+    """Raise a UserError if a window is too small for a training tile or for a reserved cell; see `Area`."""
+    if min(window.width, window.height) < spacing * size:
+        raise UserError(
+            f"The part of the image in use has {window.width} x {window.height} pixels; tiles of {size} pixels "
+            f"with a reserved cell every {spacing} tile sides need at least {spacing * size} along both axes. "
+            "Choose a smaller 'image_size' or 'validation_spacing', or a larger part of the map."
+        )
+
+
 class Area:
     """The part of the grid in use, divided into training area and reserved cells.
 
@@ -46,12 +56,7 @@ class Area:
         self._limits = [NodataLimit(whole_summary(window), size) if limit is None else limit, *further]
         self._low = np.array(window[:2], np.int64)
         self._high = self._low + window[2:] - size  # the last position inside
-        if min(window.width, window.height) < self.period:
-            raise UserError(
-                f"The part of the image in use has {window.width} x {window.height} pixels; tiles of {size} pixels "
-                f"with a reserved cell every {spacing} tile sides need at least {self.period} along both axes. "
-                "Choose a smaller 'image_size' or 'validation_spacing', or a larger part of the map."
-            )
+        check_size(window, size, spacing)
         self._cell_origin = self._low + (self.period - CELL * size) // 2
         self._corners = corners_near_data(self._limits)
 

@@ -1,6 +1,7 @@
 """Points of a CSV file with columns of longitude, latitude and class, for example field samples."""
 
 import csv
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from dataProcessors.vectors.features import Box, Features, Value, as_value, chec
 
 LONGITUDE = ("longitude", "lon", "long", "lng", "x")
 LATITUDE = ("latitude", "lat", "y")
+WHOLE_FLOAT = re.compile(r"^([+-]?\d+)\.0*$")
 DELIMITERS = ",;\t|"
 
 
@@ -68,7 +70,7 @@ class CsvPoints:
         self.column = check_column(path, column, table.header, table.places)
         self._points = table.lonlat
         at = table.header.index(self.column)
-        self._values: list[Value] = [as_value(row[at]) if at < len(row) else None for row in table.rows]
+        self._values: list[Value] = [_as_class(row[at]) if at < len(row) else None for row in table.rows]
 
     def batches(self) -> Iterator[Features]:
         """Yield all points at once."""
@@ -84,6 +86,11 @@ class CsvPoints:
         points = self._points[chosen]
         there = np.nonzero(np.isfinite(points).all(1))[0]
         return Features([self._values[i] for i in chosen], points[there], there, boxes=np.hstack([points, points]))
+
+
+def _as_class(text: str) -> Value:
+    """Return a cell of the column of classes; 10.0 is 10, which tools write so where other cells are empty."""
+    return as_value(WHOLE_FLOAT.sub(r"\1", text.strip()))
 
 
 def _read(path: str) -> tuple[list[str], list[list[str]], str]:

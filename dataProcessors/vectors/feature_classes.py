@@ -11,6 +11,7 @@ from dataProcessors.vectors.features import Value
 log = logging.getLogger(__name__)
 MIN_EXPLAINED = 0.95  # share of the features with a value that a legend must know
 MAX_SHOWN = 5  # values that a message names
+MIN_NUMBERED = 10  # features; of fewer, each may well be of a class of its own
 
 
 def classes_of_legend(path: str, legend: Legend, counts: Counter) -> dict[Value, int]:
@@ -59,6 +60,16 @@ def own_classes(path: str, counts: Counter) -> tuple[tuple[str, ...], tuple[int,
     unique = len(codes) == len(values) == len(set(codes))
     names = tuple(f"class {value}" if isinstance(value, int) else str(value) for value in values)
     return names, codes if unique else None, {value: index for index, value in enumerate(values)}
+
+
+def warn_of_numbers(path: str, column: str, counts: Counter) -> None:
+    """Log a warning where hardly two features have the same value: the column may number them, and name no classes."""
+    features = sum(counts.values())
+    if features >= MIN_NUMBERED and len(counts) > features / 2:
+        log.warning(
+            "%s: the column %r has %d values in %d features: does it number them? Each value is a class", path, column,
+            len(counts), features,
+        )  # fmt: skip
 
 
 def _by_code(numbering: Sequence[int], counts: Counter) -> dict[Value, int]:

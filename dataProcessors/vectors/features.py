@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from rasterio.crs import CRS
 
+from config import UserError
 from dataProcessors.rasters.opening import MapError
 
 Value = str | int | None  # what the column of classes holds for a feature; None: nothing
@@ -59,7 +60,13 @@ class FeatureFile(Protocol):
 
 
 def as_value(value: Any) -> Value:
-    """Return a cell of the column of classes as text or whole number; None: empty."""
+    """Return a cell of the column of classes as text or whole number; None: empty.
+
+    Raises:
+        UserError: it holds several values
+    """
+    if isinstance(value, np.ndarray) and value.size != 1:
+        raise UserError(f"The column of classes holds lists, such as {value.tolist()}. Choose a 'column' of one class.")
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.item()
     if value is None or value != value:  # NaN

@@ -1,5 +1,6 @@
 """Polygons and points of GeoPackages, GeoJSON, Shapefiles and FlatGeobufs, read by pyogrio, an optional library."""
 
+import glob
 import logging
 import os
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from rasterio.crs import CRS
 
 from config import command
 from dataProcessors.rasters.file_identity import file_status
-from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text
+from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, add_path_to_errors, error_text
 from dataProcessors.vectors.features import Box, Features, as_value, check_column
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ REQUIREMENTS = "pyogrio==0.13.0 shapely==2.2.0"
 BATCH = 20_000  # features that are read at once where the whole file is
 SLOW_BYTES = 50_000_000  # of a GeoJSON file, which is read as a whole for every part of the map
 SHAPEFILE_PARTS = (".dbf", ".shx", ".prj", ".cpg")
+UNMERGED = "-wal"  # of the file beside a GeoPackage that holds what a program which has it open has changed last
 
 
 class OgrFeatures:
@@ -41,9 +43,7 @@ class OgrFeatures:
         self.column = check_column(path, column, list(map(str, about["fields"])))
         self.count = int(about["features"])
         self.crs = _crs(path, about["crs"])
-        others = [Path(path).with_suffix(suffix) for suffix in SHAPEFILE_PARTS if path.lower().endswith(".shp")]
-        parts = [file_status(each) for each in others if each.exists()]
-        self.settings: dict[str, Any] = {"layer": self._layer, "parts": parts}
+        self.settings: dict[str, Any] = {"layer": self._layer, "parts": [file_status(each) for each in _parts(path)]}
         if path.lower().endswith(("json", ".geojsonl")) and os.path.getsize(path) > SLOW_BYTES:
             log.warning(
                 "%s: a large GeoJSON file is slow, as it is read as a whole for every part of the map. Convert it: "
@@ -57,7 +57,7 @@ class OgrFeatures:
 
     def within(self, box: Box) -> Features:
         """Return the features whose own boxes touch a box."""
-        return self._read(bbox=box)
+        return self._read(bbox=box) if np.isfinite(box).all() else self._read()
 
     def _choose_layer(self, layer: str | None) -> str:
         names = [str(name) for name, geometry in self._call(self._ogr.list_layers) if geometry is not None]
@@ -75,7 +75,8 @@ class OgrFeatures:
     def _read(self, **options: Any) -> Features:
         _, fids, wkb, columns = self._call(self._ogr.raw.read, columns=[self.column], return_fids=True, **options)
         order = np.argsort(fids, kind="stable")  # an index in the file may give them in another one
-        values = [as_value(value) for value in np.asarray(columns[0], object)[order]]
+        with add_path_to_errors(self.path):
+            values = [as_value(value) for value in np.asarray(columns[0], object)[order]]
         try:
             shapes = self._shapely.from_wkb(wkb[order])
         except self._shapely.errors.GEOSException as error:
@@ -107,6 +108,16 @@ class OgrFeatures:
                 f"{self.path}: cannot be read as polygons or points ({error_text(error)}). Copy it again, or set "
                 "another path in 'maps.labels'."
             ) from None
+
+
+def _parts(path: str) -> list[Path]:
+    """Return the further files that hold a part of what is read; they may change where the file itself does not."""
+    file = Path(path)
+    if file.suffix.lower() == ".shp":
+        beside = sorted(file.parent.glob(f"{glob.escape(file.stem)}.*"))
+        return [each for each in beside if each.suffix.lower() in SHAPEFILE_PARTS]
+    unmerged = file.with_name(file.name + UNMERGED)
+    return [unmerged] if unmerged.exists() and unmerged.stat().st_size else []
 
 
 def _libraries(path: str) -> tuple[ModuleType, ModuleType]:

@@ -38,6 +38,15 @@ def is_vector(path: str) -> bool:
     return Path(path).suffix.lower() in OPENERS
 
 
+def open_features(path: str, layer: str | None, column: str | None) -> FeatureFile:
+    """Open a file of polygons or points; arguments and errors: see `VectorSource`."""
+    if is_remote(path):
+        raise MapError(f"{path}: polygons and points are read from files of this machine. Download the file.")
+    if not Path(path).exists():
+        raise MapError(f"{path}: there is no such file. Set another path in 'maps.labels'.")
+    return OPENERS[Path(path).suffix.lower()](path, layer, column)
+
+
 class VectorSource:
     """Polygons and points on the image's grid: windows (1, h, w) of class indices, uint8, NO_LABEL where there is none.
 
@@ -63,18 +72,15 @@ class VectorSource:
 
     def __init__(self, path: str | Path, grid: Grid, layer: str | None = None, column: str | None = None):
         self.path, self.grid = str(path), grid
-        if is_remote(self.path):
-            raise MapError(f"{self.path}: polygons and points are read from files of this machine. Download the file.")
         self.files = (self.path,)
-        if not Path(self.path).exists():
-            raise MapError(f"{self.path}: there is no such file. Set another path in 'maps.labels'.")
+        self.file = open_features(self.path, layer, column)
         self.map_files = MapFiles([MapFile(self.path)])
-        self.file = OPENERS[Path(self.path).suffix.lower()](self.path, layer, column)
         if (self.file.crs is None) != (grid.crs is None):
             lacking, other = ("the image", "the features") if grid.crs is None else ("the features", "the image")
             raise MapError(f"{self.path}: {lacking} declare no CRS, but {other} do. Add the missing CRS to its file.")
         self.classes: dict[Value, int] = {}
         self.without_data: dict[str, int] = {}
+        self.has_points = False
         self.description = {"layer": layer, "column": self.file.column}  # for people
         self.read_settings: dict[str, Any] = {
             "column": self.file.column, "crs": str(self.file.crs), **self.file.settings,
@@ -95,6 +101,7 @@ class VectorSource:
             counts.update(value for value in features.values if value is not None)
             has_class = np.array([value is not None for value in features.values], bool)
             placed = np.isfinite(features.boxes).all(1)
+            self.has_points |= len(features.points) > 0
             total, lines = total + len(has_class), lines + features.lines
             without_place, without_class = without_place + int((~placed).sum()), without_class + int((~has_class).sum())
             inside += int((placed & has_class & _touches(features.boxes, box)).sum())
@@ -129,31 +136,36 @@ class VectorSource:
         return self._drawn(window, decimated_shape(window, step), step)
 
     def _drawn(self, window: Window, shape: tuple[int, int], step: int) -> np.ndarray:
-        features = self.file.within(self._box_of(window))
+        box = self._box_of(window)
+        features = self.file.within(box)
         classes = np.array([self.classes.get(value, NO_LABEL) for value in features.values], np.uint8)
         to_pixels = Affine.scale(1 / step) @ Affine.translation(-window.x, -window.y)
-        drawn = self._draw_polygons(features, classes, to_pixels, shape)
+        drawn = self._draw_polygons(features, classes, to_pixels, shape, box)
         self._draw_points(features, classes, to_pixels, drawn)
         return drawn[None]
 
     def _draw_polygons(
-        self, features: Features, classes: np.ndarray, place: Affine, shape: tuple[int, int]
+        self, features: Features, classes: np.ndarray, place: Affine, shape: tuple[int, int], box: Box
     ) -> np.ndarray:
-        known = classes[features.polygon_of] != NO_LABEL
-        polygons, of = features.polygons[known], classes[features.polygon_of[known]]
-        if not len(polygons):
-            return np.full(shape, NO_LABEL, np.uint8)
+        nothing = np.full(shape, NO_LABEL, np.uint8)
+        if not len(features.polygons):
+            return nothing
         import shapely  # only files that it reads hold polygons
 
-        def to_pixels(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return apply_affine(place, *self.grid.pixels_of(self.file.crs, x, y))
-
+        of = classes[features.polygon_of]
+        near = (of != NO_LABEL) & _touches(shapely.bounds(features.polygons), box)  # a feature may have far parts
+        polygons, of = features.polygons[near], of[near]
+        if not len(polygons):
+            return nothing
+        points, polygon_of = shapely.get_coordinates(polygons, return_index=True)
         with add_path_to_errors(self.path):
-            there = shapely.transform(polygons, to_pixels, interleaved=False)
-        finite = np.isfinite(shapely.bounds(there)).all(1)  # others lie where the image's CRS is not defined
-        if not finite.any():
-            return np.full(shape, NO_LABEL, np.uint8)
-        return rasterize(zip(there[finite], of[finite].tolist()), shape, fill=NO_LABEL, dtype="uint8")
+            points = np.column_stack(apply_affine(place, *self.grid.pixels_of(self.file.crs, *points.T)))
+        finite = np.isfinite(points).all(1)
+        drawn = np.bincount(polygon_of[~finite], minlength=len(polygons)) == 0  # others leave what the CRS is made for
+        if not drawn.any():
+            return nothing
+        there = shapely.set_coordinates(polygons[drawn], points[drawn[polygon_of]])
+        return rasterize(zip(there, of[drawn].tolist()), shape, fill=NO_LABEL, dtype="uint8")
 
     def _draw_points(self, features: Features, classes: np.ndarray, place: Affine, drawn: np.ndarray) -> None:
         of = classes[features.point_of]

@@ -19,7 +19,7 @@ from inference.core.own_maps import OwnMaps
 from networks import Embedder, fuse_batchnorm
 from training.execution.device import Execution, MissingDevice, resolve_device, resolve_threads
 from training.execution.processes import ALONE, Processes
-from training.runs.checkpoint import BEST, file_digest, load
+from training.runs.checkpoint import BEST, LAST, load, load_with_digest
 from training.scoring.evaluator import in_batches
 from training.trained import network_of
 
@@ -34,6 +34,7 @@ class TrainedRun:
         folder: of the run, or that of the checkpoint
         checkpoint: path of the checkpoint
         digest: SHA-256 of the checkpoint's file, which says which network it is
+        step: of the training, after which it was saved; 0: the network is untrained
         config: of the run, with the device and threads that were given
         maps: of the run, with the image and rectangle that were given; the image is that of one date
         as_own: the same, but for an image that is the run's own: its rectangle and its CRS are those of the run
@@ -47,6 +48,7 @@ class TrainedRun:
     folder: Path
     checkpoint: Path
     digest: str
+    step: int
     config: Config
     maps: Maps
     as_own: Maps
@@ -132,7 +134,10 @@ def open_trained(
         UserError: there is no checkpoint, it is damaged, an override cannot be used, or there is no such date
     """
     checkpoint_path = _checkpoint_of(path)
-    checkpoint = load(checkpoint_path)
+    checkpoint, digest = load_with_digest(checkpoint_path)
+    step = int(checkpoint["step"])
+    if not step:
+        _warn_untrained(checkpoint_path)
     of_run = located_config(checkpoint_path, checkpoint)
     chosen = choose_maps(of_run, overrides)
     date = _chosen_date(chosen.maps, date)
@@ -142,11 +147,11 @@ def open_trained(
     fuse_batchnorm(network.backbone)
     execution = _execution(config, any(each.startswith("device=") for each in overrides), processes)
     network.to(execution.device).to(memory_format=execution.layout)
-    digest = file_digest(checkpoint_path)
     own = OwnMaps(checkpoint_path, of_run, chosen.own, checkpoint["maps"], execution.threads)
     return TrainedRun(
-        checkpoint_path.parent, checkpoint_path, digest, config, maps, as_own, date, own, network, execution, processes
-    )
+        checkpoint_path.parent, checkpoint_path, digest, step, config, maps, as_own, date, own, network, execution,
+        processes,
+    )  # fmt: skip
 
 
 def dates_of_run(path: Path, overrides: Sequence[str] = ()) -> list[str]:
@@ -182,6 +187,15 @@ def _checkpoint_of(path: Path) -> Path:
     if not (path / BEST).exists():
         raise UserError(f"{path}: there is no {BEST} in it: no run, or one whose network is not evaluated yet.")
     return path / BEST
+
+
+def _warn_untrained(checkpoint: Path) -> None:
+    """Log that a network is that of before the first step, and where a trained one is."""
+    last, reason = checkpoint.with_name(LAST), ""
+    if checkpoint.name == BEST:
+        reason = ": no network that was evaluated later is better"
+        reason += f". {last} is that of the last step" if last.exists() else ""
+    log.warning("%s: the network of step 0, which is untrained%s", checkpoint, reason)
 
 
 def _execution(config: Config, is_chosen: bool, processes: Processes) -> Execution:

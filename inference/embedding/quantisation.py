@@ -8,7 +8,8 @@ import numpy as np
 from inference.core.embedded_map import NODATA
 
 LARGEST = 127  # of the stored values; -128 means "no data"
-SAMPLE_TILES = 1024  # from which the scale of embeddings of any length is taken
+SAMPLE_TILES = 1024  # from which the scale is taken
+HEADROOM = 1.25  # by so much values of other tiles may exceed those of the sample before they are clipped
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,14 @@ def choose_quantisation(float32: bool, unit_length: bool, sample: Callable[[], n
 
     Args:
         float32: as they are; else in 8 bits
-        unit_length: whether all embeddings have length 1, so that no value is beyond -1 .. 1
-        sample: returns embeddings (n, D) of tiles from all over the map; called only where the scale depends on them
+        unit_length: whether all embeddings have length 1, so that no value is beyond -1 .. 1; of many dimensions,
+            hardly one is anywhere near
+        sample: returns embeddings (n, D) of tiles from all over the map; not called for float32
     """
     if float32:
         return Quantisation(np.dtype(np.float32), 1.0, "stored as they are")
-    if unit_length:
+    largest = HEADROOM * float(np.abs(sample()).max()) or 1.0
+    if unit_length and largest >= 1:
         return Quantisation(np.dtype(np.int8), 1 / LARGEST, "embeddings have length 1")
-    largest = float(np.abs(sample()).max())
-    scale = (largest or 1.0) / LARGEST
-    return Quantisation(np.dtype(np.int8), scale, f"the largest value in a sample of up to {SAMPLE_TILES} tiles")
+    source = f"{HEADROOM} times the largest value in a sample of up to {SAMPLE_TILES} tiles"
+    return Quantisation(np.dtype(np.int8), largest / LARGEST, source)

@@ -37,7 +37,7 @@ from training.runs.interruption import Interrupted
 from training.scoring.evaluator import in_batches
 
 log = logging.getLogger(__name__)
-FORMAT = 2  # of an embedded map; increase it when its files, or the embeddings of a map, change
+FORMAT = 3  # of an embedded map; increase it when its files, or the embeddings of a map, change
 EMBEDDED = "embedded"  # folder of a run's embedded maps
 COG_NAME = "embeddings.tif"  # of the file for other programs in the folder of an embedded map
 INCOMPLETE = ".incomplete"  # end of the name of a folder that is not complete yet
@@ -279,7 +279,7 @@ def _describe(run: TrainedRun, image: TiffReader, tiles: TileGrid, quantisation:
         "scale_from": quantisation.source, "unit_length": run.config.norm_output,
         "network": {
             "checkpoint": str(run.checkpoint), "sha256": run.digest, "run": str(run.folder),
-            "network": run.config.network,
+            "network": run.config.network, "step": run.step,
         },
         "map": image.fingerprint() | ({"date": run.date} if run.date else {}),
     }  # fmt: skip

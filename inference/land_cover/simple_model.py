@@ -55,7 +55,7 @@ def check_can_classify(run: TrainedRun, name: str) -> None:
     if run.config.validation_map is None:
         raise UserError(
             f"{run.checkpoint}: the run has no label map ('validation_map' is null), so no classes are known. Train a "
-            "run with a label map to classify."
+            "run that names one in 'validation_map'; 'supervised' may stay false."
         )
 
 

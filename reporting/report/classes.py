@@ -18,9 +18,11 @@ def class_tables(run: Run) -> list[Html]:
 
 
 def _caption(name: str, legend: dict) -> str:
-    shares = "Shares of the labelled pixels" + ("" if legend.get("exact") else ", estimated")
-    labelled = legend.get("labelled")
-    covered = f"; {labelled:.1%} of the part in use is labelled" if isinstance(labelled, float | int) else ""
+    enlarged = bool(legend.get("enlarged_points"))
+    estimated = ", estimated; a point counts as 16 x 16 pixels" if enlarged else ", estimated"
+    shares = "Shares of the labelled pixels" + ("" if legend.get("exact") else estimated)
+    labelled, most = legend.get("labelled"), "at most " if enlarged else ""
+    covered = f"; {most}{labelled:.1%} of the part in use is labelled" if isinstance(labelled, float | int) else ""
     note = f" ({legend['note']})" if legend.get("note") else ""
     return f"Classes of {name}: {legend.get('reason')}{note}. Read as {legend.get('read_as')}. {shares}{covered}"
 

@@ -8,7 +8,7 @@ from evaluation.differences import is_score
 from evaluation.scoring import Score
 from evaluation.segmentation import COARSENED
 from reporting.console_table import TASK_TITLES
-from reporting.feature_sets import CHANCE, SPREAD_TEXT, feature_title, format_score
+from reporting.feature_sets import CHANCE, SPREAD_TEXT, TRAINED, UNTRAINED, feature_title, format_score
 from reporting.report.html_elements import Html, Section, element, join, paragraph, table, text
 from reporting.report.run import Run, ScoreKey
 
@@ -51,10 +51,12 @@ def score_columns(run: Run) -> list[Column]:
     if run.best_step is not None and run.last_step is not None:  # both exist as soon as one network is scored
         is_last = run.best_step == run.last_step
         which = "best and last so far" if is_last and run.last_step < run.total_steps else "best"
-        columns.append(Column(f"trained, step {run.best_step:,} ({which})", run.trained[run.best_step]))
+        network = TRAINED if run.best_step else UNTRAINED
+        columns.append(Column(f"{network}, step {run.best_step:,} ({which})", run.trained[run.best_step]))
         if not is_last:
             columns.append(Column(f"trained, step {run.last_step:,} (last)", run.trained[run.last_step]))
-    return columns + [Column(feature_title(name), rows) for name, rows in run.baselines.items()]
+    shown = [name for name in run.baselines if run.best_step != 0 or name != UNTRAINED]  # not the same one twice
+    return columns + [Column(feature_title(name), run.baselines[name]) for name in shown]
 
 
 def _rows(columns: list[Column]) -> list[list[Html]]:

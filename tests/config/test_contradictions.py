@@ -31,8 +31,7 @@ def test_a_run_without_a_label_map_asks_for_nothing_that_needs_one():
 
 def test_all_that_needs_a_label_map_is_told_at_once():
     asked = {
-        "supervised": True, "segmentation": True, "single_class_classifiers": ["rfc"],
-        "multi_class_classifiers": ["knn"], "best_metric": "retrieval/MAP@1", "loss": "softcontrastloss",
+        "supervised": True, "segmentation": True, "loss": "softcontrastloss",
     }  # fmt: skip
     told = message(UNLABELLED | asked).splitlines()
     assert len(told) == len(asked)
@@ -47,9 +46,12 @@ def test_without_any_label_map_null_is_advised():
 
 def test_labels_and_keys_of_scores_that_are_not_used_are_warned_of():
     named = own_maps(labels={"osm": "b.tif"}) | {"validation_map": None}
-    keys = {"singleClassTreshold": 0.5, "yardsticks": {"other": {"path": "c.tif"}}}
+    keys = {
+        "single_class_classifiers": ["rfc"], "multi_class_classifiers": ["knn"], "best_metric": "retrieval/MAP@1",
+        "singleClassTreshold": 0.5, "yardsticks": {"other": {"path": "c.tif"}},
+    }  # fmt: skip
     idle, labels = validate(named | keys).warnings()
-    assert idle.startswith("'singleClassTreshold', 'yardsticks': no effect where 'validation_map' is null")
+    assert idle.startswith(f"{', '.join(map(repr, keys))}: no effect where 'validation_map' is null")
     assert labels.startswith("'maps.labels': not used where 'validation_map' is null")
 
 

@@ -91,5 +91,14 @@ def test_contradictions_of_dates(values, part):
     assert part in told and "\n" not in told
 
 
+@pytest.mark.parametrize("name", ["image", "Image", "image 2022"])
+def test_a_label_map_is_not_called_as_the_image_is(name):
+    """Checkpoints hold both by name."""
+    told = message(dated(maps={"labels": {name: "l.tif"}}) | {"validation_map": name.lower()})
+    assert told.endswith(
+        "'maps.labels': no label map may be called 'image', as the image map is. Give it another name."
+    )
+
+
 def test_a_validation_date_needs_dates():
     assert "names a date, and 'maps.image' has none" in message(own_maps(validation_date="2019"))

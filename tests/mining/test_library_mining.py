@@ -94,3 +94,17 @@ def test_strategies_that_do_not_go_together_are_those_the_library_refuses():
             except ValueError:
                 refused = True
             assert is_invalid_combination(name, given) == refused
+
+
+@of_miners
+@pytest.mark.parametrize("dimensions", [1, 2, 64])
+def test_tiles_that_lie_opposite_to_all_others(name, parameters, dimensions):
+    """DistanceWeightedMiner of the library raises for an anchor with no tile nearer than that."""
+    embeddings = torch.zeros(6, dimensions)
+    embeddings[:, 0] = torch.tensor([1.0, -1, -1, 1, 1, -1])
+    positive, negative = torch.zeros(2, 6, 6, dtype=torch.bool)
+    positive[0, 1] = positive[1, 0] = negative[0, 2] = negative[2, 0] = True  # opposite alone
+    positive[3, 4] = positive[4, 3] = negative[3, 5] = negative[5, 3] = True
+    mined = LibraryMiner(name, parameters, 0)(embeddings, positive, negative, step=1)
+    for mask, (anchors, others) in zip((positive, negative), tuple_roles(mined)):
+        assert mask[anchors, others].all()

@@ -102,11 +102,22 @@ def load(path: Path) -> dict:
     Raises:
         UserError: the file is missing, damaged, or not a checkpoint of this program
     """
+    return load_with_digest(path)[0]
+
+
+def load_with_digest(path: Path) -> tuple[dict, str]:
+    """Return the content of a checkpoint as `load` does, and its digest as `file_digest` returns it.
+
+    Both are of one file, also where a training replaces it meanwhile.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:  # torch writes checksums, but does not check them
-            if archive.testzip() is not None:
-                raise ValueError("its checksums do not match")
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            with zipfile.ZipFile(file) as archive:  # torch writes checksums, but does not check them
+                if archive.testzip() is not None:
+                    raise ValueError("its checksums do not match")
+            file.seek(0)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such checkpoint.") from None
     except Exception as error:  # torch's errors here have no common class
@@ -121,7 +132,7 @@ def load(path: Path) -> dict:
         raise UserError(f"{path}: not a checkpoint of this version of the program. Start a new run.")
     if not isinstance(pending := content.get("evaluating", []), list):  # of earlier revisions: one step, or None
         content["evaluating"] = [] if pending is None else [pending]
-    return content
+    return content, digest
 
 
 def file_digest(path: Path) -> str:

@@ -40,10 +40,12 @@ def test_a_label_map_of_another_place_is_not_read(tmp_path, monkeypatch, crs):
         opened(path, image, "clc")
 
 
+@pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize(("of_image", "of_labels"), [(-120, 240), (240, -120)])
-def test_longitudes_from_0_to_360_are_named_as_the_cause(tmp_path, of_image, of_labels):
+def test_longitudes_from_0_to_360_are_named_as_the_cause(tmp_path, of_image, of_labels, turned):
     def placed(longitude, crs=LONLAT):
-        return {"crs": crs, "place": Affine(0.001, 0, longitude, 0, -0.001, 40)}
+        turn = Affine(0, 0.001, longitude, 0.001, 0, 40) if turned else Affine(0.001, 0, longitude, 0, -0.001, 40)
+        return {"crs": crs, "place": turn}
 
     image = TiffReader(write_map(tmp_path / "image.tif", noise((1, SIDE, SIDE)), **placed(of_image)))
     path = put(tmp_path, FIVE, **placed(of_labels))

@@ -117,6 +117,36 @@ def test_a_palette_of_another_format_may_have_gaps(tmp_path):
     assert np.array_equal(read[0], np.where(codes[0] < 5, 10 * codes[0], 0))
 
 
+@pytest.mark.parametrize(("kind", "nodata"), [("Int16", None), ("Int16", -9999), ("Int32", None)])
+def test_codes_below_0_have_no_colour(tmp_path, kind, nodata):
+    codes = (np.arange(1200).reshape(1, 30, 40) % 7).astype(kind.lower())
+    codes[0, :5], codes[0, 5:8] = -1, -9999
+    write_map(tmp_path / "codes.tif", codes)
+    colours = "".join(f'<Entry c1="{10 * code}" c2="0" c3="0" c4="255"/>' for code in range(7))
+    declared = "" if nodata is None else f"<NoDataValue>{nodata}</NoDataValue>"
+    (tmp_path / "a.vrt").write_text(
+        f'<VRTDataset rasterXSize="40" rasterYSize="30"><VRTRasterBand dataType="{kind}" band="1">{declared}'
+        f"<ColorInterp>Palette</ColorInterp><ColorTable>{colours}</ColorTable><SimpleSource>"
+        '<SourceFilename relativeToVRT="1">codes.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource>'
+        "</VRTRasterBand></VRTDataset>"
+    )
+    read = whole(ImageSource(tmp_path / "a.vrt"))
+    assert np.array_equal(read[3] > 0, codes[0] >= 0)
+    assert np.array_equal(read[0], np.where(codes[0] >= 0, 10 * codes[0], 0))
+
+
+def test_a_palette_of_floats_colours_nothing(tmp_path):
+    values = np.arange(1200).reshape(1, 30, 40).astype("float32") / 7
+    write_map(tmp_path / "values.tif", values)
+    (tmp_path / "a.vrt").write_text(
+        '<VRTDataset rasterXSize="40" rasterYSize="30"><VRTRasterBand dataType="Float32" band="1">'
+        '<ColorInterp>Palette</ColorInterp><ColorTable><Entry c1="1" c2="2" c3="3" c4="255"/></ColorTable>'
+        '<SimpleSource><SourceFilename relativeToVRT="1">values.tif</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    assert np.array_equal(whole(ImageSource(tmp_path / "a.vrt")), values)
+
+
 @pytest.mark.parametrize("inside", ["", "<Metadata domain='GEOLOCATION'><MDI key='X_BAND'>1</MDI></Metadata>"])
 def test_a_palette_that_is_declared_and_not_there_and_geolocation_arrays(tmp_path, inside):
     codes = noise((1, 30, 40))

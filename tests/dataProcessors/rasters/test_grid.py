@@ -121,3 +121,28 @@ def test_a_part_of_a_grid(place):
 @pytest.mark.parametrize("crs", [None, CRS.from_wkt('LOCAL_CS["arbitrary",UNIT["metre",1]]')])
 def test_points_of_a_grid_that_is_nowhere_on_earth_have_no_place(crs):
     assert np.isnan(grid_of(crs=crs).lonlat(np.zeros((2, 2)))).all()
+
+
+def test_points_that_a_crs_is_not_made_for_leave_the_others_as_they_are():
+    """rasterio raises for all points where one of them cannot be transformed."""
+    grid = Grid(CRS.from_epsg(32733), Affine(100, 0, 500_000, 0, -100, 9_950_000), 256, 256)
+    lon, lat = np.random.default_rng(0).uniform((14, -3), (16, 1), (60, 2)).T
+    expected = grid.pixels_of(LONLAT, lon, lat)
+    far = np.isin(np.arange(60), (0, 7, 8, 31, 59))
+    columns, rows = grid.pixels_of(LONLAT, np.where(far, 104, lon), np.where(far, 0, lat))
+    assert not np.isfinite(columns[far]).any() and not np.isfinite(rows[far]).any()
+    for found, wanted in zip((columns, rows), expected):
+        np.testing.assert_allclose(found[~far], wanted[~far], rtol=1e-12)
+    assert not np.isfinite(grid.pixels_of(LONLAT, np.full(3, 104.0), np.zeros(3))).any()
+
+
+@pytest.mark.parametrize("crs", ["ESRI:54009", "+proj=geos +h=35785831 +sweep=y"])
+def test_a_map_with_corners_off_the_globe_has_rectangles(crs):
+    """All of the Earth in Mollweide's ellipse, and the full disk of a geostationary satellite."""
+    side = 18_040_096 if crs.startswith("ESRI") else 5_500_000
+    grid = Grid(CRS.from_user_input(crs), Affine(side / 90, 0, -side, 0, -side / 90, side), 180, 180)
+    x, y, width, height = grid.window_of((-5, 40, 10, 50))
+    assert 0 < x < x + width < 180 and 0 < y < y + height < 90
+    column, row = grid.pixels_of(LONLAT, np.array([2.5]), np.array([45.0]))
+    assert x < column[0] < x + width and y < row[0] < y + height
+    assert grid.lonlat_bounds()[0] < -60

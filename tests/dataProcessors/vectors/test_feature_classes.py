@@ -9,7 +9,7 @@ from vectors_for_tests import read_map, write_csv
 
 from dataProcessors.legends.legend import NO_LABEL, Legend
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.vectors.feature_classes import classes_of_legend, own_classes
+from dataProcessors.vectors.feature_classes import classes_of_legend, own_classes, warn_of_numbers
 
 
 def test_classes_have_one_order_whatever_the_order_of_the_features():
@@ -31,6 +31,27 @@ def test_classes_of_a_legend_by_code_or_name(caplog):
     assert "x (2)" in caplog.text
     with pytest.raises(MapError, match=r"50.0% of the features have a code or name of the legend own. Others: x \(4\)"):
         classes_of_legend("f", legend, Counter({"forest": 4, "x": 4}))
+
+
+def test_a_column_that_may_number_the_features_is_told(caplog):
+    warn_of_numbers("f", "id", Counter(range(12)))
+    assert "f: the column 'id' has 12 values in 12 features: does it number them?" in caplog.text
+    caplog.clear()
+    warn_of_numbers("f", "class", Counter({"a": 2, "b": 9, "c": 1}))
+    warn_of_numbers("f", "class", Counter("abc"))  # a few features, each of a class of its own
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_that_points_are_enlarged_in_an_estimate_is_told(tmp_path, caplog, cached):
+    grid = grid_of(200, 150)
+    path = write_csv(tmp_path / "p.csv", grid, [(x + 0.5, 20.5) for x in range(0, 200, 40)], list("ababa"))
+    with caplog.at_level("INFO"):
+        reader = read_map(tmp_path, {"path": str(path), "column": "class"}, cache=tmp_path / "c" if cached else None)
+    assert "100.0% of the features with a value have a class" in caplog.text
+    assert ("where a point counts as 16 x 16 pixels" in caplog.text) != cached
+    assert ("at most 4.2% of the part in use is labelled" in caplog.text) != cached
+    assert reader.fingerprint()["legend"]["enlarged_points"] != cached
 
 
 @pytest.mark.parametrize("cached", [False, True])

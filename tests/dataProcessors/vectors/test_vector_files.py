@@ -1,7 +1,10 @@
 """Files of polygons and points: their layers and columns, and what is told of those that cannot be used."""
 
+import os
+import subprocess
 import sys
 
+import numpy as np
 import pytest
 from maps_for_tests import CORNER, grid_of
 from vectors_for_tests import needs_pyogrio, opened, read_map, stars, write_csv, write_geojson
@@ -9,6 +12,18 @@ from vectors_for_tests import needs_pyogrio, opened, read_map, stars, write_csv,
 from dataProcessors.rasters.grid import Grid
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.vectors.vector_source import VectorSource, is_vector
+
+EDITOR = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("pragma journal_mode=wal")
+print("in WAL mode", flush=True)
+sys.stdin.readline()
+connection.execute("update l set class = case class when 'a' then 'b' else 'a' end")
+connection.commit()
+print("changed", flush=True)
+sys.stdin.readline()
+"""
 
 
 def test_kinds_of_files_by_their_suffix():
@@ -106,3 +121,68 @@ def test_without_the_library_one_line_says_how_to_install_it(tmp_path, monkeypat
     path = write_geojson(tmp_path / "l.geojson", stars(1, grid_of()), ["a"])
     with pytest.raises(MapError, match=r"pip install pyogrio==[\d.]+ shapely==[\d.]+$"):
         VectorSource(path, grid_of(), None, "class")
+
+
+@needs_pyogrio
+def test_a_column_of_lists_names_no_class(tmp_path):
+    grid = grid_of(60, 50)
+    path = write_geojson(tmp_path / "l.geojson", stars(3, grid), [["a", "b"], ["c"], ["a"]], grid=grid)
+    with pytest.raises(MapError, match=r"l\.geojson: The column of classes holds lists, such as \['a', 'b'\]\."):
+        opened(path, grid)
+
+
+def test_whole_numbers_of_a_csv_file_are_codes_however_they_are_written(tmp_path):
+    grid, places = grid_of(60, 50), [(5, 5), (9, 9), (20, 20), (30, 30), (40, 40)]
+    path = write_csv(tmp_path / "p.csv", grid, places, ["100.0", "20.0", "", "100", "20.00"])
+    assert opened(path, grid)[1:] == (("20", "100"), (20, 100))
+    path = write_csv(tmp_path / "p.csv", grid, places, ["1.5", "a.0", "x.", "1e3", "01"])
+    assert opened(path, grid)[1] == ("01", "1.5", "1e3", "a.0", "x.")
+
+
+@needs_pyogrio
+def test_changes_that_lie_beside_a_geopackage_are_another_map(tmp_path):
+    """As long as a program has the file open, what it changes is in a file of its own (SQLite's write-ahead log)."""
+    import pyogrio
+
+    grid = grid_of(60, 50)
+    path = write_geojson(tmp_path / "l.geojson", stars(2, grid), ["a", "b"], grid=grid)
+    about, _, geometry, fields = pyogrio.raw.read(path)
+    package = tmp_path / "l.gpkg"
+    pyogrio.raw.write(package, geometry, fields, about["fields"], crs=about["crs"], geometry_type="Polygon",
+                      SPATIAL_INDEX="NO")  # fmt: skip
+    before = opened(package, grid)[0]
+    drawn = before.read_window(*grid.window)
+    command = [sys.executable, "-c", EDITOR, str(package)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as editor:
+        assert editor.stdout.readline() == b"in WAL mode\n"
+        opened(package, grid)
+        unchanged = package.read_bytes()
+        editor.stdin.write(b"\n")
+        editor.stdin.flush()
+        assert editor.stdout.readline() == b"changed\n"
+        after = opened(package, grid)[0]
+        assert package.read_bytes() == unchanged
+        editor.communicate(b"\n")
+    assert before.read_settings != after.read_settings
+    assert not np.array_equal(drawn, after.read_window(*grid.window))
+
+
+@needs_pyogrio
+@pytest.mark.parametrize("upper", [False, True])
+def test_the_table_of_a_shapefile_is_a_part_of_it(tmp_path, upper):
+    import pyogrio
+
+    grid = grid_of(60, 50)
+    about, _, geometry, fields = pyogrio.raw.read(
+        write_geojson(tmp_path / "l.geojson", stars(2, grid), ["a", "b"], grid=grid)
+    )
+    pyogrio.raw.write(tmp_path / "l.shp", geometry, fields, about["fields"], crs=about["crs"], geometry_type="Polygon")
+    path = tmp_path / "l.shp"
+    if upper:
+        for each in tmp_path.glob("l.*"):
+            each.rename(each.with_name(each.name.upper()))
+        path = tmp_path / "L.SHP"
+    before = VectorSource(path, grid, None, "class").read_settings
+    table = path.with_suffix(".DBF" if upper else ".dbf")
+    os.utime(table, ns=(1, 1))
+    assert VectorSource(path, grid, None, "class").read_settings != before

@@ -158,3 +158,25 @@ def test_a_rotated_grid(tmp_path):
     source, _, _ = opened(write_csv(tmp_path / "p.csv", grid, [(10.5, 20.5), (59.2, 0.2)], ["a", "b"]), grid)
     classes = source.read_window(*grid.window)[0]
     assert (classes[20, 10], classes[0, 59], (classes != NO_LABEL).sum()) == (0, 1, 2)
+
+
+@needs_pyogrio
+@pytest.mark.parametrize("crs", [32733, 3857])
+def test_a_feature_with_parts_at_the_other_end_of_the_world(tmp_path, crs):
+    """Polygons that were dissolved by class; the far part is where the image's CRS is not defined."""
+    grid = Grid(CRS.from_epsg(crs), Affine(100, 0, 500_000, 0, -100, 9_950_000 if crs == 32733 else 5_500_000), 60, 50)
+    west, south, east, north = grid.lonlat_bounds()
+    middle = (west + east) / 2
+    boxes = [(west - 1, south - 1, middle, north + 1), (99, -2, 104, 2), (-180, -90, 180, -80)]
+    parts = [[[(x, y) for x, y in ((a, b), (c, b), (c, d), (a, d), (a, b))]] for a, b, c, d in boxes]
+    features = [
+        {"type": "Feature", "properties": {"class": name}, "geometry": {"type": "MultiPolygon", "coordinates": shape}}
+        for name, shape in (("near and far", parts), ("far", parts[1:]))
+    ]
+    path = tmp_path / "l.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    classes = opened(path, grid)[0].read_window(*grid.window)[0]
+    columns, rows = np.meshgrid(np.arange(60) + 0.5, np.arange(50) + 0.5)
+    lon = grid.lonlat(np.column_stack([columns.ravel(), rows.ravel()]))[:, 0].reshape(50, 60)
+    sure = np.abs(lon - middle) > 0.001  # edges are straight in the image's CRS
+    assert np.array_equal(classes[sure] == 1, lon[sure] < middle) and (classes[sure] != 0).all()

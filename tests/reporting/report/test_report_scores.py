@@ -28,6 +28,16 @@ def test_scores_are_those_of_metrics_csv_and_the_best_of_a_row_is_marked(tmp_pat
 
 
 @undrawn
+def test_an_untrained_network_that_is_the_best_is_called_so_and_shown_once(tmp_path, monkeypatch):
+    monkeypatch.setitem(TRAINED, 0, (0.9, 0.1))
+    page = checked(write_report(make_run(tmp_path / "run")))
+    heads = next(cells for cells in page.cells if cells[0] == "score")
+    assert heads[1:] == ["untrained, step 0 (best)", "trained, step 100 (last)", "band statistics", "chance"]
+    assert page.row("accuracy, knn")[:2] == ["*0.900 ±0.011*", "0.700 ±0.011"]
+    assert "sum_error/knn: untrained, step 0 (best): 0.100 ±0.030 ; trained, step 100 (last)" in page.text
+
+
+@undrawn
 def test_the_verdict_on_the_best_network_comes_first(tmp_path):
     folder = make_run(tmp_path / "run")
     write_events(folder, {"false_negatives": [0.5, 0.3, float("nan")], "false_positives": [0.1, 0.1, 0.1]})
