@@ -44,7 +44,7 @@ def maps_table(run: Run) -> list[Html]:
         ]
         for name, info in run_maps(run).items()
     ]
-    head = ["map", "file", "coordinate system", "window (pixels)", "kind"]
+    head = ["map", "file", "coordinate system of the grid", "window (pixels)", "kind"]
     return [table("Maps; window: left, top, width and height of the part in use", head, rows, "facts")] if rows else []
 
 

@@ -1,5 +1,6 @@
 """Evaluation of a network: embed the pools' tiles, and score simple models that predict land cover from them."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from evaluation.process import Call, call_here
 from evaluation.scoring import Evaluation, Settings, draws, evaluate
 from training.scoring.segmenter import Segmenter
 
+log = logging.getLogger(__name__)
 MAX_BATCH_PIXELS = 2_500_000  # pixels per band in one forward pass of an evaluation
 
 EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
@@ -80,6 +82,13 @@ class Evaluator:
 
     def evaluate_yardsticks(self, call: Call = call_here) -> list[Evaluation]:
         """Return the scores of every yardstick. Its features are held only while they are scored."""
+        if self.yardsticks:  # the first line for minutes
+            names = ", ".join(self.yardsticks).replace("_", " ")
+            fit, score = (f"{len(tiles):,}" for tiles in self.draws[0])
+            log.info(
+                "Scoring %s: models are fitted on %s tiles and scored on %s, in %d draws", names, fit, score,
+                len(self.draws),
+            )  # fmt: skip
         return [self.evaluate(self.embed(name, embed), call) for name, embed in self.yardsticks.items()]
 
     def evaluate(self, features: Features, call: Call = call_here) -> Evaluation:

@@ -29,3 +29,18 @@ def test_equal_seeds_score_the_same_tiles_and_other_seeds_others():
     assert [(len(fit), len(score)) for fit, score in first] == [(50, 5)] * 2
     assert first == again
     assert all(one[part] != another[part] for one, another in zip(first, other) for part in (0, 1))
+
+
+def test_what_is_about_to_be_scored_is_told(caplog):
+    """On a large map it is the last line for minutes."""
+    pools = {name: Pool(np.arange(400).reshape(200, 2), np.ones((200, 1), np.float32)) for name in ("fit", "score")}
+    embed = {"band_statistics": lambda positions: positions, "own": lambda positions: positions}
+    evaluator = Evaluator(validate(CONFIG), SimpleNamespace(image=None, pools=pools), embed, jobs=1)
+    with caplog.at_level("INFO"):
+        evaluator.evaluate_yardsticks(lambda function, name, *arguments: name)
+    assert caplog.messages == [
+        "Scoring band statistics, own: models are fitted on 50 tiles and scored on 5, in 2 draws"
+    ]
+    caplog.clear()
+    Evaluator(validate(CONFIG), SimpleNamespace(image=None, pools=pools), {}, jobs=1).evaluate_yardsticks()
+    assert not caplog.messages
