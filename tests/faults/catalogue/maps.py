@@ -10,6 +10,24 @@ RASTERS = (
         ("test_grid.py", "test_tiffreader.py"),
     ),
     Fault(
+        "codes-below-0-have-colours", "dataProcessors/rasters", ("fill_with_colours",),
+        (("(codes >= 0) & (codes < len(palette))", "codes < len(palette)"),),
+        "boundary", "Codes below 0 get the colours of the last entries of a palette.",
+        ("test_bands.py",),
+    ),
+    Fault(
+        "changes-beside-a-geopackage-are-missed", "dataProcessors/vectors", ("_parts",),
+        (("return [unmerged] if", "return [] if"),),
+        "stale cache", "What a program has changed in a GeoPackage that it has open makes no new prepared map.",
+        ("test_vector_files.py",),
+    ),
+    Fault(
+        "one-far-point-moves-all-to-infinity", "dataProcessors/rasters", ("_one_by_one",),
+        (("if len(x) > 1:", "if len(x) < 1:"),),
+        "boundary", "Where one point cannot be transformed, none is.",
+        ("test_grid.py", "test_vector_source.py"),
+    ),
+    Fault(
         "infinity-is-data", "dataProcessors/rasters", ("ImageSource._read",),
         (("~np.isfinite(", "np.isnan("), ("np.logical_not(np.isfinite(pixels).all(0))", "np.isnan(pixels).any(0)")),
         "wrong mask", "Infinite values of a float image count as data.",

@@ -28,6 +28,18 @@ INFERENCE = (
         ("test_whole_map.py",),
     ),
     Fault(
+        "scale-for-the-sample-alone", "inference/embedding", ("choose_quantisation",),
+        (("HEADROOM * float(", "float("),),
+        "boundary", "Embeddings that are a little larger than those of the sample are clipped.",
+        ("test_quantisation.py",),
+    ),
+    Fault(
+        "digest-of-nothing-read", "training/runs", ("load_with_digest",),
+        (('hashlib.file_digest(file, "sha256")', 'hashlib.sha256(str(path).encode())'),),
+        "wrong key", "Networks are told apart by their paths, not by what their files hold.",
+        ("test_trained_run.py",),
+    ),
+    Fault(
         "quantised-towards-zero", "inference/embedding", ("Quantisation.stored",),
         (("np.rint(", "np.trunc("),),
         "rounding", "Embeddings in 8 bits are up to a step too small.",
