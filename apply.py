@@ -8,6 +8,7 @@ from typing import Any
 from config import UserError
 from dataProcessors.tiffreader import LabelReader, TiffReader
 from inference import embed
+from inference.core.tile_grid import TileGrid
 from inference.core.trained_run import TrainedRun, dates_of_run, open_trained
 from inference.embedding.points import embed_points
 from inference.embedding.whole_map import find_embedded
@@ -21,6 +22,7 @@ from reporting.search_page import make_search
 from training.execution.processes import ALONE, Processes
 
 log = logging.getLogger(__name__)
+FINER = 4  # times as many tiles along each axis
 
 
 def embed_tiles(
@@ -81,6 +83,7 @@ def classify_map(
     image = run.open_image()
     maps = open_maps_to_fit(run, image, proportions)  # before it, too
     embedded = find_embedded(run, image, stride)
+    _log_coarse(embedded.tiles)
     file = output or embedded.folder / f"{'proportions' if proportions else 'land-cover'}-{model}.tif"
 
     def draw(classified: Classified) -> None:
@@ -88,6 +91,15 @@ def classify_map(
             write_class_map_picture(classified, image)
 
     return describe_classified(classify(run, embedded, model, file, proportions, output is None, draw, maps))
+
+
+def _log_coarse(tiles: TileGrid) -> None:
+    """Log how borders become finer, where a class map has a pixel for each tile."""
+    if tiles.stride >= tiles.size > FINER:
+        log.info(
+            "Each tile of %d px is of one class; --stride %d would give finer borders, and take %d times as long",
+            tiles.size, tiles.size // FINER, FINER**2,
+        )  # fmt: skip
 
 
 def search_map(

@@ -39,6 +39,16 @@ def test_land_cover(embedded, capsys, model):
     )
 
 
+def test_how_borders_become_finer_is_told(embedded, capsys, caplog):
+    with caplog.at_level("INFO"):
+        said(capsys, "classify", "results/net", "--with", "knn", "--stride", "16")
+    assert "Each tile of 16 px is of one class; --stride 4 would give finer borders" in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        said(capsys, "classify", "results/net", "--with", "knn", "--stride", "12")
+    assert "finer borders" not in caplog.text
+
+
 def test_shares(embedded, capsys):
     said(capsys, "classify", "results/net", "--proportions", "--with", "knn", "device=cpu", "--stride", "16")
     shares = pixels(embedded.folder / "proportions-knn.tif").astype(int)
