@@ -82,7 +82,7 @@ FAULTS = {
     "rectangle outside": (None, ["maps.rect=[50,10,51,11]"], "image.tif", "lies outside", "The image covers ["),
     "rectangle, no CRS": (lambda: put_image(crs=None) and None, ["maps.rect=[9,49,10,50]"], "image.tif", "maps.rect"),
     "rectangle, CRS of no place": (
-        lambda: put_image(crs=LOCAL) and None, ["maps.rect=[9,49,10,50]"], "image.tif", "cannot be transformed to"),
+        lambda: put_image(crs=LOCAL) and None, ["maps.rect=[9,49,10,50]"], "image.tif", "No pixel can be transformed"),
     "label map, CRS of no place": (
         lambda: put_labels(crs=LOCAL) and None, [], "labels.tif", "cannot be warped from its CRS", "gdalwarp"),
     "image transform of no extent": (

@@ -17,7 +17,7 @@ from dataProcessors.prepared.array_file import ArrayFile
 from inference.core import matching_maps
 from inference.core.embedded_map import VALID, VECTORS, open_embedded
 from inference.core.trained_run import open_trained
-from inference.embedding import strips
+from inference.embedding import quantisation, strips
 from inference.embedding import whole_map as embedding
 
 SIZE = 16
@@ -51,6 +51,7 @@ def test_equal_to_its_tiles_one_by_one(place, monkeypatch, stride, norm):
 
 def test_values_beyond_the_sample_are_clipped_and_counted(place, monkeypatch, caplog):
     monkeypatch.setattr(embedding, "SAMPLE_TILES", 1)
+    monkeypatch.setattr(quantisation, "HEADROOM", 0.7)
     folder, _ = write_run(MAPS, norm_output=False)
     embedded = inference.embed(folder)
     floats = inference.embed(folder, float32=True)
@@ -140,11 +141,11 @@ def test_strips_that_are_there_are_not_computed_again(place, monkeypatch, caplog
     with monkeypatch.context() as patch:
         patch.setattr(type(run), "start_embedding", counting)
         with pytest.raises(KeyboardInterrupt):
-            embedding.embed_map(run, image)
+            embedding.embed_map(run, image, float32=True)
     done = sum(seen[:-1])
     seen.clear()
     monkeypatch.setattr(type(run), "start_embedding", lambda *given: (seen.append(len(given[1])), start(*given))[1])
-    tiles = len(embedding.embed_map(run, image).tiles)
+    tiles = len(embedding.embed_map(run, image, float32=True).tiles)
     assert 0 < tiles - sum(seen) <= done
     assert "strips are there already" in caplog.text
 
