@@ -71,7 +71,7 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self.store, self.rank, self.number, self.host, self.reports = store, rank, number, host, reports
         self.interrupt = interrupt
-        self._lock, self._done = threading.Lock(), threading.Event()
+        self._lock, self._done, self._ending = threading.Lock(), threading.Event(), threading.Event()
         self._beats, self._heard = [b""] * number, [time.monotonic()] * number
         self._answers = 0  # of the store
 
@@ -88,6 +88,8 @@ class Watch(threading.Thread):
                     silent = self._silent()
                 self._answers += 1
             except dist.DistError as error:
+                if self._ending.is_set():
+                    return  # the first process knows, and has left with the store
                 reason = str(error).partition("\n")[0]
                 self._lose(f"The processes of this run cannot reach one another any more ({reason}).")
                 return
@@ -149,7 +151,11 @@ class Watch(threading.Thread):
             print(end.message, file=sys.stderr, flush=True)
 
     def announce(self, end: End) -> End:
-        """Say why this process ends. Return the reason of the first process that said so, which may be this one."""
+        """Say why this process ends. Return the reason of the first process that said so, which may be this one.
+
+        From now on the others may leave before it.
+        """
+        self._ending.set()
         with self._lock:
             try:
                 return End.decoded(self.store.compare_set(ENDED, "", end.encoded()).decode())

@@ -77,6 +77,30 @@ def test_a_store_that_never_answers_ends_the_process(exits, monkeypatch, capsys)
     alone.join()
 
 
+@pytest.mark.parametrize("is_ending", [True, False])
+def test_a_store_that_is_gone_is_no_loss_where_the_process_has_said_why_it_ends(exits, monkeypatch, is_ending):
+    """An interrupted process waits for the first one, which takes the store with it when it leaves."""
+    gone = threading.Event()
+
+    def answer(*_) -> bool:
+        if gone.is_set():
+            raise dist.DistError("connection reset")
+        return False
+
+    end = End(1, "here", 143, 15, "")
+    compare_set = lambda *_: answer() or end.encoded().encode()  # noqa: E731
+    store = SimpleNamespace(set=answer, check=answer, multi_get=lambda names: [], compare_set=compare_set)
+    ending = Watch(store, 1, 2, "here", True, [].append)
+    ending.start()
+    wait(lambda: ending._answers > 2)
+    if is_ending:
+        assert ending.announce(end) == end
+    gone.set()
+    ending.join(20)
+    assert not ending.is_alive() and exits == ([] if is_ending else [LOST])
+    ending.stop()
+
+
 def test_processes_that_give_signs_go_on(exits, watching, monkeypatch):
     monkeypatch.setattr(watch, "SILENT", 5)
     for rank in range(NUMBER):
