@@ -9,10 +9,28 @@ from types import TracebackType
 from config.redaction import RedactingFormatter, redacted
 
 
+class OnceAboutMaps(logging.Filter):
+    """Passes what is said of a map once: a verb may open it several times, and nothing new is found then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a message is new, or not of the package that reads maps."""
+        if not record.name.startswith("dataProcessors"):
+            return True
+        text = record.getMessage()
+        is_new = text not in self._said
+        self._said.add(text)
+        return is_new
+
+
 def prepare_console() -> None:
     """Log plain messages to the console, and print errors that nobody expected; the console may be kept in a file."""
     handler = logging.StreamHandler()
     handler.setFormatter(RedactingFormatter("%(message)s"))
+    handler.addFilter(OnceAboutMaps())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     sys.excepthook, threading.excepthook = _print_traceback, _print_thread_error
 

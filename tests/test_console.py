@@ -1,10 +1,12 @@
 """What is printed of errors."""
 
+import logging
+
 import pytest
 
 import main
 from config import UserError
-from console import print_error
+from console import OnceAboutMaps, print_error
 
 
 def test_messages_and_notes_of_errors_show_no_credentials(capsys):
@@ -25,3 +27,18 @@ def test_the_program_prints_its_errors_so(verb, capsys, tmp_path, monkeypatch):
     assert main.main([verb, "https://name:word@example.org/run"]) == 2
     printed = capsys.readouterr().err
     assert "example.org/run" in printed and "word" not in printed
+
+
+def test_what_is_said_of_a_map_is_said_once():
+    """A verb may open a map several times."""
+    once = OnceAboutMaps()
+    of_map = "dataProcessors.rasters.bands"
+    said = [
+        (of_map, "a.tif: 3 bands"),
+        (of_map, "a.tif: 3 bands"),
+        (of_map, "b.tif: 3 bands"),
+        ("apply", "x"),
+        ("apply", "x"),
+    ]
+    passed = [once.filter(logging.LogRecord(name, logging.INFO, "", 0, "%s", (text,), None)) for name, text in said]
+    assert passed == [True, False, True, True, True]
