@@ -83,7 +83,8 @@ def classify_map(
     image = run.open_image()
     maps = open_maps_to_fit(run, image, proportions)  # before it, too
     embedded = find_embedded(run, image, stride)
-    _log_coarse(embedded.tiles)
+    if not proportions:
+        _log_coarse(embedded.tiles)
     file = output or embedded.folder / f"{'proportions' if proportions else 'land-cover'}-{model}.tif"
 
     def draw(classified: Classified) -> None:

@@ -10,15 +10,15 @@ from config.redaction import RedactingFormatter, redacted
 
 
 class OnceAboutMaps(logging.Filter):
-    """Passes what is said of a map once: a verb may open it several times, and nothing new is found then."""
+    """Passes what is found in a map once: a verb may open it several times. Warnings pass, such as of each retry."""
 
     def __init__(self) -> None:
         super().__init__()
         self._said: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a message is new, or not of the package that reads maps."""
-        if not record.name.startswith("dataProcessors"):
+        """Return whether a message is new, a warning, or not of the package that reads maps."""
+        if record.levelno > logging.INFO or not record.name.startswith("dataProcessors"):
             return True
         text = record.getMessage()
         is_new = text not in self._said

@@ -39,20 +39,20 @@ class OgrFeatures:
         self.path = path
         self._ogr, self._shapely = _libraries(path)
         self._layer = self._choose_layer(layer)
-        about = self._call(self._ogr.read_info, force_feature_count=True)
+        about = self._call(self._ogr.read_info)
         self.column = check_column(path, column, list(map(str, about["fields"])))
-        self.count = int(about["features"])
         self.crs = _crs(path, about["crs"])
         self.settings: dict[str, Any] = {"layer": self._layer, "parts": [file_status(each) for each in _parts(path)]}
-        if path.lower().endswith(("json", ".geojsonl")) and os.path.getsize(path) > SLOW_BYTES:
-            log.warning(
-                "%s: a large GeoJSON file is slow, as it is read as a whole for every part of the map. Convert it: "
-                "%s", path, command("ogr2ogr", "labels.gpkg", path),
-            )  # fmt: skip
 
     def batches(self) -> Iterator[Features]:
         """Yield all features, BATCH at a time."""
-        for start in range(0, self.count, BATCH):
+        if self.path.lower().endswith(("json", ".geojsonl")) and os.path.getsize(self.path) > SLOW_BYTES:
+            log.warning(
+                "%s: a large GeoJSON file is slow, as it is read as a whole for every part of the map. Convert it: "
+                "%s", self.path, command("ogr2ogr", "labels.gpkg", self.path),
+            )  # fmt: skip
+        count = int(self._call(self._ogr.read_info, force_feature_count=True)["features"])  # reads all of some files
+        for start in range(0, count, BATCH):
             yield self._read(skip_features=start, max_features=BATCH)
 
     def within(self, box: Box) -> Features:

@@ -11,9 +11,10 @@ import json
 import logging
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -102,7 +103,8 @@ def load(path: Path) -> dict:
     Raises:
         UserError: the file is missing, damaged, or not a checkpoint of this program
     """
-    return load_with_digest(path)[0]
+    with _load_errors_told(path), path.open("rb") as file:
+        return _content(path, file)
 
 
 def load_with_digest(path: Path) -> tuple[dict, str]:
@@ -110,14 +112,32 @@ def load_with_digest(path: Path) -> tuple[dict, str]:
 
     Both are of one file, also where a training replaces it meanwhile.
     """
+    with _load_errors_told(path), path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return _content(path, file), digest
+
+
+def _content(path: Path, file: BinaryIO) -> dict:
+    """Return the content of an open checkpoint; see `load`."""
+    with zipfile.ZipFile(file) as archive:  # torch writes checksums, but does not check them
+        if archive.testzip() is not None:
+            raise ValueError("its checksums do not match")
+    file.seek(0)
+    content = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path}: not a checkpoint of this version of the program. Start a new run.")
+    if not isinstance(pending := content.get("evaluating", []), list):  # of earlier revisions: one step, or None
+        content["evaluating"] = [] if pending is None else [pending]
+    return content
+
+
+@contextmanager
+def _load_errors_told(path: Path) -> Iterator[None]:
+    """Turn an error of loading a checkpoint within the block into a UserError that says what to do next."""
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            with zipfile.ZipFile(file) as archive:  # torch writes checksums, but does not check them
-                if archive.testzip() is not None:
-                    raise ValueError("its checksums do not match")
-            file.seek(0)
-            content = torch.load(file, map_location="cpu", weights_only=True)
+        yield
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such checkpoint.") from None
     except Exception as error:  # torch's errors here have no common class
@@ -128,11 +148,6 @@ def load_with_digest(path: Path) -> tuple[dict, str]:
         if path.name == LAST:
             next_step = f"To resume from the best network instead, copy {BEST} over it."
         raise UserError(f"{path}: damaged, or no checkpoint ({reason}). {next_step}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"{path}: not a checkpoint of this version of the program. Start a new run.")
-    if not isinstance(pending := content.get("evaluating", []), list):  # of earlier revisions: one step, or None
-        content["evaluating"] = [] if pending is None else [pending]
-    return content, digest
 
 
 def file_digest(path: Path) -> str:

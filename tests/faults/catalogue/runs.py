@@ -31,7 +31,7 @@ CONFIG = (
 
 RUNS = (
     Fault(
-        "checksums-are-not-looked-at", "training/runs", ("load_with_digest",),
+        "checksums-are-not-looked-at", "training/runs", ("_content",),
         ((".testzip() is not None", ".testzip() is False"),),
         "missing check", "A checkpoint with a damaged byte is loaded.",
         ("test_resuming_refused.py", "test_checkpoint.py"),

@@ -78,7 +78,7 @@ def test_a_store_that_never_answers_ends_the_process(exits, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("is_ending", [True, False])
-def test_a_store_that_is_gone_is_no_loss_where_the_process_has_said_why_it_ends(exits, monkeypatch, is_ending):
+def test_a_store_that_is_gone_is_no_loss_where_the_process_has_said_why_it_ends(exits, is_ending):
     """An interrupted process waits for the first one, which takes the store with it when it leaves."""
     gone = threading.Event()
 
@@ -88,7 +88,10 @@ def test_a_store_that_is_gone_is_no_loss_where_the_process_has_said_why_it_ends(
         return False
 
     end = End(1, "here", 143, 15, "")
-    compare_set = lambda *_: answer() or end.encoded().encode()  # noqa: E731
+
+    def compare_set(*_) -> bytes:
+        return answer() or end.encoded().encode()
+
     store = SimpleNamespace(set=answer, check=answer, multi_get=lambda names: [], compare_set=compare_set)
     ending = Watch(store, 1, 2, "here", True, [].append)
     ending.start()
