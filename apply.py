@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from config import UserError
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.label_reader import LabelReader
+from dataProcessors.tiffreader import TiffReader
 from inference import embed
 from inference.core.tile_grid import TileGrid
 from inference.core.trained_run import TrainedRun, dates_of_run, open_trained

@@ -10,7 +10,7 @@ import torch
 from config import Config, ConfigError, UserError
 from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import Scaling, normalisation, sample_tiles, standardisation
-from networks import Embedder, HeadInputs, Normalise, build, check, local_statistics
+from networks import Architecture, Embedder, HeadInputs, Normalise, build, check, local_statistics
 from reporting.map_view import MapView, show_map, shown_bands
 from reporting.report import write_report
 from reporting.reporter import Reporter
@@ -22,12 +22,13 @@ from training.execution.processes import ALONE, Processes
 from training.followers import EvaluationElsewhere, NoCheckpoints, NoReports, QuietProgress
 from training.forward import ForwardPass
 from training.progress import Progress
-from training.runs.checkpoint import Checkpoints, check_maps, config_as_dict
+from training.runs.checkpoint import Checkpoints
+from training.runs.compatibility import check_maps, config_as_dict
 from training.runs.folder import RESULTS
 from training.runs.interruption import Interruption
 from training.runs.resuming import Run, start_run
 from training.scoring.evaluator import Evaluator, in_batches
-from training.scoring.schedule import EvaluationSchedule
+from training.scoring.snapshot_scorer import SnapshotScorer
 from training.scoring.yardsticks import open_rasters, yardsticks
 from training.steps.step import Step
 from training.steps.step_table import make_step
@@ -74,9 +75,9 @@ def run_training(
         reporter = make_reporter(config, maps, run)
         jobs = execution.threads * (processes.local_number if execution.device.type == "cpu" else 1)  # others wait
         evaluator = Evaluator(config, maps, yardsticks(config, maps) if needs_yardsticks else {}, jobs)
-        schedule = make_schedule(config, evaluator, reporter, execution, interruption)
+        scorer = make_scorer(config, evaluator, reporter, execution, interruption)
         progress = Progress(config, maps, reporter)
-        Trainer(config, step, forward, progress, schedule, checkpoints, interruption).run(checkpoint)
+        Trainer(config, step, forward, progress, scorer, checkpoints, interruption).run(checkpoint)
         page = write_report(run.folder)
         reporter.log_verdict(config.epochs * config.iterations, read_verdict(run.folder))
         reporter.close()
@@ -95,9 +96,9 @@ def follow(
     """Train with the first process, which evaluates, reports and writes the files."""
     reporter, evaluator = NoReports(), Evaluator(config, maps, {}, 1)
     cores = background_cores(forward.execution)
-    schedule = EvaluationElsewhere(evaluator, reporter, config.best_score, interruption, cores)
+    scorer = EvaluationElsewhere(evaluator, reporter, config.best_score, interruption, cores)
     progress = QuietProgress(config, maps, reporter)
-    Trainer(config, step, forward, progress, schedule, checkpoints, interruption).run(checkpoint)
+    Trainer(config, step, forward, progress, scorer, checkpoints, interruption).run(checkpoint)
 
 
 def check_before_start(config: Config, weights: bool | str, processes: Processes = ALONE) -> None:
@@ -124,7 +125,7 @@ def check_equal_devices(device: torch.device, processes: Processes) -> None:
 
     They would choose and wait differently: on a GPU networks are evaluated beside the training, and on a CPU by all.
     """
-    first = processes.from_first(lambda: device.type)
+    first = processes.broadcast(lambda: device.type)
     if device.type != first:
         raise UserError(
             f"This process would train on {device.type}, and the first one on {first}: all need one kind of device. "
@@ -135,7 +136,7 @@ def check_equal_devices(device: torch.device, processes: Processes) -> None:
 def check_equal_maps(fingerprints: dict[str, dict], processes: Processes) -> None:
     """Raise a UserError if the maps of this process are others than those of the first one."""
     if processes.are_many:
-        content = processes.from_first(lambda: json.dumps(fingerprints))
+        content = processes.broadcast(lambda: json.dumps(fingerprints))
         check_maps(Path(processes.host), json.loads(json.dumps(fingerprints)), {"maps": json.loads(content)})
 
 
@@ -154,12 +155,8 @@ def join_batch_norm(network: Embedder, execution: Execution, processes: Processe
 
 def make_network(config: Config, maps: OpenMaps, scaling: Scaling, weights: bool | str = False) -> Embedder:
     """Return the network with its initial weights (see `networks.build`); its input is the map's raw pixel values."""
-    inputs = make_head_inputs(config, maps)
-    return build(
-        config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
-        Normalise(*scaling), config.seed, weights, config.freeze, inputs, config.head_layers, config.projection,
-        config.fourier_features, config.test_time_augmentation,
-    )  # fmt: skip
+    architecture, inputs = Architecture.of(config, len(maps.image.bands)), make_head_inputs(config, maps)
+    return build(architecture, Normalise(*scaling), config.seed, weights, inputs)
 
 
 def make_head_inputs(config: Config, maps: OpenMaps) -> HeadInputs | None:
@@ -180,12 +177,12 @@ def fit_axes(inputs: HeadInputs, maps: OpenMaps) -> HeadInputs:
     return inputs.fit_axes(*torch.cat([inputs.of_sample(tiles) for tiles in batches]).chunk(2))
 
 
-def make_schedule(
+def make_scorer(
     config: Config, evaluator: Evaluator, reporter: Reporter, execution: Execution, interruption: Interruption
-) -> EvaluationSchedule:
-    """Return the schedule of evaluations."""
+) -> SnapshotScorer:
+    """Return what evaluates the networks of a run."""
     cores = background_cores(execution)
-    return EvaluationSchedule(evaluator, reporter, config.best_score, interruption, background_cores=cores)
+    return SnapshotScorer(evaluator, reporter, config.best_score, interruption, background_cores=cores)
 
 
 def background_cores(execution: Execution) -> int:

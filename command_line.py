@@ -7,8 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
+from config import UserError
 from config.reading import overrides_in
 from config.redaction import redacted
+from training.execution.launch import number_of_processes
 from training.runs.interruption import Interruption
 
 OVERRIDES_HELP = (
@@ -43,37 +45,39 @@ def value(metavar: str | tuple[str, ...], kind: Callable[[str], Any], **settings
     return {"metavar": metavar, "type": kind} | settings
 
 
-# of the verbs on whole maps
+# of several verbs
 PLACE = {"nargs": 2, "action": "append", "default": []}
-EMBED_OPTIONS = [
-    Option(("--date",), "one of the map's dates; without it all; with --at the scored one", value("DATE", str)),
-    Option(("--stride",), "pixels from one tile to the next; without it the side of a tile", value("PX", int)),
-    Option(("-o", "--output"), "a new .tif or .parquet file; without it in the folder of the run", value("OUT", Path)),
-    Option(("--float32",), "store the embeddings as they are, not in 8 bits"),
-    Option(("--classes",), "put the class and the class shares of each tile beside its embedding (.parquet)"),
-    Option(("--at",), "embed the tiles at the longitudes and latitudes of a CSV file", value("CSV", Path)),
-]
 USED_STRIDE = Option(("--stride",), "stride of the embedded map; without it the smallest there is", value("PX", int))
 USED_DATE = Option(("--date",), "one of several dates of the map; without it the scored one", value("DATE", str))
-CLASSIFY_OPTIONS = [
-    Option(("--with",), "the simple model; default: linear", value("MODEL", str, dest="model", default="linear")),
-    Option(("--proportions",), "write the share of each class instead of the class"),
-    USED_DATE,
-    USED_STRIDE,
-    Option(("-o", "--output"), "a new .tif file; without it in the folder of the embedded map", value("OUT", Path)),
-]
-SEARCH_OPTIONS = [
-    Option(("--at",), "an example, also several times", value(("LON", "LAT"), float, **PLACE)),
-    Option(("--not",), "a counter-example", value(("LON", "LAT"), float, dest="counter_examples", **PLACE)),
-    Option(("--tile",), "the middle of a GeoTIFF as an example", value("FILE.tif", Path)),
-    Option(("-k",), "number of places; default: 20", value("K", int, default=20)),
-    USED_DATE,
-    USED_STRIDE,
-    Option(("--index",), "whether an index of faiss is used; without it by size", {"action": BooleanOptionalAction}),
-    Option(("-o", "--output"), "a new folder; without it in the folder of the run", value("FOLDER", Path)),
-]
-
-
+OPTIONS = {
+    "grid": [Option(("--dry-run",), "only list the runs, and what would be done with each")],
+    "embed": [
+        Option(("--date",), "one of the map's dates; without it all; with --at the scored one", value("DATE", str)),
+        Option(("--stride",), "pixels from one tile to the next; without it the side of a tile", value("PX", int)),
+        Option(("-o", "--output"), "a new .tif or .parquet file; without it in the run's folder", value("OUT", Path)),
+        Option(("--float32",), "store the embeddings as they are, not in 8 bits"),
+        Option(("--classes",), "put the class and the class shares of each tile beside its embedding (.parquet)"),
+        Option(("--at",), "embed the tiles at the longitudes and latitudes of a CSV file", value("CSV", Path)),
+    ],
+    "classify": [
+        Option(("--with",), "the simple model; default: linear", value("MODEL", str, dest="model", default="linear")),
+        Option(("--proportions",), "write the share of each class instead of the class"),
+        USED_DATE,
+        USED_STRIDE,
+        Option(("-o", "--output"), "a new .tif file; without it in the embedded map's folder", value("OUT", Path)),
+    ],
+    "search": [
+        Option(("--at",), "an example, also several times", value(("LON", "LAT"), float, **PLACE)),
+        Option(("--not",), "a counter-example", value(("LON", "LAT"), float, dest="counter_examples", **PLACE)),
+        Option(("--tile",), "the middle of a GeoTIFF as an example", value("FILE.tif", Path)),
+        Option(("-k",), "number of places; default: 20", value("K", int, default=20)),
+        USED_DATE,
+        USED_STRIDE,
+        Option(("--index",), "whether faiss indexes them; without it by size", {"action": BooleanOptionalAction}),
+        Option(("-o", "--output"), "a new folder; without it in the folder of the run", value("FOLDER", Path)),
+    ],
+    "cache": [Option(("--unused",), "with remove: all that no run would use: the source is gone or has changed")],
+}
 KEYS = Option(
     ("--keys",), "a JSON file of such keys, which no list of processes shows; also /dev/stdin", value("FILE", Path)
 )
@@ -101,6 +105,25 @@ class Verb(NamedTuple):
     takes_processes: bool = False
     options: Sequence[Option] = ()
     epilog: Callable[[], str] = lambda: ""
+
+
+def check_processes(name: str, verbs: Mapping[str, Verb]) -> None:
+    """Raise a UserError if torchrun has started several processes for a verb that runs in one."""
+    if number_of_processes() > 1 and not verbs[name].takes_processes:
+        several = ", ".join(each for each, verb in verbs.items() if verb.takes_processes)
+        raise UserError(
+            f"{name} runs in one process. Start it with python instead of torchrun, which is for {several}."
+        )
+
+
+def describe_overrides() -> str:
+    """Return the keys that may be given where a trained network is applied, for the help texts."""
+    return (
+        "keys that may be given: device, threads, maps.image (another map of the same bands and type), maps.rect, "
+        "maps.crs.\n"
+        "New paths of the run's own maps, if they were moved: maps.image, or maps.image.DATE of one of several dates,\n"
+        "maps.labels.NAME, maps.legends.NAME"
+    )
 
 
 def parse(argv: list[str], verbs: Mapping[str, Verb]) -> argparse.Namespace:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import config as configuration
-from command_line import CLASSIFY_OPTIONS, EMBED_OPTIONS, SEARCH_OPTIONS, Option, Verb, parse
+from command_line import OPTIONS, Verb, check_processes, describe_overrides, parse
 from console import prepare_console, print_error
 from training.execution.launch import number_of_processes
 from training.execution.openmp import limit_spinning
@@ -33,15 +33,6 @@ def train(arguments: argparse.Namespace, interruption: Interruption) -> None:
         for warning in config.warnings():
             logging.warning("%s: %s", path, warning)
         make_run(config, interruption, processes=processes)
-
-
-def check_processes(verb: str) -> None:
-    """Raise a UserError if torchrun has started several processes for a verb that runs in one."""
-    if number_of_processes() > 1 and not VERBS[verb].takes_processes:
-        several = ", ".join(name for name, each in VERBS.items() if each.takes_processes)
-        raise configuration.UserError(
-            f"{verb} runs in one process. Start it with python instead of torchrun, which is for {several}."
-        )
 
 
 @contextmanager
@@ -67,6 +58,7 @@ def load_config(path: Path, overrides: list[str], processes: "Processes | None")
 
 def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Resume a run from the last checkpoint in its folder, results/NAME."""
+    from reporting.report import write_missing_report
     from training.execution.processes import ALONE
     from training.runs.resuming import open_run
 
@@ -79,15 +71,8 @@ def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
             make_run(run.config, interruption, run, processes)
         elif run.processes.is_first:
             print(run.describe_end())
-            write_missing_report(run.folder)
-
-
-def write_missing_report(folder: Path) -> None:
-    """Write the report of a complete run whose process ended before it could."""
-    from reporting.report.writing import REPORT_NAME, write_report
-
-    if not (folder / REPORT_NAME).exists():
-        print(f"Its report was missing, and is written: {write_report(folder)}")
+            if page := write_missing_report(run.folder):
+                print(f"Its report was missing, and is written: {page}")
 
 
 def compare(arguments: argparse.Namespace, interruption: Interruption) -> None:
@@ -173,16 +158,6 @@ def cache(arguments: argparse.Namespace, interruption: Interruption) -> None:
         print(line)
 
 
-def describe_overrides() -> str:
-    """Return the keys that may be given where a trained network is applied, for the help texts."""
-    return (
-        "keys that may be given: device, threads, maps.image (another map of the same bands and type), maps.rect, "
-        "maps.crs.\n"
-        "New paths of the run's own maps, if they were moved: maps.image, or maps.image.DATE of one of several dates,\n"
-        "maps.labels.NAME, maps.legends.NAME"
-    )
-
-
 def make_run(
     config: configuration.Config,
     interruption: Interruption,
@@ -212,19 +187,16 @@ VERBS = {
         epilog=lambda: "Without a folder: all runs in results/ that have scores.",
     ),
     "report": Verb(report, "results/NAME"),
-    "grid": Verb(
-        grid, "GRID.json", options=[Option(("--dry-run",), "only list the runs, and what would be done with each")],
-        epilog=describe_grid,
-    ),
+    "grid": Verb(grid, "GRID.json", options=OPTIONS["grid"], epilog=describe_grid),
     "embed": Verb(
-        embed, "results/NAME", takes_overrides=True, takes_processes=True, options=EMBED_OPTIONS,
+        embed, "results/NAME", takes_overrides=True, takes_processes=True, options=OPTIONS["embed"],
         epilog=describe_overrides,
     ),
     "classify": Verb(
-        classify, "results/NAME", takes_overrides=True, options=CLASSIFY_OPTIONS, epilog=describe_overrides,
+        classify, "results/NAME", takes_overrides=True, options=OPTIONS["classify"], epilog=describe_overrides,
     ),
     "search": Verb(
-        search, "results/NAME", takes_overrides=True, options=SEARCH_OPTIONS, epilog=describe_overrides,
+        search, "results/NAME", takes_overrides=True, options=OPTIONS["search"], epilog=describe_overrides,
     ),
     "networks": Verb(
         networks, "PATTERN", takes_many=True,
@@ -232,7 +204,7 @@ VERBS = {
     ),
     "cache": Verb(
         cache, "remove NAME", takes_many=True,
-        options=[Option(("--unused",), "with remove: all that no run would use: the source is gone or has changed")],
+        options=OPTIONS["cache"],
         epilog=lambda: "Without an argument: the list. A name is that of the list, or a path; all are removed or none.",
     ),
 }  # fmt: skip
@@ -247,7 +219,7 @@ def main(argv: list[str]) -> int:
     prepare_console()
     try:
         arguments = parse(argv, VERBS)
-        check_processes(arguments.verb)
+        check_processes(arguments.verb, VERBS)
         with Interruption() as interruption:
             return VERBS[arguments.verb].run(arguments, interruption) or 0
     except configuration.UserError as error:

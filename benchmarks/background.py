@@ -33,7 +33,7 @@ from training.runs.folder import lock_folder
 from training.runs.interruption import Interruption
 from training.runs.resuming import Run
 from training.scoring.evaluator import Evaluator
-from training.scoring.schedule import EvaluationSchedule
+from training.scoring.snapshot_scorer import SnapshotScorer
 from training.steps.step_table import make_step
 from training.trainer import Trainer
 
@@ -87,11 +87,11 @@ def train(setting: Setting, config: Config, maps: OpenMaps) -> tuple[int, float]
         reporter.log_scores = lambda step, evaluations: (log_scores(step, evaluations), scored.append(step))
         reporter.log_figures = lambda *arguments: None  # they come after the last scores
         evaluator, interruption = Evaluator(config, maps, {}, 1), Interruption()
-        schedule = EvaluationSchedule(evaluator, reporter, config.best_score, interruption, background_cores=1)
+        scorer = SnapshotScorer(evaluator, reporter, config.best_score, interruption, background_cores=1)
         forward = ForwardPass(config, network, execution, maps)
         progress = Progress(config.model_copy(update={"device": "cuda"}), maps, reporter)  # as where a GPU trains
         checkpoints = make_checkpoints(config, maps.fingerprints(), run)
-        Trainer(config, make_step(config, maps), forward, progress, schedule, checkpoints, interruption).run()
+        Trainer(config, make_step(config, maps), forward, progress, scorer, checkpoints, interruption).run()
         reporter.close()
     shutil.rmtree(folder)
-    return len(scored), schedule.evaluating_seconds
+    return len(scored), scorer.evaluating_seconds

@@ -30,7 +30,8 @@ from benchmarks.with_torchgeo import (
     random_positions,
     tile_of,
 )
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.label_reader import LabelReader
+from dataProcessors.tiffreader import TiffReader
 
 RATE = 15_000  # tiles per second, claimed
 OURS, WITH_VALIDITY = "prepared maps", "prepared maps, some pixels without data"

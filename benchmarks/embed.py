@@ -38,7 +38,8 @@ from dataProcessors.maps import OpenMaps
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun, open_trained
-from inference.embedding.whole_map import EMBEDDED, embed_map
+from inference.embedding.map_folders import EMBEDDED
+from inference.embedding.whole_map import embed_map
 from inference.land_cover.classifying import classify
 from inference.land_cover.simple_model import open_maps_to_fit
 from training.scoring.evaluator import Evaluator, in_batches, max_batch

@@ -26,7 +26,7 @@ from benchmarks.paired import Comparison, Scores, against_the_best, comparisons,
 from config import Config, UserError, load, validate
 from reporting.draws_csv import DRAWS_NAME, Draws, draws_at
 from reporting.feature_sets import TRAINED, UNTRAINED, is_yardstick
-from reporting.report.run import Run, read_run
+from reporting.report.run import RunFiles, read_run
 from reporting.tables import markdown_table
 from storage import write_text
 from training.execution.openmp import limit_spinning
@@ -62,7 +62,7 @@ def experiment(map_file: Path, recipe_file: Path, seed: int, folder: Path, overr
 
 
 def train(config: Config, folder: Path) -> None:
-    """Run main.py until the run is complete; resume it if it was broken off. folder: of its config."""
+    """Run main.py until the run is complete; resume it if it was interrupted. folder: of its config."""
     run, file = RESULTS / config.run_name, folder / f"{config.run_name}.json"
     if run.exists() and _is_complete(read_run(run)):
         return
@@ -71,7 +71,7 @@ def train(config: Config, folder: Path) -> None:
     subprocess.run([sys.executable, str(MAIN), *command], check=True)
 
 
-def _is_complete(run: Run) -> bool:
+def _is_complete(run: RunFiles) -> bool:
     return run.last_step == run.total_steps
 
 

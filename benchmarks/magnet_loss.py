@@ -10,7 +10,7 @@ and backward pass of resnext50 on 144 tiles of 96 px, as in a training step.
 import torch
 
 from benchmarks.measure import Row, Setting, at_least, at_most, in_turn
-from benchmarks.training import Run, random_tiles
+from benchmarks.training import BenchmarkRun, random_tiles
 from losses import MagNetLoss
 
 CLUSTERS, TILES, LENGTH, MARGIN = 12, 12, 64, 0.5
@@ -23,7 +23,7 @@ def measure(setting: Setting) -> list[Row]:
     loss = MagNetLoss(MARGIN)
     check_equal(loss, embeddings, clusters)
     repeats = setting.number(100, 2)
-    run = Run(setting, loss="magnetloss", batch_size=TILES, magnet_clusters=CLUSTERS)
+    run = BenchmarkRun(setting, loss="magnetloss", batch_size=TILES, magnet_clusters=CLUSTERS)
     ways = {
         "ours": lambda: [gradient(loss(embeddings, clusters), embeddings) for _ in range(repeats)] and repeats,
         "loop": lambda: gradient(loss_per_sample(embeddings, clusters), embeddings) is None or None,
@@ -67,7 +67,7 @@ def check_equal(loss: MagNetLoss, embeddings: torch.Tensor, clusters: torch.Tens
     torch.testing.assert_close(gradient(ours, embeddings), gradient(loop, embeddings), rtol=1e-3, atol=1e-5)
 
 
-def make_network_step(run: Run):
+def make_network_step(run: BenchmarkRun):
     """Return a function: forward and backward pass of the run's network on as many tiles as the loss gets."""
     tiles = run.execution.to_device(random_tiles(run, CLUSTERS * TILES))
 

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from config import Config
-from evaluation.scoring import Evaluation
+from evaluation.scores import Evaluation
 from reporting.draws_csv import Draws, DrawsFile, read_draws
 
 # what a config says about the map, the tiles and how they are scored; all other keys are the recipe's

@@ -10,7 +10,7 @@ the time of one such forward pass of the drawn tiles and of the 24 anchors that 
 import torch
 
 from benchmarks.measure import Ratio, Row, Setting, at_most, in_turn
-from benchmarks.training import Run, random_tiles
+from benchmarks.training import BenchmarkRun, random_tiles
 
 ANCHORS = 24
 NEGATIVES, BOTH = ["RANDOM_HARD_NEGATIVE"], ["RANDOM_HARD_NEGATIVE", "RANDOM_HARD_POSITIVE"]
@@ -18,7 +18,7 @@ NEGATIVES, BOTH = ["RANDOM_HARD_NEGATIVE"], ["RANDOM_HARD_NEGATIVE", "RANDOM_HAR
 
 def measure(setting: Setting) -> list[Row]:
     """Measure mining of one role, and of both."""
-    runs = {name: Run(setting, mining=modes, precision="fp32" if setting.tiny else "auto")
+    runs = {name: BenchmarkRun(setting, mining=modes, precision="fp32" if setting.tiny else "auto")
             for name, modes in (("plain", []), ("negative", NEGATIVES), ("positive and negative", BOTH))}  # fmt: skip
     ways = {name: run.step for name, run in runs.items()}
     run = runs["plain"]
@@ -37,7 +37,7 @@ def measure(setting: Setting) -> list[Row]:
     return rows
 
 
-def forward_function(run: Run, number: int):
+def forward_function(run: BenchmarkRun, number: int):
     """Return a function: a forward pass of `number` tiles in memory, without gradient."""
     tiles = random_tiles(run, number)
 

@@ -10,7 +10,7 @@ changed.
 import torch
 
 from benchmarks.measure import Row, Setting, Timing, at_most, format_number, in_turn
-from benchmarks.training import NetworkTraining, Run
+from benchmarks.training import BenchmarkRun, NetworkTraining
 
 SIDE = 8_000  # pixels of the map
 STEPS = 40  # of a round
@@ -28,7 +28,7 @@ def measure(setting: Setting) -> list[Row]:
 
 def measure_batch(setting: Setting, name: str, **keys) -> list[Row]:
     """Measure tiles per second, the ratio, and the share of waiting."""
-    run = Run(setting, SIDE, device="cuda", iterations=10**6, **keys)  # so that no epoch ends while it is measured
+    run = BenchmarkRun(setting, SIDE, device="cuda", iterations=10**6, **keys)  # no epoch ends meanwhile
     network_training = NetworkTraining(run)
     steps = {"real": run.step, "bare": network_training.step, "graphs": NetworkTraining(run, graphed=True).step}
     real, alone, graphs = in_turn({way: many_steps(step) for way, step in steps.items()}, 2 * setting.rounds).values()

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.measure import Row, Setting, Timing, format_duration, in_turn
 from config import Config, validate
-from networks import Normalise, build
+from networks import Architecture, Normalise, build
 from training.execution.device import Execution
 from training.execution.precision import TRIAL_TILES, resolve
 
@@ -76,7 +76,7 @@ class Training:
 def make_network(config: Config) -> torch.nn.Module:
     """Return the network of a run on RGB tiles."""
     normalise = Normalise([127.5] * 3, [1 / 127.5] * 3)
-    return build(config.network, 3, SIZE, config.output_size, config.norm_output, normalise, config.seed)
+    return build(Architecture.of(config.model_copy(update={"image_size": SIZE}), 3), normalise, config.seed)
 
 
 def way_name(way: tuple[str, bool]) -> str:

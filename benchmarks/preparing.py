@@ -24,9 +24,10 @@ from rasterio.windows import Window
 
 from benchmarks.maps import BenchmarkMaps, benchmark_maps
 from benchmarks.measure import Row, Setting, faster, in_turn
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.maps import GDAL_CACHE
 from dataProcessors.rasters.handles import WARP_TOLERANCE
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 THREADS = 2
 PIECE = bytes(range(256)) * 4096  # 1 MiB

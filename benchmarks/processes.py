@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 
 from benchmarks.measure import Row, Setting, at_least, at_most, in_turn
-from benchmarks.training import Run
+from benchmarks.training import BenchmarkRun
 from dataProcessors.sampling.share import Share
 from training.execution.processes import ALONE, Processes
 
@@ -73,7 +73,7 @@ def work(setting: Setting, rank: int, number: int, path: str, pipe: Connection) 
         store = dist.FileStore(path, number)
         dist.init_process_group("gloo", store=dist.PrefixStore("group", store), rank=rank, world_size=number)
         processes = Processes(Share(rank, number), rank, number, store, "here")
-    run = Run(setting, processes=processes, **KEYS)
+    run = BenchmarkRun(setting, processes=processes, **KEYS)
     ways = {"step": run.step, "gather": lambda: gather(processes, run.trainer.step.batches.size)}
     pipe.send("ready")
     while name := pipe.recv():
@@ -88,7 +88,7 @@ def gather(processes: Processes, tiles: int) -> None:
     """Exchange the embeddings (tiles, 64) of a batch, many times, with gradients."""
     own = torch.zeros(len(processes.share.of(range(tiles))), 64, requires_grad=True)
     for _ in range(GATHERINGS):
-        processes.of_all(own, tiles).sum().backward()
+        processes.gather(own, tiles).sum().backward()
 
 
 def measure(setting: Setting) -> list[Row]:

@@ -9,8 +9,9 @@ from config import Config, validate
 from dataProcessors import maps as map_module
 from dataProcessors.maps import OpenMaps, open_maps
 from dataProcessors.statistics import normalisation
-from networks import Normalise, build
-from training.runs.checkpoint import BEST, config_as_dict, save
+from networks import Architecture, Normalise, build
+from training.runs.checkpoint import BEST, save
+from training.runs.compatibility import config_as_dict
 
 THREADS = 2
 
@@ -33,10 +34,7 @@ def open_run(setting: Setting, paths: BenchmarkMaps, **keys) -> tuple[Config, Op
 def save_untrained(folder: Path, config: Config, maps: OpenMaps) -> Path:
     """Write the checkpoint of a network with its initial weights, as that of a run; return its path."""
     scaling = normalisation(maps.image, config.image_size)
-    network = build(
-        config.network, len(maps.image.bands), config.image_size, config.output_size, config.norm_output,
-        Normalise(*scaling), config.seed,
-    )  # fmt: skip
+    network = build(Architecture.of(config, len(maps.image.bands)), Normalise(*scaling), config.seed)
     metadata = {"config": config_as_dict(config), "maps": maps.fingerprints()}
     folder.mkdir(parents=True, exist_ok=True)
     save(folder / BEST, metadata | {"network": network.state_dict(), "step": 0})

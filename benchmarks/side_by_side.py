@@ -134,12 +134,12 @@ def training_step(network: str, size: int) -> Callable[[], None]:
     import torch
 
     from config import validate
-    from networks import Normalise, build
+    from networks import Architecture, Normalise, build
     from training.execution.device import resolve_threads
 
     config = validate({"network": network, "loss": "tripletloss", "validation_map": "osm", "device": "cpu"})
     resolve_threads(config)
-    model = build(network, 3, size, 64, True, Normalise([127.5] * 3, [1 / 127.5] * 3), 0).train()
+    model = build(Architecture(network, 3, size, 64, True), Normalise([127.5] * 3, [1 / 127.5] * 3), 0).train()
     tiles = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (72, 3, size, size), dtype=np.uint8))
     optimizer = torch.optim.Adam(model.parameters())
 
@@ -154,7 +154,8 @@ def training_step(network: str, size: int) -> Callable[[], None]:
 def one_evaluation(number: int) -> Callable[[], None]:
     """Models and metrics on so many random embeddings to fit on, and a tenth to score."""
     from config import validate
-    from evaluation.scoring import Settings, draws, evaluate
+    from evaluation.scores import Settings
+    from evaluation.scoring import draws, evaluate
     from training.execution.device import resolve_threads
 
     config = validate({"network": "test_resnet", "loss": "tripletloss", "validation_map": "osm", "device": "cpu"})

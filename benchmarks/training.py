@@ -11,7 +11,8 @@ from assembly import make_network
 from benchmarks.maps import SIDE, benchmark_maps
 from benchmarks.measure import Setting
 from benchmarks.runs import open_run
-from dataProcessors.sampling.batches import Batch, read_ahead
+from dataProcessors.sampling.batch import Batch
+from dataProcessors.sampling.reading_ahead import read_ahead
 from dataProcessors.statistics import normalisation
 from training.execution.cuda_graphs import GraphedForward
 from training.execution.device import Execution, resolve_threads
@@ -25,7 +26,7 @@ from training.trainer import Trainer
 
 
 class NoReports:
-    """Replaces the reporter and the schedule of evaluations; does nothing."""
+    """Replaces the reporter and the scorer of snapshots; does nothing."""
 
     evaluator = None
 
@@ -39,7 +40,7 @@ class NoReports:
         """Wait for nothing."""
 
 
-class Run:
+class BenchmarkRun:
     """Network, maps and trainer of a run on the benchmark's maps; by default resnext50 at 96 px, 24 triplets.
 
     Args:
@@ -98,7 +99,7 @@ class NetworkTraining:
         graphed: whether forward and backward are CUDA graphs
     """
 
-    def __init__(self, run: Run, graphed: bool = False):
+    def __init__(self, run: BenchmarkRun, graphed: bool = False):
         self.network = copy.deepcopy(run.network).train()
         self.optimizer = torch.optim.Adam(self.network.parameters(), **run.trainer.optimizer.defaults)
         self.execution: Execution = run.execution
@@ -115,6 +116,6 @@ class NetworkTraining:
         self.optimizer.step()
 
 
-def random_tiles(run: Run, number: int) -> np.ndarray:
+def random_tiles(run: BenchmarkRun, number: int) -> np.ndarray:
     """Read `number` random tiles of the training area."""
     return run.maps.read(run.maps.area.draw(number, np.random.default_rng(0)))

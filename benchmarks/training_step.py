@@ -11,12 +11,12 @@ pass of the network nor Adam. The last row is the time of the thread that reads 
 import torch
 
 from benchmarks.measure import Row, Setting, Timing, at_most, in_turn
-from benchmarks.training import NetworkTraining, Run
+from benchmarks.training import BenchmarkRun, NetworkTraining
 
 
 def measure(setting: Setting) -> list[Row]:
     """Measure the ratio, and the shares."""
-    run = Run(setting)
+    run = BenchmarkRun(setting)
     network_training = NetworkTraining(run)
     timings = in_turn({"real": run.step, "bare": network_training.step}, setting.rounds * setting.number(4, 1))
     real, alone = timings.values()
@@ -35,7 +35,7 @@ def measure(setting: Setting) -> list[Row]:
     ]  # fmt: skip
 
 
-def step_shares(run: Run, steps: int) -> dict[str, float]:
+def step_shares(run: BenchmarkRun, steps: int) -> dict[str, float]:
     """Measure the share of waiting in the time of steps, and the share of all that is not the network."""
     trainer, forward_pass, backward = run.trainer, run.trainer.forward, torch.Tensor.backward
     originals = forward_pass.training_forward, trainer.optimizer.step
@@ -55,7 +55,7 @@ def step_shares(run: Run, steps: int) -> dict[str, float]:
     }
 
 
-def time_batches(run: Run, rounds: int) -> Timing:
+def time_batches(run: BenchmarkRun, rounds: int) -> Timing:
     """Measure seconds to read one batch, while nothing else runs."""
     batches = run.trainer.step.batches
     return in_turn({"batch": lambda: batches.task(1)() and None}, rounds)["batch"]

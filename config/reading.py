@@ -35,8 +35,9 @@ def read_object(path: Path, kind: str = "config", verb: str = "train") -> dict:
     """Read a JSON file of one object, written as a config may be.
 
     Args:
-        kind: what the file is, and
-        verb: whose help lists its keys, for the message if there is no such file
+        path: of the file
+        kind: what the file is, for the messages
+        verb: the verb whose help text lists the keys of such a file
 
     Raises:
         ConfigError: the file is missing, cannot be read, or holds something else
@@ -48,16 +49,16 @@ def read_object(path: Path, kind: str = "config", verb: str = "train") -> dict:
             f"{path}: there is no such {kind} file. `python main.py {verb} --help` lists the keys of a {kind}."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the config file cannot be read: {error}") from None
+        raise ConfigError(f"{path}: the {kind} file cannot be read: {error}") from None
     if not text.strip():
-        raise ConfigError(f"{path}: the file is empty. Copy config.json or a file of configs/ and edit it.")
+        raise ConfigError(f"{path}: the {kind} file is empty. `python main.py {verb} --help` lists what belongs there.")
     try:
         content = read_json(text)
     except (ValueError, RecursionError) as error:
         advice = f" {ADVICE}." if '\\"' in text else ""  # a path that ends in a backslash leaves its string open
         raise ConfigError(f"{path}: {one_line(explain_json(error))}{advice}") from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a config must be one JSON object, {{...}}. Got {type(content).__name__}.")
+        raise ConfigError(f"{path}: a {kind} must be one JSON object, {{...}}. Got {type(content).__name__}.")
     return content
 
 
@@ -88,7 +89,7 @@ def overrides_in(path: Path) -> list[str]:
     Raises:
         ConfigError: the file is missing, cannot be read, or holds something else
     """
-    return [f"{key}={json.dumps(value)}" for key, value in read_object(path).items()]
+    return [f"{key}={json.dumps(value)}" for key, value in read_object(path, "keys").items()]
 
 
 def apply_override(content: dict, override: str) -> None:

@@ -99,7 +99,7 @@ class LabelFile(BaseModel):
 
 
 class YardstickFile(BaseModel):
-    """A raster whose values a run's embeddings are held to: the value of a name in `"yardsticks": {...}`.
+    """A raster whose values a run's embeddings are compared with: the value of a name in `"yardsticks": {...}`.
 
     Attributes:
         path: of a raster file of any CRS, resolution and extent
@@ -154,7 +154,7 @@ class Maps(BaseModel):
     bands: tuple[Annotated[Integer, Field(ge=1)] | Text, ...] | None = key(
         "bands to use, counted from 1 or by the names that the file gives them; null: all", None
     )
-    nodata: Number | None = key("nodata value of the image, beside what the file declares", None)
+    nodata: Number | None = key("nodata value of the image, in addition to what the file declares", None)
     legends: dict[str, str] = key(
         "label map's name -> its legend: osm, clc, worldcover ..., or a JSON file of classes (name, color, code)", {}
     )

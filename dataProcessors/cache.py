@@ -16,7 +16,7 @@ from storage import PART_PREFIX, Lock, convert_write_errors, remove_folder
 PRECISION = "precision"  # folder of the choices of precision
 PURPOSES = {
     POOLS: "pools of tiles, to evaluate on and for supervised training",
-    FEATURES: "features of tiles, to compare networks with",
+    FEATURES: "features of tiles: of yardsticks, and embeddings of tiles that models are fitted on",
     PRECISION: "choices of precision",
 }
 
@@ -142,4 +142,4 @@ def _part(folder: Path) -> tuple[str, bool]:
     if lock is None:
         return "being prepared", False
     lock.release()
-    return ("a preparation that was broken off", True) if lock.exclusive else ("a preparation", False)
+    return ("a preparation that was interrupted", True) if lock.exclusive else ("a preparation", False)

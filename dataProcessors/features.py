@@ -1,4 +1,4 @@
-"""Features of tiles that no training changes, kept in the cache: computed once for a map and its tiles."""
+"""Features of tiles, kept in the cache so that they are computed once: of yardsticks, and of tiles to fit on."""
 
 import hashlib
 import json

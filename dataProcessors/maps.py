@@ -10,6 +10,7 @@ import numpy as np
 from config import Config, Maps
 from dataProcessors.dated_images import DatedImages, open_dates
 from dataProcessors.imageSampler import ImageSampler
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.labels.label_maps import check_label_file
 from dataProcessors.legends.legend import dominant
 from dataProcessors.named_maps import DATA, map_files, scored_labels
@@ -17,14 +18,15 @@ from dataProcessors.no_labels import NoLabels
 from dataProcessors.rasters.image_map import ImageMap, check_is_one_file, open_image_map
 from dataProcessors.rasters.opening import MapError, add_path_to_errors
 from dataProcessors.rasters.remote_options import limit_cache
+from dataProcessors.run_pools import open_pools
 from dataProcessors.sampling.area import Area, SamplingError, check_size
 from dataProcessors.sampling.dates import places
 from dataProcessors.sampling.nodata_limit import NodataLimit
-from dataProcessors.sampling.pool import Pool, check_classes, load_or_create_pool, pool_path, score_pool, training_pool
+from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
 from dataProcessors.sampling.tile_sampler import TileSampler
 from dataProcessors.statistics import band_levels, warn_about_filler
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 log = logging.getLogger(__name__)
 CACHE = DATA / "cache"
@@ -32,9 +34,6 @@ CACHE = DATA / "cache"
 GDAL_CACHE = 32  # while maps are prepared, when each block is read once
 GDAL_CACHE_UNPREPARED = 512  # where tiles are read from the files themselves
 NEAR = 0.7  # largest distance of near tiles along each axis, in tile sides: they overlap
-POOL_FACTOR = 2  # size of a pool: this times the tiles of one evaluation
-TRAINING_FACTOR = 4  # size of the supervised training pool: this times 'validation_nb'
-POOL_SEEDS = {"fit": 1, "score": 2, "train": 3}  # so that the pools are drawn independently
 
 
 @dataclass(frozen=True)
@@ -119,58 +118,12 @@ class OpenMaps:
 
     @cached_property
     def pools(self) -> dict[str, Pool]:
-        """The "fit" and "score" pool and, for supervised training, "train"; saved in the cache and reused.
-
-        The former two are of the date on which everything is scored, the tiles of the latter of all dates.
+        """The "fit" and "score" pool and, for supervised training, "train"; see `open_pools`.
 
         Raises:
             SamplingError: the map has too few labelled tiles, or tiles of too few classes, for one of them
         """
-        config = self.config
-        sizes = {"fit": POOL_FACTOR * config.validation_nb, "score": max(POOL_FACTOR * config.validation_nb // 10, 2)}
-        if config.supervised:
-            sizes["train"] = TRAINING_FACTOR * config.validation_nb
-        pools = {role: self._pool(role, size) for role, size in sizes.items()}
-        if not len(pools["score"]):
-            label = f" and a label of {self.labels.path}" if self.labels.path else ""
-            raise SamplingError(
-                f"The reserved cells hold no tile that could be scored: none of {4 * len(self.area.reserved_cells())} "
-                f"has enough data{label}. Choose a smaller 'validation_spacing' or 'image_size', or another "
-                "'maps.rect'."
-            )
-        for role, pool in pools.items():
-            check_classes(pool, 1, f"The {role} pool")
-        if config.supervised:
-            needed = 3 if config.loss_name == "quadrupletloss" else 2
-            check_classes(pools["train"], needed, f"Supervised training with {config.loss_name}")
-        wanted = config.validation_nb // 10
-        if len(pools["score"]) < wanted:
-            log.warning(
-                "%d tiles are scored instead of %d (a tenth of 'validation_nb'): the reserved cells hold no more",
-                len(pools["score"]), wanted,
-            )  # fmt: skip
-        return pools
-
-    def _pool(self, role: str, size: int) -> Pool:
-        config = self.config
-        area = self.area if role == "train" else self.area.of_first_date()
-        images = self.images.keys[: area.dates]
-
-        def make() -> Pool:
-            rng = np.random.default_rng([config.seed, POOL_SEEDS[role], 4])
-            draw = score_pool if role == "score" else training_pool
-            return draw(area, self.labels.summary, self.read_proportions, size, rng)
-
-        identity = {
-            "image": " ".join(images), "labels": self.labels.key, "size": config.image_size, "tiles": size,
-            "spacing": config.validation_spacing, "max_nodata": config.max_nodata, "seed": config.seed,
-            "window": list(self.image.window),
-        }  # fmt: skip
-        path = pool_path(CACHE, role, **identity) if config.cache else None
-        pool = load_or_create_pool(path, make, [key for key in (*images, self.labels.key) if key])
-        classes = len(set(pool.labels.tolist()) - {-1})
-        log.info("%s pool: %d tiles %s", role, len(pool), f"of {classes} classes" if classes else "without labels")
-        return pool
+        return open_pools(self.config, self.images, self.labels, self.area, CACHE if self.config.cache else None)
 
 
 def open_maps(config: Config, threads: int) -> OpenMaps:
@@ -186,7 +139,7 @@ def open_maps(config: Config, threads: int) -> OpenMaps:
         check_label_file(scored_labels(config, files)[1])
     images = open_dates(
         files,
-        lambda of_date: open_large_source(config, of_date),
+        lambda of_date: open_checked_source(config, of_date),
         lambda source: prepare_image(config, files, source, threads),
     )
     labels = open_labels(config, files, images.first, threads)
@@ -207,7 +160,7 @@ def open_labels(config: Config, files: Maps, image: TiffReader, threads: int) ->
     return LabelReader(file, name, image, config.legend_hints.get(name), CACHE if config.cache else None, threads)
 
 
-def open_large_source(config: Config, files: Maps) -> ImageMap:
+def open_checked_source(config: Config, files: Maps) -> ImageMap:
     """Open the single image of maps as `open_source` does, and check its size before anything is prepared.
 
     Raises:

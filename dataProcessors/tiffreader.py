@@ -1,4 +1,4 @@
-"""Tiles of maps: GEOMAP lists the maps of Germany, TiffReader reads an image map, LabelReader a label map."""
+"""Tiles of maps: GEOMAP lists the maps of Germany, TiffReader reads an image map."""
 
 import hashlib
 import json
@@ -13,22 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from config import LabelFile
 from config.redaction import redacted_content
-from dataProcessors.class_shares import ClassShares
 from dataProcessors.content import content_hash
-from dataProcessors.labels.label_maps import LabelMap, open_label_map
-from dataProcessors.legends.legend import proportions
-from dataProcessors.prepared.blocks import (
-    BLOCK,
-    Summary,
-    block_pixels,
-    block_shape,
-    count_classes,
-    count_valid,
-    overview_step,
-    pad,
-)
+from dataProcessors.labels.label_maps import LabelMap
+from dataProcessors.prepared.blocks import BLOCK, Summary, block_pixels, block_shape, count_valid, overview_step, pad
 from dataProcessors.prepared.preparation import FORMAT
 from dataProcessors.prepared.prepared_map import open_prepared
 from dataProcessors.rasters.file_identity import joint_status
@@ -58,7 +46,7 @@ class TiffReader:
         path: a GeoTIFF, or a pattern or list of several; see dataProcessors.rasters.image_map. Or an image map that is
             open already, with its bands, nodata value and CRS
         bands: bands to read, counted from 1 or by name; None: all but alpha
-        nodata: a value that means "no data", beside what the file declares
+        nodata: a value that means "no data", in addition to what the file declares
         rect: west, south, east, north in EPSG:4326, the part in use; None: the whole image
         crs: onto which the files are warped; None: they are on one grid
         cache: folder of prepared maps; None: read windows from the GeoTIFF
@@ -130,7 +118,7 @@ class TiffReader:
 
     def nodata_share(self, positions: np.ndarray, size: int) -> np.ndarray:
         """Return the nodata share of each tile's pixels: (N,) float."""
-        parts = _in_parts(positions, size, self.channels * (1 + self.dtype.itemsize))
+        parts = in_parts(positions, size, self.channels * (1 + self.dtype.itemsize))
         shares = [1 - valid_mask(self.read(part, size), self.has_validity).mean((-2, -1)) for part in parts]
         return np.concatenate(shares) if shares else np.zeros(0)
 
@@ -221,55 +209,7 @@ class TiffReader:
         return Summary(around, np.rint(counts).astype(np.uint16), exact=False)
 
 
-class LabelReader(TiffReader):
-    """Tiles of one label map on the image's grid, as class indices.
-
-    Args:
-        file: a raster file of any CRS, resolution and extent, holding colours, a palette or class codes; or a file of
-            polygons and points, with the column that names the class
-        name: the user's name of the map
-        image: the image map to whose grid it is warped
-        hint: name of a legend, path of a legend file, or None: by the map's name, or found from the file
-        cache, threads: as for TiffReader
-    Raises:
-        MapError: the file is missing or damaged, lies elsewhere, or does not follow its legend
-    """
-
-    def __init__(
-        self, file: Path | str | LabelFile, name: str, image: TiffReader, hint: str | None = None,
-        cache: Path | str | None = None, threads: int = 1,
-    ):  # fmt: skip
-        file = file if isinstance(file, LabelFile) else LabelFile(path=str(file))
-        source, decoder = open_label_map(file, name, image.grid, hint, image.window, threads)
-        self.legend = decoder.legend
-        about_image = {"crs": str(image.crs), "transform": list(image.transform)}
-        legend = [self.legend.names, self.legend.colors, self.legend.codes, decoder.description, decoder.settings]
-        self._open(source, image.window, cache, threads, **about_image, legend=legend)
-        self.classes = ClassShares(decoder, self.summary)
-        self.classes.log(self.path)
-
-    def proportions(self, positions: np.ndarray, size: int) -> np.ndarray:
-        """Return the class proportions (N, K) float32 of tiles; a row of zeros if a tile has no labelled pixel."""
-        parts = [proportions(self.read(part, size), len(self.legend)) for part in _in_parts(positions, size)]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.legend)), np.float32)
-
-    def _facts(self) -> dict:
-        """Return what identifies the file, and how its pixels became classes."""
-        return super()._facts() | {"legend": self.classes.as_dict()}
-
-    def fingerprints(self) -> dict[str, dict]:
-        """Return name of the legend -> fingerprint."""
-        return {self.legend.name: self.fingerprint()}
-
-    @property
-    def _counts_are_known(self) -> bool:
-        return False
-
-    def _count(self, classes: np.ndarray, side: int = BLOCK) -> np.ndarray:
-        return count_classes(classes, len(self.legend), side)
-
-
-def _in_parts(positions: np.ndarray, size: int, pixel_bytes: int = 8) -> list[np.ndarray]:
+def in_parts(positions: np.ndarray, size: int, pixel_bytes: int = 8) -> list[np.ndarray]:
     """Split positions into parts whose pixels, of `pixel_bytes` each, stay under MAX_BATCH_BYTES."""
     step = max(1, MAX_BATCH_BYTES // (pixel_bytes * size * size))
     return [positions[i : i + step] for i in range(0, len(positions), step)]

@@ -1,149 +1,20 @@
 """All scores of one feature set: simple models, retrieval and silhouettes, over several draws of tiles."""
 
-import hashlib
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import joblib
 import numpy as np
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score, silhouette_score
+from sklearn.metrics import confusion_matrix
 
-from config import LESS_IS_BETTER, RETRIEVAL_METRICS, USED_DIMENSIONS
-from evaluation.chance import chance_graded_map_at_r, chance_map_at_r, chance_multilabel_map
-from evaluation.models import CLASSIFIERS, REGRESSORS
+from config import USED_DIMENSIONS
 from evaluation.neighbours import check_embeddings
 from evaluation.predictions import Models, Tiles, predict
-from evaluation.proportions import labelled, normalised, reaches, sum_error
-from evaluation.retrieval import graded_map_at_r, map_at_r, multilabel_map
-from evaluation.segmentation import Segmentation
-from evaluation.silhouette import gsil
+from evaluation.proportions import labelled, normalised, reaches
+from evaluation.scores import Evaluation, Score, Settings
 from evaluation.spectrum import used_dimensions
+from evaluation.tasks import MULTI_CLASS, SINGLE_CLASS, Task
 
 Draw = tuple[np.ndarray, np.ndarray]  # indices of the tiles to fit on (f,) and of the tiles to score (s,)
-
-
-class Score(NamedTuple):
-    """One score: mean and (population) standard deviation over the draws with a finite value; NaN if there is none.
-
-    For segmentation: the value of all cells together, and its standard deviation over bootstrap draws of the cells.
-    """
-
-    features: str  # "trained", or the name of a yardstick; for segmentation also "coarsened_labels"
-    task: str  # "single_class", "multi_class" or "segmentation"
-    model: str  # a name of CLASSIFIERS or REGRESSORS, "-": no model
-    metric: str
-    mean: float
-    std: float
-
-    @property
-    def tag(self) -> str:
-        """Name of the score among those of the same feature set: group/metric, or group/metric/model.
-
-        The group is the task, or "retrieval" for metrics of the nearest tiles, which need no model.
-        """
-        group = "retrieval" if self.metric in RETRIEVAL_METRICS else self.task
-        return "/".join(part for part in (group, self.metric, self.model) if part != "-")
-
-
-def objective(scores: Iterable[Score], tag: str) -> float:
-    """Return the mean of the score with this tag, negated if less is better; -inf if it is missing or NaN."""
-    score = next((score for score in scores if score.tag == tag), None)
-    if score is None or math.isnan(score.mean):
-        return -math.inf
-    return -score.mean if score.metric in LESS_IS_BETTER else score.mean
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of an evaluation: which models are fitted, and on which tiles."""
-
-    single_class_models: tuple[str, ...]  # names of CLASSIFIERS
-    multi_class_models: tuple[str, ...]  # names of REGRESSORS
-    threshold: float = 0.0  # single class: only tiles whose dominant class covers at least this share, 0 to 1
-    jobs: int = 1  # number of threads of one model or metric
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All results for one feature set."""
-
-    features: str
-    scores: list[Score]
-    confusion: dict[str, np.ndarray]  # classifier -> (K, K) int64, rows are the truth, summed over the draws
-    predicted: dict[str, np.ndarray]  # regressor -> (n, K) normalised, first draw; {} if nothing could be fitted
-    truth: np.ndarray  # (n, K) proportions of the same tiles: the labelled tiles scored in the first draw
-    segmentation: dict[str, Segmentation] = field(default_factory=dict)  # by classifier; {}: no segmentation
-    by_draw: dict[str, list[float]] = field(default_factory=dict)  # tag of a score -> its value in each draw, or NaN
-
-
-class Task(NamedTuple):
-    """A prediction task with its models and metrics: of the models' predictions, and of the features themselves."""
-
-    name: str
-    models: dict[str, Callable]  # name -> factory (seed, jobs)
-    model_metrics: dict[str, Callable]  # name -> function (truth, predicted)
-    feature_metrics: dict[str, Callable]  # name -> function (features, truth)
-
-
-def silhouette(features: np.ndarray, labels: np.ndarray) -> float:
-    """Return the silhouette (Rousseeuw 1987) of features (S, D), labels (S,); NaN unless it has 2 to S - 1 labels."""
-    possible = 2 <= len(np.unique(labels)) < len(labels)
-    return float(silhouette_score(features, labels)) if possible else float("nan")
-
-
-def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the mean recall of the true classes. scikit-learn's own function warns about other predicted classes."""
-    return recall_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
-
-
-def cached_metric(function: Callable[[np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], float]:
-    """Return a metric (features, truth) from a function of the truth alone, which is called once for every truth.
-
-    All feature sets, in all epochs, are scored on the same draws.
-    """
-    cache: dict[tuple, float] = {}
-
-    def metric(features: np.ndarray, truth: np.ndarray) -> float:
-        key = truth.shape, truth.dtype.str, hashlib.sha256(truth.tobytes()).digest()
-        if key not in cache:
-            cache[key] = function(truth)
-        return cache[key]
-
-    return metric
-
-
-SINGLE_CLASS = Task(
-    "single_class",
-    CLASSIFIERS,
-    {
-        "accuracy": accuracy_score,
-        "balanced_accuracy": balanced_accuracy,
-        "weighted_F1": lambda truth, predicted: f1_score(truth, predicted, average="weighted", zero_division=0),
-    },
-    {
-        "MAP@R": map_at_r,
-        "MAP@R_chance": cached_metric(chance_map_at_r),
-        "silhouette": silhouette,
-    },
-)
-
-MULTI_CLASS = Task(
-    "multi_class",
-    REGRESSORS,
-    {"sum_error": lambda truth, predicted: sum_error(predicted, truth)},
-    {
-        "MAP@1": lambda features, proportions: multilabel_map(features, proportions, 1),
-        "MAP@5": lambda features, proportions: multilabel_map(features, proportions, 5),
-        "MAP@10": lambda features, proportions: multilabel_map(features, proportions, 10),
-        "MAP_chance": cached_metric(chance_multilabel_map),
-        "graded_MAP@R": graded_map_at_r,
-        "graded_MAP@R_chance": cached_metric(chance_graded_map_at_r),
-        "gSil": gsil,
-    },
-)
 
 
 def draws(fit_size: int, score_size: int, fit_nb: int, score_nb: int, count: int, seed: int) -> list[Draw]:

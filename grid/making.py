@@ -1,4 +1,4 @@
-"""Make a grid: what is missing is run, what was broken off is resumed, then the tables are written."""
+"""Make a grid: what is missing is run, what was interrupted is resumed, then the tables are written."""
 
 import logging
 from pathlib import Path

@@ -22,7 +22,7 @@ def processes_at_a_time(plan: Plan, cores: int, memory: float, uses_gpu: bool) -
     """Return the number of runs at a time.
 
     It depends on the grid and the machine only, not on what is still to do or on other programs: `threads` depends on
-    it, so that a grid that was broken off goes on as it began.
+    it, so that a grid that was interrupted goes on as it began.
 
     Args:
         plan: the grid

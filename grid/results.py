@@ -6,12 +6,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from evaluation.differences import is_compared, less_is_better
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from grid.plan import Cell, Plan
 from grid.progress import minutes_of
 from grid.state import is_scored
-from reporting.comparison.rows import FeatureSet, abbreviate, baseline_sets, score_tags
-from reporting.comparison.runs import Run, read_run
+from reporting.comparison.rows import FeatureSet, abbreviate, score_tags, yardstick_sets
+from reporting.comparison.runs import ComparedRun, read_run
 from reporting.draws_csv import DRAWS_NAME, Draws, draws_at, read_draws
 from reporting.feature_sets import TRAINED, feature_title, in_order, is_yardstick
 
@@ -69,7 +69,7 @@ class MapResults:
     """
 
     name: str
-    runs: list[tuple[Cell, Run]]
+    runs: list[tuple[Cell, ComparedRun]]
     rows: list[Row]
     tags: list[str]
 
@@ -101,7 +101,7 @@ def read_results(plan: Plan) -> list[MapResults]:
     return [_map_results(plan, name, [each for each in complete if each[0].map_name == name]) for name in names]
 
 
-def _map_results(plan: Plan, name: str, runs: list[tuple[Cell, Run]]) -> MapResults:
+def _map_results(plan: Plan, name: str, runs: list[tuple[Cell, ComparedRun]]) -> MapResults:
     rows: dict[str, Row] = {}
     for cell, run in runs:
         row = rows.setdefault(cell.row, Row(cell.row, TRAINED))
@@ -115,13 +115,13 @@ def _map_results(plan: Plan, name: str, runs: list[tuple[Cell, Run]]) -> MapResu
     return MapResults(name, runs, [*rows.values(), *yardsticks], score_tags(only_runs))
 
 
-def _yardsticks(runs: list[Run], features: str, cell_of: dict[str, Cell]) -> list[Row]:
+def _yardsticks(runs: list[ComparedRun], features: str, cell_of: dict[str, Cell]) -> list[Row]:
     """Return the rows of one yardstick: one if it is the same for all configs, as band statistics of one tile size.
 
     The untrained networks of two kinds of network are two rows. cell_of: name of a run -> its cell
     """
     groups: list[tuple[set[str], list[FeatureSet]]] = []  # names of rows, and their sets: one for each seed
-    for feature_set in baseline_sets(runs, features):
+    for feature_set in yardstick_sets(runs, features):
         names = {cell_of[run.name].row for run in feature_set.runs}
         group = next((group for group in groups if group[0] & names), None)
         if group is None:

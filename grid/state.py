@@ -12,7 +12,7 @@ class State(StrEnum):
     """What there is of a run."""
 
     COMPLETE = "complete"
-    BROKEN_OFF = "broken off: will be resumed"
+    INTERRUPTED = "interrupted: will be resumed"
     MISSING = "missing: will be run"
 
 
@@ -40,7 +40,7 @@ def state_of(cell: Cell) -> State:
     """Return the state of a cell. Complete is a run with the scores of its last step and with its report."""
     if not cell.folder.exists():
         return State.MISSING
-    return State.COMPLETE if is_scored(cell) and (cell.folder / "report.html").exists() else State.BROKEN_OFF
+    return State.COMPLETE if is_scored(cell) and (cell.folder / "report.html").exists() else State.INTERRUPTED
 
 
 def is_scored(cell: Cell) -> bool:

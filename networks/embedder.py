@@ -1,6 +1,5 @@
 """The module that turns tiles into embeddings with one of the networks."""
 
-from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from networks import freezing, pretrained, zoo
+from networks.architecture import Architecture
 from networks.augment import mean_over_views
 from networks.fourier_features import FourierFeatures
 from networks.head_inputs import HeadInputs
@@ -28,41 +28,31 @@ class Embedder(nn.Module):
 
     Args:
         backbone: module with `num_features`; (N, C, H, W) float32 -> (N, num_features)
-        output_size: D, length of an embedding, Fourier features included
-        norm_output: divide each embedding by its L2 norm, in training mode the head's part by its own
+        architecture: what follows the backbone, and which parts are not trained
         normalisation: from pixel values to the backbone's input
-        freeze: parts of the backbone that are not trained; see networks.freezing.freeze_parts
         head_inputs: further inputs of the head, beside the backbone's features; None: none
-        hidden: widths of the head's hidden layers; (): the head is a linear layer
-        projection: widths of the projection head's layers; see networks.heads
-        fourier_features: how many dimensions of an embedding they are; 0: the head makes all of it
-        test_time_augmentation: in evaluation mode, embed every tile in its eight rotations and mirror images
     """
 
     def __init__(
         self,
         backbone: nn.Module,
-        output_size: int,
-        norm_output: bool,
+        architecture: Architecture,
         normalisation: Normalise,
-        freeze: bool | int = False,
         head_inputs: HeadInputs | None = None,
-        hidden: Sequence[int] = (),
-        projection: Sequence[int] = (),
-        fourier_features: int = 0,
-        test_time_augmentation: bool = False,
     ):
         super().__init__()
         self.normalisation = normalisation
         self.backbone = backbone
         self.head_inputs = head_inputs
-        further, learned_size = head_inputs.num_features if head_inputs else 0, output_size - fourier_features
-        self.fourier = FourierFeatures(learned_size + further, fourier_features) if fourier_features else None
-        width = zoo.feature_width(backbone) + further
-        self.head = embedding_head(width, hidden, learned_size, standardised=bool(fourier_features))
-        self.norm_output, self.test_time_augmentation = norm_output, test_time_augmentation
-        self.projection = projection_head(learned_size, projection) if projection else None
-        self._frozen = freezing.freeze_parts(backbone, freeze)
+        further, learned = head_inputs.num_features if head_inputs else 0, architecture.learned_size
+        number, widths = architecture.fourier_features, architecture.projection
+        self.fourier = FourierFeatures(learned + further, number) if number else None
+        features = zoo.feature_width(backbone) + further
+        self.head = embedding_head(features, architecture.head_layers, learned, standardised=bool(number))
+        self.norm_output = architecture.norm_output
+        self.test_time_augmentation = architecture.test_time_augmentation
+        self.projection = projection_head(learned, widths) if widths else None
+        self._frozen = freezing.freeze_parts(backbone, architecture.freeze)
         self.train()  # sets the frozen parts to evaluation mode
 
     def train(self, mode: bool = True) -> "Embedder":
@@ -136,49 +126,30 @@ def check(name: str, image_size: int, weights: bool | str, freeze: bool | int) -
 
 
 def build(
-    name: str,
-    bands: int,
-    image_size: int,
-    output_size: int,
-    norm_output: bool,
+    architecture: Architecture,
     normalisation: Normalise,
     seed: int,
     weights: bool | str = False,
-    freeze: bool | int = False,
     head_inputs: HeadInputs | None = None,
-    hidden: Sequence[int] = (),
-    projection: Sequence[int] = (),
-    fourier_features: int = 0,
-    test_time_augmentation: bool = False,
 ) -> Embedder:
     """Build an Embedder on the CPU with the initial weights that the seed gives; global random state is not changed.
 
     Args:
-        name: one of zoo.NETWORKS, or a model of timm
-        bands: C of the tiles
-        image_size: side of the tiles, pixels
-        output_size: D, length of an embedding, Fourier features included
-        norm_output: scale embeddings to unit L2 norm
+        architecture: what is built
         normalisation: for the same number of bands
         seed: of the initial weights
         weights: of the backbone: False: random; True: timm's; else the path of a file
-        freeze: train everything (False), only the head (True), or the last n stages and the head
         head_inputs: further inputs of the head, fitted to a sample of tiles
-        hidden, projection: widths of the layers of the head and of the projection head, see networks.heads
-        fourier_features: how many dimensions of an embedding are Fourier features, beside what the head makes
-        test_time_augmentation: outside training, embed the eight rotations and mirror images of a tile, and average
     Raises:
         UserError: the name is unknown, the network cannot take the image size or has fewer stages, or the weights
             are not available
         ValueError: the number of bands differs from the normalisation's
     """
+    name, bands = architecture.network, architecture.bands
     if len(normalisation.offset) != bands:
         raise ValueError(f"The normalisation is for {len(normalisation.offset)} bands, but the tiles have {bands}.")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # only the CPU's: torch.manual_seed would reseed every device
-        backbone = pretrained.create(name, bands, image_size, weights)
-        freezing.check(name, backbone, freeze)
-        return Embedder(
-            backbone, output_size, norm_output, normalisation, freeze, head_inputs, hidden, projection,
-            fourier_features, test_time_augmentation,
-        )  # fmt: skip
+        backbone = pretrained.create(name, bands, architecture.image_size, weights)
+        freezing.check(name, backbone, architecture.freeze)
+        return Embedder(backbone, architecture, normalisation, head_inputs)

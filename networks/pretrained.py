@@ -1,18 +1,13 @@
 """Pretrained weights: timm's, or those of a file, in the forms in which such files are published.
 
-The names of the tensors in a file differ from those in the network: they are nested in a dict of a training program
-(NESTED_KEYS), have the names of outer modules as prefix (OUTER_MODULES), or follow another implementation (LAYOUTS).
-All combinations are tried, and the one that loads most of the network is used. No code in a file is ever run.
+The names of the tensors in a file may differ from those in the network. All that they may stand for are tried (see
+`networks.weight_names`), and what loads most of the network is used. No code in a file is ever run.
 """
 
-import itertools
 import logging
 import math
 import re
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from timm.layers import resample_abs_pos_embed  # type: ignore[attr-defined]  # public, but not marked as exported
@@ -22,29 +17,9 @@ from torch import Tensor, nn
 from config import UserError
 from networks import hub, zoo
 from networks.weight_files import read_weights
+from networks.weight_names import Tensors, nested, renamings
 
 log = logging.getLogger(__name__)
-Tensors = dict[str, Tensor]
-
-# keys under which training programs store a network's tensors; of two that load as much the first is used
-NESTED_KEYS = (
-    (),  # torchgeo, timm, torchvision: the tensors themselves
-    ("state_dict",),  # MoCo v2 and v3, SSL4EO-S12's MoCo, Lightning: SeCo, torchgeo's trainers
-    ("model",),  # MAE, DeiT, SSL4EO-S12's MAE
-    ("teacher",), ("student",),  # DINO, SSL4EO-S12's DINO; they evaluate the teacher
-    ("state_dict_ema",), ("model_ema",), ("network",),  # timm, data2vec, this program
-    ("model", "state_dict"),
-)  # fmt: skip
-# modules that may stand around a network, in any order: each prefixes the names of its tensors; of two prefixes that
-# load as much the one that comes first here is used
-OUTER_MODULES = (
-    "module", "_orig_mod",  # of torch's DataParallel and compile
-    "model", "network", "encoder", "backbone", "trunk", "visual",
-    "base_encoder", "encoder_q",  # MoCo v3, SSL4EO-S12; MoCo v2, SeCo
-    "teacher", "student", "online_network", "backbone_momentum", "momentum_encoder",  # DINO, BYOL, MoCo
-)  # fmt: skip
-# a ResNet as an nn.Sequential of its children, as in SeCo: index -> name
-RESNET_PLACES = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
 MAX_LISTED_NAMES = 4  # names of each list in a log line
 MIN_LOADED_SHARE = 0.5  # of the tensors of the network, and of those of the file; less is a warning
 BLOCK_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")  # 22 in layer3.22.conv1.weight
@@ -127,9 +102,9 @@ def match(path: str, content: dict, backbone: nn.Module) -> MatchedWeights:
     Raises:
         UserError: no tensor fits, or a value is not finite
     """
-    best = max((_fit(tensors, backbone) for tensors in _renamings(content, backbone)), key=_size, default=None)
+    best = max((_fit(tensors, backbone) for tensors in renamings(content, backbone)), key=_size, default=None)
     if best is None or not best.loaded:
-        names = _short([name for tensors in _nested(content) for name in tensors])
+        names = _short([name for tensors in nested(content) for name in tensors])
         raise UserError(
             f"{path}: none of its tensors fits the network, which has {_short(list(backbone.state_dict()))}. "
             f"The file has {names or 'no tensors'}. Choose another file, or the 'network' that it was saved from."
@@ -142,57 +117,6 @@ def match(path: str, content: dict, backbone: nn.Module) -> MatchedWeights:
 
 def _size(matched: MatchedWeights) -> int:
     return len(matched.loaded)
-
-
-def _renamings(content: dict, backbone: nn.Module) -> Iterator[Tensors]:
-    for tensors in _nested(content):
-        for prefix in _prefixes(tensors):
-            stripped = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            yield from (layout(stripped, backbone) for layout in LAYOUTS)
-
-
-def _prefixes(tensors: Tensors) -> list[str]:
-    """Return the prefixes made of OUTER_MODULES that occur in the names, beginning with none."""
-    found: set[tuple[str, ...]] = {()}
-    for name in tensors:
-        outer = tuple(itertools.takewhile(OUTER_MODULES.__contains__, name.split(".")))
-        found |= {outer[:length] for length in range(len(outer) + 1)}
-    ordered = sorted(found, key=lambda outer: [OUTER_MODULES.index(module) for module in outer])
-    return ["".join(f"{module}." for module in outer) for outer in ordered]
-
-
-def _nested(content: dict) -> Iterator[Tensors]:
-    for nest in NESTED_KEYS:
-        within: Any = content
-        for key in nest:
-            within = within.get(key) if isinstance(within, dict) else None
-        tensors = {k: v for k, v in within.items() if isinstance(v, Tensor)} if isinstance(within, dict) else {}
-        if tensors:
-            yield tensors
-
-
-def _unchanged(tensors: Tensors, backbone: nn.Module) -> Tensors:
-    return tensors
-
-
-def _from_sequential(tensors: Tensors, backbone: nn.Module) -> Tensors:
-    """Rename the tensors of a ResNet that was saved as a Sequential."""
-    parts = [(*name.partition("."), value) for name, value in tensors.items()]
-    return {RESNET_PLACES.get(first, first) + dot + rest: value for first, dot, rest, value in parts}
-
-
-def _translated_by_timm(tensors: Tensors, backbone: nn.Module) -> Tensors:
-    """Rename the tensors of a model's original implementation; timm has a translation for each model."""
-    translate = getattr(sys.modules[type(backbone).__module__], "checkpoint_filter_fn", None)
-    try:
-        translated = translate(dict(tensors), backbone) if translate else {}
-    except Exception as error:  # timm's translation is for other files than this one
-        log.debug("timm's translation failed: %s", error)
-        return {}
-    return {name: value for name, value in translated.items() if isinstance(value, Tensor)}
-
-
-LAYOUTS: tuple[Callable[[Tensors, nn.Module], Tensors], ...] = (_unchanged, _from_sequential, _translated_by_timm)
 
 
 def _fit(tensors: Tensors, backbone: nn.Module) -> MatchedWeights:

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterWindow
 
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.statistics import sample_tiles
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 from inference.land_cover.class_codes import ClassCodes
 from inference.land_cover.classifying import Classified
 from reporting import figures

@@ -3,7 +3,7 @@
 import textwrap
 
 from config import LESS_IS_BETTER
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from reporting.feature_sets import CHANCE, feature_title, format_score, in_order, separate_chance
 
 METRIC_WIDTH, MODEL_WIDTH, CELL_WIDTH, GAP = 29, 7, 12, 2  # letters

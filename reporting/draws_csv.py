@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from evaluation.scoring import Evaluation
+from evaluation.scores import Evaluation
 from reporting.feature_sets import TRAINED
 from reporting.steps_csv import StepsFile, complete_rows
 

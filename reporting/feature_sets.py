@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from evaluation.segmentation import COARSENED
 
 TRAINED, CHANCE = "trained", "chance"
@@ -61,7 +61,7 @@ def separate_chance(scores: Iterable[Score]) -> list[Score]:
 
 
 def is_yardstick(features: str) -> bool:
-    """Return whether a feature set is something that the trained network is held to."""
+    """Return whether a feature set is something that the trained network is compared with."""
     return features not in (TRAINED, CHANCE, COARSENED)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from reporting.steps_csv import StepsFile, complete_rows
 
 HEADER = ("step", *Score._fields)

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from config import NO_EFFECT_ON_RESULTS, Config
 from dataProcessors.legends.legend import dominant
-from evaluation.scoring import Evaluation, Score
+from evaluation.scores import Evaluation, Score
 from evaluation.segmentation import Region
 from reporting import figures
 from reporting.console_table import score_table
@@ -23,7 +23,7 @@ from reporting.figures.style import label_picture, save_figure
 from reporting.figures.thumbnails import thumbnails
 from reporting.map_view import TILE_COLUMNS, MapView, tiles_csv
 from reporting.metrics_csv import MetricsFile
-from reporting.segmentation import read_baseline_iou, segmentation_figures, write_baseline_iou, write_segmentation
+from reporting.segmentation import read_yardstick_iou, segmentation_figures, write_segmentation, write_yardstick_iou
 from reporting.tensorboard.writer import TensorBoardWriter
 from reporting.verdict_file import VERDICT_NAME
 from storage import write_text
@@ -60,7 +60,7 @@ class Reporter:
         self.tensorboard = TensorBoardWriter(folder / "tensorboard")
         self.metrics = MetricsFile(folder / "metrics.csv")
         self.draws = DrawsFile(folder / DRAWS_NAME)
-        self._baselines: list[Score] = []
+        self._yardsticks: list[Score] = []
 
     def resume(self, step: int, scored_step: int) -> None:
         """Continue the reports of an earlier process; what it reported of later steps is removed.
@@ -72,7 +72,7 @@ class Reporter:
         kept_scores = self.metrics.drop_after(scored_step)
         self.draws.keep_until(scored_step)
         (self.folder / VERDICT_NAME).unlink(missing_ok=True)  # there will be another one
-        self._baselines = [score for score in kept_scores if score.features != TRAINED]
+        self._yardsticks = [score for score in kept_scores if score.features != TRAINED]
         self.tensorboard.drop_after(step, scored_step)
         shutil.rmtree(self.folder / "figures" / "last", ignore_errors=True)  # the last network will be another one
 
@@ -112,13 +112,13 @@ class Reporter:
             self.tensorboard.log_histogram(step, f"distances/{name}", values)
 
     def log_scores(self, step: int, evaluations: list[Evaluation]) -> None:
-        """Report the scores of an evaluation. Baselines are scored once, and their scores shown with all later ones."""
+        """Report the scores of an evaluation. Those of the yardsticks come once, and are shown with all later ones."""
         new = [score for evaluation in evaluations for score in evaluation.scores]
         self.draws.append(step, evaluations)
         self.metrics.append(step, new)
-        write_baseline_iou(self.folder / "figures", evaluations, self.view.legend)
-        self._baselines += [score for score in new if score.features != TRAINED]
-        shown = [score for score in new if score.features == TRAINED] + self._baselines
+        write_yardstick_iou(self.folder / "figures", evaluations, self.view.legend)
+        self._yardsticks += [score for score in new if score.features != TRAINED]
+        shown = [score for score in new if score.features == TRAINED] + self._yardsticks
         self.tensorboard.log_scores(step, shown)
         table = f"Scores at step {step:,}{self.view.title_suffix}\n\n{score_table(shown)}\n"
         self.tensorboard.log_text("scores", f"```\n{table}```", step)  # curves do not show standard deviations
@@ -155,9 +155,9 @@ class Reporter:
         title_end, folder = f", step {step:,}{self.view.title_suffix}", self.folder / "figures" / network
         figure_groups = [self._figures(evaluation, scored, sampled, title_end)]
         if region is not None:
-            baselines = read_baseline_iou(folder.parent, self.view.legend)
-            write_segmentation(folder, region, self.view, baselines)
-            figure_groups.append(segmentation_figures(region, self.view, baselines, title_end))
+            yardsticks = read_yardstick_iou(folder.parent, self.view.legend)
+            write_segmentation(folder, region, self.view, yardsticks)
+            figure_groups.append(segmentation_figures(region, self.view, yardsticks, title_end))
         for tag, figure in chain.from_iterable(figure_groups):
             path = folder / tag.replace("/", "-")
             save_figure(figure, path)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.label_reader import LabelReader
+from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun
 from inference.similar_places.files import search_folder, search_name, write_search

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from dataProcessors.labels.class_raster import write_class_raster
 from dataProcessors.legends.legend import Legend
-from evaluation.scoring import Evaluation
+from evaluation.scores import Evaluation
 from evaluation.segmentation import COARSENED, Region, class_iou, mean_iou, pixel_accuracy
 from reporting import figures
 from reporting.feature_sets import TRAINED
@@ -20,17 +20,17 @@ from reporting.map_view import MapView
 from storage import write_text
 
 CLASS_TABLE = "segmentation.csv"
-BASELINE_TABLE = "segmentation_baselines.csv"
+YARDSTICK_TABLE = "segmentation_yardsticks.csv"
 MEAN_ROW = "mean over the classes that occur"
 
 
 ClassIoU = dict[str, np.ndarray]  # model/features -> IoU of each class (K,), NaN if it has no value
 
 
-def write_baseline_iou(folder: Path, evaluations: list[Evaluation], legend: Legend) -> None:
-    """Write the IoU of each class for the baselines among the evaluations; no file if there is no baseline.
+def write_yardstick_iou(folder: Path, evaluations: list[Evaluation], legend: Legend) -> None:
+    """Write the IoU of each class for the yardsticks among the evaluations; no file if there is no yardstick.
 
-    Baselines are evaluated once, and later figures read their values from this file.
+    Yardsticks are evaluated once, and later figures read their values from this file.
     """
     columns = {
         f"{model}/{evaluation.features}": class_iou(each.tables.sum(axis=0))
@@ -42,13 +42,13 @@ def write_baseline_iou(folder: Path, evaluations: list[Evaluation], legend: Lege
         rows = [
             [_one_line(name), *map(_format_number, values)] for name, *values in zip(legend.names, *columns.values())
         ]
-        write_text(folder / BASELINE_TABLE, _csv_text([["class", *columns], *rows]))
+        write_text(folder / YARDSTICK_TABLE, _csv_text([["class", *columns], *rows]))
 
 
-def read_baseline_iou(folder: Path, legend: Legend) -> ClassIoU:
-    """Read what `write_baseline_iou` wrote; return {} if the file is missing or damaged."""
+def read_yardstick_iou(folder: Path, legend: Legend) -> ClassIoU:
+    """Read what `write_yardstick_iou` wrote; return {} if the file is missing or damaged."""
     try:
-        with (folder / BASELINE_TABLE).open(encoding="utf8", newline="") as file:
+        with (folder / YARDSTICK_TABLE).open(encoding="utf8", newline="") as file:
             (_, *columns), *rows = csv.reader(file)
         values = np.array([[float(value or "nan") for value in row[1:]] for row in rows])
     except (OSError, ValueError):
@@ -57,7 +57,7 @@ def read_baseline_iou(folder: Path, legend: Legend) -> ClassIoU:
 
 
 def segmentation_figures(
-    region: Region, view: MapView, baselines: ClassIoU, title_end: str
+    region: Region, view: MapView, yardsticks: ClassIoU, title_end: str
 ) -> Iterator[tuple[str, Figure]]:
     """Yield tag and figure: for each model its map of the region, and its IoU of each class.
 
@@ -75,25 +75,25 @@ def segmentation_figures(
         table = region.tables[model]
         scores_text = f"accuracy {pixel_accuracy(table):.3f}, mean IoU {mean_iou(table):.3f}"
         title = f"IoU of each class by {model}, reserved cells{title_end}\n{scores_text}"
-        other_iou = {key.partition("/")[2]: each for key, each in baselines.items() if key.partition("/")[0] == model}
+        other_iou = {key.partition("/")[2]: each for key, each in yardsticks.items() if key.partition("/")[0] == model}
         other_iou[COARSENED] = class_iou(region.coarsened)
         yield f"segmentation_iou/{model}", figures.class_iou_chart(class_iou(table), other_iou, view.legend, title)
 
 
-def write_segmentation(folder: Path, region: Region, view: MapView, baselines: ClassIoU) -> None:
+def write_segmentation(folder: Path, region: Region, view: MapView, yardsticks: ClassIoU) -> None:
     """Write segmentation.csv and, for each model, its prediction of the region as segmentation-MODEL.tif."""
-    write_text(folder / CLASS_TABLE, class_table(region, view, baselines))
+    write_text(folder / CLASS_TABLE, class_table(region, view, yardsticks))
     transform = view.transform @ Affine.translation(*map(int, region.corner))
     for model, predicted in region.predicted.items():
         write_class_raster(folder / f"segmentation-{model}.tif", predicted, view.legend, view.crs, transform)
 
 
-def class_table(region: Region, view: MapView, baselines: ClassIoU) -> str:
+def class_table(region: Region, view: MapView, yardsticks: ClassIoU) -> str:
     """Return a CSV table with a row for each class that occurs in the scored cells.
 
-    Columns: its pixels, and its IoU by each model, by the baselines and by the coarsened labels.
+    Columns: its pixels, and its IoU by each model, by the yardsticks and by the coarsened labels.
     """
-    columns = {name: class_iou(table) for name, table in region.tables.items()} | baselines
+    columns = {name: class_iou(table) for name, table in region.tables.items()} | yardsticks
     columns[COARSENED] = class_iou(region.coarsened)
     pixels = region.coarsened.sum(axis=1)
     rows = [

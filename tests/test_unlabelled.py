@@ -16,7 +16,7 @@ from training.runs.checkpoint import load
 
 SAID = "No label map was given ('validation_map' is null), so nothing is scored; the last network counts as the best."
 FIGURES = {"distances", "neighbours", "umap", "umap_tiles", "umap_3d", "sampled_tiles"}
-LABELLED_TAGS = ("retrieval", "single_class", "multi_class", "baselines", "train/false")
+LABELLED_TAGS = ("retrieval", "single_class", "multi_class", "yardsticks", "train/false")
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from dataProcessors.sampling.batches import Batch
+from dataProcessors.sampling.batch import Batch
 from training.progress import Progress
 from training.runs.checkpoint import Checkpoints
-from training.scoring.schedule import EvaluationSchedule, OnEvaluated, Snapshot
+from training.scoring.snapshot_scorer import OnEvaluated, Snapshot, SnapshotScorer
 from training.steps.step import StepOutput
 
 
@@ -46,7 +46,7 @@ class NoCheckpoints(Checkpoints):
         """Do nothing."""
 
 
-class EvaluationElsewhere(EvaluationSchedule):
+class EvaluationElsewhere(SnapshotScorer):
     """Takes every snapshot as evaluated: the first process scores it."""
 
     def submit(self, snapshot: Snapshot, on_evaluated: OnEvaluated) -> None:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from config import Config
 from dataProcessors.maps import OpenMaps
-from dataProcessors.sampling.batches import Batch
+from dataProcessors.sampling.batch import Batch
 from networks import Embedder, draw_ways, estimate_batchnorm_statistics, local_statistics, random_dihedral, turned
 from training.execution.cuda_graphs import GraphedForward, capture
 from training.execution.device import Execution
@@ -79,13 +79,13 @@ class ForwardPass:
             ways = draw_ways(len(batch.positions), rng)  # of all tiles, also where this process has read a part
             own = self.embed(turned(tiles, batch.share.of(ways)), training=True)
             self._average_statistics()
-            return self.processes.of_all(own, len(batch.positions))
+            return self.processes.gather(own, len(batch.positions))
 
         return EmbedFunctions(
             train=train,
             no_grad=torch.no_grad()(lambda tiles: require_finite(evaluation_mode(to_device(tiles)))),
             eval_with_grad=lambda tiles: evaluation_mode(random_dihedral(to_device(tiles), rng)),
-            of_all=self.processes.of_all,
+            gather=self.processes.gather,
         )
 
     def embed_together(self, positions: np.ndarray, with_fourier: bool = True) -> np.ndarray:
@@ -124,7 +124,7 @@ class ForwardPass:
         near = np.concatenate(list(sampler.tuples(self.fourier_pairs, 0).swapaxes(0, 1)))  # (2 pairs, 2 or 3)
         features = self.processes.shared_out(partial(self._in_batches, self._learned), near)
         pairs = torch.from_numpy(features).chunk(2)
-        fourier.load_state_dict(self.processes.from_first(lambda: fourier.fit(*pairs).state_dict()))
+        fourier.load_state_dict(self.processes.broadcast(lambda: fourier.fit(*pairs).state_dict()))
 
     def _learned(self, tiles: Tensor) -> Tensor:
         """Return what Fourier features are made of (N, F), for tiles on the device, in evaluation mode."""
@@ -159,7 +159,7 @@ class ForwardPass:
             (self.execution.to_device(self.maps.read(positions)) for positions in draws),
             self.network.head if self.config.pretrained else None,
         )
-        self.processes.wait_for_all()
+        self.processes.barrier()
         self._average_statistics()  # equal already, but for the rounding of different processors
 
     def _average_statistics(self) -> None:

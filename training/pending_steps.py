@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dataProcessors.sampling.batches import Batch
+from dataProcessors.sampling.batch import Batch
 from training.execution.device import Execution, PendingTensor, Timestamp
 from training.execution.processes import ALONE, Processes
 from training.progress import Progress
@@ -48,7 +48,7 @@ class PendingStep:
         """
         numbers = torch.stack([value.float() for value in values.values()])
         own = torch.cat([numbers, output.terms.detach().float()])
-        results = execution.start_download(processes.tensor_of_first(own))
+        results = execution.start_download(processes.broadcast_tensor(own))
         return cls(batch, output, wait_seconds, execution.timestamp(), tuple(values), results)
 
     def read(self) -> tuple[dict[str, float], np.ndarray]:

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from config import Config
 from dataProcessors.maps import OpenMaps
-from dataProcessors.sampling.batches import Batch
-from training.schedules import learning_rate
+from dataProcessors.sampling.batch import Batch
+from training.learning_rate import learning_rate
 from training.steps.history import HardestTuples, SampledPositions
 from training.steps.step import StepOutput
 from training.steps.used_pairs import false_shares

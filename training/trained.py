@@ -1,10 +1,11 @@
 """Load the trained network of a run, to embed tiles in your own program."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from config import UserError, validate
-from networks import Embedder, HeadInputs, Normalise, build
+from networks import Architecture, Embedder, HeadInputs, Normalise, build
 from networks.normalise import NodataRule
 from training.runs.checkpoint import load
 
@@ -44,20 +45,8 @@ def network_of(checkpoint: dict, source: str, nodata: Sequence[NodataRule] = ())
     inputs = None
     if config.head_inputs:
         inputs = HeadInputs(config.head_inputs, offset, scale, config.minimum_noise_fraction)
-    network = build(
-        config.network,
-        len(offset),
-        config.image_size,
-        config.output_size,
-        config.norm_output,
-        normalisation,
-        config.seed,
-        head_inputs=inputs,
-        hidden=config.head_layers,
-        projection=config.projection,
-        fourier_features=config.fourier_features,
-        test_time_augmentation=config.test_time_augmentation,
-    )
+    architecture = replace(Architecture.of(config, len(offset)), freeze=False)
+    network = build(architecture, normalisation, config.seed, head_inputs=inputs)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:  # its message has a line for each tensor

@@ -13,19 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from config import Config
-from dataProcessors.sampling.batches import Batch, read_ahead
+from dataProcessors.sampling.batch import Batch
+from dataProcessors.sampling.reading_ahead import read_ahead
 from losses import Loss
-from training.evaluations import Evaluations
+from training.evaluation_schedule import EvaluationSchedule
 from training.execution.device import Execution
 from training.forward import ForwardPass
+from training.learning_rate import learning_rate, set_learning_rate
 from training.pending_steps import PendingStep, PendingSteps
 from training.progress import Progress
 from training.runs.checkpoint import Checkpoints
 from training.runs.faults import Faults, NotFinite, describe_batch
 from training.runs.interruption import Interrupted, Interruption
 from training.saving import Saver
-from training.schedules import learning_rate, set_learning_rate
-from training.scoring.schedule import EvaluationSchedule
+from training.scoring.snapshot_scorer import SnapshotScorer
 from training.snapshots import Snapshots
 from training.steps.step import Step, StepOutput
 from training.training_state import TrainingState
@@ -39,7 +40,7 @@ class Trainer:
         step: samples the batches, and computes the loss terms of a batch
         forward: computes the embeddings of tiles
         progress: logs every training step
-        schedule: computes and reports the evaluations
+        scorer: computes and reports the evaluations
         checkpoints: checkpoint files of the run
         interruption: delays signals while weights or files change
     """
@@ -50,24 +51,24 @@ class Trainer:
         step: Step,
         forward: ForwardPass,
         progress: Progress,
-        schedule: EvaluationSchedule,
+        scorer: SnapshotScorer,
         checkpoints: Checkpoints,
         interruption: Interruption,
     ):
         self.config, self.step, self.forward, self.progress = config, step, forward, progress
-        self.schedule, self.interruption = schedule, interruption
+        self.scorer, self.interruption = scorer, interruption
         network, execution = forward.network, forward.execution
         self.processes = forward.processes
         self.faults = Faults(checkpoints.folder, config, execution.device)
         self.optimizer = make_optimizer(config, network, execution)
-        self.state = TrainingState(config, network, self.optimizer, step, schedule, progress)
+        self.state = TrainingState(config, network, self.optimizer, step, scorer, progress)
         self.pending = PendingSteps(step, progress, execution, self.faults)
         self.saver = Saver(self.state, self.pending, checkpoints, progress.reporter.flush, self.faults)
         snapshots = Snapshots(
-            self.state, schedule.evaluator, self._embed_together, self._embed_alone, checkpoints, execution
+            self.state, scorer.evaluator, self._embed_together, self._embed_alone, checkpoints, execution
         )  # fmt: skip
-        self.evaluations = Evaluations(
-            config, self.state, self.saver, schedule, snapshots, self._fit_fourier_features, interruption,
+        self.evaluations = EvaluationSchedule(
+            config, self.state, self.saver, scorer, snapshots, self._fit_fourier_features, interruption,
             self.processes,
         )  # fmt: skip
 
@@ -92,7 +93,7 @@ class Trainer:
                 with self.interruption.deferred():
                     self.saver.save()  # this checkpoint marks the run as complete
         finally:
-            self.schedule.cancel()
+            self.scorer.cancel()
 
     def _start(self, checkpoint: dict | None) -> None:
         """Seed or load the state, then evaluate the untrained network or finish the pending evaluation."""
@@ -132,7 +133,7 @@ class Trainer:
     def _begin_epoch(self, epoch: int) -> None:
         self.step.begin_epoch(epoch, partial(self._embed_together, with_fourier=False))
         if self.processes.are_many:  # processors may round differently, and k-means goes another way then
-            self.step.load_state_dict(self.processes.from_first(self.step.state_dict))
+            self.step.load_state_dict(self.processes.broadcast(self.step.state_dict))
         self.progress.begin_epoch()
 
     def _is_saving_due(self) -> bool:

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from config import Config, UserError
-from dataProcessors.sampling.batches import Batch
+from dataProcessors.sampling.batch import Batch
 from training.progress import Progress
 from training.runs import checkpoint as checkpoints
 from training.runs.faults import is_out_of_memory
-from training.scoring.schedule import EvaluationSchedule
+from training.scoring.snapshot_scorer import SnapshotScorer
 from training.steps.step import Step
 
 
@@ -34,7 +34,7 @@ class TrainingState:
         network: network that is trained
         optimizer: optimizer of its parameters
         step: samples the batches
-        schedule: computes and reports the evaluations
+        scorer: computes and reports the evaluations
         progress: logs the steps
 
     Attributes:
@@ -50,13 +50,13 @@ class TrainingState:
         network: nn.Module,
         optimizer: torch.optim.Optimizer,
         step: Step,
-        schedule: EvaluationSchedule,
+        scorer: SnapshotScorer,
         progress: Progress,
     ):
         self.config, self.network, self.optimizer = config, network, optimizer
         # by their keys in a checkpoint
-        self._parts: dict[str, HasState] = {"batches": step, "progress": progress, "scorer": schedule}
-        self._step, self._schedule, self.progress = step, schedule, progress
+        self._parts: dict[str, HasState] = {"batches": step, "progress": progress, "scorer": scorer}
+        self._step, self._scorer, self.progress = step, scorer, progress
         self.steps_done, self.is_updating = 0, False
         self.pending_evaluations: list[int] = []
         self.last_anchor: np.ndarray | None = None
@@ -69,7 +69,7 @@ class TrainingState:
     @property
     def is_untrained(self) -> bool:
         """Whether no step is trained, and the untrained network is not evaluated yet."""
-        return self.steps_done == 0 and self._schedule.scored_step < 0
+        return self.steps_done == 0 and self._scorer.scored_step < 0
 
     @property
     def is_finite(self) -> bool:

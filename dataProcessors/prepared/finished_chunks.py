@@ -1,4 +1,4 @@
-"""Which chunks of a preparation are finished, so that one that is broken off at any moment goes on where it was.
+"""Which chunks of a preparation are finished, so that one that is interrupted at any moment goes on where it was.
 
 The pixels of a chunk are written before its line, and the line has a checksum of them: where the system ended as well,
 and the disk got the line but not the pixels, the chunk is decoded again.
@@ -54,7 +54,7 @@ class FinishedChunks:
     def add(self, chunk: FinishedChunk) -> None:
         """Add a chunk whose blocks are written."""
         with self._writing, open(self.path, "a", encoding="utf8") as file:
-            file.write("\n" + json.dumps(asdict(chunk)))  # begins a line: the one before may have been broken off
+            file.write("\n" + json.dumps(asdict(chunk)))  # begins a line: the one before may have been interrupted
 
     def remove(self) -> None:
         """Remove the file."""

@@ -1,4 +1,4 @@
-"""The folder of a preparation, which is kept where it is broken off."""
+"""The folder of a preparation, which is kept where it is interrupted."""
 
 import logging
 import os

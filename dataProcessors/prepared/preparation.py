@@ -5,7 +5,6 @@ What an earlier process has finished of the same map is kept; see `finished_chun
 
 import json
 import logging
-import math
 import shutil
 import threading
 from collections import Counter
@@ -19,7 +18,7 @@ from tqdm import tqdm
 
 from config.redaction import redacted
 from dataProcessors.labels.label_maps import LabelMap
-from dataProcessors.prepared.array_file import ArrayFile
+from dataProcessors.prepared.block_file import BlockFile, from_blocks, in_blocks
 from dataProcessors.prepared.blocks import BLOCK, block_pixels, block_shape, overview_step, pad
 from dataProcessors.prepared.finished_chunks import FinishedChunk, FinishedChunks, checksum
 from dataProcessors.rasters.file_identity import file_status
@@ -29,7 +28,7 @@ from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
 ABOUT, BLOCKS = "about.json", "blocks.npy"  # files of a prepared map: its description, its pixels
-INCOMPLETE = ".incomplete"  # end of the name of the folder of one that is being prepared, or was broken off
+INCOMPLETE = ".incomplete"  # end of the name of the folder of one that is being prepared, or was interrupted
 FORMAT = 4  # version of the prepared files; increase it when their content changes
 
 
@@ -47,7 +46,7 @@ class Preparation:
         source: the map
         window: part of its grid to decode; its upper-left corner is a multiple of BLOCK
         count: pixels (C, h, w) of whole blocks -> counts (K, rows, columns)
-        folder: folder to write to: empty, or with what a preparation of the same left that was broken off
+        folder: folder to write to: empty, or with what a preparation of the same left that was interrupted
     Raises:
         MapError: there is not enough free disk space
         ValueError: the folder holds something else
@@ -62,7 +61,7 @@ class Preparation:
         if not (folder / BLOCKS).exists():
             _check_space(source.path, folder.parent, int(np.prod(shape)) * dtype.itemsize)
             self._write_about()
-        self._blocks = _BlockFile(folder / BLOCKS, dtype, shape)
+        self._blocks = BlockFile(folder / BLOCKS, dtype, shape)
         self._finished = FinishedChunks(folder)
         self._without_data: Counter[str] = Counter()
         self._adding = threading.Lock()
@@ -112,7 +111,7 @@ class Preparation:
         blocks = self._blocks.read_blocks(finished.row, finished.column, finished.rows, finished.columns)
         if checksum(blocks) != finished.checksum:
             return False
-        self._summarise(finished.row, finished.column, _from_blocks(blocks), finished.without_data)
+        self._summarise(finished.row, finished.column, from_blocks(blocks), finished.without_data)
         return True
 
     def _prepare(self, chunk: Window) -> int:
@@ -120,7 +119,7 @@ class Preparation:
         pixels, without_data = _whole_blocks(self.source, chunk)
         self.source.map_files.check_unchanged()
         row, column = self._place(chunk)
-        blocks = _in_blocks(pixels)
+        blocks = in_blocks(pixels)
         self._blocks.write_blocks(row, column, blocks)
         self._finished.add(FinishedChunk(row, column, len(blocks), blocks.shape[1], checksum(blocks), without_data))
         self._summarise(row, column, pixels, without_data)
@@ -171,37 +170,6 @@ class Preparation:
         (self.folder / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf8")
 
 
-class _BlockFile(ArrayFile):
-    """The file of a map's blocks (rows, columns, y, x, C)."""
-
-    def write_blocks(self, row: int, column: int, part: np.ndarray) -> None:
-        """Write blocks (rows, columns, y, x, C), the first of them at this row and column."""
-        for each, blocks in enumerate(part, row):
-            self.write(each * self.shape[1] + column, blocks)
-
-    def read_blocks(self, row: int, column: int, rows: int, columns: int) -> np.ndarray:
-        """Read blocks (rows, columns, y, x, C), the first of them at this row and column."""
-        array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        return np.array(array[row : row + rows, column : column + columns])
-
-    def drop_last_channel(self) -> None:
-        """Remove the last channel of all blocks, row by row and in place: the disk may hold no second copy."""
-        shape = (*self.shape[:-1], self.shape[-1] - 1)
-        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
-        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
-        with open(self.path, "rb+") as file:
-            for row in range(shape[0]):
-                file.seek(self.offset + row * row_bytes)
-                blocks = np.frombuffer(file.read(row_bytes), self.dtype).reshape(self.shape[1:])
-                file.seek(self.offset + row * (row_bytes // self.shape[-1]) * shape[-1])
-                file.write(blocks[..., :-1].tobytes())
-            file.truncate()
-            file.seek(0)
-            np.lib.format.write_array_header_1_0(file, header)
-            if file.tell() != self.offset:
-                raise ValueError(f"{self.path}: the header of the new shape has another length")
-
-
 def _chunks(window: Window, chunk: tuple[int, int]) -> Iterator[Window]:
     """Yield chunks of the window: whole blocks of ours and, if possible, of the source, whose blocks start at 0, 0."""
     height, width = (max(-(-side // BLOCK) * BLOCK, BLOCK) for side in chunk)
@@ -222,21 +190,6 @@ def _whole_blocks(source: ImageMap | LabelMap, chunk: Window) -> tuple[np.ndarra
     if pixels.shape[1:] != (rows * BLOCK, columns * BLOCK):
         pixels = pad(pixels, rows * BLOCK, columns * BLOCK, source.padding)
     return pixels, without_data
-
-
-def _in_blocks(pixels: np.ndarray) -> np.ndarray:
-    """Reshape pixels (C, h, w) of whole blocks to blocks (rows, columns, y, x, C)."""
-    rows, columns = pixels.shape[1] // BLOCK, pixels.shape[2] // BLOCK
-    blocks = np.empty((rows, columns, BLOCK, BLOCK, len(pixels)), pixels.dtype)
-    for band, plane in enumerate(pixels):
-        blocks[..., band] = plane.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
-    return blocks
-
-
-def _from_blocks(blocks: np.ndarray) -> np.ndarray:
-    """Reshape blocks (rows, columns, y, x, C) to pixels (C, h, w)."""
-    rows, columns, _, _, channels = blocks.shape
-    return np.ascontiguousarray(blocks.transpose(4, 0, 2, 1, 3).reshape(channels, rows * BLOCK, columns * BLOCK))
 
 
 def _joined(counts: dict[tuple[int, int], np.ndarray], rows: int, columns: int) -> np.ndarray:

@@ -35,7 +35,7 @@ class ImageSource:
     Args:
         path: a GeoTIFF, or the URL of one; uint8, int8, int16, uint16 and float32 are kept, other types become float32
         bands: bands to read, counted from 1 or by name; None: all but alpha, which then marks nodata
-        nodata: a value that means "no data", beside what the file declares
+        nodata: a value that means "no data", in addition to what the file declares
         handles: path -> handles of the file
     Attributes:
         files: the path

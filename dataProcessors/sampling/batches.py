@@ -1,74 +1,23 @@
-"""Batches of a training step: positions are drawn and pixels read ahead of the step that uses them.
+"""Batches of a training step: positions are drawn, and the pixels there are read.
 
-A batch depends on the step's number and on what is known when its task is created, never on when a thread runs it:
-reading ahead does not change the batches. (Clusters that are chosen by their losses know the losses of the steps up to
-READ_AHEAD + 1 before, on a GPU of one step less.)
-
-Where several processes train together, each draws the whole batch, as a single process would, and reads its share.
+A batch depends on the step's number and on what is known when its task is created, so that it may be made ahead of its
+step. Where several processes train together, each draws the whole batch, as a single process would, and reads its own
+share.
 """
 
 import copy
-import sys
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
+from dataProcessors.sampling.batch import Batch
 from dataProcessors.sampling.pool import Pool
-from dataProcessors.sampling.share import WHOLE, Share
+from dataProcessors.sampling.share import WHOLE
 from dataProcessors.sampling.tile_sampler import TileSampler
 
 OFFLINE_DRAWS = 10  # new candidates per anchor in offline mining
-READ_AHEAD = 2  # batches
-SWITCH_SECONDS = 2e-4  # interval at which Python switches between threads
-
-Made = TypeVar("Made")
 Reader = Callable[[np.ndarray], np.ndarray]  # positions (N, 2 or 3) -> tiles (N, C, size, size)
-
-
-@dataclass
-class Batch:
-    """Tiles of one step.
-
-    Attributes:
-        step: its number
-        positions: (N, 2) int64, or (N, 3) with dates; see dataProcessors.sampling.dates
-        tiles: (n, C, size, size) in the map's own dtype, those of the share
-        roles: role of tiles -> their indices, e.g. "anchor" -> (B,)
-        positive, negative: (N, N) bool, which tiles (columns) may be used for which (rows); None for clusters
-        candidates: role -> positions (B, OFFLINE_DRAWS, 2 or 3) and tiles (b, OFFLINE_DRAWS, C, size, size), those of
-            the share's anchors
-        clusters: (N,) int64, the cluster of each tile within the batch; None for tuples
-        cluster_classes: (M,) int64 class of each cluster; None: each cluster is a class
-        cluster_ids: (M,) int64, the clusters of the index that was drawn from; None: no index
-        last_anchor: (2,) or (3,), the sampler's last anchor after this step
-        share: which tiles this process has read; N = n if they are all
-        device_tiles: waits for the tiles on the device, if they were copied there in advance; None: they were not
-    """
-
-    step: int
-    positions: np.ndarray
-    tiles: np.ndarray
-    roles: dict[str, np.ndarray]
-    positive: np.ndarray | None = None
-    negative: np.ndarray | None = None
-    candidates: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    clusters: np.ndarray | None = None
-    cluster_classes: np.ndarray | None = None
-    cluster_ids: np.ndarray | None = None
-    last_anchor: np.ndarray | None = None
-    share: Share = WHOLE
-    device_tiles: Callable[[], Any] | None = None
-
-    @property
-    def own_roles(self) -> dict[str, np.ndarray]:
-        """Role -> indices of the tiles that this process has read, counted among these."""
-        rank, number = self.share.rank, self.share.number
-        return {role: indices[indices % number == rank] // number for role, indices in self.roles.items()}
 
 
 class TupleBatches:
@@ -245,21 +194,3 @@ class IndexBatches:
 def cluster_roles(clusters: np.ndarray) -> dict[str, np.ndarray]:
     """Return the name of each cluster of a batch -> the indices of its tiles."""
     return {f"cluster {m}": np.flatnonzero(clusters == m) for m in np.unique(clusters)}
-
-
-def read_ahead(tasks: Iterator[Callable[[], Made]], ahead: int = READ_AHEAD) -> Iterator[Made]:
-    """Yield what tasks make, such as batches, in order, made by a separate thread up to `ahead` before their use.
-
-    A task is taken from the iterator at the same point of the training in every run, so it may depend on its state.
-    """
-    # with Python's default of 5 ms the step would wait for the reading thread as long as a GPU takes for the step
-    sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
-    with ThreadPoolExecutor(1, "batches") as worker:
-        pending = deque(worker.submit(task) for task in islice(tasks, ahead))
-        try:
-            while pending:
-                batch = pending.popleft().result()
-                pending.extend(worker.submit(task) for task in islice(tasks, 1))
-                yield batch
-        finally:
-            worker.shutdown(cancel_futures=True)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from config import Config, ConfigError, Maps
 from config.reading import apply_override, load, validate
 from dataProcessors.named_maps import named_maps
-from training.runs.checkpoint import check_config, config_as_dict
+from training.runs.compatibility import check_config, config_as_dict
 
 OVERRIDES = ("device", "threads", "maps.image", "maps.rect", "maps.crs")
 PATHS = ("maps.image.DATE", "maps.labels.NAME", "maps.legends.NAME")  # of the run's own maps, one by one

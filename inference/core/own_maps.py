@@ -17,7 +17,7 @@ from dataProcessors.rasters.remote_options import is_missing
 from dataProcessors.statistics import band_levels
 from dataProcessors.tiffreader import TiffReader
 from inference.core.given_maps import CONFIG
-from training.runs.checkpoint import check_maps
+from training.runs.compatibility import check_maps
 
 SAME_FILE = ("path", "bytes", "modified")  # facts by which the same bytes are known without reading them
 SAME_PLACE = ("crs", "size", "transform", "type")  # ... that two images share if they may have equal pixels

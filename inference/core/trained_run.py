@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from config import Config, Maps, UserError
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.maps import open_image, open_labels
 from dataProcessors.rasters.image_files import image_files
 from dataProcessors.rasters.remote_options import is_missing
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 from inference.core.given_maps import choose_maps, located_config
 from inference.core.own_maps import OwnMaps
 from networks import Embedder, fuse_batchnorm

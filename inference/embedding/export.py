@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config import UserError
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.label_reader import LabelReader
+from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.trained_run import TrainedRun, open_trained
-from inference.embedding.whole_map import COG_NAME, embed_map, embedded_folder, tile_grid
+from inference.embedding.map_folders import embedded_folder
+from inference.embedding.whole_map import COG_NAME, embed_map, tile_grid
 from inference.files.geoparquet import class_columns
 from inference.files.outputs import check_output, write_output
 from training.execution.processes import ALONE, Processes

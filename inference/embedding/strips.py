@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from config import UserError
 from dataProcessors.prepared.array_file import ArrayFile
-from dataProcessors.sampling.batches import read_ahead
 from dataProcessors.sampling.nodata_limit import NodataLimit
+from dataProcessors.sampling.reading_ahead import read_ahead
 from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import VALID, VECTORS
 from inference.core.tile_grid import TileGrid
@@ -127,10 +127,10 @@ def embed_strips(run: TrainedRun, image: TiffReader, limit: NodataLimit, writer:
         StorageError: the disk refuses a write
     """
     processes = run.processes
-    missing = processes.from_first(lambda: writer.missing().tolist())  # some are written while others still look
+    missing = processes.broadcast(lambda: writer.missing().tolist())  # some are written while others still look
     done = len(writer.tiles) - _tiles(writer, missing)
     _embed_share(run, image, limit, writer, processes.share.of(missing), done)
-    processes.wait_for_all()
+    processes.barrier()
     if not processes.is_first:
         return  # the first process goes on, and soon gives the folder another name
     writer.look_again()

@@ -1,13 +1,9 @@
 """Embeds a map: the embedding of every tile of a regular grid, kept in the folder of the run."""
 
-import hashlib
 import json
 import logging
-import re
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +16,7 @@ from inference.core.matching_maps import warn_about_other_statistics
 from inference.core.tile_grid import TileGrid
 from inference.core.trained_run import TrainedRun
 from inference.embedding.heaps import limit_heaps
+from inference.embedding.map_folders import INCOMPLETE, complete_maps, describe_map, embedded_folder, log_earlier_maps
 from inference.embedding.quantisation import SAMPLE_TILES, Quantisation, choose_quantisation
 from inference.embedding.strips import SHARED, STRIPS, StripWriter, embed_strips, make_files
 from storage import (
@@ -37,10 +34,7 @@ from training.runs.interruption import Interrupted
 from training.scoring.evaluator import in_batches
 
 log = logging.getLogger(__name__)
-FORMAT = 3  # of an embedded map; increase it when its files, or the embeddings of a map, change
-EMBEDDED = "embedded"  # folder of a run's embedded maps
 COG_NAME = "embeddings.tif"  # of the file for other programs in the folder of an embedded map
-INCOMPLETE = ".incomplete"  # end of the name of a folder that is not complete yet
 NO_LOCK = Lock(None, False)  # of all processes but the first
 
 
@@ -67,7 +61,7 @@ def embed_map(run: TrainedRun, image: TiffReader, stride: int | None = None, flo
     folder = embedded_folder(run, image, tiles.stride, float32)
     check_same_work(run, image, tiles)
     limit_heaps()
-    if not run.processes.from_first(folder.exists):
+    if not run.processes.broadcast(folder.exists):
         _make(run, image, tiles, float32, folder)
     else:
         log.info("%s: the map is embedded already", folder)
@@ -78,7 +72,7 @@ def check_same_work(run: TrainedRun, image: TiffReader, tiles: TileGrid) -> None
     """Raise a UserError if this process has another network, map or folder than the first one."""
     if run.processes.are_many:
         own = [run.digest, image.fingerprint()["content"], list(image.window), tiles.stride]
-        if run.processes.from_first(lambda: own) != own:
+        if run.processes.broadcast(lambda: own) != own:
             raise UserError(
                 f"{run.checkpoint} or {image.path}: the first process has another file there, or another part of it "
                 "in use. All machines need the same network and map."
@@ -91,14 +85,6 @@ def tile_grid(run: TrainedRun, image: TiffReader, stride: int | None = None) -> 
     return TileGrid(image.window, size, size if stride is None else stride)
 
 
-def embedded_folder(run: TrainedRun, image: TiffReader, stride: int, float32: bool = False) -> Path:
-    """Return the folder of an embedded map; it changes with the network, the map, the grid and the type."""
-    identity = FORMAT, run.digest, image.key, list(image.window), run.config.max_nodata, stride, float32
-    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    stem = re.sub(r"[^\w.-]", "_", "-".join(filter(None, [Path(image.source.map_files.name).stem, run.date])))
-    return run.folder / EMBEDDED / f"{stem}-{stride}px-{digest[:8]}"
-
-
 def find_embedded(run: TrainedRun, image: TiffReader, stride: int | None = None) -> EmbeddedMap:
     """Return the embedded map of a run's network and an image map; without a stride that of the smallest one.
 
@@ -107,7 +93,7 @@ def find_embedded(run: TrainedRun, image: TiffReader, stride: int | None = None)
     Raises:
         UserError, StorageError: see `embed_map`
     """
-    found = [each for each in _complete(run, image) if stride in (None, each.tiles.stride)]
+    found = [each for each in complete_maps(run, image) if stride in (None, each.tiles.stride)]
     if found:
         chosen = min(found, key=lambda each: (each.tiles.stride, each.about["type"] != "int8"))
         log.info("%s: the embedded map that is used, with a tile every %d px", chosen.folder, chosen.tiles.stride)
@@ -116,24 +102,11 @@ def find_embedded(run: TrainedRun, image: TiffReader, stride: int | None = None)
     return embed_map(run, image, stride)
 
 
-def _complete(run: TrainedRun, image: TiffReader) -> list[EmbeddedMap]:
-    """Return the complete embedded maps of the network and the part of the map in use."""
-    maps = []
-    for path in sorted((run.folder / EMBEDDED).glob(f"*/{ABOUT}")):
-        if path.parent.suffix == INCOMPLETE:
-            continue
-        each = open_embedded(path.parent)
-        same = embedded_folder(run, image, each.tiles.stride, each.about["type"] == "float32")
-        if same == each.folder:
-            maps.append(each)
-    return maps
-
-
 def _make(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> None:
     unfinished = folder.with_name(folder.name + INCOMPLETE)
     lock = _begin(run, image, tiles, float32, unfinished) if run.processes.is_first else NO_LOCK
     try:
-        if not run.processes.from_first((unfinished / ABOUT).exists):  # it is the last one
+        if not run.processes.broadcast((unfinished / ABOUT).exists):  # it is the last one
             _fill(run, image, tiles, float32, unfinished)
         if run.processes.is_first:
             with convert_write_errors(folder):
@@ -150,25 +123,6 @@ def _make(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, fo
         lock.release()
 
 
-def _log_earlier_maps(run: TrainedRun) -> None:
-    """Log which embedded maps an earlier network in the same checkpoint has made, or an earlier revision of this file.
-
-    After those training went on; the others may hold other embeddings of the same map.
-    """
-    earlier = []
-    for path in sorted((run.folder / EMBEDDED).glob(f"*/{ABOUT}")):
-        with suppress(OSError, ValueError, LookupError, TypeError):  # damaged: of no use either, but not of this kind
-            about = json.loads(path.read_text(encoding="utf8"))
-            of = about["network"]["sha256"], about["format"]
-            if of != (run.digest, FORMAT) and Path(about["network"]["checkpoint"]).name == run.checkpoint.name:
-                earlier.append(str(path.parent))
-    if earlier:
-        log.info(
-            "Made by an earlier network of the run or an earlier revision of the program, and not used any more: %s. "
-            "You may remove them", ", ".join(earlier),
-        )  # fmt: skip
-
-
 def _begin(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, folder: Path) -> Lock:
     """Make the folder of an unfinished map, unless it is there, and return its lock.
 
@@ -177,7 +131,7 @@ def _begin(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, f
         StorageError: the disk is too small, or refuses a write
     """
     warn_about_other_statistics(run, image)
-    _log_earlier_maps(run)
+    log_earlier_maps(run)
     if not folder.exists():
         _make_folder(run, tiles, float32, folder)
     with convert_write_errors(folder):
@@ -217,7 +171,7 @@ def _fill(run: TrainedRun, image: TiffReader, tiles: TileGrid, float32: bool, fo
     clipped = int(writer.clipped.sum()) / (with_data * run.config.output_size)
     if clipped:
         log.warning("%.3g%% of the values are beyond the scale and were clipped", 100 * clipped)
-    about = _describe(run, image, tiles, quantisation) | {"with_data": with_data, "clipped": clipped}
+    about = describe_map(run, image, tiles, quantisation) | {"with_data": with_data, "clipped": clipped}
     write_text(folder / ABOUT, json.dumps(about, indent=1) + "\n")
 
 
@@ -228,7 +182,7 @@ def _quantisation(run: TrainedRun, float32: bool, sample: Callable[[], np.ndarra
         chosen = choose_quantisation(float32, run.config.norm_output, sample)
         return chosen.dtype.name, chosen.scale, chosen.source
 
-    dtype, scale, source = run.processes.from_first(choose)
+    dtype, scale, source = run.processes.broadcast(choose)
     return Quantisation(np.dtype(dtype), scale, source)
 
 
@@ -265,21 +219,3 @@ def _log_start(image: TiffReader, tiles: TileGrid, writer: StripWriter) -> None:
     done = len(writer.clipped) - len(writer.missing())
     if done:
         log.info("%d of %d strips are there already, from a process that was stopped", done, len(writer.clipped))
-
-
-def _describe(run: TrainedRun, image: TiffReader, tiles: TileGrid, quantisation: Quantisation) -> dict[str, Any]:
-    """Return what about.json says, but for what is counted."""
-    crs = image.grid.crs
-    return {
-        "format": FORMAT,
-        "image_size": tiles.size, "stride": tiles.stride, "window": list(tiles.window),
-        "size": [image.width, image.height], "crs": crs.to_wkt() if crs else None,
-        "transform": list(image.transform)[:6], "uncovered": list(tiles.uncovered()), "tiles": len(tiles),
-        "dimensions": run.config.output_size, "type": quantisation.dtype.name, "scale": quantisation.scale,
-        "scale_from": quantisation.source, "unit_length": run.config.norm_output,
-        "network": {
-            "checkpoint": str(run.checkpoint), "sha256": run.digest, "run": str(run.folder),
-            "network": run.config.network, "step": run.step,
-        },
-        "map": image.fingerprint() | ({"date": run.date} if run.date else {}),
-    }  # fmt: skip

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from config import UserError
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.legends.legend import dominant
-from dataProcessors.tiffreader import LabelReader
 from inference.core.embedded_map import EmbeddedMap
 from inference.files.cog import tags
 from inference.files.tile_polygons import as_wkb, boxes, tile_rings

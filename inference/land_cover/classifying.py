@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataProcessors.maps import OpenMaps
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.matching_maps import check_belongs
 from inference.core.trained_run import TrainedRun

@@ -8,7 +8,7 @@ import numpy as np
 from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.area import CELL
 from evaluation.proportions import labelled, sum_error
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from evaluation.segmentation import METRICS, class_map, has_several_classes, metric_and_spread, pixel_table
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.tile_grid import TileGrid

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from config import UserError
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.legends.legend import dominant
 from dataProcessors.maps import nodata_limit
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.matching_maps import check_belongs
 from inference.core.trained_run import TrainedRun

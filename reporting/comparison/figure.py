@@ -27,7 +27,7 @@ def comparison_figure(rows: list[TableRow], tags: list[str]) -> Figure:
 
     Chance is not drawn: it is far away and would push all others together.
 
-    A point is the mean and its bar the standard deviation; a thin vertical line in the row of a run is a baseline of
+    A point is the mean and its bar the standard deviation; a thin vertical line in the row of a run is a yardstick of
     this run. If a run does not have a score, its row in this panel is empty.
     """
     shown = [row for row in rows if row.is_run or is_yardstick(row.feature_sets[0].features)]
@@ -59,8 +59,8 @@ def _draw_panel(axes: Axes, rows: list[TableRow], tag: str) -> None:
             style = _style(row.feature_sets[0].features, score.mean == best and len(means) > 1)
             axes.errorbar(score.mean, place, xerr=score.std if isfinite(score.std) else None, **style)
         if not row.is_run:
-            _draw_baselines(axes, row, tag, places)
-    axes.axhline(len(places) - 0.5, color="0.75", linewidth=0.8)  # between runs and baselines
+            _draw_yardsticks(axes, row, tag, places)
+    axes.axhline(len(places) - 0.5, color="0.75", linewidth=0.8)  # between runs and yardsticks
     finish_panel(axes, tag, len(rows))
 
 
@@ -76,8 +76,8 @@ def _style(features: str, is_best: bool) -> dict:
     }
 
 
-def _draw_baselines(axes: Axes, row: TableRow, tag: str, places: dict[str, int]) -> None:
-    """Draw the baselines as vertical lines through the rows of their runs."""
+def _draw_yardsticks(axes: Axes, row: TableRow, tag: str, places: dict[str, int]) -> None:
+    """Draw the yardsticks as vertical lines through the rows of their runs."""
     colour = look(row.feature_sets[0].features).colour
     for feature_set in row.feature_sets:
         for run in feature_set.runs if tag in feature_set.scores else []:
@@ -107,7 +107,7 @@ def _add_legend(figure: Figure, rows: list[TableRow]) -> None:
     handles = [_handle(kind, "run" if kind == TRAINED else feature_title(kind)) for kind in kinds]
     if sum(row.is_run for row in rows) > 1:
         handles.insert(1, _handle(TRAINED, "best run", is_best=True))
-    title = f"last evaluation: mean and {SPREAD_TEXT}\nvertical lines: baselines of the run"
+    title = f"last evaluation: mean and {SPREAD_TEXT}\nvertical lines: yardsticks of the run"
     figure.legend(
         handles=handles, title=title, loc="outside lower center", ncols=4, frameon=False, fontsize=10, title_fontsize=10
     )

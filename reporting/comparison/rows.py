@@ -1,33 +1,33 @@
-"""The rows of a comparison: one for each run, and as few as possible for the baselines."""
+"""The rows of a comparison: one for each run, and as few as possible for the yardsticks."""
 
 from math import isfinite
 from typing import Any, NamedTuple
 
 from evaluation.differences import is_score, less_is_better
-from evaluation.scoring import Score
-from reporting.comparison.runs import Run, Scores
+from evaluation.scores import Score
+from reporting.comparison.runs import ComparedRun, Scores
 from reporting.feature_sets import TRAINED, feature_title, in_order
 
-MAX_BASELINE_ROWS = 3  # of one kind of baseline; if runs have more different ones, all share one row
-MAX_ROUNDING = 0.25  # standard deviations; bf16 changes a baseline by a tenth of one, other tiles change it far more
+MAX_YARDSTICK_ROWS = 3  # of one kind of yardstick; if runs have more different ones, all share one row
+MAX_ROUNDING = 0.25  # standard deviations; bf16 changes a yardstick by a tenth of one, other tiles change it far more
 
 
 class FeatureSet(NamedTuple):
-    """The scores of a trained network, or those of a baseline that is the same in several runs.
+    """The scores of a trained network, or those of a yardstick that is the same in several runs.
 
     Attributes:
-        runs: the run of the network, or all runs with this baseline
+        runs: the run of the network, or all runs with this yardstick
         features: "trained", a yardstick, "chance" or the coarsened labels
         scores: tag -> score
     """
 
-    runs: list[Run]
+    runs: list[ComparedRun]
     features: str
     scores: Scores
 
     @property
     def step(self) -> int:
-        """The step that was evaluated: of a baseline 0, before the training."""
+        """The step that was evaluated: of a yardstick 0, before the training."""
         return self.runs[0].step if self.features == TRAINED else 0
 
     def shared(self, key: str) -> Any:
@@ -37,7 +37,7 @@ class FeatureSet(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """A row of the tables and the figure: a label, and one feature set, or several if there are too many baselines."""
+    """A row of the tables and the figure: a label, and one feature set, or several if there are too many yardsticks."""
 
     label: str
     feature_sets: list[FeatureSet]
@@ -53,7 +53,7 @@ class TableRow(NamedTuple):
         return [score for score in scores if score and isfinite(score.mean)]
 
 
-def differing_keys(runs: list[Run]) -> list[str]:
+def differing_keys(runs: list[ComparedRun]) -> list[str]:
     """Return the config keys whose values differ between the runs; runs without a key do not count."""
     values: dict[str, list] = {}
     for run in runs:
@@ -62,7 +62,7 @@ def differing_keys(runs: list[Run]) -> list[str]:
     return [key for key, (first, *others) in values.items() if any(other != first for other in others)]
 
 
-def score_tags(runs: list[Run]) -> list[str]:
+def score_tags(runs: list[ComparedRun]) -> list[str]:
     """Return the tags of all scores of trained networks, sorted by group, metric and model in order of appearance."""
     tags = dict.fromkeys(tag for run in runs for tag in run.scores[TRAINED] if is_score(tag))
     parts = [tag.split("/") for tag in tags]
@@ -75,15 +75,15 @@ def header_words(tag: str) -> list[str]:
     return [*tag.split("/")[1:], *(["(less is better)"] if less_is_better(tag) else [])]
 
 
-def baseline_sets(runs: list[Run], features: str) -> list[FeatureSet]:
-    """Return the different baselines of one kind, each with the scores that any of its runs has.
+def yardstick_sets(runs: list[ComparedRun], features: str) -> list[FeatureSet]:
+    """Return the different yardsticks of one kind, each with the scores that any of its runs has.
 
-    Runs with the same seed share a baseline if it is equal up to rounding; its values are those of the first run.
+    Runs with the same seed share a yardstick if it is equal up to rounding; its values are those of the first run.
     """
     feature_sets: list[FeatureSet] = []
     for run in runs:
         scores = run.scores.get(features, {})
-        same = next((feature_set for feature_set in feature_sets if _is_same_baseline(feature_set, run, scores)), None)
+        same = next((feature_set for feature_set in feature_sets if _is_same_yardstick(feature_set, run, scores)), None)
         if same:
             same.runs.append(run)
             same.scores.update(scores | same.scores)
@@ -92,19 +92,19 @@ def baseline_sets(runs: list[Run], features: str) -> list[FeatureSet]:
     return feature_sets
 
 
-def _is_same_baseline(feature_set: FeatureSet, run: Run, scores: Scores) -> bool:
+def _is_same_yardstick(feature_set: FeatureSet, run: ComparedRun, scores: Scores) -> bool:
     pairs = [(feature_set.scores[tag], scores[tag]) for tag in feature_set.scores.keys() & scores.keys()]
     finite = [(one, other) for one, other in pairs if isfinite(one.mean) or isfinite(other.mean)]
     close = all(abs(one.mean - other.mean) <= MAX_ROUNDING * min(one.std, other.std) for one, other in finite)
     return bool(finite) and close and feature_set.runs[0].settings["seed"] == run.settings["seed"]
 
 
-def table_rows(runs: list[Run]) -> list[TableRow]:
-    """Return the rows of the comparison: the runs, then their baselines."""
+def table_rows(runs: list[ComparedRun]) -> list[TableRow]:
+    """Return the rows of the comparison: the runs, then their yardsticks."""
     rows = [TableRow(run.name, [FeatureSet([run], TRAINED, run.scores[TRAINED])]) for run in runs]
     for features in in_order(name for run in runs for name in run.scores if name != TRAINED):
-        feature_sets, title = baseline_sets(runs, features), feature_title(features)
-        if len(feature_sets) > MAX_BASELINE_ROWS:
+        feature_sets, title = yardstick_sets(runs, features), feature_title(features)
+        if len(feature_sets) > MAX_YARDSTICK_ROWS:
             rows.append(TableRow(f"{title} ({len(feature_sets)} different)", feature_sets))
         elif len(feature_sets) == 1:
             rows.append(TableRow(title, feature_sets))

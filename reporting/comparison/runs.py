@@ -10,7 +10,7 @@ from typing import Any
 import config as configuration
 from config import NO_EFFECT_ON_RESULTS, Config, ConfigError, UserError
 from config.messages import one_line
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from reporting.feature_sets import TRAINED, separate_chance
 from reporting.metrics_csv import HEADER, read_scores
 from reporting.verdict_file import read_verdict
@@ -26,7 +26,7 @@ class NoScoresError(UserError):
 
 
 @dataclass(frozen=True)
-class Run:
+class ComparedRun:
     """A run in a comparison.
 
     Attributes:
@@ -46,7 +46,7 @@ class Run:
     verdict: str = ""
 
 
-def read_runs(folders: list[Path]) -> list[Run]:
+def read_runs(folders: list[Path]) -> list[ComparedRun]:
     """Read the runs in folders, in this order; without folders, all runs in results/ that have scores, by name.
 
     Files are ignored, because results/* includes some. A given run without scores is skipped with a warning.
@@ -55,7 +55,7 @@ def read_runs(folders: list[Path]) -> list[Run]:
         UserError: a folder does not exist or holds no run, a file is damaged, or no run has scores
     """
     named_folders = list({folder.resolve(): folder for folder in folders if not folder.is_file()}.values())
-    runs: dict[Path, Run] = {}
+    runs: dict[Path, ComparedRun] = {}
     skipped: list[UserError] = []
     for folder in named_folders or ([] if folders else _runs_with_scores()):
         try:
@@ -93,7 +93,7 @@ def _unique_names(folders: list[Path]) -> list[str]:
     return [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders)]
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> ComparedRun:
     """Read the run in a folder.
 
     Raises:
@@ -113,7 +113,7 @@ def read_run(folder: Path) -> Run:
     # an evaluation with fewer scores is still being written, or was interrupted
     step = max(step for step in count if count[step] == most)
     rows = [score for each, for_step in sorted(evaluations.items()) if each <= step for score in for_step]
-    return Run(
+    return ComparedRun(
         folder.resolve().name, settings_of(config), step, config.epochs * config.iterations, _by_features(rows),
         read_verdict(folder),
     )  # fmt: skip

@@ -57,9 +57,10 @@ def comparability_warning(keys: list[str]) -> str:
 
 
 def csv_text(rows: list[TableRow], keys: list[str], tags: list[str]) -> str:
-    """Return the comparison for programs: a row for each run and each different baseline; mean and std are two columns.
+    """Return the comparison for programs: a row for each run and each different yardstick.
 
-    The column `run` names all runs of a row. The row of a baseline has only the settings that all its runs share.
+    Mean and std are two columns. The column `run` names all runs of a row. The row of a yardstick has only the
+    settings that all its runs share.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -107,7 +108,7 @@ def _score_table(group: str, rows: list[TableRow], tags: list[str]) -> Table:
 
 
 def _score_column(rows: list[TableRow], tag: str) -> list[Cell]:
-    """Return the cells of a column and mark the best one. Baselines count too: a network may be worse than they are.
+    """Return the cells of a column and mark the best one. Yardsticks count too: a network may be worse than they are.
 
     Coarse labels do not count, because they are not a prediction, but computed from the true labels.
     """

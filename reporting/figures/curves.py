@@ -1,4 +1,4 @@
-"""Learning curves: values logged at each step, and scores beside those of the baselines."""
+"""Learning curves: values logged at each step, and scores beside those of the yardsticks."""
 
 import io
 
@@ -40,22 +40,22 @@ def step_curves(title: str, curves: dict[str, tuple[np.ndarray, np.ndarray]], un
 
 
 def score_curve(
-    title: str, steps: np.ndarray, means: np.ndarray, spreads: np.ndarray, baselines: dict[str, float]
+    title: str, steps: np.ndarray, means: np.ndarray, spreads: np.ndarray, yardsticks: dict[str, float]
 ) -> Figure:
-    """Draw a score of the trained network with a band of its standard deviation; baselines are horizontal lines.
+    """Draw a score of the trained network with a band of its standard deviation; yardsticks are horizontal lines.
 
     Args:
         title: of the figure
         steps: (n,) that were evaluated
         means: (n,) of the score
         spreads: (n,) standard deviations
-        baselines: name of yardstick or "chance" -> score
+        yardsticks: name of yardstick or "chance" -> score
     """
     figure, axes = _new_axes(title)
     marker_style = "o" if len(steps) <= 30 else None
     axes.fill_between(steps, means - spreads, means + spreads, color=MAIN_COLOUR, alpha=0.2, linewidth=0)
     axes.plot(steps, means, color=MAIN_COLOUR, linewidth=1.8, marker=marker_style, markersize=4, label=TRAINED)
-    for name, value in baselines.items():
+    for name, value in yardsticks.items():
         colour, line, _ = look(name)
         if np.isfinite(value):
             axes.axhline(value, linewidth=1.5, label=feature_title(name), color=colour, linestyle=line)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from reporting.report.facts import run_maps
 from reporting.report.html_elements import Html, table, text
-from reporting.report.run import Run
+from reporting.report.run import RunFiles
 
 
-def class_tables(run: Run) -> list[Html]:
+def class_tables(run: RunFiles) -> list[Html]:
     """Return a table of the classes of each label map in run.json; an edited entry is left out."""
     tables = []
     for name, info in run_maps(run).items():

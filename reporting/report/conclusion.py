@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from config import USED_DIMENSIONS
-from evaluation.scoring import objective
+from evaluation.scores import objective
 from reporting.draws_csv import draws_at
 from reporting.feature_sets import TRAINED
-from reporting.report.run import Run
+from reporting.report.run import RunFiles
 from reporting.verdict import Facts, verdict
 
 UNSCORED = (
@@ -16,7 +16,7 @@ UNSCORED = (
 )
 
 
-def run_verdict(run: Run) -> str:
+def run_verdict(run: RunFiles) -> str:
     """Return the verdict on the best network of a run that has been evaluated so far; "" without an evaluation."""
     if run.config.validation_map is None:
         return UNSCORED
@@ -34,7 +34,7 @@ def run_verdict(run: Run) -> str:
     return verdict(draws, facts)
 
 
-def _mean_of_curve(run: Run, name: str) -> float:
+def _mean_of_curve(run: RunFiles, name: str) -> float:
     values = run.curves[name].values if name in run.curves else np.empty(0)
     values = values[np.isfinite(values)]
     return float(values.mean()) if len(values) else math.nan

@@ -10,7 +10,7 @@ from reporting.feature_sets import SPREAD_TEXT, TRAINED, feature_title
 from reporting.figures.curves import figure_to_png, score_curve, step_curves
 from reporting.report.html_elements import Html, Section, gallery, join, paragraph, picture, text
 from reporting.report.pictures import picture_of_png
-from reporting.report.run import Run, ScoreKey
+from reporting.report.run import RunFiles, ScoreKey
 from reporting.tensorboard.logged_curves import Curve
 
 DOTS_PER_PIXEL = 2
@@ -37,10 +37,10 @@ FALSE_PAIRS_TEXT = (
     "False negatives: share of the pairs that were pushed apart although both tiles have one class; false positives: "
     "of those that were drawn together although their classes differ. Near 0 the pairs agree with the label map."
 )
-SCORE_CURVES_TEXT = f"Trained network, with a band of its {SPREAD_TEXT}, beside the baselines."
+SCORE_CURVES_TEXT = f"Trained network, with a band of its {SPREAD_TEXT}, beside the yardsticks."
 
 
-def curves_section(run: Run) -> Section:
+def curves_section(run: RunFiles) -> Section:
     """Return the section of the curves of scores and of logged training values."""
     scores, training = score_figures(run), step_figures(run, TRAINING)
     parts = []
@@ -58,12 +58,12 @@ def curves_section(run: Run) -> Section:
     )
 
 
-def score_figures(run: Run) -> list[Html]:
+def score_figures(run: RunFiles) -> list[Html]:
     """Return a figure for each main score, if the run was evaluated at more than one step."""
     return [_score_figure(run, row) for row in main_scores(run) if len(run.trained) > 1]
 
 
-def main_scores(run: Run) -> list[ScoreKey]:
+def main_scores(run: RunFiles) -> list[ScoreKey]:
     """Return the scores that get a curve: the one that chooses the best network, and one of each kind."""
     config, trained = run.config, [item for rows in run.trained.values() for item in rows.items()]
     known = {score.tag: row for row, score in trained if math.isfinite(score.mean)}
@@ -74,7 +74,7 @@ def main_scores(run: Run) -> list[ScoreKey]:
     return [known[tag] for tag in dict.fromkeys(tags) if tag in known][:MAX_SCORES]
 
 
-def step_figures(run: Run, panels: tuple) -> list[Html]:
+def step_figures(run: RunFiles, panels: tuple) -> list[Html]:
     """Return a figure for each of the panels for which values were logged; panels: as TRAINING."""
     figures = []
     for title, unit, names in panels:
@@ -86,17 +86,17 @@ def step_figures(run: Run, panels: tuple) -> list[Html]:
     return figures
 
 
-def _score_figure(run: Run, row: ScoreKey) -> Html:
+def _score_figure(run: RunFiles, row: ScoreKey) -> Html:
     scores = {step: rows[row] for step, rows in run.trained.items() if row in rows}
     steps, means = np.array(list(scores)), np.array([score.mean for score in scores.values()])
     spreads = np.array([score.std for score in scores.values()])
-    baseline_means = {name: rows[row].mean for name, rows in run.baselines.items() if row in rows}
+    yardstick_means = {name: rows[row].mean for name, rows in run.yardsticks.items() if row in rows}
     descriptions = [_describe(TRAINED, Curve(steps, means, steps))]
     descriptions += [
-        f"{feature_title(name)} {mean:.3g}" for name, mean in baseline_means.items() if math.isfinite(mean)
+        f"{feature_title(name)} {mean:.3g}" for name, mean in yardstick_means.items() if math.isfinite(mean)
     ]
     title = _title(row)
-    return _embed(score_curve(title, steps, means, spreads, baseline_means), f"{title}: {'; '.join(descriptions)}.")
+    return _embed(score_curve(title, steps, means, spreads, yardstick_means), f"{title}: {'; '.join(descriptions)}.")
 
 
 def _title(row: ScoreKey) -> str:

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from config import Config, Maps
 from reporting.report.curves import SPEED, step_figures
 from reporting.report.html_elements import Html, Section, element, gallery, join, paragraph, table, text
-from reporting.report.run import Run
+from reporting.report.run import RunFiles
 from reporting.tensorboard.logged_curves import Curve
 
 BAND_KEYS = ("bands", "band_names", "scales", "offsets")  # of a map in run.json
@@ -23,18 +23,18 @@ MAX_BANDS = 20  # that are listed
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S %z"  # of run.json
 
 
-def run_maps(run: Run) -> dict[str, dict]:
+def run_maps(run: RunFiles) -> dict[str, dict]:
     """Return name -> description of each map, as run.json has it."""
     maps = run.info.get("maps")
     return {name: info for name, info in maps.items() if isinstance(info, dict)} if isinstance(maps, dict) else {}
 
 
-def synthetic_maps(run: Run) -> list[str]:
+def synthetic_maps(run: RunFiles) -> list[str]:
     """Return the names of the maps that show no place on Earth."""
     return [name for name, map_info in run_maps(run).items() if map_info.get("synthetic")]
 
 
-def maps_table(run: Run) -> list[Html]:
+def maps_table(run: RunFiles) -> list[Html]:
     """Return a list of one table of the maps, or an empty list if nothing is known about them."""
     rows = [
         [
@@ -55,7 +55,7 @@ def _map_name(name: str, info: dict) -> str:
     return f"image of {_format_value(info['date'])}{', on which everything is scored' if name == 'image' else ''}"
 
 
-def bands_table(run: Run) -> list[Html]:
+def bands_table(run: RunFiles) -> list[Html]:
     """Return a list of one table of the image's bands, or an empty list if the file says nothing about them."""
     info = run_maps(run).get("image", {})
     columns: list[list] = [each for key in BAND_KEYS if isinstance(each := info.get(key), list)]
@@ -82,7 +82,7 @@ def _kind(map_info: dict) -> Html:
     return element("strong", text("synthetic")) if map_info.get("synthetic") else text("real")
 
 
-def timing_section(run: Run) -> Section:
+def timing_section(run: RunFiles) -> Section:
     """Return the section about speed, machine and versions."""
     facts = [*_speed(run), *_times(run), *_machine(run)]
     rows = [[text(name), text(value)] for name, value in facts]
@@ -92,7 +92,7 @@ def timing_section(run: Run) -> Section:
     return Section("timing", "Timing", join(parts))
 
 
-def _speed(run: Run) -> Iterator[tuple[str, str]]:
+def _speed(run: RunFiles) -> Iterator[tuple[str, str]]:
     curves = [curve for curve in run.curves.values() if len(curve.steps) > 1]
     if curves:
         longest = max(curves, key=lambda curve: len(curve.steps))
@@ -103,7 +103,7 @@ def _speed(run: Run) -> Iterator[tuple[str, str]]:
         yield "time waiting for data (mean)", f"{waiting.mean():.1%}"
 
 
-def _values(run: Run, name: str) -> np.ndarray:
+def _values(run: RunFiles, name: str) -> np.ndarray:
     values = run.curves[name].values if name in run.curves else np.empty(0)
     return values[np.isfinite(values)]
 
@@ -118,7 +118,7 @@ def _steps_per_second(curve: Curve) -> Iterator[tuple[str, str]]:
         yield "steps per second, with evaluations and pauses", f"{rate:,.2f}"
 
 
-def _times(run: Run) -> Iterator[tuple[str, str]]:
+def _times(run: RunFiles) -> Iterator[tuple[str, str]]:
     started, first = run.info.get("started"), None
     if started:
         yield "started", _format_value(started)
@@ -146,7 +146,7 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
-def _machine(run: Run) -> Iterator[tuple[str, str]]:
+def _machine(run: RunFiles) -> Iterator[tuple[str, str]]:
     config, info = run.config, run.info
     yield "device, precision, threads", f"{config.device}, {config.precision}, {_format_value(config.threads)}"
     for name in ("machine", "python", "git_revision"):
@@ -160,7 +160,7 @@ def _machine(run: Run) -> Iterator[tuple[str, str]]:
         yield "command", shlex.join(["python", *map(str, command)])
 
 
-def config_section(run: Run) -> Section:
+def config_section(run: RunFiles) -> Section:
     """Return the section with every key of the resolved config, its meaning and its default."""
     rows = [_key_row(*entry) for entry in _keys(run.config)]
     caption = "The resolved config. Bold: values that are not the default"

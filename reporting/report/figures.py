@@ -9,7 +9,7 @@ from reporting.report.classes import class_tables
 from reporting.report.facts import bands_table, maps_table
 from reporting.report.html_elements import Html, Section, element, gallery, join, link, paragraph, picture, text
 from reporting.report.pictures import open_picture
-from reporting.report.run import NETWORKS, Query, Run
+from reporting.report.run import NETWORKS, Query, RunFiles
 from reporting.report.segmentation import segmentation_tables
 
 
@@ -83,7 +83,7 @@ FIGURE_GROUPS = (
 )  # fmt: skip
 
 
-def figure_sections(run: Run, max_characters: int) -> tuple[list[Section], list[str]]:
+def figure_sections(run: RunFiles, max_characters: int) -> tuple[list[Section], list[str]]:
     """Return the sections of all pictures that exist, and the titles of the groups without any picture.
 
     Args:
@@ -126,7 +126,7 @@ def _figure(path: Path, name: str, max_bytes: int) -> Html:
     return picture(shown, f"{name}, {network}", f"{name}, {network} ({where}{also})")
 
 
-def _extra_parts(run: Run, anchor: str, has_pictures: bool) -> list[Html]:
+def _extra_parts(run: RunFiles, anchor: str, has_pictures: bool) -> list[Html]:
     """Return what a section shows in addition to its pictures."""
     if anchor == "map":
         return maps_table(run) + bands_table(run) + class_tables(run)

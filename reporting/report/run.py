@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import config as configuration
 from config import Config, UserError
-from evaluation.scoring import Score, objective
+from evaluation.scores import Score, objective
 from reporting.draws_csv import DRAWS_NAME, Draws, read_draws
 from reporting.feature_sets import TRAINED, in_order, separate_chance
 from reporting.metrics_csv import HEADER, score_of_row
@@ -35,7 +35,7 @@ class Query(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFiles:
     """The content of a run's folder, without files or lines that are missing or incomplete.
 
     Attributes:
@@ -79,8 +79,8 @@ class Run:
         return {step: rows for step, rows in chosen.items() if rows}
 
     @cached_property
-    def baselines(self) -> dict[str, dict[ScoreKey, Score]]:
-        """Other features -> scores, in the order in which they are shown; baselines are scored only once."""
+    def yardsticks(self) -> dict[str, dict[ScoreKey, Score]]:
+        """Other features -> scores, in the order in which they are shown; yardsticks are scored only once."""
         scores = [score for for_step in self.scores.values() for score in for_step]
         names = in_order(score.features for score in scores)
         return {name: _scores_of_features(scores, name) for name in names if name != TRAINED}
@@ -102,7 +102,7 @@ class Run:
         return max(values, key=values.__getitem__)
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> RunFiles:
     """Read everything that the report needs from a run's folder.
 
     Raises:
@@ -117,7 +117,7 @@ def read_run(folder: Path) -> Run:
     except UserError as error:
         first = str(error).splitlines()[0]
         raise UserError(f"{first} Restore the config.json that the run was started with.") from None
-    return Run(
+    return RunFiles(
         folder,
         config,
         _read_run_info(folder / "run.json"),

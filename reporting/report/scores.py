@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from config import LESS_IS_BETTER
 from evaluation.differences import is_score
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from evaluation.segmentation import COARSENED
 from reporting.console_table import TASK_TITLES
 from reporting.feature_sets import CHANCE, SPREAD_TEXT, TRAINED, UNTRAINED, feature_title, format_score
 from reporting.report.html_elements import Html, Section, element, join, paragraph, table, text
-from reporting.report.run import Run, ScoreKey
+from reporting.report.run import RunFiles, ScoreKey
 
 
 class Column(NamedTuple):
@@ -20,8 +20,8 @@ class Column(NamedTuple):
     scores: dict[ScoreKey, Score]
 
 
-def scores_section(run: Run) -> Section:
-    """Return the section of the scores at the best and at the last step, beside the baselines."""
+def scores_section(run: RunFiles) -> Section:
+    """Return the section of the scores at the best and at the last step, beside the yardsticks."""
     columns = score_columns(run)
     if not columns:
         return Section("scores", "Scores", paragraph(text("No evaluation has finished yet."), "quiet"))
@@ -31,7 +31,7 @@ def scores_section(run: Run) -> Section:
     return Section("scores", "Scores", join([table(caption, head, rows, "scores"), *_left_out(run)]))
 
 
-def _left_out(run: Run) -> list[Html]:
+def _left_out(run: RunFiles) -> list[Html]:
     """Return a list of one sentence that says how many evaluations were left out, or an empty list if none was.
 
     On a CPU none ever is: where one is missing there, `evaluate_every` was changed when the run was resumed.
@@ -45,8 +45,8 @@ def _left_out(run: Run) -> list[Html]:
     return [paragraph(text(line), "quiet")]
 
 
-def score_columns(run: Run) -> list[Column]:
-    """Return the columns: best step, last step if it is another one, baselines; only those that have scores."""
+def score_columns(run: RunFiles) -> list[Column]:
+    """Return the columns: best step, last step if it is another one, yardsticks; only those that have scores."""
     columns = []
     if run.best_step is not None and run.last_step is not None:  # both exist as soon as one network is scored
         is_last = run.best_step == run.last_step
@@ -55,8 +55,8 @@ def score_columns(run: Run) -> list[Column]:
         columns.append(Column(f"{network}, step {run.best_step:,} ({which})", run.trained[run.best_step]))
         if not is_last:
             columns.append(Column(f"trained, step {run.last_step:,} (last)", run.trained[run.last_step]))
-    shown = [name for name in run.baselines if run.best_step != 0 or name != UNTRAINED]  # not the same one twice
-    return columns + [Column(feature_title(name), run.baselines[name]) for name in shown]
+    shown = [name for name in run.yardsticks if run.best_step != 0 or name != UNTRAINED]  # not the same one twice
+    return columns + [Column(feature_title(name), run.yardsticks[name]) for name in shown]
 
 
 def _rows(columns: list[Column]) -> list[list[Html]]:

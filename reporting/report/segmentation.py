@@ -5,11 +5,11 @@ from pathlib import Path
 
 from reporting.feature_sets import feature_title
 from reporting.report.html_elements import Html, table, text
-from reporting.report.run import NETWORKS, Run
+from reporting.report.run import NETWORKS, RunFiles
 from reporting.segmentation import CLASS_TABLE
 
 
-def segmentation_tables(run: Run) -> list[Html]:
+def segmentation_tables(run: RunFiles) -> list[Html]:
     """Return a table of the IoU of each class for the best and the last network, if their files exist."""
     tables = {network: _read(run.folder / "figures" / network / CLASS_TABLE) for network in NETWORKS}
     return [_table(NETWORKS[network], rows) for network, rows in tables.items() if len(rows) > 1]

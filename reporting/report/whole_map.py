@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reporting.report.html_elements import Html, Section, gallery, join, paragraph, picture, text
 from reporting.report.pictures import open_picture
-from reporting.report.run import Run
+from reporting.report.run import RunFiles
 
 PICTURES = {  # pattern of files in the folder of a run -> caption; {} stands for the part after the "land-cover-"
     "embedded/*/land-cover-*.png": "Land cover by {}",
@@ -17,7 +17,7 @@ DESCRIPTION = (
 )
 
 
-def whole_map_sections(run: Run, max_characters: int) -> list[Section]:
+def whole_map_sections(run: RunFiles, max_characters: int) -> list[Section]:
     """Return a list of one section with the pictures of `classify` and `search`; an empty one if there are none.
 
     Args:

@@ -9,7 +9,7 @@ from reporting.report.curves import curves_section
 from reporting.report.facts import config_section, synthetic_maps, timing_section
 from reporting.report.figures import figure_sections
 from reporting.report.html_elements import Html, document, element, join, paragraph, text
-from reporting.report.run import Run, read_run
+from reporting.report.run import RunFiles, read_run
 from reporting.report.scores import score_columns, scores_section
 from reporting.report.whole_map import whole_map_sections
 from reporting.verdict_file import write_verdict
@@ -35,7 +35,12 @@ def write_report(folder: Path) -> Path:
     return folder / REPORT_NAME
 
 
-def render_page(run: Run) -> str:
+def write_missing_report(folder: Path) -> Path | None:
+    """Write the report of a complete run whose process ended before it could; return its path, None: it is there."""
+    return None if (folder / REPORT_NAME).exists() else write_report(folder)
+
+
+def render_page(run: RunFiles) -> str:
     """Return the report of a run as HTML."""
     curves, timing = curves_section(run), timing_section(run)
     bytes_left = MAX_PICTURE_BYTES - len(curves.content) - len(timing.content)
@@ -45,7 +50,7 @@ def render_page(run: Run) -> str:
     return document(f"{run.name}: report", _header(run, missing), sections)
 
 
-def _header(run: Run, missing: list[str]) -> Html:
+def _header(run: RunFiles, missing: list[str]) -> Html:
     parts = [element("h1", text(run.name)), paragraph(text(_progress_text(run)), "state")]
     parts.append(paragraph(text(_setup_text(run))))
     if conclusion := run_verdict(run):
@@ -60,7 +65,7 @@ def _header(run: Run, missing: list[str]) -> Html:
     return join(parts)
 
 
-def _progress_text(run: Run) -> str:
+def _progress_text(run: RunFiles) -> str:
     """Return one sentence about the progress of the run."""
     written = f"Written {time.strftime('%Y-%m-%d %H:%M:%S %z')}."
     if run.last_step is not None and run.last_step >= run.total_steps:
@@ -70,15 +75,15 @@ def _progress_text(run: Run) -> str:
     return f"Step {run.step:,} of {run.total_steps:,} so far ({run.step / run.total_steps:.0%}). {written}"
 
 
-def _setup_text(run: Run) -> str:
+def _setup_text(run: RunFiles) -> str:
     config = run.config
     how = "supervised" if config.supervised else "without labels"
     evaluated = f"; evaluated on the label map {config.validation_map}" if config.validation_map else ""
     return f"{config.network}, {config.loss_name}, {how}{evaluated}."
 
 
-def _best_metric_text(run: Run) -> Html | None:
-    """Return the score that chooses the best network, for this network and for the baselines; None without scores."""
+def _best_metric_text(run: RunFiles) -> Html | None:
+    """Return the score that chooses the best network, for this network and for the yardsticks; None without scores."""
     tag = run.config.best_score
     values = []
     for column in score_columns(run):

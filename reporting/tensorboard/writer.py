@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from config import LESS_IS_BETTER
 from evaluation.differences import is_score
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from reporting.feature_sets import TRAINED, is_yardstick, separate_chance
 from reporting.figures.thumbnails import BORDER, SIDE
 from reporting.tensorboard.event_files import filter_embeddings, filter_events, read_projector_config
@@ -94,7 +94,7 @@ class TensorBoardWriter:
                 for tag, value in zip(spread_tags(score.tag), (score.mean - score.std, score.mean + score.std)):
                     writer.add_scalar(tag, value, step)
             for tag, value in leads(known):
-                self._writer(TRAINED).add_scalar(f"baselines/{tag}", value, step)
+                self._writer(TRAINED).add_scalar(f"yardsticks/{tag}", value, step)
 
     def log_figure(self, step: int, tag: str, path: Path) -> None:
         """Log a figure that was saved as a PNG file, as it is in the file."""
@@ -215,4 +215,4 @@ def chart_layout(metrics: list[str]) -> dict[str, dict[str, list]]:
     for tag in reversed(metrics):  # TensorBoard shows charts of this kind in reverse order
         group, _, name = tag.partition("/")
         charts[group][name] = ["Margin", [tag, *spread_tags(tag)]]
-    return charts | {"lead over the best yardstick": {"all scores": ["Multiline", [r"^baselines/"]]}}
+    return charts | {"lead over the best yardstick": {"all scores": ["Multiline", [r"^yardsticks/"]]}}

@@ -13,7 +13,7 @@ from benchmarks import embedding_quality
 from benchmarks.embedding_quality import beside_one_another, experiment, read_draws_of, run
 from benchmarks.map_configs import MAP_KEYS, map_digest, recipe_digest, write_yardstick
 from config import ConfigError, UserError, load
-from evaluation.scoring import Evaluation
+from evaluation.scores import Evaluation
 
 TAG = "single_class/accuracy/knn"
 

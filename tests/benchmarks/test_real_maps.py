@@ -10,7 +10,8 @@ from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
 from benchmarks.real_maps import BANDS, CLASSES, LABELS, NO_LABEL, NODATA, image, labels, write, write_class_names
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.label_reader import LabelReader
+from dataProcessors.tiffreader import TiffReader
 
 SIDE = 40
 

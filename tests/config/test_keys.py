@@ -62,7 +62,8 @@ def test_names_are_those_of_the_rooms():
 
 def test_metrics_are_those_that_are_scored():
     from config import LESS_IS_BETTER
-    from evaluation.scoring import MULTI_CLASS, SINGLE_CLASS, Score
+    from evaluation.scores import Score
+    from evaluation.tasks import MULTI_CLASS, SINGLE_CLASS
 
     config = validate(MINIMAL | {"single_class_classifiers": ["knn", "dt"], "multi_class_classifiers": ["rfc"]})
     scored = set()

@@ -102,7 +102,7 @@ def test_a_broken_off_preparation_is_unused(cache, monkeypatch):
     assert named(cache)[".part"].about == "being prepared" and not remove_unused(cache)
     lock.release()
     with monkeypatch.context() as patch:
-        patch.setattr("storage.fcntl", None)  # no locks: it may be going on
+        patch.setattr("storage.lock.fcntl", None)  # no locks: it may be going on
         assert not named(cache)[".part"].is_unused
     assert named(cache)[".part"].is_unused
     assert [each.path.name for each in remove_unused(cache)] == [".part-0123abcd-folder"]

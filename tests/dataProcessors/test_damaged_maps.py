@@ -8,8 +8,9 @@ from fields_for_tests import CODES, TILED, assert_refused, put_image, put_labels
 from maps_for_tests import noise, patches
 from runs_for_tests import SIDE
 
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 pytestmark = pytest.mark.usefixtures("fields")
 

@@ -15,7 +15,7 @@ from dataProcessors.rasters.image_map import open_image_map
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.statistics import sample_tiles, standardisation
 from dataProcessors.tiffreader import TiffReader
-from training.runs.checkpoint import check_config, check_maps, config_as_dict
+from training.runs.compatibility import check_config, check_maps, config_as_dict
 
 SIDE = 400
 DATES = {"2019": "a.tif", "2020": "b.tif", "2022": "c.tif"}

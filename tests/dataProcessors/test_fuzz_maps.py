@@ -8,10 +8,11 @@ from random_images_for_tests import random_image
 from random_labels_for_tests import SHAPE, random_labels
 
 from config import LabelFile
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.labels import overlap
 from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 FILES, MANY_FILES, PARTS = 250, 10_000, 5
 

@@ -9,9 +9,10 @@ from labels_for_tests import TIES, whole
 from maps_for_tests import LONLAT, UTM32, ZION, around, grid_of, looked_up, noise, patches
 from runs_for_tests import SIDE
 
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.maps import open_maps
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 pytestmark = pytest.mark.usefixtures("fields")
 PLACES = {"north-up": HERE, "rotated": ROTATED, "south-up": SOUTH_UP}

@@ -8,11 +8,12 @@ from maps_for_tests import corners_in, counted, noise, patches, write_map
 from rasterio.enums import ColorInterp
 from readers_for_tests import assert_reads, both_ways
 
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.prepared.blocks import block_pixels
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 RGBA = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
 

@@ -14,7 +14,8 @@ import pytest
 from config import UserError
 from evaluation import process
 from evaluation.process import EvaluationProcess, call_here
-from evaluation.scoring import Settings, draws, evaluate
+from evaluation.scores import Settings
+from evaluation.scoring import draws, evaluate
 
 
 @pytest.fixture(scope="module")

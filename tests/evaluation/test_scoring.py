@@ -4,20 +4,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from evaluation import chance_map_at_r, gsil, map_at_r, multilabel_map, scoring, sum_error
-from evaluation.scoring import (
-    USED_DIMENSIONS,
-    Score,
-    Settings,
-    Tiles,
-    balanced_accuracy,
-    confusion_matrices,
-    draws,
-    evaluate,
-    mean_and_std,
-    silhouette,
-)
+from evaluation import chance_map_at_r, gsil, map_at_r, multilabel_map, scoring, sum_error, tasks
+from evaluation.scores import Score, Settings
+from evaluation.scoring import USED_DIMENSIONS, Tiles, confusion_matrices, draws, evaluate, mean_and_std
 from evaluation.spectrum import used_dimensions
+from evaluation.tasks import balanced_accuracy, silhouette
 
 pytestmark = pytest.mark.filterwarnings("error")
 FAST = Settings(single_class_models=("knn", "dt"), multi_class_models=("dt",))
@@ -269,7 +260,7 @@ def test_spread_of_what_is_finite():
 
 def test_what_depends_on_the_truth_alone_is_computed_once():
     calls = []
-    metric = scoring.cached_metric(lambda truth: calls.append(1) or float(truth.sum()))
+    metric = tasks.cached_metric(lambda truth: calls.append(1) or float(truth.sum()))
     truth = np.eye(3)
     assert [metric(features, truth) for features in (np.zeros((3, 2)), np.ones((3, 2)))] == [3.0, 3.0]
     assert metric(np.zeros((3, 2)), truth.copy()) == 3.0 and len(calls) == 1

@@ -148,7 +148,7 @@ def test_states_of_runs():
     scored(begun, 0.5, step=10)
     scored(unread, 0.5)
     (unread.folder / "report.html").unlink()
-    assert list(states(plan).values()) == [State.COMPLETE, State.BROKEN_OFF, State.BROKEN_OFF, State.MISSING]
+    assert list(states(plan).values()) == [State.COMPLETE, State.INTERRUPTED, State.INTERRUPTED, State.MISSING]
 
 
 def test_a_run_with_another_config_is_never_taken_for_the_one_that_is_asked_for():

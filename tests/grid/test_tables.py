@@ -10,7 +10,7 @@ from grid_for_tests import BASE, grid_file, scored
 from PIL import Image
 
 import main
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from grid.differences import row_difference
 from grid.figure import grid_figure
 from grid.plan import Plan, read_plan
@@ -226,7 +226,7 @@ def test_dry_run_says_what_would_be_done(capsys, undrawn):
     assert main.main(["grid", "grid.json", "--dry-run"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "triplet x demo, seed 0: complete (results/grid/triplet-demo-0)",
-        "triplet x demo, seed 1: broken off: will be resumed (results/grid/triplet-demo-1)",
+        "triplet x demo, seed 1: interrupted: will be resumed (results/grid/triplet-demo-1)",
         "magnet x demo, seed 0: missing: will be run (results/grid/magnet-demo-0)",
         "magnet x demo, seed 1: missing: will be run (results/grid/magnet-demo-1)",
     ]

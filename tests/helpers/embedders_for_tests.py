@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from networks import Normalise, build
+from networks import Architecture, Normalise, build
 
 
 def rng(seed=0):
@@ -19,4 +19,4 @@ def colours(bands):
 
 
 def small(bands=3, norm_output=True, name="test_resnet", size=32, seed=0):
-    return build(name, bands, size, 16, norm_output, colours(bands), seed).eval()
+    return build(Architecture(name, bands, size, 16, norm_output), colours(bands), seed).eval()

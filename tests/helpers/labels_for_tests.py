@@ -4,7 +4,7 @@ import numpy as np
 from maps_for_tests import LONLAT, around, patches, write_map
 from rasterio.crs import CRS
 
-from dataProcessors.tiffreader import LabelReader
+from dataProcessors.label_reader import LabelReader
 
 LAEA = CRS.from_epsg(3035)
 TIES = 0.001  # share of pixels whose centre lies so near an edge of the label map's pixels that rounding decides

@@ -10,7 +10,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 import config as configuration
-from evaluation.scoring import Evaluation, Score
+from evaluation.scores import Evaluation, Score
 from reporting.draws_csv import DrawsFile
 from reporting.metrics_csv import MetricsFile
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dataProcessors.legends.legend import Legend
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from reporting.display import Display
 from reporting.figures import Overview
 from reporting.map_view import MapView

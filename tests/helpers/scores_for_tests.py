@@ -14,6 +14,6 @@ def evaluation(step, level, features="trained", model="knn") -> str:
 
 
 def metrics(trained: dict[int, float], untrained: float, bands: float, model: str = "knn") -> str:
-    """Return a metrics.csv with two baselines, and the trained network at some steps: step -> level."""
-    baselines = evaluation(0, untrained, "untrained", model) + evaluation(0, bands, "band_statistics", model)
-    return HEADER + baselines + "".join(evaluation(step, level, model=model) for step, level in trained.items())
+    """Return a metrics.csv with two yardsticks, and the trained network at some steps: step -> level."""
+    yardsticks = evaluation(0, untrained, "untrained", model) + evaluation(0, bands, "band_statistics", model)
+    return HEADER + yardsticks + "".join(evaluation(step, level, model=model) for step, level in trained.items())

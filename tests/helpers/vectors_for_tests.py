@@ -8,7 +8,8 @@ from maps_for_tests import LONLAT, UTM32, grid_of, noise, write_map
 from rasterio.warp import transform
 
 from config import LabelFile
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.label_reader import LabelReader
+from dataProcessors.tiffreader import TiffReader
 from dataProcessors.vectors.feature_classes import own_classes
 from dataProcessors.vectors.vector_source import VectorSource
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from near_pairs_for_tests import pairs_of_signals
 
-from networks import HeadInputs, Normalise, build, estimate_batchnorm_statistics
+from networks import Architecture, HeadInputs, Normalise, build, estimate_batchnorm_statistics
 from networks.common_axes import common_axes, standardised
 from networks.fourier_features import AXES, FourierFeatures, gaussian, symmetric
 
@@ -20,9 +20,20 @@ def tiles(n=6, seed=0):
 def network(norm_output=False, projection=(), hidden=(12,), fourier_features=FOURIER):
     inputs = HeadInputs(("band_statistics",), OFFSET, SCALE).fit(tiles(40))
     model = build(
-        "test_resnet", 3, 16, LEARNED + fourier_features, norm_output, Normalise(OFFSET, SCALE), 0, head_inputs=inputs,
-        hidden=hidden, projection=projection, fourier_features=fourier_features,
-    )  # fmt: skip
+        Architecture(
+            "test_resnet",
+            3,
+            16,
+            LEARNED + fourier_features,
+            norm_output,
+            head_layers=hidden,
+            projection=projection,
+            fourier_features=fourier_features,
+        ),
+        Normalise(OFFSET, SCALE),
+        0,
+        head_inputs=inputs,
+    )
     estimate_batchnorm_statistics(model, [tiles(60, seed=1)])
     return model.eval()
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from config import types
 from dataProcessors.statistics import band_statistics
-from networks import HEAD_INPUTS, Embedder, HeadInputs, Normalise, build, estimate_batchnorm_statistics
+from networks import HEAD_INPUTS, Architecture, Embedder, HeadInputs, Normalise, build, estimate_batchnorm_statistics
 from networks.head_inputs import BandStatistics
 from networks.heads import embedding_head, projection_head
 
@@ -24,7 +24,9 @@ def tiles(n=6, size=16, channels=3, dtype="uint8"):
 def network(head_inputs=tuple(HEAD_INPUTS), projection=(), norm_output=False, sample=None):
     inputs = HeadInputs(head_inputs, OFFSET, SCALE).fit(tiles(40) if sample is None else sample)
     normalisation = Normalise(OFFSET, SCALE, [((0, 0, 0), True)])
-    return build("test_resnet", 3, 16, 8, norm_output, normalisation, 0, head_inputs=inputs, projection=projection)
+    return build(
+        Architecture("test_resnet", 3, 16, 8, norm_output, projection=projection), normalisation, 0, head_inputs=inputs
+    )
 
 
 def test_names_are_those_of_the_config():
@@ -164,17 +166,19 @@ def test_layers_of_a_projection_head():
 
 
 def test_without_either_a_network_is_what_it_was():
-    plain = build("test_resnet", 3, 16, 8, True, Normalise(OFFSET, SCALE), 0)
+    plain = build(Architecture("test_resnet", 3, 16, 8, True), Normalise(OFFSET, SCALE), 0)
     assert isinstance(plain, Embedder) and plain.head_inputs is None and plain.projection is None
     assert not [name for name in plain.state_dict() if name.startswith(("head_inputs", "projection"))]
 
 
 def test_statistics_of_a_new_head_alone_are_estimated_on_pretrained_weights():
     """Those of the backbone came with the weights, and the projection head has no part in an embedding."""
-    model = build("test_resnet", 3, 16, 8, False, Normalise(OFFSET, SCALE), 0, hidden=[12], projection=[5]).eval()
+    model = build(
+        Architecture("test_resnet", 3, 16, 8, False, head_layers=[12], projection=[5]), Normalise(OFFSET, SCALE), 0
+    ).eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     estimate_batchnorm_statistics(model, [tiles(16), tiles(16)], model.head)
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"head.1.running_mean", "head.1.running_var", "head.1.num_batches_tracked"}
-    linear = build("test_resnet", 3, 16, 8, False, Normalise(OFFSET, SCALE), 0)
+    linear = build(Architecture("test_resnet", 3, 16, 8, False), Normalise(OFFSET, SCALE), 0)
     estimate_batchnorm_statistics(linear, iter(()), linear.head)  # nothing to estimate, so no batch is asked for

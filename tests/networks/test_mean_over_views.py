@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from networks import HeadInputs, Normalise, build, estimate_batchnorm_statistics
+from networks import Architecture, HeadInputs, Normalise, build, estimate_batchnorm_statistics
 from networks.augment import DIHEDRAL_SIZE, dihedral
 
 OFFSET, SCALE = np.array([90.0, 110.0, 70.0]), np.array([0.02, 0.01, 0.03])
@@ -17,9 +17,20 @@ def tiles(n=5, dtype="uint8", seed=0):
 def network(test_time_augmentation=True, norm_output=False):
     inputs = HeadInputs(("band_statistics", "random_convolutions"), OFFSET, SCALE).fit(tiles(40, seed=1))
     model = build(
-        "test_resnet", 3, 16, 14, norm_output, Normalise(OFFSET, SCALE), 0, head_inputs=inputs, hidden=[12],
-        fourier_features=6, test_time_augmentation=test_time_augmentation,
-    )  # fmt: skip
+        Architecture(
+            "test_resnet",
+            3,
+            16,
+            14,
+            norm_output,
+            head_layers=[12],
+            fourier_features=6,
+            test_time_augmentation=test_time_augmentation,
+        ),
+        Normalise(OFFSET, SCALE),
+        0,
+        head_inputs=inputs,
+    )
     estimate_batchnorm_statistics(model, [tiles(40, seed=1)])
     with torch.no_grad():
         model.eval().fourier.fit(*(torch.cat(model.learned(tiles(40, seed=seed)), 1) for seed in (2, 3)))

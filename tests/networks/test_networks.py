@@ -7,7 +7,7 @@ from embedders_for_tests import colours, raw_tiles, small
 from torch import nn
 
 from config import UserError
-from networks import NETWORKS, Embedder, Normalise, build
+from networks import NETWORKS, Architecture, Embedder, Normalise, build
 
 
 @pytest.mark.parametrize("bands", [1, 3, 4, 13])
@@ -97,7 +97,10 @@ def test_the_seed_gives_the_weights_and_leaves_the_global_state_alone():
 
 
 def test_weights_and_normalisation_are_in_the_state():
-    one, other = small(seed=1), build("test_resnet", 3, 32, 16, True, Normalise([0] * 3, [1] * 3), 2).eval()
+    one, other = (
+        small(seed=1),
+        build(Architecture("test_resnet", 3, 32, 16, True), Normalise([0] * 3, [1] * 3), 2).eval(),
+    )
     other.load_state_dict(one.state_dict())
     tiles = raw_tiles(2, 3, 32)
     assert torch.equal(one(tiles), other(tiles))
@@ -106,7 +109,7 @@ def test_weights_and_normalisation_are_in_the_state():
 def test_an_embedder_takes_any_backbone_that_tells_its_features():
     backbone = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     backbone.num_features = 3
-    embeddings = Embedder(backbone, 5, False, colours(3))(torch.full((2, 3, 8, 8), 127.5))
+    embeddings = Embedder(backbone, Architecture("-", 3, 8, 5, False), colours(3))(torch.full((2, 3, 8, 8), 127.5))
     assert embeddings.shape == (2, 5)
     assert torch.equal(embeddings[0], embeddings[1])
 
@@ -119,4 +122,4 @@ def test_what_no_network_can_be_built_of():
         with pytest.raises(UserError, match=message):
             small(name="transformer", size=size)
     with pytest.raises(ValueError, match="for 3 bands, but the tiles have 4"):
-        build("test_resnet", 4, 32, 16, True, colours(3), 0)
+        build(Architecture("test_resnet", 4, 32, 16, True), colours(3), 0)

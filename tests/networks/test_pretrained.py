@@ -13,7 +13,7 @@ from test_zoo import checkpoint, refused
 
 import main
 from config import UserError
-from networks import Normalise, build, hub, pretrained
+from networks import Architecture, Normalise, build, hub, weight_names
 from networks.pretrained import adapt_bands, match
 
 SAVERS = {
@@ -43,7 +43,9 @@ def with_prefix(prefix, network):
 
 
 def filled(path, name="test_resnet", bands=3, size=32):
-    return build(name, bands, size, 8, True, Normalise([0.0] * bands, [1.0] * bands), 0, path).backbone.eval()
+    return build(
+        Architecture(name, bands, size, 8, True), Normalise([0.0] * bands, [1.0] * bands), 0, path
+    ).backbone.eval()
 
 
 def same(backbone, network):
@@ -82,7 +84,7 @@ def test_the_teacher_is_taken_before_the_student(tmp_path, resnet):
 def test_numbered_keys_of_a_resnet_as_seco_has_them(tmp_path):
     torch.manual_seed(8)
     network = timm.create_model("resnet10t", num_classes=0, stem_type="", avg_down=False)
-    places = {name: place for place, name in pretrained.RESNET_PLACES.items()}
+    places = {name: place for place, name in weight_names.RESNET_PLACES.items()}
     renamed = {}
     for name, value in network.state_dict().items():
         first, _, rest = name.partition(".")
@@ -121,7 +123,7 @@ def test_position_embeddings_of_another_size_are_resampled(tmp_path):
     assert not found.missing
     assert found.loaded["pos_embed"].shape == (1, 37, 192)
     assert torch.equal(found.loaded["pos_embed"][:, 0], network.pos_embed[:, 0])
-    own = build("transformer", 3, 32, 8, True, Normalise([0.0] * 3, [1.0] * 3), 1)
+    own = build(Architecture("transformer", 3, 32, 8, True), Normalise([0.0] * 3, [1.0] * 3), 1)
     larger = filled(saved(tmp_path, own.state_dict()), "transformer", size=48)  # an earlier run of this program
     assert torch.equal(larger.blocks[9].mlp.fc2.weight, own.backbone.blocks[9].mlp.fc2.weight)
     assert larger.pos_embed.shape[1] == 37

@@ -6,7 +6,7 @@ from torch import nn
 
 from assembly import join_batch_norm
 from dataProcessors.sampling.share import Share
-from networks import Normalise, build, local_statistics
+from networks import Architecture, Normalise, build, local_statistics
 from training.execution.device import Execution
 from training.execution.processes import ALONE, Processes
 
@@ -15,7 +15,7 @@ PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)  # SyncBatchNorm is non
 
 
 def of_four_bands(name, **settings):
-    return build(name, 4, 32, 8, True, Normalise([127.5] * 4, [1 / 127.5] * 4), 0, **settings)
+    return build(Architecture(name, 4, 32, 8, True, **settings), Normalise([127.5] * 4, [1 / 127.5] * 4), 0)
 
 
 def norms(network, kinds):
@@ -28,7 +28,7 @@ def two_processes():
 
 @pytest.mark.parametrize("name", ["test_resnet", "efficientnet_b0"])  # the latter has norms with an activation
 def test_every_batch_norm_is_converted_and_embeds_as_before(name):
-    network = of_four_bands(name, hidden=[16])
+    network = of_four_bands(name, head_layers=[16])
     network(TILES)  # moves the running statistics
     before, state = norms(network, PLAIN), {key: value.clone() for key, value in network.state_dict().items()}
     embeddings = network.eval()(TILES)

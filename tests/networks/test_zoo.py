@@ -7,12 +7,12 @@ from runs_for_tests import config_file, losses_of, run_in_process, write_fields
 
 import main
 from config import UserError
-from networks import Normalise, build, check, zoo
+from networks import Architecture, Normalise, build, check, zoo
 from networks.freezing import stages
 
 
 def of_four_bands(name, size=32, **settings):
-    return build(name, 4, size, 8, True, Normalise([127.5] * 4, [1 / 127.5] * 4), 0, **settings)
+    return build(Architecture(name, 4, size, 8, True, **settings), Normalise([127.5] * 4, [1 / 127.5] * 4), 0)
 
 
 def tiles(number=3, bands=4, size=32):
@@ -108,7 +108,7 @@ def test_more_stages_than_there_are(workplace, capsys):
 def test_what_is_frozen_stays_bit_for_bit_and_the_rest_moves(workplace, no_figures, freeze):
     folder = run_in_process("frozen", freeze=freeze, learning_rate=1e-2)
     after = checkpoint(folder)["network"]
-    network = build("test_resnet", 3, 16, 64, True, Normalise([0] * 3, [1] * 3), 0, freeze=freeze)
+    network = build(Architecture("test_resnet", 3, 16, 64, True, freeze=freeze), Normalise([0] * 3, [1] * 3), 0)
     initial = network.state_dict()
     trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     assert {name for name in trained if torch.equal(initial[name], after[name])} == set()

@@ -23,7 +23,7 @@ from browser_for_tests import (
 
 WINDOW = 1440, 1000
 RUNS = {"trained", "untrained", "band_statistics", "random_convolutions", "chance"}
-SCALARS = {"train", "single_class", "multi_class", "retrieval", "baselines"}
+SCALARS = {"train", "single_class", "multi_class", "retrieval", "yardsticks"}
 FIGURES = (
     "umap", "umap_tiles", "umap_3d", "neighbours", "distances", "sampled_tiles",
     "confusion_matrix/knn", "proportions/knn",

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from config import validate
-from evaluation.scoring import Evaluation, Score
+from evaluation.scores import Evaluation, Score
 from reporting.map_view import TILE_COLUMNS
 from reporting.metrics_csv import read_scores
 from reporting.reporter import Reporter
@@ -79,9 +79,9 @@ def test_curves_of_all_feature_sets_lie_on_one_chart(shown):
     assert "single_class/silhouette" not in runs["trained"].Tags()["scalars"]  # nothing but NaN
     spread = [curve(runs["untrained"], f"spread/single_class/accuracy/knn/{side}") for side in ("low", "high")]
     assert spread == [[(step, value) for step in (0, 50, 100)] for value in (0.489, 0.511)]
-    assert curve(runs["trained"], "baselines/single_class/accuracy/knn") == [(0, -0.1), (50, 0.1), (100, 0.2)]
+    assert curve(runs["trained"], "yardsticks/single_class/accuracy/knn") == [(0, -0.1), (50, 0.1), (100, 0.2)]
     groups = {tag.partition("/")[0] for tag in runs["trained"].Tags()["scalars"]}
-    assert groups == {"train", "single_class", "multi_class", "retrieval", "baselines", "spread"}
+    assert groups == {"train", "single_class", "multi_class", "retrieval", "yardsticks", "spread"}
 
 
 def test_config_comes_as_text_as_keys_of_a_table_and_lays_out_the_charts(shown):
@@ -123,7 +123,7 @@ def test_scored_tiles_are_listed_with_those_whose_neighbours_are_shown(shown):
     assert all(row["address"].startswith("https://www.openstreetmap.org/?mlat=") for row in rows)
 
 
-def test_scores_are_in_the_file_once_and_in_the_table_with_the_baselines(tmp_path, capsys):
+def test_scores_are_in_the_file_once_and_in_the_table_with_the_yardsticks(tmp_path, capsys):
     reporter = Reporter(tmp_path, view_of(np.zeros((1, 3, 8, 8), np.uint8)), seed=0)
     reporter.log_scores(0, [evaluation_of(name, level) for name, level in (("trained", 0.8), ("untrained", 0.5))])
     reporter.log_scores(100, [evaluation_of("trained", 0.9)])

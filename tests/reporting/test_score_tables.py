@@ -8,7 +8,7 @@ import re
 import pytest
 from reporting_for_tests import NAN, scores_of
 
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from reporting.console_table import score_table
 from reporting.feature_sets import separate_chance
 from reporting.metrics_csv import MetricsFile, read_scores
@@ -45,7 +45,7 @@ def test_table_has_a_row_for_each_metric_and_a_column_for_each_feature_set():
         assert all(line[end - 1] != " " and line[end : end + 1] in ("", " ") for end in ends)
 
 
-def test_table_without_baselines():
+def test_table_without_yardsticks():
     line = score_table([Score("trained", "single_class", "knn", "accuracy", 0.5, 0.0)]).splitlines()[-1]
     assert line.split() == ["accuracy", "knn", "0.500", "±0.000"]
 

@@ -9,7 +9,7 @@ from PIL import Image
 from reporting_for_tests import LEGEND, scores_of, view_of
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from reporting.feature_sets import separate_chance
 from reporting.figures.thumbnails import thumbnails
 from reporting.map_view import TILE_COLUMNS
@@ -80,7 +80,7 @@ def test_projector_shows_the_newest_best_and_last_networks_alone(tmp_path):
     board.close()
 
 
-def test_lead_is_over_the_better_baseline_and_less_may_be_better():
+def test_lead_is_over_the_better_yardstick_and_less_may_be_better():
     scores = [*scores_of("trained", 0.8), *scores_of("untrained", 0.5), *scores_of("band_statistics", 0.7)]
     found = dict(leads(separate_chance(scores)))
     assert found["single_class/accuracy/knn"] == pytest.approx(0.1)

@@ -176,7 +176,7 @@ def test_without_a_value_of_the_best_metric_the_last_network_is_judged():
 
 
 def test_draws_are_read_as_they_were_written(tmp_path):
-    from evaluation.scoring import Evaluation
+    from evaluation.scores import Evaluation
 
     path = tmp_path / "draws.csv"
     for step, names in ((0, ("trained", "untrained")), (50, ("trained",)), (100, ("trained",))):

@@ -9,8 +9,8 @@ from together_for_tests import together
 from torch import nn
 
 from config import validate
-from dataProcessors.sampling.batches import Batch
-from networks import HeadInputs, Normalise, build
+from dataProcessors.sampling.batch import Batch
+from networks import Architecture, HeadInputs, Normalise, build
 from training.execution.device import Execution
 from training.execution.processes import Processes
 from training.forward import ForwardPass, has_unused_weights
@@ -77,7 +77,7 @@ def network_of_a_process(processes: Processes) -> dict[str, dict]:
     own = torch.Generator().manual_seed(processes.share.rank)
     inputs = HeadInputs(("band_statistics",), offset, scale, axes=4)
     inputs.mean, inputs.axes = (torch.rand(each.shape, generator=own) for each in (inputs.mean, inputs.axes))
-    network = build("test_resnet", 3, 16, 8, False, Normalise(offset, scale), 0, head_inputs=inputs)
+    network = build(Architecture("test_resnet", 3, 16, 8, False), Normalise(offset, scale), 0, head_inputs=inputs)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     area = SimpleNamespace(draw=lambda number, _: range(number))
     maps = SimpleNamespace(area=area, read=lambda positions: tiles(len(positions)))

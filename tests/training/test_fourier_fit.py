@@ -12,7 +12,7 @@ from config import validate
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area
-from networks import HeadInputs, Normalise, build, common_axes
+from networks import Architecture, HeadInputs, Normalise, build, common_axes
 from networks.fourier_features import FourierFeatures
 from training.execution.device import Execution
 from training.execution.processes import ALONE
@@ -38,7 +38,10 @@ def forward_pass(processes=ALONE):
     sample = read(area.draw(40, np.random.default_rng(1)))
     inputs = HeadInputs(("band_statistics",), OFFSET, SCALE).fit(torch.from_numpy(sample))
     network = build(
-        "test_resnet", 3, 16, 14, False, Normalise(OFFSET, SCALE), 0, head_inputs=inputs, fourier_features=6
+        Architecture("test_resnet", 3, 16, 14, False, fourier_features=6),
+        Normalise(OFFSET, SCALE),
+        0,
+        head_inputs=inputs,
     )
     return ForwardPass(validate(CONFIG), network, Execution(torch.device("cpu"), 1, "fp32", False), maps, processes)
 

@@ -117,7 +117,7 @@ def functions(processes: Processes) -> dict:
     """Results of what the processes tell one another."""
     rank = processes.share.rank
     own = processes.share.of(torch.arange(14.0).view(7, 2)).requires_grad_()
-    rows = processes.of_all(own, 7)
+    rows = processes.gather(own, 7)
     (rows * torch.arange(14.0).view(7, 2)).sum().backward()
     mean = torch.full((2, 2), float(rank))
     processes.average([mean])
@@ -127,8 +127,8 @@ def functions(processes: Processes) -> dict:
     return {
         "rows": rows.detach(), "gradient": own.grad, "mean": mean, "largest": processes.largest(rank, -rank),
         "doubled": torch.from_numpy(processes.shared_out(lambda part: 2 * part, np.arange(5.0))),
-        "value": processes.from_first(lambda: {"rank": rank, "tensor": torch.ones(3)}),
-        "received": processes.tensor_of_first(torch.full((3 - rank,), float(rank))), "random": torch.rand(1),
+        "value": processes.broadcast(lambda: {"rank": rank, "tensor": torch.ones(3)}),
+        "received": processes.broadcast_tensor(torch.full((3 - rank,), float(rank))), "random": torch.rand(1),
     }  # fmt: skip
 
 

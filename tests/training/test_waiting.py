@@ -33,7 +33,7 @@ def estimate_statistics(processes: Processes) -> None:
 
 
 EXCHANGES: dict[str, Callable[[Processes], object]] = {
-    "from_first": lambda processes: processes.from_first(lambda: 1),
+    "broadcast": lambda processes: processes.broadcast(lambda: 1),
     "shared_out": lambda processes: processes.shared_out(lambda rows: rows, np.zeros((4, 2), np.float32)),
     "parallel": lambda processes: processes.parallel(torch.nn.Linear(2, 2), has_unused=False),
     "estimate_statistics": estimate_statistics,
@@ -61,7 +61,7 @@ def ended_waits(processes: Processes) -> list[str]:
             if rank == processes.share.rank:
                 alone = replace(processes, _waits=count(1000 * (2 * number + rank + 1)))
                 ended += [name] * is_ended_by_signal(exchange, alone)
-            processes.wait_for_all()
+            processes.barrier()
     return ended
 
 

@@ -45,14 +45,14 @@ def resolve(
         _check_compiler(device)
     bf16_is_wrong = device.type == "cpu" and config.precision != "fp32" and strides_beyond_map(network, tiles)
     network.to(device)
-    precisions = processes.from_first(lambda: _precisions(device, config))
+    precisions = processes.broadcast(lambda: _precisions(device, config))
     if bf16_is_wrong:
         precisions = _without_bf16(precisions, config)
     layouts = _layouts(device) if config.channels_last == "auto" else [config.channels_last]
     name = device.type if processes.are_many else ""
     ways = [Execution(device, threads, p, layout, config.compile, name) for p in precisions for layout in layouts]
     choices = lambda: ways.index(choose(ways, config, network, tiles, cache or maps.CACHE))  # noqa: E731
-    execution = ways[0] if len(ways) == 1 else ways[processes.from_first(choices)]
+    execution = ways[0] if len(ways) == 1 else ways[processes.broadcast(choices)]
     network.to(memory_format=execution.layout)
     return execution
 

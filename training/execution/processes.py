@@ -32,7 +32,7 @@ class Processes:
     Every process must call the functions in the same order. They work on CPU tensors (over gloo) and on tensors of
     CUDA devices (over nccl).
 
-    Where tensors are exchanged, a process waits in a call that no signal ends. So `of_all`, `tensor_of_first`,
+    Where tensors are exchanged, a process waits in a call that no signal ends. So `gather`, `broadcast_tensor`,
     `largest` and `average` are for training steps, which all processes begin and end together. Elsewhere they wait
     for all before it: another process may need long, or be interrupted and never come.
 
@@ -65,7 +65,7 @@ class Processes:
         """Whether the run has several processes."""
         return self.store is not None
 
-    def of_all(self, own: Tensor, total: int) -> Tensor:
+    def gather(self, own: Tensor, total: int) -> Tensor:
         """Return the rows of all processes, in the order of the sequence that they have shares of.
 
         All processes must compute the same from them: the gradient of the own rows is taken from this process alone,
@@ -77,7 +77,7 @@ class Processes:
         Returns:
             (N, ...)
         """
-        return _OfAll.apply(own, total, self.share) if self.are_many else own
+        return _Gather.apply(own, total, self.share) if self.are_many else own
 
     def shared_out(self, function: Callable[[np.ndarray], np.ndarray], whole: np.ndarray) -> np.ndarray:
         """Return what a function returns for an array (N, ...), row by row; each process computes its share.
@@ -89,10 +89,10 @@ class Processes:
         if not self.are_many:
             return function(whole)
         own = function(self.share.of(whole))
-        self.wait_for_all()
-        return self.of_all(torch.from_numpy(own), len(whole)).numpy()
+        self.barrier()
+        return self.gather(torch.from_numpy(own), len(whole)).numpy()
 
-    def from_first(self, make: Callable[[], Value]) -> Value:
+    def broadcast(self, make: Callable[[], Value]) -> Value:
         """Return what the first process makes, however long it takes; the others do not call `make`. All wait for all.
 
         The value consists of plain values and tensors, in lists, tuples and dicts.
@@ -101,13 +101,13 @@ class Processes:
             return make()
         if self.is_first:
             value = make()
-            self.wait_for_all()
-            self.tensor_of_first(_encoded(value))
+            self.barrier()
+            self.broadcast_tensor(_encoded(value))
             return value
-        self.wait_for_all()
-        return _decoded(self.tensor_of_first(torch.empty(0, dtype=torch.uint8)))
+        self.barrier()
+        return _decoded(self.broadcast_tensor(torch.empty(0, dtype=torch.uint8)))
 
-    def tensor_of_first(self, tensor: Tensor) -> Tensor:
+    def broadcast_tensor(self, tensor: Tensor) -> Tensor:
         """Return the tensor (n,) of the first process; those of the others have its type, and a device of its kind."""
         if not self.are_many:
             return tensor
@@ -144,7 +144,7 @@ class Processes:
         else:
             self._wait_for([name])
 
-    def wait_for_all(self) -> None:
+    def barrier(self) -> None:
         """Wait until all processes get here, however long that takes; a signal ends the wait."""
         place = f"all/{next(self._waits)}"
         names = [f"{place}/{rank}" for rank in range(self.number)]
@@ -180,7 +180,7 @@ class Processes:
         """
         if not self.are_many:
             return network
-        self.wait_for_all()
+        self.barrier()
         return DistributedDataParallel(network, forward_sync_buffers=False, find_unused_parameters=has_unused)
 
     def seed(self, seed: int, step: int) -> None:
@@ -190,8 +190,8 @@ class Processes:
             torch.manual_seed(int(sequence.generate_state(1)[0]))
 
 
-class _OfAll(torch.autograd.Function):
-    """Gathers the rows of all processes; see `Processes.of_all`."""
+class _Gather(torch.autograd.Function):
+    """Gathers the rows of all processes; see `Processes.gather`."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, total: int, share: Share) -> Tensor:

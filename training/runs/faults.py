@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from config import Config, UserError
-from dataProcessors.sampling.batches import Batch
+from dataProcessors.sampling.batch import Batch
 from storage import atomic_write
 
 SHOWN_POSITIONS = 3  # of a batch, in an error message

@@ -11,7 +11,8 @@ import config as configuration
 from config import Config, UserError, main_command
 from storage import Lock, StorageError
 from training.execution.processes import ALONE, Processes
-from training.runs.checkpoint import LAST, check_config, check_maps, check_revision, load
+from training.runs.checkpoint import LAST, load
+from training.runs.compatibility import check_config, check_maps, check_revision
 from training.runs.faults import OutOfMemory, is_lost_process, is_out_of_memory
 from training.runs.folder import RESULTS, create_folder, lock_folder, log_resume
 from training.runs.interruption import Interrupted
@@ -110,7 +111,7 @@ def start_run(config: Config, maps: dict[str, dict], processes: Processes = ALON
         maps: name -> fingerprint of each map
         processes: those that train it together
     """
-    folder = Path(processes.from_first(lambda: str(create_folder(config.run_name, config, maps))))
+    folder = Path(processes.broadcast(lambda: str(create_folder(config.run_name, config, maps))))
     lock = lock_folder(folder) if processes.is_first else NO_LOCK
     return Run(folder, config, None, True, lock, processes)
 
@@ -129,14 +130,14 @@ def open_run(folder: Path, overrides: list[str], processes: Processes = ALONE) -
         return _open_locked(folder, overrides)
     opened = [_open_locked(folder, overrides)] if processes.is_first else []
     config = config_of_first(lambda: opened[0].config, processes)
-    checkpoint = processes.from_first(lambda: opened[0].checkpoint)
+    checkpoint = processes.broadcast(lambda: opened[0].checkpoint)
     return Run(folder, config, checkpoint, False, opened[0].lock if opened else NO_LOCK, processes)
 
 
 def config_of_first(load: Callable[[], Config], processes: Processes) -> Config:
     """Return the config that the first process loads, with the credentials of its maps: all of them read the maps."""
     loaded = [load()] if processes.is_first else []
-    content = processes.from_first(lambda: loaded[0].to_json(keep_credentials=True))
+    content = processes.broadcast(lambda: loaded[0].to_json(keep_credentials=True))
     return loaded[0] if loaded else configuration.validate(json.loads(content), "the config of the first process")
 
 

@@ -10,7 +10,8 @@ from config import Config
 from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.pool import Pool
 from evaluation.process import Call, call_here
-from evaluation.scoring import Evaluation, Settings, draws, evaluate
+from evaluation.scores import Evaluation, Settings
+from evaluation.scoring import draws, evaluate
 from training.scoring.segmenter import Segmenter
 
 log = logging.getLogger(__name__)

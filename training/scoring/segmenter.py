@@ -14,7 +14,7 @@ from dataProcessors.sampling.batches import Reader
 from evaluation.models import CLASSIFIERS, fit_predict_votes
 from evaluation.process import Call, call_here
 from evaluation.proportions import reaches
-from evaluation.scoring import Evaluation, Score, Settings
+from evaluation.scores import Evaluation, Score, Settings
 from evaluation.segmentation import (
     COARSENED,
     METRICS,

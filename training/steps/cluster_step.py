@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from config import Config
-from dataProcessors.sampling.batches import Batch, ClusterBatches, IndexBatches
+from dataProcessors.sampling.batch import Batch
+from dataProcessors.sampling.batches import ClusterBatches, IndexBatches
 from losses import MagNetLoss
 from losses.distances import pairwise_squared_distances
 from mining import ClusterBatch, ClusterIndex, batch_hard

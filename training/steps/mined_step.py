@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from config import Config
 from config.library import LIBRARY_LOSSES, name_and_parameters
-from dataProcessors.sampling.batches import Batch
+from dataProcessors.sampling.batch import Batch
 from losses import TripletLoss
 from losses.library import LibraryLoss, LossOutput
 from mining import batch_hard

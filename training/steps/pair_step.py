@@ -2,7 +2,8 @@
 
 from config import Config
 from config.library import name_and_parameters
-from dataProcessors.sampling.batches import Batch, TupleBatches
+from dataProcessors.sampling.batch import Batch
+from dataProcessors.sampling.batches import TupleBatches
 from losses import LOSSES, Loss
 from losses.distances import squared_distances
 from training.steps.step import EmbedFunctions, Step, StepOutput, TileMaps

@@ -3,7 +3,7 @@
 import torch
 
 from config import Config
-from dataProcessors.sampling.batches import Batch
+from dataProcessors.sampling.batch import Batch
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
 from losses.distances import squared_distances
 from training.steps.pair_step import PairStep

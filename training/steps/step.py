@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor, nn
 
-from dataProcessors.sampling.batches import Batch, ClusterBatches, IndexBatches, TupleBatches
+from dataProcessors.sampling.batch import Batch
+from dataProcessors.sampling.batches import ClusterBatches, IndexBatches, TupleBatches
 from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.tile_sampler import TileSampler
 from losses import Loss
@@ -41,14 +42,14 @@ class EmbedFunctions:
             batch, of which other processes may have read a part, and are not checked to be finite
         no_grad: evaluation mode, without gradient
         eval_with_grad: evaluation mode, with gradient: for few tiles, too few to take batch statistics from
-        of_all: values (n, ...) for the tiles or tuples that this process has read, and their number N in the whole
+        gather: values (n, ...) for the tiles or tuples that this process has read, and their number N in the whole
             batch -> those of the whole batch (N, ...), in its order
     """
 
     train: Callable[[Batch], Tensor]
     no_grad: Embed
     eval_with_grad: Embed
-    of_all: Callable[[Tensor, int], Tensor] = lambda own, total: own
+    gather: Callable[[Tensor, int], Tensor] = lambda own, total: own
 
 
 @dataclass(frozen=True)

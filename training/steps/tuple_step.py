@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from config import Config
-from dataProcessors.sampling.batches import Batch, TupleBatches
+from dataProcessors.sampling.batch import Batch
+from dataProcessors.sampling.batches import TupleBatches
 from losses import LOSSES, Loss
 from losses.distances import pairwise_squared_distances, squared_distances
 from mining import batch_hard, random_hard, second_negative
@@ -75,7 +76,7 @@ class TupleStep(Step):
             candidates = embed.no_grad(tiles.reshape(-1, *tiles.shape[2:])).reshape(*tiles.shape[:2], -1)  # (b, T, D)
             hardest = random_hard(anchors, candidates, role).cpu()
             batch.tiles[own_roles[role]] = tiles[np.arange(len(tiles)), hardest.numpy()]
-            found = positions[np.arange(len(positions)), embed.of_all(hardest, len(positions)).numpy()]  # (B, 2)
+            found = positions[np.arange(len(positions)), embed.gather(hardest, len(positions)).numpy()]  # (B, 2)
             before = batch.positions[batch.roles[role]]
             batch.positions[batch.roles[role]] = found
             if role == "negative":

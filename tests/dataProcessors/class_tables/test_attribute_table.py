@@ -6,7 +6,8 @@ from maps_for_tests import write_map
 from vrt_for_tests import attribute_table_xml, vrt_band, vrt_source, write_vrt
 
 from dataProcessors.class_tables.attribute_table import _unwrapped
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.label_reader import LabelReader
+from dataProcessors.tiffreader import TiffReader
 
 CODES = np.array([7, 2**31 - 1, 2**31, 4_067_883_965, 2**32 - 2], np.uint32)
 INTEGER, TEXT = 0, 2

@@ -11,9 +11,10 @@ from dataProcessors.class_tables.class_names import category_names_xml
 from dataProcessors.class_tables.clr_table import clr_colours, clr_names
 from dataProcessors.class_tables.side_files import find_side_file
 from dataProcessors.class_tables.vat_table import vat_colours, vat_names
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.legends.legend import builtin_legends
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 CLASSES = [(1, "forêt"), (12, "prés"), (255, "outside")]
 

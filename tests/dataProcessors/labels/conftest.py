@@ -6,7 +6,8 @@ from label_files_for_tests import HERE, SIDE
 from maps_for_tests import noise, write_map
 
 from config import LabelFile
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.label_reader import LabelReader
+from dataProcessors.tiffreader import TiffReader
 
 
 @pytest.fixture

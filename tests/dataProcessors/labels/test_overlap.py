@@ -9,11 +9,12 @@ from labels_for_tests import LAEA, labels_in, opened, whole
 from maps_for_tests import LONLAT, UTM32, noise, write_map
 from rasterio.crs import CRS
 
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.labels.label_source import LabelSource
 from dataProcessors.labels.overlap import POINTS_PER_PART, covering_window, labelled_points, sample_labels
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 
 @pytest.mark.parametrize("crs", [LONLAT, LAEA, UTM32])

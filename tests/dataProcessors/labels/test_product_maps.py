@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from maps_for_tests import noise, patches, write_map
 
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.legends.legend import NO_LABEL, builtin_legends
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 NUMBERED = sorted(name for name, legend in builtin_legends().items() if legend.codes)
 

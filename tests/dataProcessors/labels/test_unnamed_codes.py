@@ -8,11 +8,12 @@ from label_files_for_tests import FIVE, SIDE, WORLD, names_of, put
 from labels_for_tests import TIES, differing, labels_in, opened, whole
 from maps_for_tests import CORNER, UTM32, grid_of, looked_up, patches, write_map
 
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.labels.label_source import LabelSource
 from dataProcessors.labels.occurring import occurring_codes
 from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 GREYS = {i: (i, i, i) for i in range(256)}
 

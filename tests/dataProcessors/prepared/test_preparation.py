@@ -1,4 +1,4 @@
-"""Preparing a map: broken off and gone on with, by two at once, from a damaged file, on a full disk."""
+"""Preparing a map: interrupted and gone on with, by two at once, from a damaged file, on a full disk."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -10,10 +10,11 @@ import rasterio
 from maps_for_tests import CORNER, grid_of, noise, patches, write_map
 from remote_for_tests import BLOCK, SIDE, START, TILE, random_tiles
 
+from dataProcessors.label_reader import LabelReader
 from dataProcessors.prepared.preparation import BLOCKS
 from dataProcessors.rasters.feature_raster import AlignedRaster, FeatureRaster
 from dataProcessors.rasters.grid import Window
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.tiffreader import TiffReader
 
 pytestmark = pytest.mark.usefixtures("pauses")
 

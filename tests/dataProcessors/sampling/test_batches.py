@@ -9,15 +9,9 @@ import pytest
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area
-from dataProcessors.sampling.batches import (
-    OFFLINE_DRAWS,
-    ClusterBatches,
-    IndexBatches,
-    TupleBatches,
-    cluster_roles,
-    read_ahead,
-)
+from dataProcessors.sampling.batches import OFFLINE_DRAWS, ClusterBatches, IndexBatches, TupleBatches, cluster_roles
 from dataProcessors.sampling.pool import Pool
+from dataProcessors.sampling.reading_ahead import read_ahead
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
 
 SIZE, STEPS = 16, 6

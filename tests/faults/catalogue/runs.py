@@ -108,7 +108,7 @@ AT_THE_TOP = (
     Fault(
         "scores-of-an-unfinished-evaluation-stay", "assembly", ("make_reporter",),
         (("run.step, run.scored_step", "run.step, run.step"),),
-        "stale state on resume", "A resumed run shows the scores twice whose evaluation was broken off.",
+        "stale state on resume", "A resumed run shows the scores twice whose evaluation was interrupted.",
         ("test_resuming.py", "test_resuming_evaluations.py"),
     ),
 )  # fmt: skip

@@ -63,7 +63,7 @@ REPORTING = (
     Fault(
         "lead-of-an-error-has-the-wrong-sign", "reporting", ("leads",),
         (("min(others) - score.mean", "score.mean - min(others)"),),
-        "sign", "The lead over the baselines is turned round where less is better.",
+        "sign", "The lead over the yardsticks is turned round where less is better.",
         ("test_reporting.py", "test_tensorboard.py"),
     ),
     Fault(

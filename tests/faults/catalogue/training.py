@@ -3,7 +3,7 @@
 from fault import Fault
 
 STEP_TESTS = ("test_training.py", "test_tuple_step.py", "test_cluster_step.py", "test_history.py")
-SCORING_TESTS = ("test_training.py", "test_schedule.py", "test_evaluation_schedule.py", "test_evaluator.py")
+SCORING_TESTS = ("test_training.py", "test_schedule.py", "test_snapshot_scorer.py", "test_evaluator.py")
 
 STEPS = (
     Fault(
@@ -40,14 +40,14 @@ STEPS = (
 
 SCORING = (
     Fault(
-        "later-of-two-equals-is-the-best", "training/scoring", ("Scorer._report", "EvaluationSchedule._report"),
+        "later-of-two-equals-is-the-best", "training/scoring", ("Scorer._report", "SnapshotScorer._report"),
         (("value > self._best", "value >= self._best"), ("value > ", "value >= ")),
         "ties", "A network that is as good as the best replaces it.",
         SCORING_TESTS,
     ),
     Fault(
         "best-score-is-forgotten-when-resumed", "training/scoring",
-        ("Scorer.load_state_dict", "EvaluationSchedule.load_state_dict"),
+        ("Scorer.load_state_dict", "SnapshotScorer.load_state_dict"),
         (('state["best"], state["best_step"]', '-math.inf, state["best_step"]'), ('state["best"]', '-float("inf")')),
         "stale state on resume", "The first network evaluated after resuming becomes the best, however bad it is.",
         (*SCORING_TESTS, "test_resuming.py", "test_resuming_evaluations.py"),
@@ -68,7 +68,7 @@ SCORING = (
 
 LOOP = (
     Fault(
-        "untrained-yardstick-is-fitted", "training", ("Evaluations.run",),
+        "untrained-yardstick-is-fitted", "training", ("EvaluationSchedule.run",),
         (("step > 0", "step >= 0"),),
         "off by one", "The untrained network has Fourier features, and what a training adds looks smaller.",
         ("test_fourier_fit.py",),

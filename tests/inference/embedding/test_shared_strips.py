@@ -20,8 +20,9 @@ from dataProcessors.sampling.share import Share
 from inference.core.embedded_map import ABOUT, VALID, VECTORS
 from inference.core.trained_run import TrainedRun
 from inference.embedding import strips
+from inference.embedding.map_folders import INCOMPLETE
 from inference.embedding.quantisation import Quantisation
-from inference.embedding.whole_map import INCOMPLETE, check_same_work, tile_grid
+from inference.embedding.whole_map import check_same_work, tile_grid
 from training.execution.processes import Processes
 
 FILES = [ABOUT, "embeddings.tif", "embeddings.tif.json", VALID, VECTORS]
@@ -58,13 +59,13 @@ def embed_twice(folder, processes):
     found = []
     for _ in range(2):
         embedded = inference.embed("results/net", overrides=["threads=1"], processes=processes)
-        processes.wait_for_all()
+        processes.barrier()
         found.append(({name: (embedded.folder / name).read_bytes() for name in FILES}, sum(counts)))
         counts.clear()
-        processes.wait_for_all()
+        processes.barrier()
         if processes.is_first and len(found) == 1:
             lose(embedded, LOST)
-        processes.wait_for_all()
+        processes.barrier()
     return found
 
 
@@ -107,13 +108,13 @@ def test_a_rerun_embeds_what_a_crashed_process_has_left(of_one, of_two):
 class Elsewhere(Processes):
     """Processes of which this one sees what it writes itself, and nothing of the others."""
 
-    def from_first(self, make):
+    def broadcast(self, make):
         return make()
 
     def wait_for_first(self):
         pass
 
-    def wait_for_all(self):
+    def barrier(self):
         pass
 
 
@@ -144,7 +145,7 @@ def test_the_first_process_may_rename_the_folder_while_others_wake_up(elsewhere,
     folder, quantisation = Path("unfinished"), Quantisation(np.dtype(np.float32), 1.0, "stored as they are")
     folder.mkdir()
     strips.make_files(folder, tiles, run.config.output_size, quantisation.dtype)
-    monkeypatch.setattr(Elsewhere, "wait_for_all", lambda processes: folder.rename("finished"))
+    monkeypatch.setattr(Elsewhere, "barrier", lambda processes: folder.rename("finished"))
     writer = strips.StripWriter(folder, tiles, run.config.output_size, quantisation)
     strips.embed_strips(run, image, nodata_limit(run.config, image), writer)
     own = np.flatnonzero(np.load(Path("finished") / strips.STRIPS) != strips.NOT_DONE)
@@ -156,7 +157,7 @@ def test_another_map_or_network_on_another_machine_is_refused(elsewhere, monkeyp
     image = run.open_image()
     tiles = tile_grid(run, image)
     check_same_work(run, image, tiles)
-    monkeypatch.setattr(Elsewhere, "from_first", lambda self, make: ["another network"])
+    monkeypatch.setattr(Elsewhere, "broadcast", lambda self, make: ["another network"])
     with pytest.raises(UserError, match=r"best\.pt or image\.tif: the first process has another file"):
         check_same_work(run, image, tiles)
 

@@ -17,7 +17,7 @@ from dataProcessors.prepared.array_file import ArrayFile
 from inference.core import matching_maps
 from inference.core.embedded_map import VALID, VECTORS, open_embedded
 from inference.core.trained_run import open_trained
-from inference.embedding import quantisation, strips
+from inference.embedding import map_folders, quantisation, strips
 from inference.embedding import whole_map as embedding
 
 SIZE = 16
@@ -186,7 +186,7 @@ def test_maps_of_an_earlier_revision_are_told_and_not_used(place, monkeypatch, c
     caplog.set_level(logging.INFO)
     folder, _ = write_run(MAPS)
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "FORMAT", 1)
+        patch.setattr(map_folders, "FORMAT", 1)
         earlier = inference.embed(folder)
     assert inference.embed(folder).folder != earlier.folder
     assert f"not used any more: {earlier.folder}. You may remove them" in caplog.text

@@ -12,7 +12,8 @@ from embedded_for_tests import SHA, write_embedded
 from maps_for_tests import CORNER, patches, write_map
 
 from config import UserError
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.label_reader import LabelReader
+from dataProcessors.tiffreader import TiffReader
 from inference.files import geoparquet
 from inference.files.geoparquet import class_columns, write_geoparquet
 from inference.files.tile_polygons import as_wkb, boxes, tile_rings

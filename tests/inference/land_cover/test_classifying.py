@@ -14,7 +14,6 @@ from maps_for_tests import write_map
 from runs_for_tests import MAPS, SIDE
 
 import inference
-import storage
 from config import UserError
 from dataProcessors.class_tables.class_names import names_of_file, vrt_of
 from evaluation.blending import TIE_DECIMALS
@@ -253,7 +252,7 @@ def test_wrong_requests_are_one_line_and_leave_nothing(tmp_path, monkeypatch):
         with pytest.raises(UserError, match=message) as caught:
             classify(trained, map_, model, tmp_path / name)
         assert "\n" not in str(caught.value)
-    monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match="needs up to"):
         classify(run, embedded, "knn", tmp_path / "out.tif")
     assert [path.name for path in tmp_path.iterdir()] == ["there-confidence.tif"]

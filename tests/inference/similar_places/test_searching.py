@@ -15,7 +15,8 @@ from runs_for_tests import MAPS
 from searches_for_tests import embedded_image, run_of, slow_choice
 
 from config import UserError
-from dataProcessors.tiffreader import LabelReader, TiffReader
+from dataProcessors.label_reader import LabelReader
+from dataProcessors.tiffreader import TiffReader
 from inference.core.trained_run import open_trained
 from inference.embedding.whole_map import embed_map
 from inference.similar_places.files import (
@@ -261,7 +262,7 @@ def test_names_say_the_place_and_differ_with_the_query():
 
 
 def test_a_full_disk_is_told_before_the_raster_is_written(found, tmp_path, monkeypatch):
-    monkeypatch.setattr("storage.shutil.disk_usage", lambda path: SimpleNamespace(free=10))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10))
     with pytest.raises(StorageError, match=r"similarity.tif: writing it needs up to 0.0 MB"):
         write_search(tmp_path, found)
     assert not (tmp_path / RASTER).exists()

@@ -74,7 +74,7 @@ def test_csv_is_read_by_pandas_with_numbers_in_all_columns_of_scores(folder):
     assert pandas.isna(table.loc[("first", "trained"), "single_class/accuracy/rfc mean"])
 
 
-def test_baselines_come_as_seldom_as_they_differ(undrawn):
+def test_yardsticks_come_as_seldom_as_they_differ(undrawn):
     paths = [
         run_folder("fp32", [0.6], untrained=0.5),
         run_folder("bf16", [0.6], untrained=0.501),  # a tenth of the standard deviation
@@ -88,13 +88,13 @@ def test_baselines_come_as_seldom_as_they_differ(undrawn):
     assert markdown_cells("band statistics (fp32 and 2 more)")[0] == "0.400 ±0.010"
 
 
-def test_many_baselines_share_a_row_which_may_win(undrawn):
+def test_many_yardsticks_share_a_row_which_may_win(undrawn):
     for seed in range(5):
         run_folder(f"run-{seed}", [0.6], untrained=0.5 + seed / 10, seed=seed)
     rows = compared()
     assert sum(row["features"] == "untrained" for row in rows) == 5, "programs get all of them"
     assert markdown_cells("untrained (5 different)")[0] == "**0.500 to 0.900**"
-    assert markdown_cells("run-0")[0] == "0.600 ±0.010", "a run that a baseline surpasses is not the best"
+    assert markdown_cells("run-0")[0] == "0.600 ±0.010", "a run that a yardstick surpasses is not the best"
 
 
 def test_coarse_labels_are_never_the_best(undrawn, capsys):

@@ -51,7 +51,7 @@ def test_binned_curve_keeps_mean_and_extent():
     assert all(len(line) == 0 for line in bin_steps(steps[:0], values[:0]))
 
 
-def test_curves_show_names_baselines_and_no_value_that_is_not_finite():
+def test_curves_show_names_yardsticks_and_no_value_that_is_not_finite():
     values = np.array([0.5, np.nan, 0.75])
     (axes,) = score_curve("MAP@R", np.arange(3), values, values / 10, {"untrained": 0.4, "chance": float("nan")}).axes
     assert [line.get_label() for line in axes.lines] == ["trained", "untrained"]

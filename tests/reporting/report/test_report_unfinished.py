@@ -7,7 +7,7 @@ from reported_runs_for_tests import add_figures, make_run, undrawn, write_events
 from reports_for_tests import checked
 
 from config import UserError
-from evaluation.scoring import Score
+from evaluation.scores import Score
 from reporting.metrics_csv import MetricsFile
 from reporting.report import write_report
 from reporting.report.run import read_scores

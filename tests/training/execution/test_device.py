@@ -78,7 +78,7 @@ def test_each_of_several_processes_has_a_gpu_of_its_own(monkeypatch):
 
 
 def test_another_kind_of_device_than_that_of_the_first_process_is_refused():
-    first = SimpleNamespace(from_first=lambda make: "cuda")
+    first = SimpleNamespace(broadcast=lambda make: "cuda")
     check_equal_devices(torch.device("cuda", 1), first)
     with pytest.raises(UserError, match="would train on cpu, and the first one on cuda: all need one kind"):
         check_equal_devices(CPU, first)

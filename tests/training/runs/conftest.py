@@ -19,7 +19,7 @@ def as_broken_off(map_folder) -> Path:
 
 @pytest.fixture
 def broken(as_broken_off, workplace, no_figures) -> Path:
-    """A run that was broken off after its sixth step of eight."""
+    """A run that was interrupted after its sixth step of eight."""
     shutil.rmtree("results/broken", ignore_errors=True)
     return shutil.copytree(as_broken_off, Path("results/broken"))
 

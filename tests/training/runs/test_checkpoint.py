@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from config import UserError
-from training.runs.checkpoint import check_maps
+from training.runs.compatibility import check_maps
 
 
 def test_another_part_of_the_same_map_is_refused():

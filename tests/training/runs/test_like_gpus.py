@@ -14,12 +14,12 @@ import torch
 from runs_for_tests import UNLABELLED, config_file, values_of, write_fields
 from together_for_tests import codes_of, started_together
 
-from training.evaluations import Evaluations
+from training.evaluation_schedule import EvaluationSchedule
 from training.execution.device import Execution
 from training.forward import ForwardPass
 from training.runs.checkpoint import load
 from training.runs.faults import NotFinite
-from training.scoring.schedule import EvaluationSchedule
+from training.scoring.snapshot_scorer import SnapshotScorer
 from training.trainer import Trainer
 
 EPOCHS, ITERATIONS = 2, 8
@@ -44,7 +44,7 @@ def like_gpus(patch: pytest.MonkeyPatch) -> None:
 def evaluating_inside(patch: pytest.MonkeyPatch) -> None:
     """Begin evaluations, but for that of the last network, inside of epochs alone. Note the tiles of each step."""
     like_gpus(patch)
-    begin, train_step = Evaluations._begin, Trainer._train_step
+    begin, train_step = EvaluationSchedule._begin, Trainer._train_step
 
     def told_begin(evaluations, step):
         print(f"begun after {evaluations.state.steps_done} steps")
@@ -55,10 +55,10 @@ def evaluating_inside(patch: pytest.MonkeyPatch) -> None:
             print(batch.step, batch.positions.tolist(), file=file)
         train_step(trainer, batch, wait_seconds)
 
-    patch.setattr(Evaluations, "_begin", told_begin)
+    patch.setattr(EvaluationSchedule, "_begin", told_begin)
     patch.setattr(Trainer, "_train_step", noted_step)
-    patch.setattr(EvaluationSchedule, "is_ready", lambda schedule, seconds_left: schedule._pending is None)
-    patch.setattr(Evaluations, "_may_embed", lambda evaluations: evaluations.state.steps_done % ITERATIONS == INSIDE)
+    patch.setattr(SnapshotScorer, "is_ready", lambda scorer, seconds_left: scorer._pending is None)
+    patch.setattr(EvaluationSchedule, "_may_embed", lambda schedule: schedule.state.steps_done % ITERATIONS == INSIDE)
 
 
 def tiles_file(rank: int) -> Path:

@@ -150,11 +150,11 @@ def finished(workplace_of_module) -> Path:
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError(ALLOCATOR)], ids=["machine", "allocator"])
-@pytest.mark.parametrize("place", ["torch.load", "torch.optim.AdamW.load_state_dict", "Progress", "EvaluationSchedule"])
+@pytest.mark.parametrize("place", ["torch.load", "torch.optim.AdamW.load_state_dict", "Progress", "SnapshotScorer"])
 def test_too_little_memory_to_read_a_checkpoint(finished, workplace, monkeypatch, capsys, place, error):
     """A sound checkpoint is neither called damaged or foreign, nor replaced by what was read of it."""
-    schedule = "training.scoring.schedule.EvaluationSchedule"
-    where = {"Progress": "training.progress.Progress", "EvaluationSchedule": schedule}
+    scorer = "training.scoring.snapshot_scorer.SnapshotScorer"
+    where = {"Progress": "training.progress.Progress", "SnapshotScorer": scorer}
     target = f"{where[place]}.load_state_dict" if place in where else place
     folder = shutil.copytree(finished, Path("results") / f"memory-reading-{place}-{type(error).__name__}")
     before = (folder / "last.pt").read_bytes()

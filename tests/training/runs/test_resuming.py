@@ -1,4 +1,4 @@
-"""Runs that are broken off and gone on with: nothing is lost but the steps since the last checkpoint."""
+"""Runs that are interrupted and gone on with: nothing is lost but the steps since the last checkpoint."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from training.execution.device import Execution
 from training.runs.checkpoint import load, save
 from training.saving import Saver
 from training.scoring.fit_tiles import fit_tiles_file, load_fit_tiles
-from training.scoring.schedule import EvaluationSchedule
+from training.scoring.snapshot_scorer import SnapshotScorer
 from training.trainer import Trainer
 
 # each has something of its own to remember: the walk of the anchors, fresh draws, the cluster index
@@ -45,7 +45,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_losses_and_scores_are_those_of_an_unbroken_run(workplace, no_figures, monkeypatch, kind):
-    """A run that is broken off four times: at its first step, within an epoch, at its end, within the last."""
+    """A run that is interrupted four times: at its first step, within an epoch, at its end, within the last."""
     with_narrow_networks(monkeypatch)
     changes = LONG | KINDS[kind]
     folder = run_in_process(f"unbroken-{kind}", **changes)
@@ -111,14 +111,14 @@ def test_ctrl_c_has_its_own_exit_code(workplace, no_figures, monkeypatch):
 
 def test_a_signal_while_a_checkpoint_is_loaded_changes_nothing(broken, monkeypatch):
     before = (broken / "last.pt").read_bytes()
-    whole = EvaluationSchedule.load_state_dict
+    whole = SnapshotScorer.load_state_dict
 
     def interrupted(evaluations, state):
         signal.raise_signal(signal.SIGTERM)
         whole(evaluations, state)
 
     with monkeypatch.context() as patch:
-        patch.setattr(EvaluationSchedule, "load_state_dict", interrupted)
+        patch.setattr(SnapshotScorer, "load_state_dict", interrupted)
         assert main.main(["resume", str(broken)]) == 128 + signal.SIGTERM
     assert (broken / "last.pt").read_bytes() == before
 
@@ -212,7 +212,7 @@ def test_checkpoints_are_written_in_time(workplace, no_figures, monkeypatch):
 
 def test_best_is_the_best_and_not_the_latest(workplace, no_figures, monkeypatch):
     values = iter([0.1, 0.5, 0.9, 0.4, 0.8])
-    monkeypatch.setattr("training.scoring.schedule.objective", lambda scores, tag: next(values))
+    monkeypatch.setattr("training.scoring.snapshot_scorer.objective", lambda scores, tag: next(values))
     folder = run_in_process("best", **LONG | {"epochs": 4})
     assert load(folder / "best.pt")["step"] == 8
     assert load(folder / "last.pt")["step"] == 16

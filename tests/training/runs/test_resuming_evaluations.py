@@ -1,4 +1,4 @@
-"""Runs that are broken off while a network is evaluated, between steps or beside them, or was just evaluated."""
+"""Runs that are interrupted while a network is evaluated, between steps or beside them, or was just evaluated."""
 
 import signal
 import threading
@@ -12,16 +12,16 @@ from runs_for_tests import config_file, losses_of, run_in_process, values_of
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
-from training.evaluations import Evaluations
+from training.evaluation_schedule import EvaluationSchedule
 from training.forward import ForwardPass
 from training.runs.checkpoint import Checkpoints, load, name_of_evaluated
 from training.runs.faults import NotFinite
 from training.scoring.evaluator import Evaluator
-from training.scoring.schedule import EvaluationSchedule
+from training.scoring.snapshot_scorer import SnapshotScorer
 from training.snapshots import Snapshots
 from training.trainer import Trainer
 
-RUN = Evaluations.run  # which the fixture `beside` replaces
+RUN = EvaluationSchedule.run  # which the fixture `beside` replaces
 
 
 def test_an_interrupted_evaluation_is_made_again(reference, workplace, no_figures, monkeypatch):
@@ -54,7 +54,7 @@ def beside(monkeypatch):
     """
     go, whole = threading.Event(), Evaluator.evaluate
 
-    class BesideScorer(EvaluationSchedule):
+    class BesideScorer(SnapshotScorer):
         def __init__(self, *arguments, **keywords):
             super().__init__(*arguments, **keywords | {"background_cores": 2})
 
@@ -62,11 +62,11 @@ def beside(monkeypatch):
         assert go.wait(60)
         return whole(evaluator, features, call)
 
-    monkeypatch.setattr("assembly.EvaluationSchedule", BesideScorer)
+    monkeypatch.setattr("assembly.SnapshotScorer", BesideScorer)
     monkeypatch.setattr(Evaluator, "evaluate", evaluate)
-    monkeypatch.setattr(Evaluations, "_seconds_left", lambda evaluations: np.inf)
-    monkeypatch.setattr(Evaluations, "_may_embed", lambda evaluations: True)
-    monkeypatch.setattr(Evaluations, "run", lambda evaluations: (evaluations.schedule.wait(), RUN(evaluations)))
+    monkeypatch.setattr(EvaluationSchedule, "_seconds_left", lambda evaluations: np.inf)
+    monkeypatch.setattr(EvaluationSchedule, "_may_embed", lambda evaluations: True)
+    monkeypatch.setattr(EvaluationSchedule, "run", lambda evaluations: (evaluations.scorer.wait(), RUN(evaluations)))
     go.set()
     yield go
     go.set()
@@ -101,13 +101,13 @@ def test_a_network_that_waited_is_evaluated_in_the_middle_of_an_epoch(
     def step(trainer, batch, waited):
         if batch.step == 6:  # the evaluation of the untrained network ends, and that of step 4 begins
             beside.set()
-            trainer.schedule._pending[-1].result(60)
+            trainer.scorer._pending[-1].result(60)
         train_step(trainer, batch, waited)
         if batch.step <= 6:
-            assert trainer.schedule.running == (0 if batch.step < 6 else 4)
+            assert trainer.scorer.running == (0 if batch.step < 6 else 4)
 
     beside.clear()
-    monkeypatch.setattr(Evaluations, "run", RUN)
+    monkeypatch.setattr(EvaluationSchedule, "run", RUN)
     monkeypatch.setattr(Trainer, "_train_step", step)
     folder = run_in_process("between", **LONG)
     for name in ("metrics.csv", "draws.csv", "verdict.txt"):
@@ -117,7 +117,7 @@ def test_a_network_that_waited_is_evaluated_in_the_middle_of_an_epoch(
 
 def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
     """A run whose evaluation of step 4 is still going on when a signal ends it, while step 8's waits for that one."""
-    whole = Evaluations.run
+    whole = EvaluationSchedule.run
 
     def run(evaluations):
         if evaluations.state.steps_done == 8:
@@ -126,7 +126,7 @@ def held_run(monkeypatch, name: str, go: threading.Event) -> Path:
 
     with monkeypatch.context() as patch:
         patch.setattr(Snapshots, "current_alone", hold_after(4, Snapshots.current_alone, go))
-        patch.setattr(Evaluations, "run", run)
+        patch.setattr(EvaluationSchedule, "run", run)
         assert main.main([str(config_file(name, **LONG))]) == 128 + signal.SIGTERM
     go.set()
     folder = Path("results") / name
@@ -164,7 +164,7 @@ def test_training_goes_on_from_its_own_weights_where_an_earlier_network_cannot_b
 
 def test_a_run_ends_without_the_best_network_of_before(workplace, no_figures, monkeypatch, caplog):
     values = iter([0.1, 0.9, 0.5])
-    monkeypatch.setattr("training.scoring.schedule.objective", lambda scores, tag: next(values))
+    monkeypatch.setattr("training.scoring.snapshot_scorer.objective", lambda scores, tag: next(values))
     broken = interrupted_run(monkeypatch, "bestless", 6, **LONG)
     (broken / "best.pt").unlink()
     assert main.main(["resume", str(broken)]) == 0
@@ -202,15 +202,15 @@ def test_scores_that_were_shown_before_a_checkpoint_knows_of_them_are_shown_once
     reference, workplace, no_figures, monkeypatch
 ):
     """As after a kill between the scores of an epoch and the next checkpoint, which holds the epoch's last step."""
-    whole = EvaluationSchedule._report
+    whole = SnapshotScorer._report
 
-    def killed(schedule, snapshot, *arguments):
-        whole(schedule, snapshot, *arguments)
+    def killed(scorer, snapshot, *arguments):
+        whole(scorer, snapshot, *arguments)
         if snapshot.step == 4:
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(EvaluationSchedule, "_report", killed)
+        patch.setattr(SnapshotScorer, "_report", killed)
         with pytest.raises(Killed):
             main.main([str(config_file("killed", **LONG))])
     folder = Path("results/killed")

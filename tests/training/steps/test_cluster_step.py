@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from config import validate
-from dataProcessors.sampling.batches import Batch
+from dataProcessors.sampling.batch import Batch
 from dataProcessors.sampling.pool import Pool
 from mining.cluster_index import NEW_LOSS_WEIGHT
 from training.steps.cluster_step import ClassClusterStep

@@ -10,7 +10,7 @@ import config as configuration
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area
-from dataProcessors.sampling.batches import Batch
+from dataProcessors.sampling.batch import Batch
 from training.steps.step import EmbedFunctions
 from training.steps.tuple_step import TupleStep
 

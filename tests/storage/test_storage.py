@@ -4,8 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import storage
-from storage import StorageError, check_space, rename_folder, staged
+from storage import StorageError, check_space, folders, rename_folder, staged, storage_error
 
 
 def test_all_of_a_folder_is_on_the_disk_before_the_folder_gets_its_name(tmp_path, monkeypatch):
@@ -13,7 +12,7 @@ def test_all_of_a_folder_is_on_the_disk_before_the_folder_gets_its_name(tmp_path
     (folder / "blocks").mkdir(parents=True)
     for name in ("about.json", "blocks/0.bin"):
         (folder / name).write_text(name)
-    monkeypatch.setattr(storage, "sync", lambda path: synced.append((path, target.exists())))
+    monkeypatch.setattr(folders, "sync", lambda path: synced.append((path, target.exists())))
     assert rename_folder(folder, target)
     inside = {folder / name for name in ("about.json", "blocks", "blocks/0.bin")}
     assert {path for path, named in synced if not named} == {folder, *inside}
@@ -37,8 +36,8 @@ def test_too_little_space_is_told_before(tmp_path, monkeypatch):
 
 
 def test_files_get_their_places_together_the_first_one_first_and_the_main_one_last(tmp_path, monkeypatch):
-    places, replace = [], storage.os.replace
-    monkeypatch.setattr(storage.os, "replace", lambda a, b: (places.append(b.name), replace(a, b)))
+    places, replace = [], folders.os.replace
+    monkeypatch.setattr(folders.os, "replace", lambda a, b: (places.append(b.name), replace(a, b)))
     with staged(tmp_path / "new" / "b.tif", first=tmp_path / "new" / "c.json") as folder:
         for name in ("a.png", "b.tif", "c.json"):
             (folder / name).write_text(name)
@@ -53,5 +52,5 @@ def test_files_of_a_block_that_fails_do_not_appear_and_the_error_names_their_pla
         staged(tmp_path / "b.tif") as folder,
     ):
         (folder / "a.png").write_text("a")
-        raise storage.storage_error(folder / "b.tif", OSError("full"))
+        raise storage_error(folder / "b.tif", OSError("full"))
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from evaluation.process import call_here
-from evaluation.scoring import Evaluation, objective
+from evaluation.scores import Evaluation, objective
 from evaluation.segmentation import Region
 from training.runs.checkpoint import BEST, LAST
 from training.runs.interruption import Interruption
@@ -53,7 +53,7 @@ class ScoreReporter(Protocol):
         """Draw the figures of the network in the folder `network`, from the tiles that are scored."""
 
 
-class EvaluationSchedule:
+class SnapshotScorer:
     """Evaluates snapshots one at a time, finds the best network, and draws figures of the best and of the last one.
 
     Args:

@@ -4,14 +4,14 @@ from concurrent.futures import wait
 from types import SimpleNamespace
 
 import pytest
-from schedules_for_tests import Recorder, StubEvaluator, snapshot
+from evaluators_for_tests import Recorder, StubEvaluator, snapshot
 
 from config import validate
-from training import evaluations
-from training.evaluations import Evaluations
+from training import evaluation_schedule
+from training.evaluation_schedule import EvaluationSchedule
 from training.runs.checkpoint import Checkpoints, load, save
 from training.runs.interruption import Interruption
-from training.scoring.schedule import EvaluationSchedule
+from training.scoring.snapshot_scorer import SnapshotScorer
 
 CONFIG = {"network": "test_resnet", "loss": "tripletloss", "validation_map": "osm", "iterations": 10, "epochs": 6}
 LAST = 60
@@ -32,25 +32,23 @@ class Training:
         self.values, self.seconds, self.steps_done, self.pending_evaluations = values, 0.0, 0, []
         self.embedding_seconds = embedding_seconds
         self.evaluator, self.recorder = StubEvaluator(), Recorder()
-        self.schedule = EvaluationSchedule(
-            self.evaluator, self.recorder, "retrieval/MAP@R", Interruption(), int(background)
-        )
+        self.scorer = SnapshotScorer(self.evaluator, self.recorder, "retrieval/MAP@R", Interruption(), int(background))
         self.checkpoints = Checkpoints(folder, 10)
         self.has_unsaved_steps = True
         self.pending = SimpleNamespace(restart_clock=lambda: None)  # beginning an evaluation logs no step
         if checkpoint is not None:
             self.steps_done, self.pending_evaluations = checkpoint["step"], checkpoint["evaluating"]
-            self.schedule.load_state_dict(checkpoint["scorer"])
+            self.scorer.load_state_dict(checkpoint["scorer"])
         if background:
             self.evaluator.go.clear()
         # it is state, saver and source of snapshots at once
-        self.evaluations = Evaluations(
-            validate(CONFIG), self, self, self.schedule, self, lambda: None, Interruption(), clock=lambda: self.seconds
+        self.evaluations = EvaluationSchedule(
+            validate(CONFIG), self, self, self.scorer, self, lambda: None, Interruption(), clock=lambda: self.seconds
         )
 
     @property
     def is_untrained(self):
-        return self.steps_done == 0 and self.schedule.scored_step < 0
+        return self.steps_done == 0 and self.scorer.scored_step < 0
 
     def save(self):
         self.checkpoints.write(
@@ -58,7 +56,7 @@ class Training:
                 "step": self.steps_done,
                 "evaluating": list(self.pending_evaluations),
                 "network": self.values.get(self.steps_done, 0.0),
-                "scorer": self.schedule.state_dict(),
+                "scorer": self.scorer.state_dict(),
             }
         )
 
@@ -87,7 +85,7 @@ class Training:
     def evaluated(self):
         """Let the evaluation that is running end; the training does not know of it yet."""
         self.evaluator.go.set()
-        assert wait([self.schedule._pending[-1]], 10).done
+        assert wait([self.scorer._pending[-1]], 10).done
         self.evaluator.go.clear()
 
     def finish(self):
@@ -118,7 +116,7 @@ def begin(tmp_path):
     yield begin
     for training in begun:
         training.evaluator.go.set()
-        training.schedule.cancel()
+        training.scorer.cancel()
 
 
 VALUES = {0: 0.1, 10: 0.8, 20: 0.2, 30: 0.9, 40: 0.3, 50: 0.7, 60: 0.5}
@@ -128,10 +126,10 @@ def test_an_evaluation_that_is_due_takes_the_place_of_the_one_that_waits(begin, 
     caplog.set_level("INFO")
     training = begin(VALUES)
     training.train(35)
-    assert training.schedule.running == 0 and training.pending_evaluations == training.kept == [0, 30]
+    assert training.scorer.running == 0 and training.pending_evaluations == training.kept == [0, 30]
     training.evaluated()
     training.train(36)
-    assert training.told == [(0, 0.1)] and training.schedule.running == 30
+    assert training.told == [(0, 0.1)] and training.scorer.running == 30
     assert "step 10: its network is not evaluated" in caplog.text
     assert caplog.text.count("is not evaluated") == 1, "said once"
 
@@ -172,7 +170,7 @@ def test_after_an_interruption_the_running_and_the_waiting_evaluation_are_made(b
     assert first.kept == [20, 30]
     first.save()  # as a signal does, in the middle of an epoch
     resumed = begin(VALUES | {35: -1.0}, checkpoint=load(tmp_path / "last.pt"))
-    assert resumed.schedule.running == 20 and resumed.pending_evaluations == [20, 30]
+    assert resumed.scorer.running == 20 and resumed.pending_evaluations == [20, 30]
     resumed.train(36)
     for _ in range(2):
         resumed.evaluated()
@@ -195,7 +193,7 @@ def test_a_killed_process_may_have_replaced_the_waiting_network_already(begin, t
 
 def test_on_a_cpu_every_network_is_evaluated_in_its_turn(begin, tmp_path):
     training = begin(VALUES, background=False)
-    training.schedule.evaluating_seconds = 1e9
+    training.scorer.evaluating_seconds = 1e9
     training.train(LAST)
     assert training.told == list(VALUES.items()), "before the training goes on"
     training.finish()
@@ -205,35 +203,35 @@ def test_on_a_cpu_every_network_is_evaluated_in_its_turn(begin, tmp_path):
 def test_an_evaluation_that_would_outlast_the_training_waits_for_a_later_network(begin):
     training = begin(VALUES)
     training.evaluated()
-    training.schedule.evaluating_seconds = 35.0
+    training.scorer.evaluating_seconds = 35.0
     training.train(30)
-    assert training.schedule.running == 10
+    assert training.scorer.running == 10
     training.evaluated()
-    training.schedule.evaluating_seconds = training.schedule._drawing_seconds = 35.0
-    training.schedule._drawn_at = -1e9
+    training.scorer.evaluating_seconds = training.scorer._drawing_seconds = 35.0
+    training.scorer._drawn_at = -1e9
     training.train(50)  # less than 30 seconds are left where the evaluation is reported
-    assert training.schedule.running is None and training.kept == [50]
+    assert training.scorer.running is None and training.kept == [50]
     assert not training.recorder.drawn, "figures of a new best do not outlast the training either"
     training.train(LAST)
-    assert training.schedule.running == LAST
+    assert training.scorer.running == LAST
     training.finish()
     assert [step for step, _ in training.told] == [0, 10, LAST]
 
 
 def test_embedding_for_evaluations_takes_a_small_share_of_the_training(begin, monkeypatch):
-    monkeypatch.setattr(evaluations, "EMBEDDING_SHARE", 0.1)
+    monkeypatch.setattr(evaluation_schedule, "EMBEDDING_SHARE", 0.1)
     training = begin(VALUES, embedding_seconds=2.5)
     training.evaluated()
     training.train(24)
     assert training.told == [(0, 0.1)]
-    assert training.schedule.running is None and training.kept == [20], "the evaluation is free, and in no hurry"
+    assert training.scorer.running is None and training.kept == [20], "the evaluation is free, and in no hurry"
     training.train(25)
-    assert training.schedule.running == 20, "25 s after the embedding before"
+    assert training.scorer.running == 20, "25 s after the embedding before"
     training.evaluated()
     training.train(49)
-    assert training.schedule.running is None
+    assert training.scorer.running is None
     training.train(LAST)
-    assert training.schedule.running == 40
+    assert training.scorer.running == 40
     training.finish()
     assert [step for step, _ in training.told] == [0, 20, 40, LAST], "the last network is embedded at once"
 
@@ -243,7 +241,7 @@ def test_after_a_signal_nothing_is_reported_any_more(begin):
     training = begin(VALUES)
     training.evaluator.error = ValueError("a process has ended")
     training.train(10)
-    training.schedule.interruption._pending_signal = 15
+    training.scorer.interruption._pending_signal = 15
     training.evaluated()
     training.train(11)
     assert training.told == []

@@ -10,7 +10,7 @@ from training.execution.processes import ALONE, Processes
 from training.runs.checkpoint import name_of_evaluated
 from training.runs.interruption import Interruption
 from training.saving import Saver
-from training.scoring.schedule import EvaluationSchedule, Snapshot
+from training.scoring.snapshot_scorer import Snapshot, SnapshotScorer
 from training.snapshots import Snapshots
 from training.training_state import TrainingState
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 EMBEDDING_SHARE = 0.04  # of the training time in which tiles may be embedded for evaluations in the background
 
 
-class Evaluations:
+class EvaluationSchedule:
     """Evaluates the untrained network, then the trained one every `evaluate_every` epochs and after the last.
 
     Training never waits for an evaluation in the background. One that is due while another is running waits, and the
@@ -33,9 +33,9 @@ class Evaluations:
         config: config of the run
         state: state of the training
         saver: writes checkpoints of the state
-        schedule: computes and reports the evaluation of a snapshot
+        scorer: computes and reports the evaluation of a snapshot
         snapshots: takes snapshots of the network
-        fit: fits what of an embedding is fitted to the current, trained weights
+        fit: fits the Fourier features of an embedding to the current weights; every process must call it
         interruption: delays signals while files are written
         processes: those that train together: the first one scores. Between epochs all embed, and wait for it; in the
             background it also embeds alone, while the others train
@@ -47,7 +47,7 @@ class Evaluations:
         config: Config,
         state: TrainingState,
         saver: Saver,
-        schedule: EvaluationSchedule,
+        scorer: SnapshotScorer,
         snapshots: Snapshots,
         fit: Callable[[], None],
         interruption: Interruption,
@@ -56,7 +56,7 @@ class Evaluations:
     ):
         self.processes = processes
         self.config, self.state, self.saver = config, state, saver
-        self.schedule, self.snapshots, self.fit, self.interruption = schedule, snapshots, fit, interruption
+        self.scorer, self.snapshots, self.fit, self.interruption = scorer, snapshots, fit, interruption
         self.clock = clock
         self._started = self.clock(), 0  # time, and steps done, when this process began to train
         self._last_step = config.epochs * config.iterations
@@ -79,7 +79,7 @@ class Evaluations:
     def run_if_due(self) -> None:
         """Evaluate the network if an evaluation is due after the current step; else only save a checkpoint."""
         step = self.state.steps_done
-        if self.config.is_evaluated_after(step) and self.schedule.scored_step < step:
+        if self.config.is_evaluated_after(step) and self.scorer.scored_step < step:
             self.run()
         elif self.saver.has_unsaved_steps:
             with self.interruption.deferred():
@@ -98,41 +98,41 @@ class Evaluations:
         self.processes.wait_for_first()
         for skipped in waiting:
             self._log_skipped(skipped)
-        if self.schedule.in_background:
+        if self.scorer.in_background:
             self.poll()
         else:
-            self.schedule.submit(self.snapshots.current(), self._mark_evaluated)
+            self.scorer.submit(self.snapshots.current(), self._mark_evaluated)
         self.processes.wait_for_first()
 
     def poll(self) -> None:
         """Report the evaluation in the background if it is finished, and begin the one that waits; do not wait."""
-        self.schedule.poll(self._seconds_left())
+        self.scorer.poll(self._seconds_left())
         self._begin_waiting()
 
     def finish(self) -> None:
         """Wait for all pending evaluations, and draw the figures of the best and of the last network."""
-        self.schedule.wait(0)
-        while self._waiting and self.schedule.is_ready(math.inf):
+        self.scorer.wait(0)
+        while self._waiting and self.scorer.is_ready(math.inf):
             self._begin(self._waiting[0])
-            self.schedule.wait(0)
-        self.schedule.finish(self.snapshots.from_checkpoint)
+            self.scorer.wait(0)
+        self.scorer.finish(self.snapshots.from_checkpoint)
 
     @property
     def _waiting(self) -> list[int]:
         """Steps whose networks wait for their evaluation; more than one only after an interruption."""
-        return [step for step in self.state.pending_evaluations if step != self.schedule.running]
+        return [step for step in self.state.pending_evaluations if step != self.scorer.running]
 
     def _begin_waiting(self) -> None:
         """Begin the evaluations that wait, one by one, while there is time for them; for the last network there is."""
         for step in self._waiting:
             is_last = step >= self._last_step
-            if self.schedule.is_ready(math.inf if is_last else self._seconds_left()) and (is_last or self._may_embed()):
+            if self.scorer.is_ready(math.inf if is_last else self._seconds_left()) and (is_last or self._may_embed()):
                 self._begin(step)
 
     def _may_embed(self) -> bool:
         """Whether enough time has passed since tiles were embedded, in the background; else there is no hurry."""
         passed = self.clock() - self._embedded_at
-        return not self.schedule.in_background or self._embedding_seconds <= EMBEDDING_SHARE * passed
+        return not self.scorer.in_background or self._embedding_seconds <= EMBEDDING_SHARE * passed
 
     def _begin(self, step: int) -> None:
         """Evaluate the network that was saved at a step, which may be the current one.
@@ -149,7 +149,7 @@ class Evaluations:
         if snapshot is None:  # its file is missing or damaged
             self.state.pending_evaluations.remove(step)
         else:
-            self.schedule.submit(snapshot, self._mark_evaluated)
+            self.scorer.submit(snapshot, self._mark_evaluated)
 
     def _mark_evaluated(self, snapshot: Snapshot, is_best: bool) -> None:
         """Called when the scores of a snapshot are reported."""

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from schedules_for_tests import Recorder, StubEvaluator, snapshot
+from evaluators_for_tests import Recorder, StubEvaluator, snapshot
 
-from evaluation.scoring import Score, objective
+from evaluation.scores import Score, objective
 from training.runs.interruption import Interruption
-from training.scoring.schedule import EvaluationSchedule, Snapshot
+from training.scoring.snapshot_scorer import Snapshot, SnapshotScorer
 
 
 class Evaluated:
@@ -19,8 +19,8 @@ class Evaluated:
         self.told.append(best)
 
 
-def schedule_of(evaluator, recorder, beside=0) -> EvaluationSchedule:
-    return EvaluationSchedule(evaluator, recorder, "retrieval/MAP@R", Interruption(), beside)
+def scorer_of(evaluator, recorder, beside=0) -> SnapshotScorer:
+    return SnapshotScorer(evaluator, recorder, "retrieval/MAP@R", Interruption(), beside)
 
 
 def no_checkpoint(name: str):
@@ -30,11 +30,11 @@ def no_checkpoint(name: str):
 @pytest.mark.parametrize("beside", [False, True])
 def test_scorer_reports_every_evaluation_in_order_and_tells_the_best(beside):
     evaluator, recorder, evaluated = StubEvaluator(), Recorder(), Evaluated()
-    schedule = schedule_of(evaluator, recorder, beside)
+    scorer = scorer_of(evaluator, recorder, beside)
     for step, value in enumerate((0.1, 0.5, 0.9, float("nan"), 0.7, 0.9)):
-        schedule.submit(snapshot(step, value), evaluated)
-        schedule.poll()
-    schedule.finish(no_checkpoint)
+        scorer.submit(snapshot(step, value), evaluated)
+        scorer.poll()
+    scorer.finish(no_checkpoint)
     assert [step for step, _, _ in recorder.told] == [0, 1, 2, 3, 4, 5]
     assert all(in_main for _, _, in_main in recorder.told), "the training says when scores are shown"
     assert evaluated.told == [True, True, True, False, False, False], "of two that are as good the first is kept"
@@ -45,24 +45,24 @@ def test_scorer_reports_every_evaluation_in_order_and_tells_the_best(beside):
 
 def test_untrained_network_is_scored_beside_the_yardsticks():
     recorder = Recorder()
-    schedule = schedule_of(StubEvaluator(), recorder)
+    scorer = scorer_of(StubEvaluator(), recorder)
     recorder.log_scores = lambda step, evaluations: recorder.told.append([e.features for e in evaluations])
     for step in (0, 1):
-        schedule.submit(snapshot(step, 0.5), lambda snapshot, best: None)
+        scorer.submit(snapshot(step, 0.5), lambda snapshot, best: None)
     assert recorder.told == [["trained", "trained", "band_statistics"], ["trained"]]
 
 
 def test_figures_of_a_last_that_is_the_best_are_drawn_once():
     recorder = Recorder()
-    schedule = schedule_of(StubEvaluator(), recorder)
+    scorer = scorer_of(StubEvaluator(), recorder)
     for step, value in ((0, 0.1), (1, 0.5)):
-        schedule.submit(snapshot(step, value), lambda snapshot, best: None)
-    schedule.finish(no_checkpoint)
+        scorer.submit(snapshot(step, value), lambda snapshot, best: None)
+    scorer.finish(no_checkpoint)
     assert recorder.drawn == [1]
 
 
 def test_scorer_that_goes_on_draws_figures_of_a_best_that_an_earlier_process_found():
-    first, second = (schedule_of(StubEvaluator(), Recorder()) for _ in range(2))
+    first, second = (scorer_of(StubEvaluator(), Recorder()) for _ in range(2))
     for step, value in ((0, 0.1), (1, 0.9), (2, 0.5)):
         first.submit(snapshot(step, value), lambda snapshot, best: None)
     second.load_state_dict(first.state_dict())
@@ -77,13 +77,13 @@ def test_scorer_that_goes_on_draws_figures_of_a_best_that_an_earlier_process_fou
 
 def test_beside_the_training_an_evaluation_does_not_hold_up_the_next_step():
     evaluator, recorder = StubEvaluator(), Recorder()
-    schedule = schedule_of(evaluator, recorder, beside=2)
+    scorer = scorer_of(evaluator, recorder, beside=2)
     evaluator.go.clear()
-    schedule.submit(snapshot(1, 0.5), lambda snapshot, best: None)
-    schedule.poll()
+    scorer.submit(snapshot(1, 0.5), lambda snapshot, best: None)
+    scorer.poll()
     assert recorder.told == []
     evaluator.go.set()
-    schedule.finish(no_checkpoint)
+    scorer.finish(no_checkpoint)
     assert [step for step, _, _ in recorder.told] == [1]
 
 

@@ -5,9 +5,9 @@ import threading
 import numpy as np
 
 from dataProcessors.sampling.pool import Pool
-from evaluation.scoring import Evaluation, Score
+from evaluation.scores import Evaluation, Score
 from training.scoring.evaluator import Features
-from training.scoring.schedule import Snapshot
+from training.scoring.snapshot_scorer import Snapshot
 
 
 class Recorder:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from config import Config, validate
-from training.schedules import SCHEDULES, learning_rate
+from training.learning_rate import SCHEDULES, learning_rate
 from training.trainer import make_optimizer
 
 MINIMAL = {"network": "test_resnet", "loss": "tripletloss", "validation_map": "osm", "learning_rate": 0.5}
