@@ -7,6 +7,7 @@ import numpy as np
 
 from dataProcessors.prepared.prepared_map import PreparedMap
 from dataProcessors.rasters.grid import Window
+from dataProcessors.rasters.shown_bands import SHOWN_BANDS
 
 SAMPLES, SIDE = 8, 64  # squares of SIDE pixels are sampled in SAMPLES rows and columns
 
@@ -14,8 +15,8 @@ SAMPLES, SIDE = 8, 64  # squares of SIDE pixels are sampled in SAMPLES rows and 
 def content_hash(read: Callable[[np.ndarray, int], np.ndarray], window: Window, prepared: PreparedMap | None) -> str:
     """Return a hash of a map's pixels in a window, at a cost that does not grow with the map.
 
-    It takes squares at fixed places; of a prepared map also the counts of all blocks and the overview, so that a change
-    of the labels or the validity anywhere, or of a larger part of an image, is found.
+    It takes squares at fixed places; of a prepared map also the counts of all blocks and the overview of its first
+    bands, so that a change of the labels or the validity anywhere, or of a larger part of an image, is found.
 
     Args:
         read: positions (N, 2) and side -> tiles (N, C, side, side)
@@ -33,5 +34,7 @@ def content_hash(read: Callable[[np.ndarray, int], np.ndarray], window: Window, 
         digest.update(read(positions, side).tobytes())
     if prepared is not None:
         digest.update(prepared.summary.counts.tobytes())
-        digest.update(prepared.overview.tobytes())
+        bands = len(prepared.overview) - prepared.has_validity
+        digest.update(prepared.overview[: min(bands, SHOWN_BANDS)].tobytes())
+        digest.update(prepared.overview[bands:].tobytes())
     return digest.hexdigest()[:32]

@@ -125,15 +125,16 @@ class TiffReader:
     def overview(self) -> tuple[np.ndarray, int, tuple[int, int]]:
         """Return the part in use as a decimated image (c, h, w), the decimation step, and its corner's position.
 
-        Its c channels are the first three bands, or fewer, and the validity if there is one.
+        Its c channels are the bands that pictures show (the source's `shown_bands`), and the validity if there is one.
         """
         around = self.summary.window
         step = overview_step(around)
-        if self._prepared is not None:
-            return np.asarray(self._prepared.overview), step, around[:2]
-        pixels = self.source.read_decimated(around, step)
-        validity = pixels[len(self.bands) :]  # none, or one channel
-        return np.concatenate([pixels[: self.source.shown_bands], validity]), step, around[:2]
+        if self._prepared is None:
+            pixels, bands = self.source.read_decimated(around, step), tuple(range(len(self.bands)))
+        else:
+            pixels, bands = self._prepared.overview, self.source.overview_bands
+        shown = [bands.index(band) for band in self.source.shown_bands]
+        return np.concatenate([pixels[shown], pixels[len(bands) :]]), step, around[:2]  # validity: none, or one channel
 
     def fingerprint(self) -> dict:
         """Return what identifies the map: its files, its grid, the part in use, and a hash of its content.

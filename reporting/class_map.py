@@ -11,14 +11,12 @@ from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.label_reader import LabelReader
 from dataProcessors.legends.legend import NO_LABEL
-from dataProcessors.statistics import sample_tiles
 from dataProcessors.tiffreader import TiffReader
 from inference.land_cover.class_codes import ClassCodes
 from inference.land_cover.classifying import Classified
 from reporting import figures
-from reporting.display import Display
 from reporting.figures.style import save_figure
-from reporting.map_view import SYNTHETIC
+from reporting.map_view import SYNTHETIC, display_of
 
 MAX_SIDE = 1000  # pixels of a panel
 SAMPLE_SIDE = 128  # pixels of the tiles from which the brightness of the image is taken
@@ -52,8 +50,7 @@ def class_map_figure(classified: Classified, image: TiffReader, title: str) -> F
     start = corner + skipped * step - image.window[:2]
     step *= (thin := max(1, -(-max(pixels.shape[1:]) // MAX_SIDE)))
     shown = ..., slice(skipped[1], None, thin), slice(skipped[0], None, thin)
-    display = Display.from_tiles(sample_tiles(image, SAMPLE_SIDE), image.has_validity)
-    rgb = display.rgb(pixels[shown][None])[0]
+    rgb = display_of(image, SAMPLE_SIDE).of_overview().rgb(pixels[shown][None])[0]
     predicted = _classes(classified.map, classified.codes, start, step, rgb.shape[:2])
     return figures.class_map(rgb, _truth(classified, image, shown), predicted, classified.codes.legend, title)
 

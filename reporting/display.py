@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,19 +28,29 @@ class Display:
     has_validity: bool = False
 
     @classmethod
-    def from_tiles(cls, sample_tiles: np.ndarray, has_validity: bool = False) -> Display:
+    def from_tiles(
+        cls, sample_tiles: np.ndarray, has_validity: bool = False, shown: tuple[int, ...] = (0, 1, 2)
+    ) -> Display:
         """Choose bands and limits from a sample of the map's tiles (N, channels, H, W) of any type.
 
-        Maps of three uint8 bands are shown unchanged. Of other maps the first three bands are shown, or the first one
-        in grey if there are fewer than three, each stretched from its 2 % to its 98 % percentile.
+        Maps of three uint8 bands are shown unchanged. Of other maps three bands are shown, or the first one in grey if
+        there are fewer, each stretched from its 2 % to its 98 % percentile.
+
+        Args:
+            sample_tiles, has_validity: see `TiffReader.read`
+            shown: indices of the bands that are shown as red, green and blue
         """
         number = sample_tiles.shape[1] - has_validity
-        bands = (0, 1, 2) if number >= 3 else (0, 0, 0)
+        bands = (shown[0], shown[1], shown[2]) if number >= 3 else (0, 0, 0)
         if sample_tiles.dtype == np.uint8 and number == 3:
             return cls(bands, (0.0,) * 3, (255.0,) * 3, has_validity)
         has_data = valid_mask(sample_tiles, has_validity)  # (N, H, W)
         low, high = zip(*(_stretch_limits(sample_tiles[:, band][has_data]) for band in bands))
         return cls(bands, low, high, has_validity)
+
+    def of_overview(self) -> Display:
+        """Return how the overview of the map is shown, which holds the shown bands alone."""
+        return replace(self, bands=(0, 1, 2) if len(set(self.bands)) == 3 else (0, 0, 0))
 
     def rgb(self, tiles: np.ndarray) -> np.ndarray:
         """Convert tiles (N, channels, H, W) of any type to RGB (N, H, W, 3) uint8; pixels without data are black."""

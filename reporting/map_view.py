@@ -82,18 +82,27 @@ class MapView:
 
 def show_map(image: TiffReader, size: int) -> tuple[Display, Overview]:
     """Return how tiles of a map, size x size pixels, are shown, and a small picture of the whole map."""
-    display = Display.from_tiles(sample_tiles(image, size), image.has_validity)
+    display = display_of(image, size)
     pixels, step, corner = image.overview()
-    return display, Overview(display.rgb(pixels[None])[0], step, corner)
+    return display, Overview(display.of_overview().rgb(pixels[None])[0], step, corner)
+
+
+def display_of(image: TiffReader, size: int) -> Display:
+    """Return how tiles of a map are shown, by a sample of tiles of size x size pixels."""
+    return Display.from_tiles(sample_tiles(image, size), image.has_validity, image.source.shown_bands)
 
 
 def shown_bands(image: TiffReader) -> str:
-    """Return which of an image's many bands are shown, and how others are; "": there are three at most."""
-    if len(image.bands) <= 3:
+    """Return which of an image's bands are shown, why, and how others are; "": it has but three, in this order."""
+    about: dict[str, Any] = image.source.description
+    reason = about["shown_because"] and f", {about['shown_because']}"
+    if len(image.bands) <= 3 and not reason:
         return ""
-    names: Any = image.source.description["band_names"]
-    bands = ", ".join(name or str(number) for number, name in zip(image.bands[:3], names))
-    return f"Pictures show the bands {bands} as red, green and blue; 'maps.bands' in another order shows others"
+    bands = ", ".join(about["band_names"][band] or str(image.bands[band]) for band in image.source.shown_bands)
+    return (
+        f"Pictures show the bands {bands} as red, green and blue{reason}; 'maps.bands' shows others, the first three "
+        "of its list"
+    )
 
 
 def _lonlat_texts(lon: float, lat: float) -> tuple[str, str]:

@@ -35,7 +35,7 @@ class LabelSource:
 
     dtype = np.dtype(np.uint8)
     padding = NO_LABEL
-    channels, shown_bands, has_validity = 1, 1, False
+    channels, has_validity, shown_bands, overview_bands = 1, False, (0,), (0,)
 
     def __init__(
         self, path: str | Path, grid: Grid, name: str = "labels", band: int | None = None,

@@ -68,7 +68,7 @@ class Preparation:
         self._counts: dict[tuple[int, int], np.ndarray] = {}  # (row, column) of a chunk's first block -> its counts
         self._step = overview_step(window)
         sides = rows * BLOCK // self._step, columns * BLOCK // self._step
-        self._shown = [*range(source.shown_bands), *([source.channels - 1] if source.has_validity else [])]
+        self._shown = [*source.overview_bands, *([source.channels - 1] if source.has_validity else [])]
         self._overview = np.zeros((len(self._shown), *sides), dtype)
 
     def run(self, threads: int) -> None:

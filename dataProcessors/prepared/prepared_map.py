@@ -46,7 +46,7 @@ class PreparedMap:
 
     Args:
         folder: of the prepared map
-        window, dtype, bands, shown_bands: what the folder must hold: bands of the pixels, and of the overview
+        window, dtype, bands, overview_bands: what the folder must hold; the last two are numbers of bands
     Attributes:
         channels: of the pixels: the bands and, if `has_validity`, a last one that says where there is data
         without_data: who said that pixels are without data -> of how many
@@ -56,7 +56,7 @@ class PreparedMap:
         OSError: the operating system cannot open a file
     """
 
-    def __init__(self, folder: Path, window: Window, dtype: np.dtype, bands: int, shown_bands: int):
+    def __init__(self, folder: Path, window: Window, dtype: np.dtype, bands: int, overview_bands: int):
         self._lock = Lock.share(folder)  # while a process uses the map, no other removes it
         weakref.finalize(self, self._lock.release)
         about = json.loads((folder / ABOUT).read_text(encoding="utf8"))
@@ -70,7 +70,7 @@ class PreparedMap:
         found += self.overview.shape, self.overview.dtype
         rows_columns, step = block_shape(window), overview_step(window)
         expected: tuple[object, ...] = list(window), (*rows_columns, BLOCK, BLOCK, self.channels), dtype, rows_columns
-        expected += (shown_bands + self.has_validity, -(-window.height // step), -(-window.width // step)), dtype
+        expected += (overview_bands + self.has_validity, -(-window.height // step), -(-window.width // step)), dtype
         if found != expected:
             raise ValueError(f"holds {found} instead of {expected}")
         # prefetch only while batches still come from the disk; for blocks in memory it would only cost time
@@ -146,7 +146,7 @@ def open_prepared(
         StorageError: the disk refuses a write
     """
     folder = cache / key
-    content = window, source.dtype, len(source.bands), source.shown_bands
+    content = window, source.dtype, len(source.bands), len(source.overview_bands)
     if folder.exists():
         try:
             prepared = _open_folder(folder, *content)

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rasterio.io import DatasetReader
@@ -19,11 +20,11 @@ from dataProcessors.rasters.handles import FileHandles, Handles, auxiliary_files
 from dataProcessors.rasters.map_file import MapFiles, map_file
 from dataProcessors.rasters.nodata import MaskBands, nodata_rules
 from dataProcessors.rasters.opening import convert_read_errors
+from dataProcessors.rasters.shown_bands import SHOWN_BANDS, choose_shown, in_overview
 
 log = logging.getLogger(__name__)
 CHUNK_SIDE = 512  # pixels to decode at once along both axes, if the file's blocks are not larger
 CHUNK_BYTES = 64_000_000  # to decode at once, or one row of blocks, or 128 lines of a striped file
-SHOWN_BANDS = 3  # that are shown in figures
 
 
 class ImageSource:
@@ -40,6 +41,8 @@ class ImageSource:
     Attributes:
         files: the path
         meaning: what the pixels of all files of one map must share; see `bands.meaning`
+        shown_bands, overview_bands: indices of the bands that pictures show and that an overview holds; see
+            rasters.shown_bands
     """
 
     def __init__(
@@ -58,14 +61,16 @@ class ImageSource:
         self.dtype = self._bands.dtype
         self.bands = self._bands.numbers if self._bands.palette is None else (1, 2, 3)
         self.nodata = nodata_rules(self.path, file, self._bands, nodata)
-        self.description = describe_bands(self.path, file, self._bands) | {  # for people
-            "nodata": [rule.as_dict() for rule in self.nodata] if self._bands.palette is None else []
+        self.shown_bands, shown_because = self._choose_shown(file, is_free=bands is None)
+        self.overview_bands = in_overview(self.shown_bands, len(self.bands))
+        self.description: dict[str, Any] = describe_bands(self.path, file, self._bands) | {  # for people
+            "nodata": [rule.as_dict() for rule in self.nodata] if self._bands.palette is None else [],
+            "shown_because": shown_because,
         }
         self.meaning = meaning(file, self._bands)
         self._masks = MaskBands.of(file, self._bands)
         self.has_validity = self.dtype.kind != "f" and self._marks_pixels()
         self.channels = len(self.bands) + self.has_validity
-        self.shown_bands = min(len(self.bands), SHOWN_BANDS)
         self.padding = np.nan if self.dtype.kind == "f" else 0
         self.chunk = _chunk_shape(file, self.channels * self.dtype.itemsize)
         self.without_data: Counter[str] = Counter()
@@ -76,6 +81,14 @@ class ImageSource:
             "palette": None if self._bands.palette is None else self._bands.palette.tolist(),
             "parts": self.parts,
         }  # fmt: skip
+        if len(self.overview_bands) > SHOWN_BANDS:
+            self.read_settings["overview"] = self.overview_bands
+
+    def _choose_shown(self, file: DatasetReader, is_free: bool) -> tuple[tuple[int, ...], str]:
+        numbers = self._bands.numbers
+        is_free = is_free and self._bands.palette is None and len(numbers) >= SHOWN_BANDS
+        names = self._bands.names if is_free else [""] * len(self.bands)
+        return choose_shown(names, [file.colorinterp[number - 1] for number in numbers] if is_free else [])
 
     def _marks_pixels(self) -> bool:
         return bool(self._masks or self.nodata) or self._has_codes_without_colour()

@@ -12,7 +12,7 @@ from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.image_files import files_in_words
 from dataProcessors.rasters.image_source import CHUNK_BYTES, ImageSource
 from dataProcessors.rasters.map_file import MapFiles
-from dataProcessors.rasters.mosaic_grid import Place, common_grid, name_of
+from dataProcessors.rasters.mosaic_grid import FilePlacement, common_grid, name_of
 from dataProcessors.rasters.placed_image import CopiedImage, LookedUpImage, PlacedImage
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ class Mosaic:
         self.map_files = MapFiles([file for source in sources for file in source.map_files.files])
         first = sources[0]
         self.dtype, self.bands, self.padding = first.dtype, first.bands, first.padding
-        self.shown_bands, self.synthetic = first.shown_bands, any(source.synthetic for source in sources)
+        self.shown_bands, self.overview_bands = first.shown_bands, first.overview_bands
+        self.synthetic = any(source.synthetic for source in sources)
         is_whole = not any(source.has_validity for source in sources) and covers(places, self.grid)
         self.has_validity = self.dtype.kind != "f" and not is_whole
         self.channels = len(self.bands) + self.has_validity
@@ -61,7 +62,7 @@ class Mosaic:
         }  # fmt: skip
         self._log(places)
 
-    def _log(self, places: list[Place]) -> None:
+    def _log(self, places: list[FilePlacement]) -> None:
         looked_up = sum(not place.is_aligned for place in places)
         warped = f"; {looked_up:,} of them are warped onto it (nearest neighbour)" if looked_up else ""
         across, down = (np.hypot(*column) for column in np.array(self.grid.transform[:6]).reshape(2, 3).T[:2])
@@ -123,11 +124,11 @@ class Mosaic:
         return np.concatenate(strips, 1)
 
 
-def _placed(source: ImageSource, place: Place, grid: Grid) -> PlacedImage:
+def _placed(source: ImageSource, place: FilePlacement, grid: Grid) -> PlacedImage:
     return CopiedImage(source, place.window) if place.is_aligned else LookedUpImage(source, place.window, grid)
 
 
-def covers(places: list[Place], grid: Grid) -> bool:
+def covers(places: list[FilePlacement], grid: Grid) -> bool:
     """Return whether files that need no warping cover every pixel of a grid."""
     if not all(place.is_aligned for place in places):
         return False

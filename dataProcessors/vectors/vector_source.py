@@ -66,7 +66,7 @@ class VectorSource:
     dtype = np.dtype(np.uint8)
     padding = NO_LABEL
     bands = (1,)
-    channels, shown_bands, has_validity = 1, 1, False
+    channels, has_validity, shown_bands, overview_bands = 1, False, (0,), (0,)
     chunk = (2048, 2048)
     synthetic = False
 
