@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from storage import check_writable
 from training.execution.device import Execution, resolve_device, resolve_threads
 from training.execution.precision import TRIAL_TILES, resolve
 from training.execution.processes import ALONE, Processes
+from training.execution.tile_batches import in_batches
 from training.followers import EvaluationElsewhere, NoCheckpoints, NoReports, QuietProgress
 from training.forward import ForwardPass
 from training.progress import Progress
@@ -27,7 +29,7 @@ from training.runs.compatibility import check_maps, config_as_dict
 from training.runs.folder import RESULTS
 from training.runs.interruption import Interruption
 from training.runs.resuming import Run, start_run
-from training.scoring.evaluator import Evaluator, in_batches
+from training.scoring.evaluator import Evaluator
 from training.scoring.snapshot_scorer import SnapshotScorer
 from training.scoring.yardsticks import open_rasters, yardsticks
 from training.steps.step import Step
@@ -66,7 +68,7 @@ def run_training(
     execution = resolve(config, network, maps.read(pools["fit"].positions[:TRIAL_TILES]), processes=processes)
     config = config.model_copy(update=execution.resolved())
     join_batch_norm(network, execution, processes)
-    with resumed or start_run(config, fingerprints, processes) as run:
+    with nullcontext(resumed) if resumed else start_run(config, fingerprints, processes) as run:
         forward = ForwardPass(config, network, execution, maps, processes)
         checkpoints = make_checkpoints(config, fingerprints, run)
         if not processes.is_first:

@@ -42,7 +42,8 @@ from inference.embedding.map_folders import EMBEDDED
 from inference.embedding.whole_map import embed_map
 from inference.land_cover.classifying import classify
 from inference.land_cover.simple_model import open_maps_to_fit
-from training.scoring.evaluator import Evaluator, in_batches, max_batch
+from training.execution.tile_batches import in_batches, max_batch
+from training.scoring.evaluator import Evaluator
 from training.scoring.fit_tiles import save_fit_tiles
 
 PART = 4_000  # pixels a side of the map for the slow network and for memory

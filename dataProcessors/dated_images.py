@@ -9,7 +9,7 @@ import numpy as np
 from config import Maps
 from dataProcessors.rasters.image_map import ImageMap
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.sampling.dates import dates_of, places
+from dataProcessors.sampling.dates import dates_of, without_dates
 from dataProcessors.tiffreader import TiffReader
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class DatedImages:
             positions: (N, 2) on the first image, or (N, 3) with the number of the date
             size: side of the tiles in pixels
         """
-        dates, place = dates_of(positions), places(positions)
+        dates, place = dates_of(positions), without_dates(positions)
         present = np.unique(dates).tolist()
         if len(present) == 1:  # without a copy
             return self._read(present[0], place, size)

@@ -9,7 +9,7 @@ from dataProcessors.sampling.dates import (
     allowed_dates,
     at_dates,
     dates_of,
-    places,
+    without_dates,
 )
 from dataProcessors.sampling.tile_sampler import TileSampler
 
@@ -110,7 +110,8 @@ class ImageSampler(TileSampler):
             offsets = self.rng.integers(low, high + 1, shape) * self.rng.choice([-1, 1], shape)
             starts = np.broadcast_to(anchors[missing, None], (*shape[:2], self.coordinates))
             dates = POSITIVE_DATES[rule](dates_of(starts), self.area.dates, self.rng)
-            proposed = at_dates(places(starts) + offsets, dates, self.area.dates)  # (missing, PROPOSALS, coordinates)
+            moved = without_dates(starts) + offsets
+            proposed = at_dates(moved, dates, self.area.dates)  # (missing, PROPOSALS, coordinates)
             good = self.area.fits(proposed) & (proposed != starts).any(-1)  # not the anchor itself
             if away_from is not None:
                 good &= chebyshev(proposed, away_from[missing, None]) >= self.min_neg

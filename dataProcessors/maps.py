@@ -20,7 +20,7 @@ from dataProcessors.rasters.opening import MapError, add_path_to_errors
 from dataProcessors.rasters.remote_options import limit_cache
 from dataProcessors.run_pools import open_pools
 from dataProcessors.sampling.area import Area, SamplingError, check_size
-from dataProcessors.sampling.dates import places
+from dataProcessors.sampling.dates import without_dates
 from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.sampling.pool import Pool
 from dataProcessors.sampling.supervised_sampler import SupervisedSampler
@@ -63,11 +63,11 @@ class OpenMaps:
 
     def read_classes(self, positions: np.ndarray) -> np.ndarray:
         """Read the same tiles of the label map: (N, size, size) uint8 class indices, NO_LABEL where unlabelled."""
-        return self.labels.read(places(positions), self.area.size)[:, 0]
+        return self.labels.read(without_dates(positions), self.area.size)[:, 0]
 
     def read_proportions(self, positions: np.ndarray) -> np.ndarray:
         """Return the class proportions (N, K) of the same tiles; a row of zeros where no pixel has a label."""
-        return self.labels.proportions(places(positions), self.area.size)
+        return self.labels.proportions(without_dates(positions), self.area.size)
 
     def read_labels(self, positions: np.ndarray) -> np.ndarray:
         """Return the dominant class (N,) of the same tiles, -1 where a tile has no labelled pixel."""

@@ -10,7 +10,7 @@ from dataProcessors.dated_images import DatedImages
 from dataProcessors.label_reader import LabelReader
 from dataProcessors.no_labels import NoLabels
 from dataProcessors.sampling.area import Area, SamplingError
-from dataProcessors.sampling.dates import places
+from dataProcessors.sampling.dates import without_dates
 from dataProcessors.sampling.pool import Pool, check_classes, load_or_create_pool, pool_path, score_pool, training_pool
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def _open_pool(
     def make() -> Pool:
         rng = np.random.default_rng([config.seed, POOL_SEEDS[role], 4])
         draw = score_pool if role == "score" else training_pool
-        return draw(area, labels.summary, lambda tiles: labels.proportions(places(tiles), area.size), size, rng)
+        return draw(area, labels.summary, lambda tiles: labels.proportions(without_dates(tiles), area.size), size, rng)
 
     identity = {
         "image": " ".join(image_keys), "labels": labels.key, "size": config.image_size, "tiles": size,

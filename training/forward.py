@@ -16,8 +16,8 @@ from networks import Embedder, draw_ways, estimate_batchnorm_statistics, local_s
 from training.execution.cuda_graphs import GraphedForward, capture
 from training.execution.device import Execution
 from training.execution.processes import ALONE, Processes
+from training.execution.tile_batches import in_batches, max_batch
 from training.runs.faults import require_finite
-from training.scoring.evaluator import in_batches, max_batch
 from training.steps.step import EmbedFunctions
 
 STATISTICS_BATCHES, STATISTICS_TILES = 8, 64  # to estimate the untrained network's batch-norm statistics

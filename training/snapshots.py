@@ -3,7 +3,7 @@
 import logging
 
 from config import UserError
-from dataProcessors.sampling.dates import places
+from dataProcessors.sampling.dates import without_dates
 from training.execution.device import Execution
 from training.runs.checkpoint import BEST, Checkpoints, cloned_state
 from training.runs.faults import OutOfMemory
@@ -80,4 +80,4 @@ class Snapshots:
 
     def _take(self, step: int, sampled: SampledPositions, embed: EmbedPositions) -> Snapshot:
         features = self.evaluator.embed("trained" if step else "untrained", embed)
-        return Snapshot(step, features, {role: places(tiles) for role, tiles in sampled.by_role().items()})
+        return Snapshot(step, features, {role: without_dates(tiles) for role, tiles in sampled.by_role().items()})

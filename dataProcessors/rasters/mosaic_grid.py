@@ -22,14 +22,14 @@ MAX_NAME = 60  # characters of a CRS in a message
 Files = Sequence[tuple[str, Grid]]  # path and grid of each file
 
 
-class Place(NamedTuple):
+class FilePlacement(NamedTuple):
     """Where a file lies on the grid of all: the pixels that it covers, and whether they are its own pixels."""
 
     window: Window
     is_aligned: bool
 
 
-def common_grid(files: Files, crs: str | None) -> tuple[Grid, list[Place]]:
+def common_grid(files: Files, crs: str | None) -> tuple[Grid, list[FilePlacement]]:
     """Return the grid that holds all files, and the place of each on it.
 
     Without a CRS it continues the grid of the first file, on which all must lie. With one it does so if the first file
@@ -60,7 +60,7 @@ def common_grid(files: Files, crs: str | None) -> tuple[Grid, list[Place]]:
     return whole, [_moved(place, *low.tolist()) for place in places]
 
 
-def _moved(place: Place, left: int, top: int) -> Place:
+def _moved(place: FilePlacement, left: int, top: int) -> FilePlacement:
     window = place.window
     return place._replace(window=window._replace(x=window.x - left, y=window.y - top))
 
@@ -110,14 +110,14 @@ def is_same_crs(crs: CRS | None, grid: Grid) -> bool:
     return bool(np.abs(there - corners).max() < PIXEL_TOLERANCE)
 
 
-def _place(lattice: Grid, path: str, file: Grid) -> Place:
+def _place(lattice: Grid, path: str, file: Grid) -> FilePlacement:
     if is_same_crs(lattice.crs, file):
         corners = np.array([(0, 0), (file.width, 0), (0, file.height)], float).T
         there = np.array(apply_affine(~lattice.transform, *apply_affine(file.transform, *corners)))
         x, y = np.rint(there[:, 0]).astype(int).tolist()
         if np.abs(there - corners - [[x], [y]]).max() < PIXEL_TOLERANCE:
-            return Place(Window(x, y, file.width, file.height), True)
-    return Place(_covered(lattice, path, file), False)
+            return FilePlacement(Window(x, y, file.width, file.height), True)
+    return FilePlacement(_covered(lattice, path, file), False)
 
 
 def _covered(lattice: Grid, path: str, file: Grid) -> Window:

@@ -7,7 +7,7 @@ import numpy as np
 from config import UserError
 from dataProcessors.prepared.blocks import BLOCK
 from dataProcessors.rasters.grid import Window
-from dataProcessors.sampling.dates import at_random_dates, dates_of, places
+from dataProcessors.sampling.dates import at_random_dates, dates_of, without_dates
 from dataProcessors.sampling.nodata_limit import NodataLimit, corners_near_data, whole_summary
 
 CELL = 2  # side of a reserved cell, in tile sides
@@ -86,17 +86,18 @@ class Area:
 
     def inside(self, positions: np.ndarray) -> np.ndarray:
         """Return which tiles lie completely in the window: (N,) bool."""
-        place = places(positions)
+        place = without_dates(positions)
         return np.all((place >= self._low) & (place <= self._high), axis=-1)
 
     def touches_reserved(self, positions: np.ndarray) -> np.ndarray:
         """Return which tiles have a pixel in a reserved cell: (N,) bool."""
-        offset = (places(positions) - self._cell_origin) % self.period  # of the tile's corner from a cell's, per axis
+        corners = without_dates(positions)
+        offset = (corners - self._cell_origin) % self.period  # of the tile's corner from a cell's, per axis
         return np.all((offset < CELL * self.size) | (offset > self.period - self.size), axis=-1)
 
     def has_data(self, positions: np.ndarray) -> np.ndarray:
         """Return which tiles, all inside the window, have enough data at their date: (N,) bool."""
-        accepted, dates, place = np.zeros(len(positions), bool), dates_of(positions), places(positions)
+        accepted, dates, place = np.zeros(len(positions), bool), dates_of(positions), without_dates(positions)
         for number, limit in enumerate(self._limits):
             own = dates == number
             accepted[own] = limit.accepts(place[own])

@@ -35,7 +35,7 @@ ALLOWED: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 CLUSTER_RULES = {"same": "same", "other": "any", "any": "any"}  # more tiles than dates cannot all be of other dates
 
 
-def places(positions: np.ndarray) -> np.ndarray:
+def without_dates(positions: np.ndarray) -> np.ndarray:
     """Return column and row (..., 2) of positions."""
     return positions[..., :2]
 
@@ -47,7 +47,7 @@ def dates_of(positions: np.ndarray) -> np.ndarray:
 
 def at_dates(positions: np.ndarray, dates: np.ndarray, number: int) -> np.ndarray:
     """Return positions at other dates (...,); number: of dates, of which a single one is not written."""
-    return np.concatenate([places(positions), dates[..., None]], -1) if number > 1 else places(positions)
+    return np.concatenate([without_dates(positions), dates[..., None]], -1) if number > 1 else without_dates(positions)
 
 
 def at_random_dates(positions: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ from inference.core.own_maps import OwnMaps
 from networks import Embedder, fuse_batchnorm
 from training.execution.device import Execution, MissingDevice, resolve_device, resolve_threads
 from training.execution.processes import ALONE, Processes
+from training.execution.tile_batches import in_batches
 from training.runs.checkpoint import BEST, LAST, load, load_with_digest
-from training.scoring.evaluator import in_batches
 from training.trained import network_of
 
 log = logging.getLogger(__name__)
@@ -60,11 +61,15 @@ class TrainedRun:
     processes: Processes = ALONE
 
     def open_image(self) -> TiffReader:
-        """Open, and prepare, the map that is embedded: the run's own of its date, or `maps.image`.
+        """Return the map that is embedded: the run's own of its date, or `maps.image`. It is opened once, and prepared.
 
         Raises:
             UserError: it cannot be used, or has other bands or another type than the run's
         """
+        return self._image
+
+    @cached_property
+    def _image(self) -> TiffReader:
         (files,) = self.maps.images.values()
         missing = [file for file in image_files(files) if is_missing(file)]
         if missing:

@@ -15,7 +15,7 @@ from dataProcessors.vectors.csv_points import PointTable, read_points
 from inference.core.centred_tiles import CentredTiles, tiles_around
 from inference.core.trained_run import TrainedRun
 from storage import staged
-from training.scoring.evaluator import max_batch
+from training.execution.tile_batches import max_batch
 
 log = logging.getLogger(__name__)
 STATUS = "status"  # column that says why a point has no embedding: "" where it has one

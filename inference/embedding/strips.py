@@ -26,7 +26,7 @@ from inference.core.trained_run import TrainedRun
 from inference.embedding.quantisation import Quantisation
 from storage import convert_write_errors, sync
 from training.execution.device import PendingTensor
-from training.scoring.evaluator import in_batches
+from training.execution.tile_batches import in_batches
 
 log = logging.getLogger(__name__)
 STRIP_TILES = 2048  # of a strip, at least, unless the map has fewer

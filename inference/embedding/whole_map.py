@@ -30,8 +30,8 @@ from storage import (
     temporary_folder,
     write_text,
 )
+from training.execution.tile_batches import in_batches
 from training.runs.interruption import Interrupted
-from training.scoring.evaluator import in_batches
 
 log = logging.getLogger(__name__)
 COG_NAME = "embeddings.tif"  # of the file for other programs in the folder of an embedded map

@@ -18,7 +18,7 @@ from evaluation.models import CLASSIFIERS, REGRESSORS, fitted, ignore_known_warn
 from evaluation.proportions import normalised, reaches
 from evaluation.scoring import draws
 from inference.core.trained_run import TrainedRun
-from training.scoring.evaluator import in_batches
+from training.execution.tile_batches import in_batches
 from training.scoring.fit_tiles import load_fit_tiles
 
 log = logging.getLogger(__name__)

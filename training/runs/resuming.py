@@ -98,9 +98,7 @@ class Run:
             return
         can_go_on = isinstance(error, (Interrupted, StorageError, OutOfMemory))
         if can_go_on or is_out_of_memory(error) or is_lost_process(error):
-            note = f"To resume: {main_command('resume', self.folder)}"
-            if note not in getattr(error, "__notes__", []):  # the context of a resumed run is left twice
-                error.add_note(note)
+            error.add_note(f"To resume: {main_command('resume', self.folder)}")
 
 
 def start_run(config: Config, maps: dict[str, dict], processes: Processes = ALONE) -> Run:

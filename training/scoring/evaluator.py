@@ -15,20 +15,7 @@ from evaluation.scoring import draws, evaluate
 from training.scoring.segmenter import Segmenter
 
 log = logging.getLogger(__name__)
-MAX_BATCH_PIXELS = 2_500_000  # pixels per band in one forward pass of an evaluation
-
 EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
-
-
-def max_batch(size: int) -> int:
-    """Return the maximal number of tiles of size x size pixels in one forward pass."""
-    return max(1, MAX_BATCH_PIXELS // size**2)
-
-
-def in_batches(positions: np.ndarray, size: int) -> list[np.ndarray]:
-    """Split positions (N, 2) into batches of at most `max_batch` tiles."""
-    step = max_batch(size)
-    return [positions[i : i + step] for i in range(0, len(positions), step)]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from dataProcessors.maps import OpenMaps
 from dataProcessors.rasters.feature_raster import AlignedRaster, FeatureRaster
 from dataProcessors.statistics import band_statistics, normalisation, standardisation
 from networks import RandomConvolutions
-from training.scoring.evaluator import EmbedPositions, in_batches
+from training.execution.tile_batches import in_batches
+from training.scoring.evaluator import EmbedPositions
 
 log = logging.getLogger(__name__)
 VERSIONS = {"convolutions": 2, "rasters": 1}  # increase one when the values of these features change
