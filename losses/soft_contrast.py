@@ -8,8 +8,6 @@ from losses.base import Loss, check_not_negative, check_positive
 from losses.distances import full_precision
 from losses.readout import readout_errors
 
-MIN_WEIGHT = 1e-6  # a tile whose weights add up to less has nothing in common with any other
-
 
 class SoftContrastLoss(Loss):
     """Has the neighbours of each tile, by cosine, follow how much of their land the tiles have in common.
@@ -47,13 +45,22 @@ class SoftContrastLoss(Loss):
         directions = normalize(full_precision(embeddings))
         itself = torch.eye(len(directions), dtype=torch.bool, device=directions.device)
         cosines = (directions @ directions.T / self.temperature).masked_fill(itself, -torch.inf)
-        weights = overlaps(proportions.to(directions)).pow(self.sharpness).masked_fill(itself, 0.0)
-        totals = weights.sum(1, keepdim=True)
-        weights = weights / totals.clamp(min=MIN_WEIGHT)
+        overlap = overlaps(proportions.to(directions)).masked_fill(itself, 0.0)
+        weights = relative_weights(overlap, self.sharpness)
         log_shares = cosines.log_softmax(1).masked_fill(itself, 0.0)
         terms = (torch.special.xlogy(weights, weights) - weights * log_shares).sum(1)
-        terms = terms.clamp(min=0.0) * (totals[:, 0] >= MIN_WEIGHT)
+        terms = terms.clamp(min=0.0) * overlap.any(1)
         return terms + self.readout * readout_errors(embeddings, proportions) if self.readout else terms
+
+
+def relative_weights(overlap: Tensor, sharpness: float) -> Tensor:
+    """Return o^sharpness (n, n), divided by its sum over each row; a row of zeros stays so.
+
+    Each overlap is divided by the largest of its row first, because powers of small numbers become 0.
+    """
+    largest = overlap.amax(1, keepdim=True)
+    powers = (overlap / largest.clamp(min=torch.finfo(overlap.dtype).tiny)).pow(sharpness)
+    return powers / powers.sum(1, keepdim=True).clamp(min=1.0)  # the largest is 1
 
 
 def overlaps(proportions: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def slow_soft_contrast(embeddings, proportions, temperature, sharpness):
     return terms
 
 
-@pytest.mark.parametrize("temperature, sharpness", [(0.1, 4), (0.5, 1), (2, 0.5)])
+@pytest.mark.parametrize("temperature, sharpness", [(0.1, 4), (0.5, 1), (2, 0.5), (0.1, 100)])
 def test_soft_contrast_equals_a_slow_loop(temperature, sharpness):
     shares = normal(8, 3, seed=2).square()
     shares[:2] = torch.tensor([1.0, 0, 0])
@@ -55,6 +55,17 @@ def test_soft_contrast_of_two_classes_apart_is_almost_0_and_of_tiles_with_nothin
     assert value == 0 and not slope.any()
     collapsed, _ = gradients(lambda x: SoftContrastLoss(0.1)(x, labels), torch.ones(8, 3, dtype=torch.float64))
     assert collapsed == pytest.approx(math.log(7 / 3)), "all others get the same share, three of seven should"
+
+
+def test_a_tile_learns_from_whatever_it_shares_with_others_however_sharp_the_contrast():
+    proportions = torch.tensor([[0.7, 0.3, 0], [0.3, 0, 0.7], [0, 0.4, 0.6], [0, 1, 0]])
+    embeddings = normal(4, 5, dtype=torch.float32)
+    terms = SoftContrastLoss(sharpness=100).terms(embeddings, proportions)
+    cosines = torch.nn.functional.cosine_similarity(embeddings[:, None], embeddings, dim=-1)
+    log_shares = (cosines / 0.1).fill_diagonal_(-math.inf).log_softmax(1).nan_to_num(neginf=0)
+    most = torch.tensor([[0, 1, 1, 1], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 1, 0]])  # 0.3 of all; 0.6; 0.6; 0.4
+    expected = -(most * log_shares).sum(1) / most.sum(1) - most.sum(1).log()
+    torch.testing.assert_close(terms, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("tiles, dimensions", [(12, 4), (7, 9), (2, 3)])
