@@ -37,6 +37,8 @@ def _label_contradictions(config: Config) -> list[tuple[bool, set[str], str]]:
         (config.best_metric not in (None, *config.metrics),
          {"best_metric", "single_class_classifiers", "multi_class_classifiers"},
          f"'best_metric' must be a score of this run: {', '.join(config.metrics)}. Got '{config.best_metric}'."),
+        (config.segmentation and not config.single_class_classifiers, {"segmentation", "single_class_classifiers"},
+         "'segmentation' is by the 'single_class_classifiers', and there are none. Name one, or set it to false."),
     ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ UNLABELLED = MINIMAL | {"validation_map": None}
      ({"min_pos_dist": 6}, "'min_pos_dist' (6) must not exceed 'max_pos_dist' (5)"),
      ({"loss": "magnetloss", "batch_size": 1}, "at least 2 for magnetloss"),
      ({"best_metric": "single_class/accuracy/rfc"}, "'best_metric' must be a score of this run: retrieval/MAP@R,"),
+     ({"segmentation": True, "single_class_classifiers": []}, "'single_class_classifiers', and there are none"),
      ({"network": "transformer", "image_size": 50}, "divisible by 8")],
 )  # fmt: skip
 def test_contradictions(changes, part):
