@@ -13,6 +13,7 @@ from config.types import NAMED_DATES, Maps
 
 # keys that say how embeddings are judged by a label map
 OF_SCORES = "single_class_classifiers", "multi_class_classifiers", "best_metric", "singleClassTreshold", "yardsticks"
+OF_SEGMENTATION = "segmentation_stride", "segmentation_cells", "segmentation_region"
 KEEP_CREDENTIALS = object()  # context in which a config becomes plain values as it is
 
 
@@ -131,6 +132,12 @@ class Config(Keys):
                 [*distances, *(["random_reset", "positive_dates"] if is_magnet else [])] if self.supervised else [],
             "where 'maps.image' has a single date": ["positive_dates"] if len(self.dates) < 2 else [],
             f"with {self.loss_name}, which has its own parameters": ["alt_loss", "margin"] if has_parameters else [],
+            "with alt_loss, which has no margin":
+                ["margin"] if self.alt_loss and not (is_magnet or has_parameters) else [],
+            "but with magnetloss": ["magnet_clusters"] if not is_magnet else [],
+            "but in supervised training with magnetloss":
+                ["magnet_clusters_per_class"] if not (is_magnet and self.supervised) else [],
+            "where 'segmentation' is false": list(OF_SEGMENTATION) if not self.segmentation else [],
             f"with {self.loss_name}, which has no negatives":
                 ["min_neg_dist", "max_neg_dist"] if not (self.has_negatives or self.supervised) else [],
             "where 'validation_map' is null, because nothing is scored":

@@ -68,3 +68,26 @@ def test_what_is_legal_and_surely_not_meant_is_warned_of():
     assert idle == "'min_neg_dist': no effect with vicregloss, which has no negatives; ignored."
     (idle,) = validate(MINIMAL | {"loss": "magnetloss", "supervised": True, "random_reset": 0.5}).warnings()
     assert "'random_reset'" in idle
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [({"alt_loss": True, "margin": 1}, "with alt_loss, which has no margin"),
+     ({"magnet_clusters": 6}, "but with magnetloss"),
+     ({"loss": "magnetloss", "magnet_clusters_per_class": 2}, "but in supervised training with magnetloss"),
+     ({"supervised": True, "magnet_clusters_per_class": 2}, "but in supervised training with magnetloss"),
+     ({"segmentation_cells": 9}, "where 'segmentation' is false")],
+)  # fmt: skip
+def test_keys_of_what_is_not_used_are_warned_of(changes, where):
+    *_, key = changes
+    assert validate(MINIMAL | changes).warnings() == [f"'{key}': no effect {where}; ignored."]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"margin": 1}, {"loss": "magnetloss", "magnet_clusters": 6, "margin": 1},
+     {"loss": "magnetloss", "supervised": True, "magnet_clusters_per_class": 2},
+     {"segmentation": True, "segmentation_stride": 4}],
+)  # fmt: skip
+def test_keys_of_what_is_used_are_not_warned_of(changes):
+    assert validate(MINIMAL | changes).warnings() == []
