@@ -40,7 +40,8 @@ def paired_difference(tag: str, ours: Sequence[Sequence[float]], theirs: Sequenc
 
     The standard error is the larger of two: over all pairs, and over the means of the seeds. The draws of a seed share
     a network and many tiles, so that the first alone would be too small where seeds differ; and a few seeds may agree
-    by chance, so that the second would be.
+    by chance, so that the second would be. Of a single seed it tells how much the choice of draws decides, not what
+    other tiles would say: for that, J draws of half a pool each vary so little that it is sqrt(J + 1) times too small.
 
     Args:
         tag: of the score, group/metric or group/metric/model
