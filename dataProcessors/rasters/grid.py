@@ -1,5 +1,6 @@
 """The pixel grid of the image map, and windows of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from dataProcessors.rasters.opening import GDAL_ERRORS, LONLAT, error_text
 EDGE_POINTS = 101  # points per edge of a lon/lat rectangle: in limit other CRSs its edges are curves
 PIXEL_TOLERANCE = 0.01  # largest difference, in pixels, between two grids that count as equal
 EXTENT_POINTS = 51  # points along each axis of a grid that are transformed to find its extent
+TURN = 360  # degrees of longitude around the Earth
 
 Bounds = tuple[float, float, float, float]  # west, south, east, north in EPSG:4326
 
@@ -56,17 +58,24 @@ class Grid:
         """Return the pixels inside a rectangle (west, south, east, north in EPSG:4326); the whole grid for None.
 
         Raises:
-            UserError: the image's CRS cannot be transformed to EPSG:4326, or the rectangle lies outside the image
+            UserError: the image's CRS cannot be transformed to EPSG:4326, or the rectangle lies outside the image, or
+                at both ends of it
         """
         if rect is None:
             return self.window
         if self.crs is None:
             raise UserError("'maps.rect' cannot be used: the image declares no CRS. Remove it to use the whole image.")
         bounds = self.lonlat_bounds()
-        window = self._window_of_edges(rect, bounds)
-        if min(window.width, window.height) < 1:
-            covered = ", ".join(f"{v:.4f}" for v in bounds)
+        covered = ", ".join(f"{v:.4f}" for v in bounds)
+        found = [self._window_of_edges(each, bounds) for each in _turned(rect, bounds)]
+        found = [window for window in found if min(window.width, window.height) > 0]
+        if not found:
             raise UserError(f"'maps.rect' {list(rect)} lies outside the image. The image covers [{covered}].")
+        window = _around(found)
+        if window.width > sum(each.width for each in found) + 1:
+            raise UserError(
+                f"'maps.rect' {list(rect)} lies at both ends of the image, which covers [{covered}]. Choose one."
+            )
         return window
 
     def _window_of_edges(self, rect: Bounds, bounds: Bounds) -> Window:
@@ -104,7 +113,10 @@ class Grid:
         return np.where(np.isfinite(places), places, np.nan)
 
     def lonlat_bounds(self) -> Bounds:
-        """Return the grid's west, south, east, north in EPSG:4326, from points all over it: its edges are curves."""
+        """Return the grid's west, south, east, north in EPSG:4326, from points all over it: its edges are curves.
+
+        Where it crosses the antimeridian, longitudes go on beyond 180.
+        """
         columns, rows = np.meshgrid(
             np.linspace(0, self.width, EXTENT_POINTS), np.linspace(0, self.height, EXTENT_POINTS)
         )
@@ -112,6 +124,9 @@ class Grid:
         lon, lat = (v[np.isfinite(v)] for v in _transformed(self.crs, LONLAT, x, y))
         if not len(lon):
             raise UserError(f"No pixel can be transformed to {LONLAT}: the image's CRS or transform is wrong.")
+        beyond = np.where(lon < 0, lon + TURN, lon)
+        if np.ptp(beyond) < TURN / 2 < np.ptp(lon):  # around a pole both are larger
+            lon = beyond
         return lon.min(), lat.min(), lon.max(), lat.max()
 
     def has_same_pixels(self, other: "Grid") -> bool:
@@ -166,6 +181,25 @@ def _one_by_one(from_crs: CRS | str, to_crs: CRS | str, x: np.ndarray, y: np.nda
             except GDAL_ERRORS:
                 there[:, half] = _one_by_one(from_crs, to_crs, x[half], y[half])
     return there
+
+
+def _turned(rect: Bounds, bounds: Bounds) -> list[Bounds]:
+    """Return a rectangle and, where these overlap the bounds, the same one a turn of longitude farther west or east."""
+    west, south, east, north = rect
+    turns = [turn for turn in (-TURN, TURN) if west + turn < bounds[2] and east + turn > bounds[0]]
+    return [(west + turn, south, east + turn, north) for turn in (0, *turns)]
+
+
+def nearest_turn(lon: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """Return longitudes (N,) whole turns farther west or east, where they are nearest to the middle of the bounds."""
+    return lon + TURN * np.round(((bounds[0] + bounds[2]) / 2 - lon) / TURN)
+
+
+def _around(windows: Sequence[Window]) -> Window:
+    """Return the smallest window that holds some others."""
+    left, top = min(each.x for each in windows), min(each.y for each in windows)
+    right, bottom = max(each.x + each.width for each in windows), max(each.y + each.height for each in windows)
+    return Window(left, top, right - left, bottom - top)
 
 
 def _edges(west: float, south: float, east: float, north: float) -> tuple[np.ndarray, np.ndarray]:

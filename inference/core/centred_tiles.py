@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from config import UserError
-from dataProcessors.rasters.grid import EXTENT_POINTS, Grid, Window
+from dataProcessors.rasters.grid import EXTENT_POINTS, Grid, Window, nearest_turn
 from dataProcessors.rasters.opening import LONLAT
 
 
@@ -56,7 +56,9 @@ def _pixels(grid: Grid, window: Window, lonlat: np.ndarray) -> np.ndarray:
 
     There the map's CRS may be undefined, and one such point makes the transformation of all fail.
     """
-    low, high = np.array(grid.part(window).lonlat_bounds()).reshape(2, 2)
+    bounds = grid.part(window).lonlat_bounds()
+    low, high = np.array(bounds).reshape(2, 2)
+    lonlat = np.column_stack([nearest_turn(lonlat[:, 0], bounds), lonlat[:, 1]])
     margin = (high - low) / (EXTENT_POINTS - 1)  # the bounds are those of points all over the window
     near = np.all((lonlat >= low - margin) & (lonlat <= high + margin), 1)
     pixels = np.full(lonlat.shape, np.nan)

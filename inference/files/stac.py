@@ -16,6 +16,7 @@ import numpy as np
 from config import UserError
 from dataProcessors.rasters.grid import Grid, Window
 from inference.core.embedded_map import NODATA, EmbeddedMap
+from inference.files.outline import outline
 
 VERSION = "1.0.0"  # of STAC
 REGISTRY = "https://stac-extensions.github.io"
@@ -86,8 +87,7 @@ def _place(embedded: EmbeddedMap) -> dict[str, Any]:
         bounds = None
     if bounds is None or not np.isfinite(ring).all():
         return {"geometry": None}
-    polygon = {"type": "Polygon", "coordinates": [ring.round(9).tolist()]}
-    return {"geometry": polygon, "bbox": [round(float(value), 9) for value in bounds]}
+    return outline(ring, bounds)
 
 
 def _times(modified: float | None) -> dict[str, Any]:

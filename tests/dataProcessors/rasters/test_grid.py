@@ -75,6 +75,32 @@ def test_a_map_around_a_pole():
     assert grid.window_of((-180, -90, 180, -50)) == grid.window
 
 
+def over_the_antimeridian() -> Grid:
+    """100 km of Fiji on both sides of it, in a zone whose coordinates mean nothing on the other side of the Earth."""
+    x, y = (v[0] for v in transform(LONLAT, CRS.from_epsg(32760), [180], [-17.5]))
+    return Grid(CRS.from_epsg(32760), Affine(100, 0, x - 50_000, 0, -100, y + 100_000), 1000, 2000)
+
+
+@pytest.mark.parametrize(("west", "east"), [(-180, 180), (179.8, 180), (-180, -179.8), (179, 179.9)])
+def test_a_rectangle_of_a_map_over_the_antimeridian(west, east):
+    grid = over_the_antimeridian()
+    assert grid.lonlat_bounds() == pytest.approx((179.52, -18.42, 180.48, -16.59), abs=0.02)
+    x, y, width, height = grid.window_of((west, -17.6, east, -17.4))
+    rows, columns = np.indices((grid.height, grid.width)).reshape(2, -1)[:, ::97]
+    lon, lat = grid.lonlat(np.stack([columns, rows], 1) + 0.5).T
+    inside = (lon >= west) & (lon <= east) & (lat >= -17.6) & (lat <= -17.4)
+    assert abs(columns[inside].min() - x) <= 3 and abs(columns[inside].max() + 1 - x - width) <= 3
+    assert abs(rows[inside].min() - y) <= 3 and abs(rows[inside].max() + 1 - y - height) <= 3
+
+
+def test_longitudes_from_0_to_360():
+    grid = Grid(LONLAT, Affine(0.5, 0, 0, 0, -0.5, 90), 720, 360)
+    assert grid.window_of((-170, 0, -160, 10)) == Window(380, 160, 20, 20)
+    assert grid.window_of((10, 0, 20, 10)) == Window(20, 160, 20, 20)
+    with pytest.raises(UserError, match=r"lies at both ends of the image, which covers \[0\.0000, .* 360\.0000"):
+        grid.window_of((-10, 0, 10, 10))
+
+
 def test_lonlat_image_cuts_exactly():
     grid = Grid(LONLAT, Affine(0.01, 0, 10, 0, -0.01, 50), 200, 100)
     assert grid.window_of((10.5, 49.25, 11, 49.75)) == Window(50, 25, 50, 50)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from affine import Affine
 from maps_for_tests import CORNER, UTM32, grid_of, noise, write_map
 from rasterio.warp import transform
 
@@ -69,6 +70,13 @@ def test_the_place_is_in_the_middle_of_its_tile(size):
             cut = ((x, y) < low + size / 2 - 0.5) | ((x, y) > high + size / 2 + 0.5)
             assert (off[~cut] <= 0.5 + 1e-6).all()
             assert moved == cut.any()
+
+
+def test_longitudes_may_be_counted_from_0_or_from_minus_180():
+    grid = grid_of(720, 360, "EPSG:4326", Affine(0.5, 0, 0, 0, -0.5, 90))
+    found = tiles_around(grid, grid.window, np.array([(-170, 5), (190, 5), (170, 5)]), SIZE)
+    assert found.inside.all()
+    assert (found.positions[:, 0] + SIZE / 2).tolist() == [380, 380, 340]
 
 
 def test_places_that_are_nowhere_lie_outside():

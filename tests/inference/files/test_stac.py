@@ -103,3 +103,33 @@ def test_equal_maps_have_equal_texts(tmp_path):
     text = stac_text(embedded, tmp_path / "a.json", tmp_path / "e.tif")
     assert text == stac_text(embedded, tmp_path / "b.json", tmp_path / "e.tif")
     assert json.loads(text) == stac_item(embedded, tmp_path / "a.json", tmp_path / "e.tif")
+
+
+@pytest.mark.parametrize("west", [179.995, -180.005, 539.995])
+def test_a_map_over_the_antimeridian_is_no_belt_around_the_earth(tmp_path, west):
+    """Its outline is cut there, and its box begins east of where it ends (RFC 7946)."""
+    item = item_of(tmp_path, crs=CRS.from_epsg(4326), place=Affine(1e-4, 0, west - 30e-4, 0, -1e-4, 10))
+    width, high, low = (6 * 8 + 16) * 1e-4, 10 - 20e-4, 10 - (20 + 4 * 8 + 16) * 1e-4
+    assert item["bbox"] == pytest.approx([179.995, low, 179.995 + width - 360, high])
+    assert item["geometry"]["type"] == "MultiPolygon"
+    parts = [{tuple(point) for point in ring} for (ring,) in item["geometry"]["coordinates"]]
+    for part, (left, right) in zip(parts, [(179.995, 180), (-180, 179.995 + width - 360)]):
+        assert sorted(part) == [pytest.approx((x, y)) for x in (left, right) for y in (low, high)]
+
+
+def test_a_map_around_a_pole_has_all_longitudes(tmp_path):
+    place = Affine(30_000, 0, -30_000 * 62, 0, -30_000, 30_000 * 44)  # the pole in the middle of the tiles
+    item = item_of(tmp_path, crs=CRS.from_epsg(3031), place=place)
+    west, south, east, north = item["bbox"]
+    assert (west, east) == (-180, 180) and -90 <= south < -89.5 and -80 < north < -70
+    assert item["geometry"]["type"] == "Polygon"
+    (ring,) = item["geometry"]["coordinates"]
+    assert sorted({point[0] for point in ring}) == [west, east]
+    assert sorted({point[1] for point in ring}) == [south, north]
+
+
+def test_the_whole_earth_is_its_box(tmp_path):
+    place = Affine(360 / 64, 0, -180 - 30 * 360 / 64, 0, -180 / 48, 90 + 20 * 180 / 48)
+    item = item_of(tmp_path, crs=CRS.from_epsg(4326), place=place)
+    assert item["bbox"] == pytest.approx([-180, -90, 180, 90])
+    assert item["geometry"]["type"] == "Polygon"
