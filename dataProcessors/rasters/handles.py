@@ -1,10 +1,15 @@
 """Open raster files, one handle per thread and map, warped to the image's grid if needed."""
 
+import os
 import threading
+import xml.etree.ElementTree as ElementTree
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+import rasterio
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
@@ -82,8 +87,24 @@ def decimated_shape(window: Window, step: int) -> tuple[int, int]:
 
 def auxiliary_files(file: DatasetReader) -> list[tuple[str, int, int]]:
     """Return name, size and time of the files beside a map that hold its pixels: a mask, or the parts of a mosaic."""
-    others = [Path(name) for name in file.files[1:] if not name.endswith((".aux.xml", ".ovr"))]
-    return [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in others if path.exists()]
+    names = [name for name in _other_files(file) if not name.endswith((".aux.xml", ".ovr")) and os.path.exists(name)]
+    known = dict.fromkeys(Path(name).resolve() for name in names)
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in known]
+
+
+def _other_files(file: DatasetReader) -> Iterator[str]:
+    """Yield the files that GDAL names beside a file. Of a VRT it leaves out the masks, and the parts of inner VRTs."""
+    yield from file.files[1:]
+    if file.driver != "VRT":
+        return
+    root, folder = ElementTree.fromstring(file.tags(ns="xml:VRT")["xml:VRT"]), Path(file.name).parent
+    sources = [*root.iter("SourceFilename"), *root.iter("SourceDataset")]
+    named = [(each.text, each.get("relativeToVRT") == "1") for each in sources if each.text]
+    for name in dict.fromkeys(str(folder / text) if is_relative else text for text, is_relative in named):
+        yield from (name, f"{name}.msk")
+        if name.lower().endswith(".vrt"):
+            with suppress(*GDAL_ERRORS), rasterio.open(name) as inner:  # what is missing is told where it is read
+                yield from _other_files(inner)
 
 
 def _warp_to_grid(path: str, file: DatasetReader, grid: Grid) -> WarpedVRT:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+import rasterio.shutil
 from maps_for_tests import noise, write_map
 from readers_for_tests import assert_reads, folders
+from vrt_for_tests import vrt_band, vrt_mask, vrt_source, write_vrt
 
 from dataProcessors.prepared import preparation, prepared_map
 from dataProcessors.prepared.prepared_map import PreparedMap
@@ -106,3 +109,26 @@ def test_blocks_are_announced_only_while_tiles_come_from_the_disk(tmp_path, monk
         np.testing.assert_array_equal(reader.read(positions, 64), plain.read(positions, 64))
         calls.append(len(announced))
     assert calls == [3, 6, 6, 6], "one place for the first tile, two for the second; then memory has it all"
+
+
+@pytest.mark.parametrize("changed", ["inner.tif", "masking.tif", "masked.tif.msk"])
+def test_a_changed_part_of_a_vrt_is_prepared_anew(tmp_path, changed):
+    """GDAL lists neither the parts of a VRT in a VRT, nor those of masks, nor the masks beside parts."""
+    shape, mask = (150, 140), np.ones((150, 140), bool)
+    for name in ("inner.tif", "masking.tif"):
+        write_map(tmp_path / name, noise((1, *shape)) | 1)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
+        write_map(tmp_path / "masked.tif", noise((1, *shape)))
+        with rasterio.open(tmp_path / "masked.tif", "r+") as file:
+            file.write_mask(mask)
+    write_vrt(tmp_path / "inner.vrt", shape, vrt_band(1, "uint8", vrt_source("inner.tif"), vrt_mask("masking.tif")))
+    rasterio.shutil.copy(tmp_path / "masked.tif", tmp_path / "masked.vrt", driver="VRT")
+    outer = [write_vrt(tmp_path / "outer.vrt", shape, vrt_band(1, "uint8", vrt_source("inner.vrt")))]
+    paths = [*outer, tmp_path / "inner.vrt", tmp_path / "masked.vrt"]
+    before = [TiffReader(path).key for path in paths]
+    assert [TiffReader(path).key for path in paths] == before
+    later = (tmp_path / changed).stat().st_mtime_ns + 10**9
+    os.utime(tmp_path / changed, ns=(later, later))
+    after = [TiffReader(path).key for path in paths]
+    is_part = [changed != "masked.tif.msk"] * 2 + [changed == "masked.tif.msk"]
+    assert [one != two for one, two in zip(after, before)] == is_part
