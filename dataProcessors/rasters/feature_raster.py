@@ -89,6 +89,12 @@ class FeatureRaster:
         """Return the value without data; NaN for floats that declare none, so that no NaN is interpolated."""
         if self.dequantise == "alphaearth":
             return ALPHAEARTH_NODATA
+        declared = dict.fromkeys(str(file.nodatavals[band - 1]) for band in self.bands)  # a NaN equals no other
+        if len(declared) > 1:
+            raise MapError(
+                f"{self.path}: its bands declare different nodata values: {', '.join(declared)}. Bring them to one, "
+                "for example with gdalwarp -dstnodata."
+            )
         if file.nodata is None:
             return float("nan") if self.dtype.kind == "f" else None
         return file.nodata

@@ -6,6 +6,7 @@ import rasterio
 from affine import Affine
 from maps_for_tests import CORNER, LONLAT, UTM32, grid_of, noise, write_map
 from rasterio.warp import transform
+from vrt_for_tests import vrt_band, vrt_source, write_vrt
 
 from config import UserError
 from dataProcessors.rasters.feature_raster import AlignedRaster, FeatureRaster
@@ -142,3 +143,15 @@ def test_an_image_without_crs(tmp_path):
     path = write_map(tmp_path / "a.tif", noise((1, 9, 9)))
     with pytest.raises(UserError, match="the image declares no CRS"):
         tiles_of(path, grid=grid_of(60, 50, crs=None))
+
+
+@pytest.mark.parametrize("second", ["<NoDataValue>-2</NoDataValue>", ""])
+def test_bands_of_different_nodata_values_are_refused(tmp_path, second):
+    """They are warped with one value, so that the other would be taken for data."""
+    write_map(tmp_path / "a.tif", noise((1, 50, 60), "float32"))
+    bands = [
+        vrt_band(number, "float32", nodata, vrt_source("a.tif"))
+        for number, nodata in enumerate(("<NoDataValue>-1</NoDataValue>", second), 1)
+    ]
+    with pytest.raises(UserError, match=r"a\.vrt: its bands declare different nodata values: -1\.0, (-2\.0|None)\."):
+        FeatureRaster(str(write_vrt(tmp_path / "a.vrt", (50, 60), *bands)))
