@@ -15,14 +15,15 @@ from inference.core.trained_run import TrainedRun
 from inference.embedding.quantisation import Quantisation
 
 log = logging.getLogger(__name__)
-FORMAT = 3  # of an embedded map; increase it when its files, or the embeddings of a map, change
+FORMAT = 4  # of an embedded map; increase it when its files, or the embeddings of a map, change
 EMBEDDED = "embedded"  # folder of a run's embedded maps
 INCOMPLETE = ".incomplete"  # end of the name of a folder that is not complete yet
 
 
 def embedded_folder(run: TrainedRun, image: TiffReader, stride: int, float32: bool = False) -> Path:
-    """Return the folder of an embedded map; it changes with the network, the map, the grid and the type."""
-    identity = FORMAT, run.digest, image.key, list(image.window), run.config.max_nodata, stride, float32
+    """Return the folder of an embedded map; it changes with network, map, its place, grid and type."""
+    place = str(image.crs), list(image.transform)  # a file beside the map may say these, and may be corrected
+    identity = FORMAT, run.digest, image.key, place, list(image.window), run.config.max_nodata, stride, float32
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     stem = re.sub(r"[^\w.-]", "_", "-".join(filter(None, [Path(image.source.map_files.name).stem, run.date])))
     return run.folder / EMBEDDED / f"{stem}-{stride}px-{digest[:8]}"

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from inference_for_tests import link_maps, one_by_one, write_run
-from maps_for_tests import pieces, write_map
+from maps_for_tests import noise, pieces, write_map
 from runs_for_tests import MAPS, SIDE
 
 import inference
@@ -166,6 +168,18 @@ def test_it_is_found_again_by_network_map_and_stride(place, caplog):
     other = open_trained(folder, ["maps.rect=[8.9,49,9.01,50]"])
     window = other.open_image().window
     assert embedding.find_embedded(other, other.open_image()).tiles.window == window != image.window
+
+
+def test_a_map_whose_place_is_corrected_beside_it_is_embedded_anew(place):
+    """The file of its pixels stays as it is, so that they are not prepared anew."""
+    write_map(place / "placed.tif", noise((3, 90, 90)), None, Affine.identity())
+    folder, _ = write_run(MAPS)
+    for left in (500_000, 600_000):
+        where = f"<SRS>EPSG:32632</SRS><GeoTransform>{left}, 10, 0, 5500000, 0, -10</GeoTransform>"
+        Path("placed.tif.aux.xml").write_text(f"<PAMDataset>{where}</PAMDataset>")
+        embedded = inference.embed(folder, overrides=["maps.image=placed.tif"])
+        with rasterio.open(embedded.folder / "embeddings.tif") as file:
+            assert (file.crs.to_epsg(), file.transform.c) == (32632, left)
 
 
 def test_maps_of_an_earlier_network_are_told_and_not_used(place, caplog):
