@@ -5,7 +5,8 @@ cores where these are fewer, and the pieces that took longest in the first draw 
 threads gets as many as there are cores for each draw: the quick models of a draw end long before its forests.
 
 Scores are equal in any number of processes and threads: a draw is computed in the same way everywhere, with one thread
-of the linear algebra library, and what the models choose once is chosen on the first draw, before the others start.
+of the linear algebra library, and what the models choose once is chosen before the others start, on the first draw of
+several classes.
 """
 
 import os
@@ -47,20 +48,26 @@ def predict(models: list[Models], drawn: list[list[Tiles]], jobs: int) -> list[l
         jobs: number of CPU cores
     """
     names = list(dict.fromkeys(name for by_name in models for name in by_name))
+    first, *others = sorted(range(len(drawn)), key=lambda i: not can_choose(drawn[i]))
     with threadpool_limits(1, "blas"):
         parts, seconds = {}, {}
         for name in names:
             started = time.monotonic()
-            parts[0, name] = predict_one(models, drawn[0], name)
+            parts[first, name] = predict_one(models, drawn[first], name)
             seconds[name] = time.monotonic() - started
-        work = list(product(sorted(names, key=lambda name: -seconds[name]), range(1, len(drawn))))
+        work = list(product(sorted(names, key=lambda name: -seconds[name]), others))
         pieces = [(drawn[i], name) for name, i in work]
-        if min(jobs, len(pieces)) > 1 and sum(seconds.values()) * (len(drawn) - 1) > PROCESSES_FROM:
-            found = in_processes(models, pieces, jobs, jobs // min(jobs, len(drawn) - 1))
+        if min(jobs, len(pieces)) > 1 and sum(seconds.values()) * len(others) > PROCESSES_FROM:
+            found = in_processes(models, pieces, jobs, jobs // min(jobs, len(others)))
         else:
             found = [predict_one(models, *piece) for piece in pieces]
     parts |= {(i, name): predicted for (name, i), predicted in zip(work, found)}
     return [merge([parts[i, name] for name in names], len(models)) for i in range(len(drawn))]
+
+
+def can_choose(tasks: list[Tiles]) -> bool:
+    """Return whether models choose on this draw: each task has tiles to score, and not of one class alone to fit on."""
+    return all(len(tiles.score) > 0 and (tiles.fit_truth != tiles.fit_truth[:1]).any() for tiles in tasks)
 
 
 def in_processes(

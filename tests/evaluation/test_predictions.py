@@ -46,6 +46,22 @@ def test_processes_predict_what_one_process_does(monkeypatch):
     get_reusable_executor(reuse=True).shutdown(kill_workers=True)
 
 
+def test_what_the_first_draw_cannot_choose_is_chosen_before_processes_start(monkeypatch):
+    """A first draw of one class alone: the next ones would choose in their processes, each by itself."""
+    drawn, chosen = two_tasks(draws=4), []
+    drawn[0] = [tiles._replace(fit_truth=tiles.fit_truth[:1].repeat(60, 0)) for tiles in drawn[0]]
+    monkeypatch.setattr(predictions, "PROCESSES_FROM", 0.0)
+    monkeypatch.setattr("evaluation.linear.choose_strength", lambda *labelled: chosen.append(1) or 1.0)
+
+    def in_processes(models, pieces, jobs, threads):
+        assert chosen == [1] and any(tiles is drawn[0] for tiles, _ in pieces)
+        return [predictions.predict_one(models, *piece) for piece in pieces]
+
+    monkeypatch.setattr(predictions, "in_processes", in_processes)
+    found = predict(models(), drawn, 2)
+    assert chosen == [1] and (found[0][0]["linear"] == drawn[0][0].fit_truth[0]).all()
+
+
 @pytest.mark.parametrize(("jobs", "seconds"), [(1, 0.0), (2, np.inf)])
 def test_little_work_starts_no_process(monkeypatch, jobs, seconds):
     monkeypatch.setattr(predictions, "PROCESSES_FROM", seconds)
