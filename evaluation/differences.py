@@ -21,7 +21,7 @@ class Difference(NamedTuple):
 
     Attributes:
         mean: over the seeds of the mean difference of each, NaN without any
-        error: standard error of this mean, NaN for fewer than two pairs
+        error: standard error of this mean, NaN for fewer than two pairs; see `paired_difference`
         pairs: number of draws, of all seeds, in which both have a value
         verdict: of the first: "better", "worse", or "" if zero is within two standard errors
         ours, theirs: the means of both in the same draws
@@ -38,10 +38,9 @@ class Difference(NamedTuple):
 def paired_difference(tag: str, ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]) -> Difference:
     """Return the difference of two feature sets in the score with this tag.
 
-    The standard error is the larger of two: over all pairs, and over the means of the seeds. The draws of a seed share
-    a network and many tiles, so that the first alone would be too small where seeds differ; and a few seeds may agree
-    by chance, so that the second would be. Of a single seed it tells how much the choice of draws decides, not what
-    other tiles would say: for that, J draws of half a pool each vary so little that it is sqrt(J + 1) times too small.
+    The standard error of one seed is that of draws which share tiles, see `_error_of_draws`. Of several seeds it is the
+    larger of two: over all pairs, and over the means of the seeds. The draws of a seed share a network, so that the
+    first alone would be too small where seeds differ; and a few seeds may agree by chance, so that the second would be.
 
     Args:
         tag: of the score, group/metric or group/metric/model
@@ -58,12 +57,22 @@ def paired_difference(tag: str, ours: Sequence[Sequence[float]], theirs: Sequenc
     gaps = [pairs[0] - pairs[1] for pairs in seeds]
     all_gaps, means = np.concatenate(gaps), np.array([each.mean() for each in gaps])
     mean = float(means.mean())
-    error = max((_standard_error(values) for values in (all_gaps, means) if len(values) > 1), default=nan)
+    several = max((_standard_error(values) for values in (all_gaps, means) if len(values) > 1), default=nan)
+    error = several if len(gaps) > 1 else _error_of_draws(all_gaps)
     return Difference(mean, error, len(all_gaps), _verdict(tag, mean, error), our_mean, their_mean)
 
 
 def _standard_error(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) / sqrt(len(values))
+
+
+def _error_of_draws(values: np.ndarray) -> float:
+    """Return the standard error of the mean of a score (J,) over draws of half a pool each; NaN for one draw.
+
+    A draw without replacement from N = 2 n tiles varies by half of the variance of n independent tiles. The other half
+    is in the pool, which all draws share; so the mean varies by 1 + 1/J times the variance of a draw, and not by 1/J.
+    """
+    return float(values.std(ddof=1)) * sqrt(1 + 1 / len(values)) if len(values) > 1 else nan
 
 
 def _verdict(tag: str, mean: float, error: float) -> str:

@@ -41,9 +41,23 @@ def test_what_draws_share_cancels():
 
 @pytest.mark.parametrize(("tag", "verdicts"), [(ACCURACY, ["better", "worse", ""]), (ERROR, ["worse", "better", ""])])
 def test_a_verdict_needs_two_standard_errors_in_the_metrics_direction(tag, verdicts):
-    noise = np.array([[-1.0, 1.0] * 8])  # its mean has a standard error of 0.26
-    found = [paired_difference(tag, noise + shift, np.zeros((1, 16))).verdict for shift in (0.6, -0.6, 0.5)]
+    noise = np.array([[-1.0, 1.0] * 4] * 2)  # its mean has a standard error of 0.26
+    found = [paired_difference(tag, noise + shift, np.zeros((2, 8))).verdict for shift in (0.6, -0.6, 0.5)]
     assert found == verdicts
+
+
+def test_the_error_of_one_seed_is_that_of_other_tiles_though_its_draws_share_theirs():
+    """Of two equally good feature sets: what five draws of half a pool say, in many pools of tiles."""
+    rng, trials, half = np.random.default_rng(2), 2000, 40
+    found = []
+    for _ in range(trials):
+        gaps = rng.normal(size=2 * half)  # of each tile of the pool
+        means = [[gaps[rng.permutation(2 * half)[:half]].mean() for _ in range(5)]]
+        found.append(paired_difference(ACCURACY, means, np.zeros((1, 5))))
+    told = np.mean([each.error**2 for each in found])
+    assert told == pytest.approx(np.var([each.mean for each in found]), rel=0.1)
+    called = np.mean([each.verdict != "" for each in found])
+    assert 0.09 < called < 0.15, "12 of 100 by Student's t of five draws; with independent draws' error it were 46"
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1.0])
