@@ -23,16 +23,17 @@ from training.execution.openmp import limit_spinning
 # in the order of a run: what reads maps, what trains, what scores, the whole
 BENCHMARKS = (
     "tiles", "tiles_cold", "batches", "preparing", "without_cache", "pool", "offline_mining", "training_step",
-    "processes", "on_gpu", "magnet_loss", "batch_hard", "precision", "gsil", "retrieval", "simple_models", "evaluation",
-    "background", "start", "side_by_side", "embed", "search", "memory",
+    "processes", "on_gpu", "magnet_loss", "batch_hard", "ntxent", "precision", "gsil", "retrieval", "simple_models",
+    "evaluation", "background", "start", "side_by_side", "embed", "search", "memory",
 )  # fmt: skip
 UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bf16", "amx_bf16": "AMX"}  # of a processor, by flag
 PACKAGES = ("torch", "rasterio", "numpy", "scikit-learn", "torchgeo", "pytorch-metric-learning", "faiss-cpu")
 READERS, METRIC_LEARNING = ("rasterio", "torchgeo"), ("torch", "pytorch-metric-learning")
 PEERS = {  # whose speed a benchmark shows beside the project's, or depends on; torch where none is named
     "tiles": READERS, "tiles_cold": READERS, "batches": READERS, "preparing": ("rasterio",), "without_cache": READERS,
-    "batch_hard": METRIC_LEARNING, "retrieval": METRIC_LEARNING, "simple_models": ("scikit-learn",),
-    "evaluation": ("torch", "scikit-learn"), "embed": ("torch", *READERS), "search": ("numpy", "faiss-cpu"),
+    "batch_hard": METRIC_LEARNING, "ntxent": METRIC_LEARNING, "retrieval": METRIC_LEARNING,
+    "simple_models": ("scikit-learn",), "evaluation": ("torch", "scikit-learn"), "embed": ("torch", *READERS),
+    "search": ("numpy", "faiss-cpu"),
 }  # fmt: skip
 WITH_TORCHGEO = tuple(name for name, packages in PEERS.items() if "torchgeo" in packages)
 TORCHGEO = (0, 10)  # the first version with RandomPatchSampler
