@@ -68,7 +68,7 @@ def test_a_part_that_begins_on_no_block(classified):
     found, folder = classified
     image = found.maps.image
     part = type("Part", (), {"window": Window(130, 5, 200, 300)})
-    for name in ("overview", "fingerprint", "read", "has_validity", "dtype"):
+    for name in ("overview", "fingerprint", "read", "has_validity", "dtype", "source"):
         setattr(part, name, getattr(image, name))
     part.overview = lambda: (image.read(np.array([[128, 0]]), 256)[0][:, :, :202], 1, (128, 0))
     with rasterio.open(found.map) as file, rasterio.open(

@@ -26,7 +26,7 @@ def test_collapsed_embeddings_are_warned_of(workplace, monkeypatch, caplog):
 
     monkeypatch.setattr(Embedder, "forward", constant)
     with caplog.at_level(logging.WARNING):
-        folder = run_in_process("collapsed")
+        folder = run_in_process("one-place")
     (warning,) = [record.getMessage() for record in caplog.records if "collapsed" in record.getMessage()]
     assert warning.startswith("epoch 1: ")
     assert all(value < 1e-3 for _, value in values_of(folder, "train/embedding_spread"))
