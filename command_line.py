@@ -73,7 +73,7 @@ OPTIONS = {
         Option(("-k",), "number of places; default: 20", value("K", int, default=20)),
         USED_DATE,
         USED_STRIDE,
-        Option(("--index",), "whether faiss indexes them; without it by size", {"action": BooleanOptionalAction}),
+        Option(("--index",), "an index of faiss or none; without it by size", {"action": BooleanOptionalAction}),
         Option(("-o", "--output"), "a new folder; without it in the folder of the run", value("FOLDER", Path)),
     ],
     "cache": [Option(("--unused",), "with remove: all that no run would use: the source is gone or has changed")],
