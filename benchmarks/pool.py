@@ -16,6 +16,7 @@ from benchmarks.measure import Row, Setting, at_most, format_number, in_turn
 from benchmarks.runs import open_run
 from dataProcessors import maps as map_module
 from dataProcessors.legends.legend import dominant
+from dataProcessors.run_pools import open_pool
 
 TILES = 10_000
 
@@ -29,7 +30,7 @@ def measure(setting: Setting) -> list[Row]:
     drawn = {}
 
     def draw() -> None:
-        drawn["pool"] = maps._pool("fit", wanted)
+        drawn["pool"] = open_pool("fit", wanted, config, maps.images, maps.labels, maps.area, map_module.CACHE)
 
     first = in_turn({"first": draw}, setting.rounds, before=lambda: shutil.rmtree(pools, ignore_errors=True))["first"]
     second = in_turn({"second": draw}, setting.rounds)["second"]

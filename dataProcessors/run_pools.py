@@ -36,7 +36,7 @@ def open_pools(
     sizes = {"fit": POOL_FACTOR * config.validation_nb, "score": max(POOL_FACTOR * config.validation_nb // 10, 2)}
     if config.supervised:
         sizes["train"] = TRAINING_FACTOR * config.validation_nb
-    pools = {role: _open_pool(role, size, config, images, labels, area, cache) for role, size in sizes.items()}
+    pools = {role: open_pool(role, size, config, images, labels, area, cache) for role, size in sizes.items()}
     if not len(pools["score"]):
         label = f" and a label of {labels.path}" if labels.path else ""
         raise SamplingError(
@@ -52,10 +52,11 @@ def open_pools(
     return pools
 
 
-def _open_pool(
+def open_pool(
     role: str, size: int, config: Config, images: DatedImages, labels: LabelReader | NoLabels, area: Area,
     cache: Path | None,
 ) -> Pool:  # fmt: skip
+    """Return one of the pools, of up to `size` tiles; role: "fit", "score" or "train"; see `open_pools` for the rest."""
     area = area if role == "train" else area.of_first_date()
     image_keys = images.keys[: area.dates]
 

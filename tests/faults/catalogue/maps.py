@@ -151,7 +151,7 @@ READERS = (
         ("test_image_sampler.py", "test_imageSampler.py"),
     ),
     Fault(
-        "pool-of-another-seed", "dataProcessors", ("_open_pool", "OpenMaps._pool"),
+        "pool-of-another-seed", "dataProcessors", ("open_pool", "OpenMaps._pool"),
         ((', "seed": config.seed', ""),),
         "stale cache", "The pool that a run of another seed has saved is used.",
         ("test_maps.py", "test_pool.py"),
