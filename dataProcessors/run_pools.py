@@ -56,7 +56,7 @@ def open_pool(
     role: str, size: int, config: Config, images: DatedImages, labels: LabelReader | NoLabels, area: Area,
     cache: Path | None,
 ) -> Pool:  # fmt: skip
-    """Return one of the pools, of up to `size` tiles; role: "fit", "score" or "train"; see `open_pools` for the rest."""
+    """Return a pool of up to `size` tiles; role: "fit", "score" or "train"; see `open_pools` for the others."""
     area = area if role == "train" else area.of_first_date()
     image_keys = images.keys[: area.dates]
 
