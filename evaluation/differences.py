@@ -57,8 +57,8 @@ def paired_difference(tag: str, ours: Sequence[Sequence[float]], theirs: Sequenc
     gaps = [pairs[0] - pairs[1] for pairs in seeds]
     all_gaps, means = np.concatenate(gaps), np.array([each.mean() for each in gaps])
     mean = float(means.mean())
-    several = max((_standard_error(values) for values in (all_gaps, means) if len(values) > 1), default=nan)
-    error = several if len(gaps) > 1 else _error_of_draws(all_gaps)
+    several = len(gaps) > 1
+    error = max(map(_standard_error, (all_gaps, means))) if several else _error_of_draws(all_gaps)
     return Difference(mean, error, len(all_gaps), _verdict(tag, mean, error), our_mean, their_mean)
 
 

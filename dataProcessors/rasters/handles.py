@@ -87,13 +87,17 @@ def decimated_shape(window: Window, step: int) -> tuple[int, int]:
 
 def auxiliary_files(file: DatasetReader) -> list[tuple[str, int, int]]:
     """Return name, size and time of the files beside a map that hold its pixels: a mask, or the parts of a mosaic."""
-    names = [name for name in _other_files(file) if not name.endswith((".aux.xml", ".ovr")) and os.path.exists(name)]
+    others = _other_files(file, {file.name})
+    names = [name for name in others if not name.endswith((".aux.xml", ".ovr")) and os.path.exists(name)]
     known = dict.fromkeys(Path(name).resolve() for name in names)
     return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in known]
 
 
-def _other_files(file: DatasetReader) -> Iterator[str]:
-    """Yield the files that GDAL names beside a file. Of a VRT it leaves out the masks, and the parts of inner VRTs."""
+def _other_files(file: DatasetReader, seen: set[str]) -> Iterator[str]:
+    """Yield the files that GDAL names beside a file. Of a VRT it leaves out the masks, and the parts of inner VRTs.
+
+    seen: VRTs that are followed already, lest one that names itself is followed for ever
+    """
     yield from file.files[1:]
     if file.driver != "VRT":
         return
@@ -102,9 +106,10 @@ def _other_files(file: DatasetReader) -> Iterator[str]:
     named = [(each.text, each.get("relativeToVRT") == "1") for each in sources if each.text]
     for name in dict.fromkeys(str(folder / text) if is_relative else text for text, is_relative in named):
         yield from (name, f"{name}.msk")
-        if name.lower().endswith(".vrt"):
+        if name.lower().endswith(".vrt") and name not in seen:
+            seen.add(name)
             with suppress(*GDAL_ERRORS), rasterio.open(name) as inner:  # what is missing is told where it is read
-                yield from _other_files(inner)
+                yield from _other_files(inner, seen)
 
 
 def _warp_to_grid(path: str, file: DatasetReader, grid: Grid) -> WarpedVRT:
