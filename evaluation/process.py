@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from config import UserError
 
 PARENT_SECONDS, WATCHER = 0.5, "parent watcher"  # how often a process looks whether its parent is there, and who does
+NICENESS = 10  # of 19; where cores are scarce, training goes on and the evaluation takes what is left
 
 Result = TypeVar("Result")
 Call = Callable[..., Any]  # function, its arguments -> its result
@@ -74,9 +75,11 @@ class EvaluationProcess:
 
 
 def begin(parent: int, cores: int) -> int:
-    """Begin to work for a parent: see `follow`. Return the number of this process."""
+    """Begin to work for a parent that must not wait for a core: see `follow`. Return the number of this process."""
     follow(parent)
     threadpool_limits(cores)
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICENESS)
     return os.getpid()
 
 

@@ -56,6 +56,10 @@ def test_it_leaves_signals_to_its_parent(beside, number):
     assert beside.call(signal.getsignal, number) == signal.SIG_IGN
 
 
+def test_training_goes_first_where_cores_are_scarce(beside):
+    assert beside.call(os.nice, 0) == min(os.nice(0) + process.NICENESS, 19)
+
+
 def test_a_process_that_was_killed_is_reported_in_words():
     killed = EvaluationProcess(1)
     os.kill(killed.call(os.getpid), signal.SIGKILL)
