@@ -58,9 +58,11 @@ class Run:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all epochs are trained and evaluated."""
-        last_step = self.config.epochs * self.config.iterations
-        return self.checkpoint is not None and self.step >= last_step and not self.checkpoint["evaluating"]
+        """Whether all epochs are trained and evaluated. A signal may have come between the last step and that."""
+        if self.checkpoint is None or self.step < self.config.epochs * self.config.iterations:
+            return False
+        is_due = self.config.is_evaluated_after(self.step) and self.scored_step < self.step
+        return not (is_due or self.checkpoint["evaluating"])
 
     def describe_end(self) -> str:
         """Describe a complete run in one line: the epochs that are done and asked for, and how to train longer."""

@@ -46,6 +46,18 @@ def test_an_interrupted_evaluation_is_made_again(reference, workplace, no_figure
     assert [image.step for image in events.Images("batch/tiles")] == [4, 8], "of the epoch that was made before, too"
 
 
+@pytest.mark.parametrize("changes", [{}, {"epochs": 4, "evaluate_every": 3}])
+def test_a_signal_in_the_last_step_leaves_the_last_network_to_be_evaluated(
+    reference, workplace, no_figures, monkeypatch, changes
+):
+    folder = interrupted_run(monkeypatch, f"last-{len(changes)}", 8, **LONG | changes)
+    assert load(folder / "last.pt")["evaluating"] == [], "the signal came before"
+    assert main.main(["resume", str(folder), "epochs=2"]) == 0
+    assert values_of(folder, "multi_class/gSil")[-1] == values_of(reference, "multi_class/gSil")[-1]
+    assert load(folder / "last.pt")["scorer"]["scored_step"] == 8
+    assert (folder / "verdict.txt").exists()
+
+
 @pytest.fixture
 def beside(monkeypatch):
     """Evaluations run beside the training, as on a GPU, and wait for `go`; where one is due, training waits for it.

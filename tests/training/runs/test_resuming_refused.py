@@ -39,7 +39,8 @@ def test_a_complete_run_says_how_to_make_it_longer(broken, capsys):
 )  # fmt: skip
 def test_a_complete_run_says_how_many_epochs_are_done(step, asked, told):
     config = validate(small_config(epochs=asked, iterations=4, maps=MAPS))
-    run = Run(Path("results/my run"), config, {"step": step, "evaluating": []}, False, Lock(None, False))
+    checkpoint = {"step": step, "evaluating": [], "scorer": {"scored_step": step}}
+    run = Run(Path("results/my run"), config, checkpoint, False, Lock(None, False))
     assert run.is_complete
     epochs = 2 * (step // 4)
     assert run.describe_end() == (
