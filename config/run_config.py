@@ -59,10 +59,10 @@ class Config(Keys):
         """Name of the score by which the best network is chosen.
 
         By default it is one that training without labels can improve: MAP@R asks for one heap of tiles for each class,
-        and is often best before the training.
+        and is often best before the training. Without a label map the run has no such score: the last network is kept.
         """
         choices = [
-            self.best_metric,
+            None if self.validation_map is None else self.best_metric,
             *(f"multi_class/sum_error/{model}" for model in self.multi_class_classifiers),
             *(f"single_class/accuracy/{model}" for model in self.single_class_classifiers),
         ]

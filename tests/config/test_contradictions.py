@@ -56,6 +56,12 @@ def test_labels_and_keys_of_scores_that_are_not_used_are_warned_of():
     assert labels.startswith("'maps.labels': not used where 'validation_map' is null")
 
 
+def test_without_a_label_map_no_figure_chooses_the_best_network():
+    config = validate(own_maps(labels={}) | {"validation_map": None, "best_metric": "embedding/used_dimensions"})
+    assert config.metrics == [config.best_metric]
+    assert config.best_score not in config.metrics, "more is not better: the last network counts as the best"
+
+
 def test_what_is_legal_and_surely_not_meant_is_warned_of():
     assert validate(MINIMAL).warnings() == []
     ignored = validate(MINIMAL | {"loss": "magnetloss", "mining": ["HARD_NEGATIVE"]}).warnings()
