@@ -50,9 +50,13 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove the half-written files of a folder that no other process writes to."""
+    """Remove the half-written files of a folder that no other process writes to, but in folders of their own there.
+
+    What is in a temporary folder goes with it, once no process holds its lock: see `remove_leftover_folders`.
+    """
     for path in folder.rglob(f"{PART_PREFIX}*"):
-        _remove(path)
+        if not any(name.startswith(PART_PREFIX) for name in path.relative_to(folder).parts[:-1]):
+            _remove(path)
 
 
 def sync(path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 import config as configuration
 from config import UserError
+from storage import atomic_write, staged
 from training.runs.folder import create_folder, lock_folder
 
 CONFIG = {"network": "test_resnet", "loss": "magnetloss", "validation_map": "osm", "maps": "demo"}
@@ -42,3 +43,15 @@ def test_only_one_process_makes_a_run(tmp_path):
         lock_folder(tmp_path)
     lock.release()
     lock_folder(tmp_path).release()
+
+
+def test_a_run_that_goes_on_leaves_what_another_process_is_writing_within_its_folder(tmp_path):
+    """`classify` writes its maps there for as long as it takes, and holds no lock of the run."""
+    left, output = tmp_path / "figures" / ".part-1-umap.png", tmp_path / "embedded" / "map" / "land-cover-knn.tif"
+    left.parent.mkdir()
+    left.write_text("half")
+    with staged(output) as folder, atomic_write(folder / output.name) as temporary:
+        temporary.write_text("half")
+        lock_folder(tmp_path).release()
+        assert not left.exists(), "of a killed process of the run itself"
+    assert output.read_text() == "half"
