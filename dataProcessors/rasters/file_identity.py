@@ -9,11 +9,21 @@ PIECES, PIECE_BYTES = 64, 4096  # of the sample
 
 
 def file_status(path: str | Path) -> tuple[str, int, int] | None:
-    """Return absolute path, bytes and modification time (ns) of a file; None for a remote or missing one."""
-    if not os.path.isfile(path):
+    """Return absolute path, bytes and modification time (ns) of a file; None for a remote or missing one.
+
+    Of a folder, such as a Zarr, bytes and time are those of all files in it: the sum, and the latest.
+    """
+    found = [os.stat(file) for file in _files_of(path)]
+    if not found:
         return None
-    about = os.stat(path)
-    return str(Path(path).resolve()), about.st_size, about.st_mtime_ns
+    return str(Path(path).resolve()), sum(about.st_size for about in found), max(about.st_mtime_ns for about in found)
+
+
+def _files_of(path: str | Path) -> list[Path]:
+    """Return the file itself, or the files of a folder in the order of their names."""
+    if os.path.isfile(path):
+        return [Path(path)]
+    return sorted(file for file in Path(path).rglob("*") if file.is_file()) if os.path.isdir(path) else []
 
 
 def joint_status(paths: Sequence[str]) -> tuple[int, int] | None:
@@ -27,18 +37,19 @@ def joint_status(paths: Sequence[str]) -> tuple[int, int] | None:
 def file_identity(path: str, pieces: int = PIECES) -> dict[str, object]:
     """Return what identifies a file: not its folder, so that a file that is moved with its time stays the same.
 
-    Files of one size and time, such as uncompressed ones of an archive, differ in the sample. Of a folder only
-    the path is known, and so of a remote file, which a server may say more about (`map_file`).
+    Files of one size and time, such as uncompressed ones of an archive, differ in the sample. Of a remote file only
+    the path is known; a server may say more about it (`map_file`).
 
     Args:
-        path: of the file
-        pieces: number of pieces in the sample, at least 2
+        path: of a file or folder
+        pieces: number of pieces in the sample of a file, at least 2
     """
     status = file_status(path)
     if status is None:
         return {"path": str(Path(path).resolve()) if os.path.exists(path) else path}
     resolved, size, modified = status
-    return {"name": Path(resolved).name, "bytes": size, "modified": modified, "sample": _sample(resolved, size, pieces)}
+    sample = _table(resolved) if os.path.isdir(resolved) else _sample(resolved, size, pieces)
+    return {"name": Path(resolved).name, "bytes": size, "modified": modified, "sample": sample}
 
 
 def _sample(path: str, size: int, pieces: int) -> str:
@@ -49,3 +60,10 @@ def _sample(path: str, size: int, pieces: int) -> str:
             file.seek(max(size - PIECE_BYTES, 0) * number // (pieces - 1))
             digest.update(file.read(PIECE_BYTES))
     return digest.hexdigest()[:32]
+
+
+def _table(folder: str) -> str:
+    """Return a hash of name, size and time of each file of a folder."""
+    files = [(file, os.stat(file)) for file in _files_of(folder)]
+    table = [(str(file.relative_to(folder)), about.st_size, about.st_mtime_ns) for file, about in files]
+    return hashlib.sha256(repr(table).encode()).hexdigest()[:32]

@@ -1,6 +1,5 @@
 """Open raster files, one handle per thread and map, warped to the image's grid if needed."""
 
-import os
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections import OrderedDict
@@ -14,6 +13,7 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 
+from dataProcessors.rasters.file_identity import file_status
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, error_text, open_raster
 
@@ -88,9 +88,8 @@ def decimated_shape(window: Window, step: int) -> tuple[int, int]:
 def auxiliary_files(file: DatasetReader) -> list[tuple[str, int, int]]:
     """Return name, size and time of the files beside a map that hold its pixels: a mask, or the parts of a mosaic."""
     others = _other_files(file, {file.name})
-    names = [name for name in others if not name.endswith((".aux.xml", ".ovr")) and os.path.exists(name)]
-    known = dict.fromkeys(Path(name).resolve() for name in names)
-    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in known]
+    names = [name for name in others if not name.endswith((".aux.xml", ".ovr"))]
+    return list(dict.fromkeys(status for name in names if (status := file_status(name)) is not None))
 
 
 def _other_files(file: DatasetReader, seen: set[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from maps_for_tests import noise, write_map
 from readers_for_tests import assert_reads, folders
 from vrt_for_tests import vrt_band, vrt_mask, vrt_source, write_vrt
 
+from dataProcessors.cache import entries
 from dataProcessors.prepared import preparation, prepared_map
 from dataProcessors.prepared.prepared_map import PreparedMap
 from dataProcessors.rasters.grid import Window
@@ -35,6 +36,19 @@ def test_a_changed_file_is_prepared_anew(tmp_path):
     os.utime(path, ns=(modified, modified))
     after = assert_reads(path, tmp_path)[0]
     assert after.key != before.key and len(folders(tmp_path / "cache")) == 2
+
+
+def test_a_changed_folder_is_prepared_anew(tmp_path):
+    """A Zarr is a folder: what changes is a file in it, and not what GDAL opens."""
+    first = write_map(tmp_path / "a.tif", noise((1, 300, 200)))
+    rasterio.shutil.copy(first, tmp_path / "a.zarr", driver="Zarr")
+    before = assert_reads(tmp_path / "a.zarr", tmp_path)[0]
+    assert TiffReader(tmp_path / "a.zarr").key == before.key
+    assert [each.is_unused for each in entries(tmp_path / "cache")] == [False]
+    with rasterio.open(tmp_path / "a.zarr", "r+") as file:
+        file.write(noise((1, 300, 200), seed=1))
+    assert [each.is_unused for each in entries(tmp_path / "cache")] == [True]
+    assert assert_reads(tmp_path / "a.zarr", tmp_path)[0].key != before.key
 
 
 def test_what_is_read_otherwise_is_prepared_otherwise(tmp_path):

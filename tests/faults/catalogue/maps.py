@@ -132,7 +132,7 @@ READERS = (
         "changed-file-is-not-noticed", "dataProcessors", ("_key", "file_identity"),
         (
             ("about.st_mtime_ns", "0"),
-            ('"modified": modified, "sample": _sample(resolved, size, pieces)', '"modified": 0'),
+            ('"modified": modified, "sample": sample', '"modified": 0'),
         ),
         "stale cache", "A map that is written anew in the same size is not prepared anew.",
         ("test_tiffreader.py", "test_prepared_map.py"),
