@@ -2,19 +2,15 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from config import NO_EFFECT_ON_RESULTS, Config
 from dataProcessors.legends.legend import dominant
 from evaluation.scores import Evaluation, Score
-from evaluation.segmentation import Region
 from reporting import figures
 from reporting.console_table import score_table
 from reporting.draws_csv import DRAWS_NAME, DrawsFile
@@ -23,26 +19,12 @@ from reporting.figures.style import label_picture, save_figure
 from reporting.figures.thumbnails import thumbnails
 from reporting.map_view import TILE_COLUMNS, MapView, tiles_csv
 from reporting.metrics_csv import MetricsFile
+from reporting.network_figures import ScoredTiles, network_figures
 from reporting.segmentation import read_yardstick_iou, segmentation_figures, write_segmentation, write_yardstick_iou
 from reporting.tensorboard.writer import TensorBoardWriter
 from reporting.verdict_file import VERDICT_NAME
 from storage import write_text
-
-
-class ScoredTiles(NamedTuple):
-    """The scored tiles.
-
-    Attributes:
-        embeddings: (N, D)
-        labels: (N,) class indices, -1 if a tile has no label
-        rgb: (N, H, W, 3) uint8
-        queries: (q,) indices of the tiles whose nearest neighbours are shown
-    """
-
-    embeddings: np.ndarray
-    labels: np.ndarray
-    rgb: np.ndarray
-    queries: np.ndarray
+from training.scoring.snapshot import ShownNetwork
 
 
 class Reporter:
@@ -125,73 +107,31 @@ class Reporter:
         self.tensorboard.flush()
         tqdm.write(f"\n{table}")  # keeps a running progress bar intact
 
-    def log_figures(
-        self,
-        step: int,
-        network: str,
-        evaluation: Evaluation,
-        embeddings: np.ndarray,
-        proportions: np.ndarray,
-        positions: np.ndarray,
-        tiles: np.ndarray,
-        sampled: dict[str, np.ndarray],
-        region: Region | None = None,
-    ) -> None:
+    def log_figures(self, network: str, shown: ShownNetwork) -> None:
         """Write figures, and embeddings for the projector. This is slow: UMAP alone takes seconds.
 
         Args:
-            step: of the training
             network: "best" or "last": which network, and the folder in figures/
-            evaluation: of the trained network
-            embeddings: (N, D) of the scored tiles
-            proportions: (N, K) of the same tiles
-            positions: (N, 2) of the same tiles
-            tiles: (N, C, H, W), their pixels
-            sampled: role -> positions (n, 2) of tiles trained on so far
-            region: the segmented region; None if segmentation is off
+            shown: the network
         """
-        labels, rgb = dominant(proportions), self.view.display.rgb(tiles)
+        step, embeddings = shown.snapshot.step, shown.snapshot.features.score
+        labels, rgb = dominant(shown.proportions), self.view.display.rgb(shown.tiles)
         scored = ScoredTiles(embeddings, labels, rgb, figures.choose_queries(labels, self.seed))
         title_end, folder = f", step {step:,}{self.view.title_suffix}", self.folder / "figures" / network
-        figure_groups = [self._figures(evaluation, scored, sampled, title_end)]
-        if region is not None:
+        figure_groups = [network_figures(shown, scored, self.view, self.seed, title_end)]
+        if shown.region is not None:
             yardsticks = read_yardstick_iou(folder.parent, self.view.legend)
-            write_segmentation(folder, region, self.view, yardsticks)
-            figure_groups.append(segmentation_figures(region, self.view, yardsticks, title_end))
+            write_segmentation(folder, shown.region, self.view, yardsticks)
+            figure_groups.append(segmentation_figures(shown.region, self.view, yardsticks, title_end))
         for tag, figure in chain.from_iterable(figure_groups):
             path = folder / tag.replace("/", "-")
             save_figure(figure, path)
             self.tensorboard.log_figure(step, f"figures/{tag}", path.with_name(f"{path.name}.png"))
-        descriptions = self.view.describe_tiles(positions, labels)
+        descriptions = self.view.describe_tiles(shown.positions, labels)
         write_text(folder / "tiles.csv", tiles_csv(descriptions, scored.queries))
         pictures = thumbnails(rgb, labels, self.view.legend)
         self.tensorboard.log_embeddings(step, network, embeddings, pictures, TILE_COLUMNS, descriptions)
         self.tensorboard.flush()
-
-    def _figures(
-        self, evaluation: Evaluation, scored: ScoredTiles, sampled: dict[str, np.ndarray], title_end: str
-    ) -> Iterator[tuple[str, Figure]]:
-        """Yield tag and figure, one after the other; title_end: last part of the titles."""
-        legend, view = self.view.legend, self.view
-        for model, counts in evaluation.confusion.items():
-            title = f"Confusion matrix of {model}{title_end}"
-            yield f"confusion_matrix/{model}", figures.confusion_matrix(counts, legend, title)
-        for model, predicted in evaluation.predicted.items():
-            title = f"Proportions predicted by {model}{title_end}"
-            yield f"proportions/{model}", figures.proportions(predicted, evaluation.truth, legend, title)
-        yield (
-            "distances",
-            figures.distances(scored.embeddings, scored.labels, f"Distances between embeddings{title_end}"),
-        )
-        yield "neighbours", figures.neighbours(*scored, legend, f"Tiles with the nearest embeddings{title_end}")
-        title = f"UMAP of {len(scored.labels):,} tiles of reserved cells{title_end}"
-        points = figures.umap_layout(scored.embeddings, self.seed)
-        yield "umap", figures.umap(points, scored.labels, legend, title)
-        yield "umap_tiles", figures.umap_tiles(points, scored.rgb, scored.labels, legend, title)
-        points = figures.umap_layout(scored.embeddings, self.seed, dimensions=3)
-        yield "umap_3d", figures.umap_3d(points, scored.labels, legend, title)
-        title = f"A sample of the tiles trained on so far{title_end}"
-        yield "sampled_tiles", figures.sampling_map(view.overview, view.size, sampled, view.reserved, title)
 
     def log_verdict(self, step: int, text: str) -> None:
         """Report the verdict on the run, after its last step."""

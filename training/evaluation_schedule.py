@@ -10,7 +10,8 @@ from training.execution.processes import ALONE, Processes
 from training.runs.checkpoint import name_of_evaluated
 from training.runs.interruption import Interruption
 from training.saving import Saver
-from training.scoring.snapshot_scorer import Snapshot, SnapshotScorer
+from training.scoring.snapshot import Snapshot
+from training.scoring.snapshot_scorer import SnapshotScorer
 from training.snapshots import Snapshots
 from training.training_state import TrainingState
 

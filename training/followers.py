@@ -8,7 +8,8 @@ import numpy as np
 from dataProcessors.sampling.batch import Batch
 from training.progress import Progress
 from training.runs.checkpoint import Checkpoints
-from training.scoring.snapshot_scorer import OnEvaluated, Snapshot, SnapshotScorer
+from training.scoring.snapshot import Snapshot
+from training.scoring.snapshot_scorer import OnEvaluated, SnapshotScorer
 from training.steps.step import StepOutput
 
 

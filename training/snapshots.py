@@ -9,7 +9,7 @@ from training.runs.checkpoint import BEST, Checkpoints, cloned_state
 from training.runs.faults import OutOfMemory
 from training.scoring.evaluator import EmbedPositions, Evaluator
 from training.scoring.fit_tiles import save_fit_tiles
-from training.scoring.snapshot_scorer import Snapshot
+from training.scoring.snapshot import Snapshot
 from training.steps.history import SampledPositions
 from training.training_state import TrainingState
 

@@ -4,10 +4,8 @@ import threading
 
 import numpy as np
 
-from dataProcessors.sampling.pool import Pool
 from evaluation.scores import Evaluation, Score
-from training.scoring.evaluator import Features
-from training.scoring.snapshot_scorer import Snapshot
+from training.scoring.snapshot import Features, ShownNetwork, Snapshot
 
 
 class Recorder:
@@ -19,23 +17,16 @@ class Recorder:
     def log_scores(self, step, evaluations):
         self.told.append((step, evaluations[0].scores[0].mean, threading.current_thread() is threading.main_thread()))
 
-    def log_figures(self, step, which, *arguments):
-        self.drawn.append(step)
-        self.folders.append(which)
+    def log_figures(self, network, shown):
+        self.drawn.append(shown.snapshot.step)
+        self.folders.append(network)
         self.drawn_beside.append(threading.current_thread() is not threading.main_thread())
-
-
-class NoImage:
-    def read(self, positions, size):
-        return np.zeros((len(positions), 1, size, size), np.uint8)
 
 
 class StubEvaluator:
     """Scores a snapshot by its features' first value; waits for `go` before it answers, or raises its error."""
 
-    size = 8
-    score = Pool(np.zeros((1, 2), int), np.ones((1, 1)))
-    segmenter, image = None, NoImage()
+    segmenter = None
 
     def __init__(self):
         self.go, self.error = threading.Event(), None
@@ -50,6 +41,9 @@ class StubEvaluator:
 
     def evaluate_yardsticks(self, call=None):
         return [self.evaluate(Features("band_statistics", np.zeros((1, 1)), np.zeros((1, 1))))]
+
+    def shown(self, snapshot, evaluation):
+        return ShownNetwork(snapshot, evaluation, np.ones((1, 1)), np.zeros((1, 2), int), np.zeros((1, 1, 8, 8)))
 
 
 def snapshot(step: int, value: float) -> Snapshot:

@@ -82,10 +82,12 @@ def without_curves(patch: pytest.MonkeyPatch) -> None:
 
 def with_some_figures(patch: pytest.MonkeyPatch, number: int = 1) -> None:
     """Have runs draw the first of their figures alone, the UMAP never, and write all that comes with figures."""
-    from reporting.reporter import Reporter
+    from reporting.network_figures import network_figures
 
-    whole = Reporter._figures
-    patch.setattr(Reporter, "_figures", lambda *arguments: itertools.islice(whole(*arguments), number))
+    patch.setattr(
+        "reporting.reporter.network_figures",
+        lambda *arguments: itertools.islice(network_figures(*arguments), number),
+    )
     without_curves(patch)
 
 

@@ -15,6 +15,7 @@ from evaluation.scores import Evaluation, Score
 from reporting.map_view import TILE_COLUMNS
 from reporting.metrics_csv import read_scores
 from reporting.reporter import Reporter
+from training.scoring.snapshot import Features, ShownNetwork, Snapshot
 
 CONFIG = validate(
     {"network": "resnext50", "loss": "tripletloss", "validation_map": "osm", "mining": ["HARD_NEGATIVE"],
@@ -61,8 +62,8 @@ def shown(tmp_path_factory):
     last = evaluation_of("trained", 0.9)
     reporter.log_scores(100, [last])
     embeddings = np.repeat(rng.normal(size=(3, 4)), [10, 9, 1], axis=0).astype(np.float32)  # too few places for UMAP
-    sampled = {"anchor": np.array([[150, 250]])}
-    reporter.log_figures(100, "best", last, embeddings, last.truth, rng.integers(100, 400, (n, 2)), tiles, sampled)
+    network = Snapshot(100, Features("trained", embeddings, embeddings), {"anchor": np.array([[150, 250]])})
+    reporter.log_figures("best", ShownNetwork(network, last, last.truth, rng.integers(100, 400, (n, 2)), tiles))
     reporter.close()
     return folder
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,26 +13,10 @@ from evaluation.process import Call, call_here
 from evaluation.scores import Evaluation, Settings
 from evaluation.scoring import draws, evaluate
 from training.scoring.segmenter import Segmenter
+from training.scoring.snapshot import Features, ShownNetwork, Snapshot
 
 log = logging.getLogger(__name__)
 EmbedPositions = Callable[[np.ndarray], np.ndarray]  # positions (N, 2) -> embeddings (N, D)
-
-
-@dataclass(frozen=True)
-class Features:
-    """A feature set: one feature vector for each tile that any draw uses.
-
-    Attributes:
-        name: "trained", "untrained" or the name of a yardstick
-        fit: (F, D) features of the tiles to fit on
-        score: (S, D) features of the tiles to score
-        windows: (W, D) features of the segmentation's windows; None: no segmentation
-    """
-
-    name: str
-    fit: np.ndarray
-    score: np.ndarray
-    windows: np.ndarray | None = None
 
 
 class Evaluator:
@@ -97,6 +81,12 @@ class Evaluator:
         )
         scores = [*evaluation.scores, *self.segmenter.scores(features.name, segmentation)]
         return replace(evaluation, scores=scores, segmentation=segmentation)
+
+    def shown(self, snapshot: Snapshot, evaluation: Evaluation) -> ShownNetwork:
+        """Return what the figures of an evaluated snapshot show."""
+        tiles = self.image.read(self.score.positions, self.size)
+        region = self.segmenter.region(evaluation.segmentation) if self.segmenter else None
+        return ShownNetwork(snapshot, evaluation, self.score.proportions, self.score.positions, tiles, region)
 
 
 def renamed(evaluation: Evaluation, name: str) -> Evaluation:

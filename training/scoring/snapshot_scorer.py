@@ -4,37 +4,19 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Protocol
-
-import numpy as np
 
 from evaluation.process import call_here
 from evaluation.scores import Evaluation, objective
-from evaluation.segmentation import Region
 from training.runs.checkpoint import BEST, LAST
 from training.runs.interruption import Interruption
 from training.scoring.background import Background
-from training.scoring.evaluator import Evaluator, Features, renamed
+from training.scoring.evaluator import Evaluator, renamed
+from training.scoring.snapshot import ShownNetwork, Snapshot
 
 FIGURES_SHARE = 0.1  # drawing figures of a new best network may take this share of the time since the last figures
 FIGURE_FOLDERS = {BEST: "best", LAST: "last"}  # checkpoint file -> folder of its figures
 EXPECTED_DRAWING_SECONDS = 20.0  # used until the first drawing is measured
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Everything that an evaluation and its figures need from a network at one step.
-
-    Attributes:
-        step: number of steps trained
-        features: embeddings of the pools' tiles
-        sampled: role -> positions (n, 2) trained on so far
-    """
-
-    step: int
-    features: Features
-    sampled: dict[str, np.ndarray]
 
 
 OnEvaluated = Callable[[Snapshot, bool], None]
@@ -46,11 +28,8 @@ class ScoreReporter(Protocol):
     def log_scores(self, step: int, evaluations: list[Evaluation]) -> None:
         """Report the scores of an evaluation."""
 
-    def log_figures(
-        self, step: int, network: str, evaluation: Evaluation, embeddings: np.ndarray, proportions: np.ndarray,
-        positions: np.ndarray, tiles: np.ndarray, sampled: dict[str, np.ndarray], region: Region | None = None,
-    ) -> None:  # fmt: skip
-        """Draw the figures of the network in the folder `network`, from the tiles that are scored."""
+    def log_figures(self, network: str, shown: ShownNetwork) -> None:
+        """Draw the figures of a network in the folder `network`."""
 
 
 class SnapshotScorer:
@@ -233,14 +212,8 @@ class SnapshotScorer:
             figures.result()
 
     def _draw_now(self, name: str, snapshot: Snapshot, evaluation: Evaluation) -> None:
-        started, scored = time.monotonic(), self.evaluator.score
-        tiles = self.evaluator.image.read(scored.positions, self.evaluator.size)
-        segmenter = self.evaluator.segmenter
-        region = segmenter.region(evaluation.segmentation) if segmenter else None
-        self.reporter.log_figures(
-            snapshot.step, FIGURE_FOLDERS[name], evaluation, snapshot.features.score, scored.proportions,
-            scored.positions, tiles, snapshot.sampled, region,
-        )  # fmt: skip
+        started = time.monotonic()
+        self.reporter.log_figures(FIGURE_FOLDERS[name], self.evaluator.shown(snapshot, evaluation))
         self._drawn[name] = snapshot.step
         self._drawn_at = time.monotonic()
         self._drawing_seconds = self._drawn_at - started

@@ -6,7 +6,8 @@ from evaluators_for_tests import Recorder, StubEvaluator, snapshot
 
 from evaluation.scores import Score, objective
 from training.runs.interruption import Interruption
-from training.scoring.snapshot_scorer import Snapshot, SnapshotScorer
+from training.scoring.snapshot import Snapshot
+from training.scoring.snapshot_scorer import SnapshotScorer
 
 
 class Evaluated:
