@@ -14,7 +14,8 @@ from inference.core.trained_run import TrainedRun, dates_of_run, open_trained
 from inference.embedding.points import embed_points
 from inference.embedding.whole_map import find_embedded
 from inference.files.outputs import check_new_file
-from inference.land_cover.classifying import Classified, check_land_cover_files, classify
+from inference.land_cover.classifying import Classified, classify
+from inference.land_cover.files import LandCoverFiles
 from inference.land_cover.simple_model import check_can_classify, open_maps_to_fit
 from inference.similar_places.files import check_new_folder
 from inference.similar_places.searching import Query, query_tiles
@@ -80,9 +81,9 @@ def classify_map(
     run = open_trained(path, overrides, date)
     check_can_classify(run, model)
     if output is not None:  # before the map is embedded, which may take long
-        check_land_cover_files(output, proportions)
+        LandCoverFiles(output, proportions).check()
     image = run.open_image()
-    maps = open_maps_to_fit(run, image, proportions)  # before it, too
+    open_maps_to_fit(run, proportions)  # before it, too
     embedded = find_embedded(run, image, stride)
     if not proportions:
         _log_coarse(embedded.tiles)
@@ -92,7 +93,7 @@ def classify_map(
         if not proportions:
             write_class_map_picture(classified, image)
 
-    return describe_classified(classify(run, embedded, model, file, proportions, output is None, draw, maps))
+    return describe_classified(classify(run, embedded, model, file, proportions, output is None, draw))
 
 
 def _log_coarse(tiles: TileGrid) -> None:

@@ -91,7 +91,7 @@ def speed(setting: Setting, network: str, side: int) -> list[Row]:
 
 def land_cover(run: TrainedRun, image: TiffReader, embed: Timing, rounds: int) -> list[Row]:
     """Rows of `classify` with two models, beside the time of embedding a tile."""
-    embedded, maps = embed_map(run, image), open_maps_to_fit(run, image)
+    embedded, maps = embed_map(run, image), open_maps_to_fit(run)
     fit = Evaluator(maps.config, maps, {}, 1).fit.positions
     save_fit_tiles(run.checkpoint, fit, embed_tiles(run, maps, fit), run.execution)
     ways = {model: partial(classify_anew, run, embedded, model) for model in MODELS}

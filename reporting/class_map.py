@@ -26,7 +26,7 @@ def write_class_map_picture(classified: Classified, image: TiffReader) -> None:
     """Write a picture of the land cover beside its file, with .png in place of its suffix. image: the map."""
     end = SYNTHETIC if image.source.synthetic else ""
     figure = class_map_figure(classified, image, f"Land cover by {classified.model}{end}")
-    save_figure(figure, classified.map.with_suffix(""), ("png",))
+    save_figure(figure, classified.files.picture.with_suffix(""), ("png",))
 
 
 def describe_classified(classified: Classified) -> str:
@@ -34,7 +34,7 @@ def describe_classified(classified: Classified) -> str:
     spreads = [f" ±{score.std:.3f}" if math.isfinite(score.std) else "" for score in classified.scores]
     scores = [f"  {score.metric} {score.mean:.3f}{spread}" for score, spread in zip(classified.scores, spreads)]
     where = "in the reserved cells, which were not trained on" if scores else f"no scores: {classified.not_scored}"
-    return "\n".join([f"The map is {classified.map}; {where}{':' if scores else ''}", *scores])
+    return "\n".join([f"The map is {classified.files.map}; {where}{':' if scores else ''}", *scores])
 
 
 def class_map_figure(classified: Classified, image: TiffReader, title: str) -> Figure:
@@ -51,7 +51,7 @@ def class_map_figure(classified: Classified, image: TiffReader, title: str) -> F
     step *= (thin := max(1, -(-max(pixels.shape[1:]) // MAX_SIDE)))
     shown = ..., slice(skipped[1], None, thin), slice(skipped[0], None, thin)
     rgb = display_of(image, SAMPLE_SIDE).of_overview().rgb(pixels[shown][None])[0]
-    predicted = _classes(classified.map, classified.codes, start, step, rgb.shape[:2])
+    predicted = _classes(classified.files.map, classified.codes, start, step, rgb.shape[:2])
     return figures.class_map(rgb, _truth(classified, image, shown), predicted, classified.codes.legend, title)
 
 

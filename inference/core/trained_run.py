@@ -12,7 +12,7 @@ from torch import Tensor
 
 from config import Config, Maps, UserError
 from dataProcessors.label_reader import LabelReader
-from dataProcessors.maps import open_image, open_labels
+from dataProcessors.maps import OpenMaps, open_image, open_labels
 from dataProcessors.rasters.image_files import image_files
 from dataProcessors.rasters.remote_options import is_missing
 from dataProcessors.tiffreader import TiffReader
@@ -86,6 +86,18 @@ class TrainedRun:
                 f"{trained_on['path']}."
             )
         return image
+
+    def open_own_maps(self) -> OpenMaps:
+        """Return the maps that the network was trained and evaluated on. They are opened once.
+
+        Raises:
+            UserError: one of them is missing, or not the same any more
+        """
+        return self._own_maps
+
+    @cached_property
+    def _own_maps(self) -> OpenMaps:
+        return self.own.open(self.open_image())
 
     def open_labels(self, image: TiffReader) -> LabelReader | None:
         """Open the run's label map on the grid of an image; None: the run has none.

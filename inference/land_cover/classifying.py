@@ -13,16 +13,15 @@ from evaluation.scores import Score
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.matching_maps import check_belongs
 from inference.core.trained_run import TrainedRun
-from inference.files.outputs import check_new_files
 from inference.files.raster_file import OVERVIEWS_SHARE, bytes_needed
 from inference.land_cover.class_codes import ClassCodes, class_codes
+from inference.land_cover.files import LandCoverFiles
 from inference.land_cover.layers import PERCENT_NODATA, class_layers, proportion_layers, write_layers
 from inference.land_cover.reserved_scores import NotScored, ReservedCells
 from inference.land_cover.simple_model import SimpleModel, check_can_classify, fit_simple_model, open_maps_to_fit
 from storage import check_space, staged, write_text
 
 log = logging.getLogger(__name__)
-SUFFIXES = (".tif", ".tiff")
 LEAST_SHARE = 1 / 16  # of the bytes of a raster is left when it is compressed, at most, if cells are large
 
 
@@ -32,9 +31,7 @@ class Classified:
 
     Attributes:
         model: name of the simple model
-        map: GeoTIFF of the classes, or of the proportions with one band per class
-        confidence: GeoTIFF of the mean probability of the class in percent; None: there is none for proportions
-        table: JSON file with the classes and the scores
+        files: where it lies
         scores: in the reserved cells of the run; []: none, and `not_scored` says why
         not_scored: why there are no scores; "": there are
         codes: how the classes stand in the map
@@ -43,9 +40,7 @@ class Classified:
     """
 
     model: str
-    map: Path
-    confidence: Path | None
-    table: Path
+    files: LandCoverFiles
     scores: list[Score]
     not_scored: str
     codes: ClassCodes
@@ -61,7 +56,6 @@ def classify(
     proportions: bool = False,
     replace: bool = False,
     finish: Callable[[Classified], None] = lambda classified: None,
-    maps: OpenMaps | None = None,
 ) -> Classified:
     """Predict the land cover of every pixel of an embedded map, and write it as GeoTIFF.
 
@@ -76,63 +70,40 @@ def classify(
         proportions: write the proportion of each class, in percent, instead of the class
         replace: whether files that exist are replaced
         finish: called when all is written, but not in its place yet; what it writes beside the map gets there with it
-        maps: the run's own, see `open_maps_to_fit`; None: they are opened
     Raises:
         UserError: there is no such model, an output exists, the run has no label map, one of its maps is missing, or
             the embedded map is of another network or another image
         StorageError: the disk is too small, or refuses a write
     """
     check_can_classify(run, model)
-    check_land_cover_files(output, proportions, replace)
-    image = run.open_image()
-    check_belongs(run, embedded, image)
-    maps = maps or open_maps_to_fit(run, image, proportions)
-    is_own = run.own.shown_by(image) is not None and image.grid.has_same_pixels(maps.image.grid)
-    codes = class_codes(maps.labels.legend)
-    places = output_files(output, proportions)
-    with staged(output, first=places["table"]) as folder:
-        files = output_files(folder / output.name, proportions)
-        layers = (proportion_layers if proportions else class_layers)(files, codes, embedded.tiles.stride)
-        share = OVERVIEWS_SHARE * max(LEAST_SHARE, 1 / embedded.tiles.stride)
-        check_space(output, bytes_needed([layer.file for layer in layers], image.window, share))
-        fitted = fit_simple_model(run, maps, model, proportions)
-        scores, reason = _scores(embedded, maps if is_own else None, fitted, proportions)
-        write_layers(embedded, fitted, image, layers)
-        text = _table(output, embedded, fitted, codes, scores, reason, proportions)
-        write_text(files["table"], json.dumps(text, indent=1, ensure_ascii=False) + "\n")
-        if not proportions:
-            write_text(files["names"], codes.side_file())
-        written = files["map"], files.get("confidence"), files["table"]
-        done = Classified(model, *written, scores, reason, codes, maps, is_own)
-        finish(done)
+    files = LandCoverFiles(output, proportions)
+    files.check(replace)
+    check_belongs(run, embedded, run.open_image())
+    maps = open_maps_to_fit(run, proportions)
+    with staged(files.map, first=files.table) as folder:
+        classified = _write(run, embedded, maps, model, files.in_folder(folder))
+        finish(classified)
         if proportions:
-            places["names"].unlink(missing_ok=True)  # of the classes in an earlier file of this name
-    return dataclasses.replace(done, map=places["map"], confidence=places.get("confidence"), table=places["table"])
+            files.names.unlink(missing_ok=True)  # of the classes in an earlier file of this name
+    return dataclasses.replace(classified, files=files)
 
 
-def output_files(output: Path, proportions: bool) -> dict[str, Path]:
-    """Return the files of a land-cover map: what they hold -> path. output: see `classify`.
-
-    The picture is one that the caller of `classify` may write.
-    """
-    names = output.with_name(f"{output.name}.aux.xml")
-    files = {"map": output, "table": output.with_suffix(".json"), "names": names}
-    if proportions:
-        return files
-    confidence = output.with_name(f"{output.stem}-confidence{output.suffix}")
-    return files | {"confidence": confidence, "picture": output.with_suffix(".png")}
-
-
-def check_land_cover_files(output: Path, proportions: bool, replace: bool = False) -> None:
-    """Check that `classify` may write its files; arguments: see there.
-
-    Raises:
-        UserError: it has another suffix, or a file exists and may not be replaced
-        StorageError: the folder cannot be written to
-    """
-    files = output_files(output, proportions)
-    others = [path for what, path in files.items() if what not in ("map", "table")]
-    check_new_files(output, SUFFIXES, files["table"], others, replace)
+def _write(run: TrainedRun, embedded: EmbeddedMap, maps: OpenMaps, model: str, files: LandCoverFiles) -> Classified:
+    """Write the files of a land-cover map, and return what they hold. maps: the run's own; model: its name."""
+    image, codes = run.open_image(), class_codes(maps.labels.legend)
+    layers = (proportion_layers if files.proportions else class_layers)(files, codes, embedded.tiles.stride)
+    share = OVERVIEWS_SHARE * max(LEAST_SHARE, 1 / embedded.tiles.stride)
+    check_space(files.map, bytes_needed([layer.file for layer in layers], image.window, share))
+    fitted = fit_simple_model(run, maps, model, files.proportions)
+    is_own = run.own.shown_by(image) is not None and image.grid.has_same_pixels(maps.image.grid)
+    scores, reason = _scores(embedded, maps if is_own else None, fitted, files.proportions)
+    write_layers(embedded, fitted, image, layers)
+    classified = Classified(model, files, scores, reason, codes, maps, is_own)
+    table = _table(classified, embedded, fitted)
+    write_text(files.table, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+    if not files.proportions:
+        write_text(files.names, codes.side_file())
+    return classified
 
 
 def _scores(
@@ -151,17 +122,15 @@ def _scores(
         return [], str(error)
 
 
-def _table(
-    output: Path, embedded: EmbeddedMap, model: SimpleModel, codes: ClassCodes, scores: list[Score], reason: str,
-    proportions: bool,
-) -> dict:  # fmt: skip
+def _table(classified: Classified, embedded: EmbeddedMap, model: SimpleModel) -> dict:
+    codes, proportions = classified.codes, classified.files.proportions
     legend = codes.legend
     classes = [
-        {"name": name, "color": list(colour)} | ({"band": place} if proportions else {"value": code})
-        for place, (name, colour, code) in enumerate(zip(legend.names, legend.colors, codes.codes), 1)
+        {"name": name, "color": list(colour)} | ({"band": number} if proportions else {"value": code})
+        for number, (name, colour, code) in enumerate(zip(legend.names, legend.colors, codes.codes), 1)
     ]
     return {
-        "file": output.name,
+        "file": classified.files.map.name,
         "model": model.name,
         "fitted_on": model.tiles,
         "stride": embedded.tiles.stride,
@@ -171,8 +140,8 @@ def _table(
         "label_map": legend.name,
         "nodata": PERCENT_NODATA if proportions else codes.nodata,
         "classes": classes,
-        "scores": [_finite(score._asdict()) for score in scores],
-        "not_scored": reason or None,
+        "scores": [_finite(score._asdict()) for score in classified.scores],
+        "not_scored": classified.not_scored or None,
     }
 
 

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from inference.core.embedded_map import EmbeddedMap
 from inference.files.raster_file import DEFLATE, RUNS, TILE, Compression, RasterFile, write_part
 from inference.land_cover.class_codes import ClassCodes
 from inference.land_cover.data_mask import DataMask
+from inference.land_cover.files import LandCoverFiles
 from inference.land_cover.simple_model import SimpleModel
 from inference.land_cover.window_votes import WindowVotes
 
@@ -37,11 +37,11 @@ class Layer(NamedTuple):
     bands: Callable[[Blend, np.ndarray], Iterator[np.ndarray]]
 
 
-def class_layers(files: dict[str, Path], codes: ClassCodes, stride: int) -> list[Layer]:
+def class_layers(files: LandCoverFiles, codes: ClassCodes, stride: int) -> list[Layer]:
     """Return the layers of the classes, and of their mean probability in percent.
 
     Args:
-        files: "map" and "confidence": where they are written
+        files: where they are written
         codes: how classes stand in the map
         stride: pixels from one window to the next: most edges are so far apart
     """
@@ -54,12 +54,12 @@ def class_layers(files: dict[str, Path], codes: ClassCodes, stride: int) -> list
         yield _percent(blended.confidence(), blended, mask)
 
     how, name = _compression(stride), "mean probability of the class"
-    of_classes = RasterFile(files["map"], codes.dtype, codes.nodata, ("land cover",), how, codes.palette)
-    of_certainty = RasterFile(files["confidence"], "uint8", PERCENT_NODATA, (name,), how, unit="%")
+    of_classes = RasterFile(files.map, codes.dtype, codes.nodata, ("land cover",), how, codes.palette)
+    of_certainty = RasterFile(files.confidence, "uint8", PERCENT_NODATA, (name,), how, unit="%")
     return [Layer(of_classes, classes), Layer(of_certainty, certainty)]
 
 
-def proportion_layers(files: dict[str, Path], codes: ClassCodes, stride: int) -> list[Layer]:
+def proportion_layers(files: LandCoverFiles, codes: ClassCodes, stride: int) -> list[Layer]:
     """Return the layer of the proportions of the classes in percent, a band each; arguments as above."""
 
     def shares(blended: Blend, mask: np.ndarray) -> Iterator[np.ndarray]:
@@ -68,7 +68,7 @@ def proportion_layers(files: dict[str, Path], codes: ClassCodes, stride: int) ->
             yield _percent(means[..., index], blended, mask)
 
     how = _compression(stride)
-    return [Layer(RasterFile(files["map"], "uint8", PERCENT_NODATA, codes.legend.names, how, unit="%"), shares)]
+    return [Layer(RasterFile(files.map, "uint8", PERCENT_NODATA, codes.legend.names, how, unit="%"), shares)]
 
 
 def _compression(stride: int) -> Compression:

@@ -13,7 +13,6 @@ from dataProcessors.features import FeatureStore
 from dataProcessors.legends.legend import Legend
 from dataProcessors.maps import OpenMaps
 from dataProcessors.sampling.pool import Pool
-from dataProcessors.tiffreader import TiffReader
 from evaluation.models import CLASSIFIERS, REGRESSORS, fitted, ignore_known_warnings, predict_votes
 from evaluation.proportions import normalised, reaches
 from evaluation.scoring import draws
@@ -59,17 +58,16 @@ def check_can_classify(run: TrainedRun, name: str) -> None:
         )
 
 
-def open_maps_to_fit(run: TrainedRun, image: TiffReader, proportions: bool = False) -> OpenMaps:
+def open_maps_to_fit(run: TrainedRun, proportions: bool = False) -> OpenMaps:
     """Open the maps that a run was trained and evaluated on, whatever map is given in place of them.
 
     Args:
-        run: the network
-        image: the map that is classified
+        run: the network, opened with the map that is classified
         proportions: as for `fit_simple_model`
     Raises:
         UserError: one of its maps is missing, or not the same any more; or there is no tile to fit on
     """
-    maps = run.own.open(image)
+    maps = run.open_own_maps()
     tiles_to_fit(run, maps, proportions)
     return maps
 

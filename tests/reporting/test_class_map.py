@@ -14,6 +14,7 @@ from dataProcessors.legends.legend import NO_LABEL, builtin_legends
 from dataProcessors.rasters.grid import Window
 from inference.core.trained_run import open_trained
 from inference.land_cover.classifying import classify
+from inference.land_cover.files import LandCoverFiles
 from reporting import class_map, figures
 from reporting.class_map import class_map_figure
 from reporting.figures.style import label_picture
@@ -54,7 +55,7 @@ def test_the_same_places_in_all_panels(classified, monkeypatch, side):
     monkeypatch.setattr(class_map, "MAX_SIDE", side)
     shown = panels(class_map_figure(found, found.maps.image, "title"))
     thin = 1 if side == 1000 else 4
-    with rasterio.open(found.map) as file:
+    with rasterio.open(found.files.map) as file:
         codes = file.read(1)
     truth = found.maps.labels.read(np.zeros((1, 2), int), 384)[0, 0, ::thin, ::thin]
     np.testing.assert_array_equal(shown["label map"], label_picture(truth, found.codes.legend))
@@ -71,12 +72,12 @@ def test_a_part_that_begins_on_no_block(classified):
     for name in ("overview", "fingerprint", "read", "has_validity", "dtype", "source"):
         setattr(part, name, getattr(image, name))
     part.overview = lambda: (image.read(np.array([[128, 0]]), 256)[0][:, :, :202], 1, (128, 0))
-    with rasterio.open(found.map) as file, rasterio.open(
+    with rasterio.open(found.files.map) as file, rasterio.open(
         folder / "part.tif", "w", **file.profile | {"width": 200, "height": 300}
     ) as out:  # fmt: skip
         codes = file.read(1)[5:305, 130:330]
         out.write(codes, 1)
-    shown = panels(class_map_figure(replace(found, map=folder / "part.tif"), part, "title"))
+    shown = panels(class_map_figure(replace(found, files=LandCoverFiles(folder / "part.tif")), part, "title"))
     assert list(shown) == ["image", "land cover"], "the label map is not known to cover the same part"
     expected = label_picture(codes - 1, found.codes.legend)[: 256 - 5]
     np.testing.assert_array_equal(shown["land cover"], expected)

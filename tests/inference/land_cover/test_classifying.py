@@ -65,7 +65,7 @@ def embed(stride, overrides=()):
 
 def fit_tiles(run):
     """Embeddings (f, D) and proportions (f, K) of the tiles that the first draw of the evaluation fits on."""
-    maps = simple_model.open_maps_to_fit(run, run.open_image())
+    maps = simple_model.open_maps_to_fit(run)
     evaluator = Evaluator(maps.config, maps, {}, 1)
     first = evaluator.draws[0][0]
     tiles = evaluator.fit.take(first)
@@ -110,8 +110,8 @@ def test_equals_the_slow_way(tmp_path, stride, overrides, model):
     there = (number > 0) & (holes() if overrides else True)
     assert there.mean() > 0 and (there.mean() < 1) == bool(overrides)
     codes = np.where(there, means.round(TIE_DECIMALS).argmax(-1) + 1, 255)
-    np.testing.assert_array_equal(read(found.map)[0], codes)
-    percent = read(found.confidence)[0]
+    np.testing.assert_array_equal(read(found.files.map)[0], codes)
+    percent = read(found.files.confidence)[0]
     assert (percent[~there] == 255).all()
     assert np.abs(percent[there] - 100 * means.max(-1)[there]).max() <= 0.5 + 1e-6
 
@@ -125,30 +125,30 @@ def test_proportions_equal_the_slow_way(tmp_path):
     predicted[embedded.valid] = normalised(fit_predict(REGRESSORS["linear"](0, 1), fit, proportions, values))
     means, number = slow_means(embedded, predicted)
     there = (number > 0) & holes()
-    with rasterio.open(found.map) as file:
+    with rasterio.open(found.files.map) as file:
         bands, legend = file.read(), found.codes.legend
         assert file.descriptions == legend.names and set(file.units) == {"%"} and file.nodata == 255
     assert (bands[:, ~there] == 255).all() and there.any()
     assert np.abs(bands[:, there] - 100 * means[there].T).max() <= 0.5 + 1e-6
     assert np.abs(bands[:, there].astype(int).sum(0) - 100).max() <= CLASSES / 2
-    assert found.confidence is None and not (tmp_path / "out-confidence.tif").exists()
+    assert not (tmp_path / "out-confidence.tif").exists()
 
 
 def test_codes_names_and_colours_are_those_of_the_label_map(tmp_path):
     embedded, run = embed(16), open_trained(RUN)
     found = classify(run, embedded, "knn", tmp_path / "out.tif")
-    with rasterio.open(found.map) as file, rasterio.open("image.tif") as image:
+    with rasterio.open(found.files.map) as file, rasterio.open("image.tif") as image:
         assert (file.crs, file.transform, file.shape) == (image.crs, image.transform, image.shape)
         assert set(np.unique(file.read())) <= {1, 2, 3, 4} and file.nodata == 255
         legend = found.codes.legend
         assert legend.codes == (1, 2, 3, 4)
         assert [file.colormap(1)[code][:3] for code in legend.codes] == list(legend.colors)
         assert file.colormap(1)[255] == (0, 0, 0, 0)
-        rows = names_of_file(str(found.map), vrt_of(file), 1).rows
+        rows = names_of_file(str(found.files.map), vrt_of(file), 1).rows
         rasterio.shutil.copy(file, tmp_path / "gdal.vrt", driver="VRT")
     assert [(row.low, row.name) for row in rows] == list(zip(legend.codes, legend.names))
     assert f"<Category>{legend.names[0]}</Category>" in (tmp_path / "gdal.vrt").read_text(), "GDAL itself knows them"
-    classes = json.loads(found.table.read_text())["classes"]
+    classes = json.loads(found.files.table.read_text())["classes"]
     assert [(each["value"], each["name"], tuple(each["color"])) for each in classes] == list(
         zip(legend.codes, legend.names, legend.colors)
     )
@@ -167,7 +167,7 @@ def test_scores_are_those_of_windows_wholly_in_reserved_cells(tmp_path, stride):
     expected = {name: metric_and_spread(np.stack(tables), metric, 0) for name, metric in METRICS.items()}
     assert {score.metric: (score.mean, score.std) for score in found.scores} == expected
     assert found.scores[0].mean > 0.5 and found.not_scored == ""
-    written = json.loads(found.table.read_text())["scores"]
+    written = json.loads(found.files.table.read_text())["scores"]
     assert [(each["task"], each["model"], each["mean"]) for each in written] == [
         ("segmentation", "knn", expected[name][0]) for name in METRICS
     ]
@@ -184,7 +184,7 @@ def test_proportions_are_scored_by_their_error(tmp_path):
     predicted = fit_predict(REGRESSORS["knn"](0, 1), fit, proportions, values)
     truth = found.maps.labels.proportions(positions[inside], SIZE)
     assert found.scores[0].mean == pytest.approx(sum_error(predicted, truth))
-    assert json.loads(found.table.read_text())["scores"][0]["std"] is None
+    assert json.loads(found.files.table.read_text())["scores"][0]["std"] is None
 
 
 def test_the_next_model_is_fitted_on_stored_embeddings_and_takes_the_place_of_the_last(tmp_path, monkeypatch):
@@ -201,13 +201,13 @@ def test_the_next_model_is_fitted_on_stored_embeddings_and_takes_the_place_of_th
 def test_a_model_is_fitted_on_the_embeddings_that_the_evaluation_has_kept(tmp_path, monkeypatch):
     embedded, run = embed(16), open_trained(RUN)
     expected = classify(run, embedded, "dt", tmp_path / "a.tif")
-    maps = simple_model.open_maps_to_fit(run, run.open_image())
+    maps = simple_model.open_maps_to_fit(run)
     positions, file = maps.pools["fit"].positions, fit_tiles_file(run.checkpoint)
     save_fit_tiles(run.checkpoint, positions, run.embed(maps.read(positions)), run.execution)
     try:
         monkeypatch.setattr(simple_model, "FeatureStore", None)
         kept = classify(run, embedded, "dt", tmp_path / "b.tif")
-        assert kept.map.read_bytes() == expected.map.read_bytes()
+        assert kept.files.map.read_bytes() == expected.files.map.read_bytes()
     finally:
         file.unlink()
 
@@ -216,7 +216,7 @@ def test_without_a_window_in_a_cell_or_on_another_map_the_reason_is_said(tmp_pat
     run = open_trained(RUN)
     found = classify(run, embed(SIDE - SIZE), "knn", tmp_path / "far.tif")  # windows in the corners alone
     assert not found.scores and "wholly in one of" in found.not_scored
-    assert json.loads(found.table.read_text())["not_scored"] == found.not_scored
+    assert json.loads(found.files.table.read_text())["not_scored"] == found.not_scored
     run = open_trained(RUN, HOLED)
     assert "not the one" in classify(run, embed(10, HOLED), "knn", tmp_path / "other.tif").not_scored
 
@@ -231,9 +231,9 @@ def test_parts_of_all_sizes_give_the_same_files(tmp_path, monkeypatch):
     monkeypatch.setattr(raster_file, "OPTIONS", raster_file.OPTIONS | {"blockxsize": 64, "blockysize": 64})
     parts = classify(run, embedded, "dt", tmp_path / "parts.tif")
     for name in ("map", "confidence"):
-        np.testing.assert_array_equal(read(getattr(parts, name)), read(getattr(whole, name)))
+        np.testing.assert_array_equal(read(getattr(parts.files, name)), read(getattr(whole.files, name)))
     again = classify(run, embedded, "dt", tmp_path / "again.tif")
-    assert again.map.read_bytes() == parts.map.read_bytes()
+    assert again.files.map.read_bytes() == parts.files.map.read_bytes()
 
 
 def test_wrong_requests_are_one_line_and_leave_nothing(tmp_path, monkeypatch):
