@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from config import UserError
 from dataProcessors.label_reader import LabelReader
 from dataProcessors.tiffreader import TiffReader
 from inference import embed
+from inference.core.embedded_map import EmbeddedMap
 from inference.core.tile_grid import TileGrid
 from inference.core.trained_run import TrainedRun, dates_of_run, open_trained
 from inference.embedding.points import embed_points
@@ -27,30 +28,60 @@ log = logging.getLogger(__name__)
 FINER = 4  # times as many tiles along each axis
 
 
-def embed_tiles(
-    path: Path, overrides: Sequence[str], date: str | None, points: Path | None, output: Path | None,
-    processes: Processes = ALONE, **options: Any,
+class EmbedOptions(NamedTuple):
+    """How a map is embedded; see `inference.embed`."""
+
+    stride: int | None = None
+    float32: bool = False
+    classes: bool = False
+
+
+def embed_dates(
+    path: Path, overrides: Sequence[str], date: str | None, output: Path | None, options: EmbedOptions,
+    processes: Processes = ALONE,
 ) -> str:  # fmt: skip
-    """Embed a map, or the tiles around points, and return a sentence on what was written.
+    """Embed a map at one of its dates or, without one, at each, and return a sentence on what was written for each.
 
     Args:
         path, overrides: see `open_trained`
-        date: of the map; None: a map is embedded at each of its dates, points at the date on which the run is scored
-        points: CSV file of points; None: the map
-        output: of the embeddings; the name of the date is added to it where a map is embedded at several
-        processes: those that share the tiles of a map; points are embedded by one
-        options: stride, float32 and classes of `inference.embed`
+        date: of the map; None: all
+        output: of the embeddings; the name of the date is added to it where the map is embedded at several
+        options: how it is embedded
+        processes: those that share the tiles of the map
     """
-    if points is None:
-        dates = dates_of_run(path, overrides) if date is None else [date]
-        options |= {"processes": processes}
-        return "\n".join(_embed_date(path, overrides, each, len(dates) > 1, output, options) for each in dates)
+    dates = dates_of_run(path, overrides) if date is None else [date]
+    sentences = []
+    for each in dates:
+        file = output.with_stem(f"{output.stem}-{each}") if output is not None and len(dates) > 1 else output
+        embedded = embed(
+            path, output=file, overrides=overrides, date=each or None, processes=processes, **options._asdict()
+        )
+        sentences.append(_describe_embedded(embedded, each, file))
+    return "\n".join(sentences)
+
+
+def _describe_embedded(embedded: EmbeddedMap, date: str, output: Path | None) -> str:
+    of_date = f"{date}: " if date else ""
+    count = f"{of_date}{embedded.about['with_data']:,} of {len(embedded.tiles):,} tiles have an embedding"
+    return f"{count}, {embedded.dimensions} numbers each. They are in {output or embedded.folder}"
+
+
+def check_takes_points(options: EmbedOptions, processes: Processes) -> None:
+    """Raise a UserError for what the tiles around points, one each, cannot be embedded with."""
     if processes.are_many:
         raise UserError("--at embeds the tiles around points in one process: start it with python instead of torchrun.")
-    if any(each is not None and each is not False for each in options.values()):
-        raise UserError(
-            f"--at embeds the tiles around points, one each: leave out {', '.join(f'--{name}' for name in options)}."
-        )
+    if options != EmbedOptions():
+        left_out = ", ".join(f"--{name}" for name in options._fields)
+        raise UserError(f"--at embeds the tiles around points, one each: leave out {left_out}.")
+
+
+def embed_around_points(
+    path: Path, overrides: Sequence[str], date: str | None, points: Path, output: Path | None
+) -> str:
+    """Embed the tiles around the points of a CSV file, and return where the table is.
+
+    date: of the map; None: that on which the run is scored
+    """
     table = output or points.with_name(f"{points.stem}-embeddings.csv")
     check_new_file(table, [".csv"])
     run = open_trained(path, overrides, date)
@@ -58,27 +89,8 @@ def embed_tiles(
     return f"The table is {table}"
 
 
-def _embed_date(
-    path: Path, overrides: Sequence[str], date: str, is_one_of_several: bool, output: Path | None, options: dict
-) -> str:
-    """Embed a map at one date, and return a sentence on what was written."""
-    if output is not None and is_one_of_several:
-        output = output.with_stem(f"{output.stem}-{date}")
-    embedded = embed(path, output=output, overrides=overrides, date=date or None, **options)
-    of_date = f"{date}: " if date else ""
-    count = f"{of_date}{embedded.about['with_data']:,} of {len(embedded.tiles):,} tiles have an embedding"
-    return f"{count}, {embedded.dimensions} numbers each. They are in {output or embedded.folder}"
-
-
-def classify_map(
-    path: Path, overrides: Sequence[str], date: str | None, stride: int | None, model: str, proportions: bool,
-    output: Path | None,
-) -> str:  # fmt: skip
-    """Write a land-cover map, or one of proportions, with a picture, and return what to print about it.
-
-    date: of the map; None: that on which the run is scored
-    """
-    run = open_trained(path, overrides, date)
+def classify_map(run: TrainedRun, stride: int | None, model: str, proportions: bool, output: Path | None) -> str:
+    """Write a land-cover map, or one of proportions, with a picture, and return what to print about it."""
     check_can_classify(run, model)
     if output is not None:  # before the map is embedded, which may take long
         LandCoverFiles(output, proportions).check()
@@ -105,15 +117,8 @@ def _log_coarse(tiles: TileGrid) -> None:
         )  # fmt: skip
 
 
-def search_map(
-    path: Path, overrides: Sequence[str], date: str | None, stride: int | None, query: Query, index: bool | None,
-    output: Path | None,
-) -> str:  # fmt: skip
-    """Find the places of a map that are most similar to examples, and return where the results are.
-
-    date: of the map; None: that on which the run is scored
-    """
-    run = open_trained(path, overrides, date)
+def search_map(run: TrainedRun, stride: int | None, query: Query, index: bool | None, output: Path | None) -> str:
+    """Find the places of a map that are most similar to examples, and return where the results are."""
     if output is not None:  # before the map is embedded, which may take long
         check_new_folder(output)
     image = run.open_image()

@@ -21,6 +21,7 @@ from training.execution.openmp import limit_spinning
 from training.runs.interruption import EndedElsewhere, Interrupted, Interruption
 
 if TYPE_CHECKING:
+    from inference.core.trained_run import TrainedRun
     from training.execution.processes import Processes
     from training.runs.resuming import Run
 
@@ -107,23 +108,26 @@ def describe_grid() -> str:
 
 def embed(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Embed a whole map by the network of a run: every tile of a grid, or the tiles around the points of a table."""
-    from apply import embed_tiles
+    from apply import EmbedOptions, check_takes_points, embed_around_points, embed_dates
     from training.execution.processes import ALONE
 
     (path,) = arguments.targets
-    date, points, output = arguments.date, arguments.at, arguments.output
-    options = {name: getattr(arguments, name) for name in ("stride", "float32", "classes")}
+    options = EmbedOptions(arguments.stride, arguments.float32, arguments.classes)
     with joined_processes(interruption) as processes:
-        print(embed_tiles(path, arguments.overrides, date, points, output, processes or ALONE, **options))
+        chosen = path, arguments.overrides, arguments.date
+        if arguments.at is None:
+            print(embed_dates(*chosen, arguments.output, options, processes or ALONE))
+        else:
+            check_takes_points(options, processes or ALONE)
+            print(embed_around_points(*chosen, arguments.at, arguments.output))
 
 
 def classify(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Write the land cover of a whole map, as a simple model reads it from the embeddings."""
     from apply import classify_map
 
-    (path,), model = arguments.targets, arguments.model
-    stride, proportions, output = arguments.stride, arguments.proportions, arguments.output
-    print(classify_map(path, arguments.overrides, arguments.date, stride, model, proportions, output))
+    run = open_run_to_apply(arguments)
+    print(classify_map(run, arguments.stride, arguments.model, arguments.proportions, arguments.output))
 
 
 def search(arguments: argparse.Namespace, interruption: Interruption) -> None:
@@ -131,11 +135,17 @@ def search(arguments: argparse.Namespace, interruption: Interruption) -> None:
     from apply import search_map
     from inference.similar_places.searching import Query
 
-    (path,) = arguments.targets
     examples, counter_examples = (tuple(map(tuple, places)) for places in (arguments.at, arguments.counter_examples))
     query = Query(examples, counter_examples, arguments.tile, arguments.k)
-    stride, index, output = arguments.stride, arguments.index, arguments.output
-    print(search_map(path, arguments.overrides, arguments.date, stride, query, index, output))
+    print(search_map(open_run_to_apply(arguments), arguments.stride, query, arguments.index, arguments.output))
+
+
+def open_run_to_apply(arguments: argparse.Namespace) -> "TrainedRun":
+    """Open the trained network that is applied to a map, with what the command line says of both."""
+    from inference.core.trained_run import open_trained
+
+    (path,) = arguments.targets
+    return open_trained(path, arguments.overrides, arguments.date)
 
 
 def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:

@@ -13,7 +13,7 @@ from runs_for_tests import MAPS
 from together_for_tests import together
 
 import inference
-from apply import embed_tiles
+from apply import EmbedOptions, check_takes_points
 from config import UserError
 from dataProcessors.maps import nodata_limit
 from dataProcessors.sampling.share import Share
@@ -164,4 +164,4 @@ def test_another_map_or_network_on_another_machine_is_refused(elsewhere, monkeyp
 
 def test_points_are_embedded_by_one_process():
     with pytest.raises(UserError, match=r"--at embeds .* in one process: start it with python instead of torchrun"):
-        embed_tiles(Path("results/net"), [], None, Path("points.csv"), None, Elsewhere(store=object()))
+        check_takes_points(EmbedOptions(), Elsewhere(store=object()))
