@@ -147,6 +147,9 @@ def _evidence_of_steps(facts: Facts) -> Iterator[str]:
     if trained and facts.best_step == 0:
         seen = f"no trained network has a better {facts.best_metric} than the untrained one"
         yield f"{seen} (try a smaller 'learning_rate', or another 'best_metric')"
+    elif len(trained) == 1:
+        seen = "a single trained network was evaluated, which does not say whether more steps would help"
+        yield f"{seen} (try more 'epochs', or a smaller 'evaluate_every')"
     elif trained and facts.best_step == trained[-1]:
         yield f"{facts.best_metric} was still getting better at the last evaluation (try more 'epochs')"
     elif trained and facts.best_step == trained[0]:

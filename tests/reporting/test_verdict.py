@@ -134,7 +134,7 @@ def test_without_evidence_the_page_is_named():
         ({"best_step": 150}, "was still getting better at the last evaluation (try more 'epochs')"),
         ({"best_step": 0}, "no trained network has a better single_class/accuracy/knn than the untrained one"),
         ({"best_step": 50}, "was best at the first evaluation of a trained network, and worse later"),
-        ({"best_step": 50, "evaluated": [0, 50]}, "was still getting better at the last evaluation"),
+        ({"best_step": 50, "evaluated": [0, 50]}, "a single trained network was evaluated, which does not say whether"),
     ],
 )
 def test_each_piece_of_evidence_is_named(changes, words):

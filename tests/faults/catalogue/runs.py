@@ -44,7 +44,10 @@ RUNS = (
     ),
     Fault(
         "complete-before-the-last-evaluation", "training/runs", ("Run.is_complete",),
-        ((' and self.checkpoint["evaluating"] is None', ""), (' and not self.checkpoint["evaluating"]', "")),
+        (
+            (' and self.checkpoint["evaluating"] is None', ""), (' and not self.checkpoint["evaluating"]', ""),
+            (' or self.checkpoint["evaluating"]', ""),
+        ),
         "missing condition", "A run that was killed in its last evaluation counts as complete, and never has it.",
         ("test_resuming.py", "test_resuming_evaluations.py"),
     ),
