@@ -28,7 +28,8 @@ class EvaluationSchedule:
     still meanwhile: the turn comes no sooner than that this takes a small share of the time.
 
     The network is saved before each evaluation. If the process ends before or during the evaluation, only the
-    evaluation is lost, and a resumed run computes it again.
+    evaluation is lost, and a resumed run computes it again, in its turn: it may have been reported already, and its
+    network be best.pt.
 
     Args:
         config: config of the run
@@ -61,13 +62,13 @@ class EvaluationSchedule:
         self.clock = clock
         self._started = self.clock(), 0  # time, and steps done, when this process began to train
         self._last_step = config.epochs * config.iterations
-        self._has_skipped = False
+        self._has_skipped, self._inherited = False, frozenset[int]()  # steps that were pending at an interruption
         self._embedding_seconds, self._embedded_at = 0.0, -math.inf  # how long it took the last time, and when it ended
 
     def start(self) -> None:
         """Evaluate the untrained network, and begin the evaluations that were pending when the run was interrupted."""
         step, pending = self.state.steps_done, self.state.pending_evaluations
-        self._started = self.clock(), step
+        self._started, self._inherited = (self.clock(), step), frozenset(pending)
         is_due = self.state.is_untrained or step in pending
         self.state.pending_evaluations = [each for each in pending if each != step]
         self._begin_waiting()
@@ -88,17 +89,17 @@ class EvaluationSchedule:
 
     def run(self) -> None:
         """Save the network, then evaluate it: at once, or in a background thread as soon as that has time."""
-        step, waiting = self.state.steps_done, self._waiting
-        running = [each for each in self.state.pending_evaluations if each not in waiting]
+        step, skipped = self.state.steps_done, [each for each in self._waiting if each not in self._inherited]
+        pending = [each for each in self.state.pending_evaluations if each not in skipped]
         if step > 0:
             self.fit()
         with self.interruption.deferred():
-            self.state.pending_evaluations = [*running, step]
+            self.state.pending_evaluations = [*pending, step]
             self.saver.save()
             self.saver.checkpoints.save_for_evaluation(step)
         self.processes.wait_for_first()
-        for skipped in waiting:
-            self._log_skipped(skipped)
+        for each in skipped:
+            self._log_skipped(each)
         if self.scorer.in_background:
             self.poll()
         else:
@@ -124,11 +125,13 @@ class EvaluationSchedule:
         return [step for step in self.state.pending_evaluations if step != self.scorer.running]
 
     def _begin_waiting(self) -> None:
-        """Begin the evaluations that wait, one by one, while there is time for them; for the last network there is."""
+        """Begin the evaluations that wait, in order, while there is time for them; for the last network there is."""
         for step in self._waiting:
             is_last = step >= self._last_step
-            if self.scorer.is_ready(math.inf if is_last else self._seconds_left()) and (is_last or self._may_embed()):
-                self._begin(step)
+            seconds_left = math.inf if is_last else self._seconds_left()
+            if not (self.scorer.is_ready(seconds_left) and (is_last or self._may_embed())):
+                break
+            self._begin(step)
 
     def _may_embed(self) -> bool:
         """Whether enough time has passed since tiles were embedded, in the background; else there is no hurry."""

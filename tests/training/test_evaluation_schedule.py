@@ -182,6 +182,24 @@ def test_after_an_interruption_the_running_and_the_waiting_evaluation_are_made(b
     assert resumed.told[-1] == (60, 0.5)
 
 
+def test_a_network_that_a_killed_process_took_for_the_best_is_evaluated_again(begin, tmp_path):
+    """best.pt is its network already, and no checkpoint knows its score: it must not be left out."""
+    values = {0: 0.5, 10: 0.3, 20: 0.8, 30: 0.4}
+    first = begin(values)
+    first.evaluated()
+    first.train(20)
+    for step in (21, 22):
+        first.evaluated()
+        first.train(step)
+    assert first.told[1:] == [(10, 0.3), (20, 0.8)] and load(tmp_path / "best.pt")["step"] == 20
+    resumed = begin(values, checkpoint=load(tmp_path / "last.pt"))
+    resumed.train(LAST)
+    assert resumed.kept == [10, 20, LAST]
+    resumed.finish()
+    assert [step for step, _ in resumed.told] == [10, 20, LAST], "the last network last"
+    assert resumed.scorer.state_dict()["best_step"] == load(tmp_path / "best.pt")["step"] == 20
+
+
 def test_a_killed_process_may_have_replaced_the_waiting_network_already(begin, tmp_path):
     """The kill comes after last.pt is written, and before the network of the same step is kept."""
     first = begin(VALUES)
