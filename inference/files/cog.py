@@ -1,6 +1,5 @@
 """Writes an embedded map as a Cloud Optimized GeoTIFF: one pixel a tile, a band for each dimension."""
 
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from dataProcessors.rasters.opening import GDAL_ERRORS, error_text
 from inference.core.embedded_map import NODATA, EmbeddedMap
 from storage import StorageError, atomic_write, check_space, convert_write_errors, storage_error, temporary_folder
 
-log = logging.getLogger(__name__)
 BLOCK_BYTES = 1 << 24  # of a block with all its bands, at most; memory holds a few
 BLOCK_SIDES = (256, 128, 64, 32, 16)  # pixels; a multiple of 16
 PREDICTORS = {"int8": 2, "float32": 3}  # of DEFLATE: differences of whole numbers, of the bytes of floats
@@ -35,8 +33,6 @@ def write_cog(embedded: EmbeddedMap, path: Path) -> None:
         StorageError: the disk is too small, or refuses a write
     """
     check_space(path, cog_bytes(len(embedded.tiles), embedded.dimensions * embedded.vectors.itemsize))
-    if embedded.map_grid.crs is None:
-        log.warning("%s: is written without a CRS, as the map declares none", path)
     with convert_write_errors(path), temporary_folder(path.parent) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
         plain, copy = folder / "plain.tif", folder / path.name
         try:

@@ -122,6 +122,8 @@ def write_output(embedded: EmbeddedMap, path: Path, columns: Columns | None = No
         StorageError: the disk is too small, or refuses a write
     """
     form, description = _format(path), description_path(path)
+    if embedded.map_grid.crs is None:
+        log.warning("%s: is written without a CRS, as the map declares none", path)
     with staged(path, first=description) as folder:
         write_text(folder / description.name, stac_text(embedded, description, path))
         form.write(embedded, folder / path.name, columns)

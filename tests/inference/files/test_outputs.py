@@ -28,6 +28,16 @@ def test_written_with_a_description(tmp_path, name):
             assert list(file.transform)[:6] == item["properties"]["proj:transform"]
 
 
+@pytest.mark.parametrize("name", ["e.tif", "e.parquet"])
+def test_a_file_without_a_crs_is_told_by_its_own_name(tmp_path, caplog, name):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    write_output(write_embedded(tmp_path / "embedded", crs=None), tmp_path / name)
+    assert [message for message in caplog.messages if "without a CRS" in message] == [
+        f"{tmp_path / name}: is written without a CRS, as the map declares none"
+    ]
+
+
 def test_what_cannot_be_written_is_told(tmp_path, monkeypatch):
     (tmp_path / "there.tif").write_text("")
     (tmp_path / "described.tif.json").write_text("")
