@@ -67,12 +67,15 @@ def _moved(place: FilePlacement, left: int, top: int) -> FilePlacement:
 
 def _parsed(crs: str) -> CRS:
     try:
-        return CRS.from_user_input(crs)
+        parsed = CRS.from_user_input(crs)
     except GDAL_ERRORS as error:
         raise MapError(
             f"'maps.crs' is {crs!r}, which is no CRS that is known ({error_text(error)}). Give one such as "
             '"EPSG:3035".'
         ) from None
+    if not (parsed.is_projected or parsed.is_geographic):  # of heights, or around the centre of the Earth
+        raise MapError(f"'maps.crs' is {crs!r}, which is no CRS of a plane. Give one such as \"EPSG:3035\".")
+    return parsed
 
 
 def _lattice(path: str, first: Grid, crs: CRS) -> Grid:

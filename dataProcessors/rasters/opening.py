@@ -110,5 +110,6 @@ def convert_read_errors(path: str, window: tuple[int, int, int, int]) -> Iterato
         x, y, width, height = window
         raise MapError(
             f"{path}: columns {x} to {x + width}, rows {y} to {y + height} cannot be read ({error_text(error)}). "
-            "The file is damaged there: copy it again, or set 'maps.rect' to a rectangle without that part."
+            "The file is damaged there, or names a file that is missing: copy it again, or set 'maps.rect' to a "
+            "rectangle without that part."
         ) from None

@@ -103,6 +103,13 @@ def test_a_crs_that_nobody_knows(tmp_path, crs):
         open_image_map(path, crs=crs)
 
 
+@pytest.mark.parametrize("crs", ["EPSG:5773", "EPSG:4978"])
+def test_a_crs_of_heights_or_around_the_centre_of_the_earth(tmp_path, crs):
+    path = str(write_map(tmp_path / "a.tif", noise((1, 9, 9)), UTM32))
+    with pytest.raises(MapError, match=f"'maps.crs' is '{crs}', which is no CRS of a plane"):
+        open_image_map(path, crs=crs)
+
+
 def test_a_file_without_crs_cannot_be_warped(tmp_path):
     named, nameless = (str(write_map(tmp_path / f"{crs}.tif", noise((1, 9, 9)), crs)) for crs in (UTM32, None))
     for files in ([nameless], [named, nameless]):
