@@ -36,8 +36,7 @@ class EvaluationSchedule:
         state: state of the training
         saver: writes checkpoints of the state
         scorer: computes and reports the evaluation of a snapshot
-        snapshots: takes snapshots of the network
-        fit: fits the Fourier features of an embedding to the current weights; every process must call it
+        snapshots: takes snapshots of the network, and fits to its weights what of an embedding is fitted
         interruption: delays signals while files are written
         processes: those that train together: the first one scores. Between epochs all embed, and wait for it; in the
             background it also embeds alone, while the others train
@@ -51,14 +50,13 @@ class EvaluationSchedule:
         saver: Saver,
         scorer: SnapshotScorer,
         snapshots: Snapshots,
-        fit: Callable[[], None],
         interruption: Interruption,
         processes: Processes = ALONE,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.processes = processes
         self.config, self.state, self.saver = config, state, saver
-        self.scorer, self.snapshots, self.fit, self.interruption = scorer, snapshots, fit, interruption
+        self.scorer, self.snapshots, self.interruption = scorer, snapshots, interruption
         self.clock = clock
         self._started = self.clock(), 0  # time, and steps done, when this process began to train
         self._last_step = config.epochs * config.iterations
@@ -92,7 +90,7 @@ class EvaluationSchedule:
         step, skipped = self.state.steps_done, [each for each in self._waiting if each not in self._inherited]
         pending = [each for each in self.state.pending_evaluations if each not in skipped]
         if step > 0:
-            self.fit()
+            self.snapshots.fit()
         with self.interruption.deferred():
             self.state.pending_evaluations = [*pending, step]
             self.saver.save()

@@ -4,7 +4,7 @@ import logging
 
 from config import UserError
 from dataProcessors.sampling.dates import without_dates
-from training.execution.device import Execution
+from training.passes import PassesBetweenSteps
 from training.runs.checkpoint import BEST, Checkpoints, cloned_state
 from training.runs.faults import OutOfMemory
 from training.scoring.evaluator import EmbedPositions, Evaluator
@@ -22,35 +22,34 @@ class Snapshots:
     Args:
         state: state of the training, with the network
         evaluator: knows which tiles are needed
-        embed_together: positions (N, 2) -> embeddings (N, D) float32, from the current weights, by all processes
-        embed_alone: the same, by this process; the first one alone reads checkpoints of networks to be evaluated
+        passes: embeds tiles from the current weights
         checkpoints: checkpoint files of the run
-        execution: how both compute
     """
 
     def __init__(
         self,
         state: TrainingState,
         evaluator: Evaluator,
-        embed_together: EmbedPositions,
-        embed_alone: EmbedPositions,
+        passes: PassesBetweenSteps,
         checkpoints: Checkpoints,
-        execution: Execution,
     ):
         self.state, self.evaluator = state, evaluator
-        self.embed_together, self.embed_alone = embed_together, embed_alone
-        self.checkpoints, self.execution = checkpoints, execution
+        self.passes, self.checkpoints = passes, checkpoints
+
+    def fit(self) -> None:
+        """Fit what of an embedding is fitted to the current weights, in every process; all must do this at once."""
+        self.passes.fit_fourier_features()
 
     def current(self) -> Snapshot:
         """Return a snapshot of the current network, in every process; all must do this at once."""
-        return self._take(self.state.steps_done, self.state.progress.sampled, self.embed_together)
+        return self._take(self.state.steps_done, self.state.progress.sampled, self.passes.embed_together)
 
     def current_alone(self) -> Snapshot:
         """Return the same, computed by this process."""
-        return self._take(self.state.steps_done, self.state.progress.sampled, self.embed_alone)
+        return self._take(self.state.steps_done, self.state.progress.sampled, self.passes.embed_alone)
 
     def from_checkpoint(self, name: str) -> Snapshot | None:
-        """Return a snapshot of the network in a checkpoint file of this run.
+        """Return a snapshot of the network in a checkpoint file of this run, which the first process alone reads.
 
         None, after a warning, if the file is missing or damaged.
         """
@@ -66,7 +65,9 @@ class Snapshots:
         """Keep the embeddings of the tiles to fit on, of the network that is best.pt now, for `classify`."""
         positions = self.evaluator.fit.positions
         if len(positions):
-            save_fit_tiles(self.checkpoints.folder / BEST, positions, snapshot.features.fit, self.execution)
+            save_fit_tiles(
+                self.checkpoints.folder / BEST, positions, snapshot.features.fit, self.passes.forward.execution
+            )
 
     def _take_with_weights_of(self, checkpoint: dict) -> Snapshot:
         network, sampled = self.state.network, SampledPositions()
@@ -74,7 +75,7 @@ class Snapshots:
         sampled.load_state_dict(checkpoint["progress"]["sampled"])
         try:
             network.load_state_dict(checkpoint["network"])
-            return self._take(checkpoint["step"], sampled, self.embed_alone)
+            return self._take(checkpoint["step"], sampled, self.passes.embed_alone)
         finally:
             network.load_state_dict(current)
 

@@ -5,10 +5,9 @@ Read `Trainer.run` first, then `_train_epoch` and `_train_step`: everything else
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +19,7 @@ from training.evaluation_schedule import EvaluationSchedule
 from training.execution.device import Execution
 from training.forward import ForwardPass
 from training.learning_rate import learning_rate, set_learning_rate
+from training.passes import PassesBetweenSteps
 from training.pending_steps import PendingStep, PendingSteps
 from training.progress import Progress
 from training.runs.checkpoint import Checkpoints
@@ -64,13 +64,11 @@ class Trainer:
         self.state = TrainingState(config, network, self.optimizer, step, scorer, progress)
         self.pending = PendingSteps(step, progress, execution, self.faults)
         self.saver = Saver(self.state, self.pending, checkpoints, progress.reporter.flush, self.faults)
-        snapshots = Snapshots(
-            self.state, scorer.evaluator, self._embed_together, self._embed_alone, checkpoints, execution
-        )  # fmt: skip
+        self.passes = PassesBetweenSteps(forward, self.state, self.faults)
+        snapshots = Snapshots(self.state, scorer.evaluator, self.passes, checkpoints)
         self.evaluations = EvaluationSchedule(
-            config, self.state, self.saver, scorer, snapshots, self._fit_fourier_features, interruption,
-            self.processes,
-        )  # fmt: skip
+            config, self.state, self.saver, scorer, snapshots, interruption, self.processes
+        )
 
     def run(self, checkpoint: dict | None = None) -> None:
         """Train all remaining steps, with the evaluations.
@@ -103,9 +101,7 @@ class Trainer:
             with self.interruption.deferred():  # never save a state that is only partly loaded
                 self.saver.load(checkpoint)
         if self.state.is_untrained:
-            work = f"batch-norm statistics of {self.forward.statistics_tiles} tiles"
-            with self.faults.catch(0, " outside of a step", work, "'image_size'"):
-                self.forward.estimate_batchnorm_statistics()  # for the untrained network; training starts from them
+            self.passes.estimate_batchnorm_statistics()
         self.evaluations.start()
 
     def _train_epoch(self) -> None:
@@ -131,7 +127,7 @@ class Trainer:
         self.progress.warn_if_collapsed(epoch)
 
     def _begin_epoch(self, epoch: int) -> None:
-        self.step.begin_epoch(epoch, partial(self._embed_together, with_fourier=False))
+        self.step.begin_epoch(epoch, partial(self.passes.embed_together, with_fourier=False))
         if self.processes.are_many:  # processors may round differently, and k-means goes another way then
             self.step.load_state_dict(self.processes.broadcast(self.step.state_dict))
         self.progress.begin_epoch()
@@ -181,28 +177,6 @@ class Trainer:
         loss = Loss.mean(output.terms) if output.loss is None else output.loss
         loss.backward()
         return loss.detach(), output
-
-    def _fit_fourier_features(self) -> None:
-        """Fit what of an embedding is fitted to trained weights; all processes must do this at once."""
-        work = f"embedding {2 * self.forward.fourier_pairs} tiles"
-        with self.faults.catch(self.state.steps_done, " outside of a step", work):
-            self.forward.fit_fourier_features()
-
-    def _embed_together(self, positions: np.ndarray, with_fourier: bool = True) -> np.ndarray:
-        """Return the embeddings (N, D) float32 of the tiles at positions (N, 2), from the current weights.
-
-        All processes must do this at once, with equal positions. Without Fourier features: what the loss sees.
-        """
-        with self._catch_embedding(positions):
-            return self.forward.embed_together(positions, with_fourier)
-
-    def _embed_alone(self, positions: np.ndarray) -> np.ndarray:
-        """Return the same as `_embed_together`, computed by this process."""
-        with self._catch_embedding(positions):
-            return self.forward.embed_positions(positions)
-
-    def _catch_embedding(self, positions: np.ndarray) -> AbstractContextManager[None]:
-        return self.faults.catch(self.state.steps_done, " outside of a step", f"embedding {len(positions)} tiles")
 
 
 def make_optimizer(config: Config, network: nn.Module, execution: Execution) -> torch.optim.AdamW:

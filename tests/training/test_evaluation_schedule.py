@@ -43,7 +43,7 @@ class Training:
             self.evaluator.go.clear()
         # it is state, saver and source of snapshots at once
         self.evaluations = EvaluationSchedule(
-            validate(CONFIG), self, self, self.scorer, self, lambda: None, Interruption(), clock=lambda: self.seconds
+            validate(CONFIG), self, self, self.scorer, self, Interruption(), clock=lambda: self.seconds
         )
 
     @property
@@ -65,6 +65,9 @@ class Training:
         return snapshot(self.steps_done, self.values.get(self.steps_done, 0.0))
 
     current_alone = current
+
+    def fit(self):
+        """No embedding of this network is fitted."""
 
     def keep_fit_tiles(self, best):
         self.kept_fit_tiles = best.step

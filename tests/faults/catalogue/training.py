@@ -87,7 +87,10 @@ LOOP = (
     ),
     Fault(
         "clusters-see-fourier-features", "training", ("Trainer._begin_epoch",),
-        (("partial(self._embed_together, with_fourier=False)", "self._embed_together"),),
+        (
+            ("partial(self._embed_together, with_fourier=False)", "self._embed_together"),
+            ("partial(self.passes.embed_together, with_fourier=False)", "self.passes.embed_together"),
+        ),
         "wrong part", "Clusters of the magnet loss see Fourier features of the last evaluation.",
         ("test_fourier_fit.py",),
     ),
