@@ -157,11 +157,11 @@ def _validate(key: str, value: NameOrParameters, tables: dict[str, Parameters]) 
     return value if given else name
 
 
-def _problem(place: str, parameter: str, given: dict[str, Any], name: str, known: Parameters) -> str | None:
+def _problem(key: str, parameter: str, given: dict[str, Any], name: str, known: Parameters) -> str | None:
     if parameter not in known:
-        return f"{place} is not a parameter of {name}. Its parameters: {', '.join(known) or 'none'}."
+        return f"{key} is not a parameter of {name}. Its parameters: {', '.join(known) or 'none'}."
     if not known[parameter].allows(given[parameter]):
-        return f"{place} must be {known[parameter]}. Got {repr(given[parameter])[:80]}."
+        return f"{key} must be {known[parameter]}. Got {repr(given[parameter])[:80]}."
     return None
 
 

@@ -48,9 +48,9 @@ def explain_json(error: Exception) -> str:
     doubled = re.fullmatch(r'Duplicate key "(.*)" found in object', str(error))
     if doubled:
         return f"the key '{doubled[1]}' occurs twice. Remove one of them."
-    place = re.fullmatch(r"<string>:(\d+) (.*) at column (\d+)", str(error), re.DOTALL)
-    if place:
-        return f"line {place[1]}, column {place[3]}: not valid JSON: {place[2]}."
+    found = re.fullmatch(r"<string>:(\d+) (.*) at column (\d+)", str(error), re.DOTALL)
+    if found:
+        return f"line {found[1]}, column {found[3]}: not valid JSON: {found[2]}."
     reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
     return f"not valid JSON: {reason}."
 

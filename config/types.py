@@ -44,7 +44,7 @@ def _to_list(value: Any) -> Any:
         return [value]
     if not isinstance(value, list):
         return value
-    return [each for place, each in enumerate(value) if each not in value[:place]]
+    return [each for index, each in enumerate(value) if each not in value[:index]]
 
 
 Integer = Annotated[int, BeforeValidator(_reject_bool)]

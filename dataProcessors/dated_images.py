@@ -55,18 +55,18 @@ class DatedImages:
             positions: (N, 2) on the first image, or (N, 3) with the number of the date
             size: side of the tiles in pixels
         """
-        dates, place = dates_of(positions), without_dates(positions)
+        dates, xy = dates_of(positions), without_dates(positions)
         present = np.unique(dates).tolist()
         if len(present) == 1:  # without a copy
-            return self._read(present[0], place, size)
+            return self._read(present[0], xy, size)
         tiles = np.empty((len(positions), size, size, self.channels), self.dtype).transpose(0, 3, 1, 2)
         for number in present:
             own = dates == number
-            tiles[own] = self._read(number, place[own], size)
+            tiles[own] = self._read(number, xy[own], size)
         return tiles
 
-    def _read(self, number: int, place: np.ndarray, size: int) -> np.ndarray:
-        tiles = self._by_number[number].read(place, size)
+    def _read(self, number: int, xy: np.ndarray, size: int) -> np.ndarray:
+        tiles = self._by_number[number].read(xy, size)
         if tiles.shape[1] == self.channels:
             return tiles
         marked = np.pad(tiles.transpose(0, 2, 3, 1), [(0, 0)] * 3 + [(0, 1)], constant_values=1)  # data everywhere

@@ -52,8 +52,8 @@ class FeatureStore:
         return features
 
     def _digest(self, positions: np.ndarray, identity: dict[str, object]) -> str:
-        places = hashlib.sha256(np.ascontiguousarray(positions, np.int64).tobytes()).hexdigest()
-        whole = {"map": self.map_key, "positions": places, **self.identity, **identity}
+        drawn = hashlib.sha256(np.ascontiguousarray(positions, np.int64).tobytes()).hexdigest()
+        whole = {"map": self.map_key, "positions": drawn, **self.identity, **identity}
         return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()
 
     def _save(self, path: Path, digest: str, features: np.ndarray) -> np.ndarray:

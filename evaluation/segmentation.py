@@ -80,8 +80,8 @@ def class_map(positions: np.ndarray, votes: np.ndarray, size: int, height: int, 
         raise ValueError(f"The windows must lie inside the patch of {width} x {height} pixels.")
     columns, rows = (Axis(np.unique(positions[:, axis]), size, side) for axis, side in enumerate((width, height)))
     grid = np.zeros((len(rows.starts), len(columns.starts), votes.shape[1]))
-    places = np.searchsorted(rows.starts, positions[:, 1]), np.searchsorted(columns.starts, positions[:, 0])
-    np.add.at(grid, places, votes)
+    indices = np.searchsorted(rows.starts, positions[:, 1]), np.searchsorted(columns.starts, positions[:, 0])
+    np.add.at(grid, indices, votes)
     blended = blend(grid, rows, columns)
     return blended.pixels(blended.winners)
 

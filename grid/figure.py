@@ -57,11 +57,11 @@ def grid_figure(results: list[MapResults], tags_of: Callable[[MapResults], list[
     heights = [MARGIN_HEIGHT + ROW_HEIGHT * len(each) for each in names]
     figure = new_figure(width, 0.8 + sum(heights))
     cast(ConstrainedLayoutEngine, figure.get_layout_engine()).set(w_pad=0.1, h_pad=0.08)
-    places = figure.add_gridspec(len(drawn), columns, height_ratios=heights)
+    panels = figure.add_gridspec(len(drawn), columns, height_ratios=heights)
     for line, (result, labels) in enumerate(zip(drawn, names)):
         labels = legible(labels, [f"config {number}" for number in range(1, len(labels) + 1)])
         for column, tag in enumerate(shown[result.name]):
-            axes = figure.add_subplot(places[line, column])
+            axes = figure.add_subplot(panels[line, column])
             _draw_panel(axes, result, tag)
             axes.set_yticks(range(len(labels)), labels if column == 0 else [""] * len(labels), parse_math=False)
             if column == 0:
@@ -76,12 +76,12 @@ def grid_figure(results: list[MapResults], tags_of: Callable[[MapResults], list[
 
 def _draw_panel(axes: Axes, result: MapResults, tag: str) -> None:
     best = best_row(result.configs, tag) if len(result.configs) > 1 else None
-    for place, row in enumerate(result.configs):
+    for line, row in enumerate(result.configs):
         colour = BEST_COLOUR if best is not None and row.mean(tag) == best.mean(tag) else MAIN_COLOUR
         values = list(row.values(tag).values())
-        axes.plot(values, [place] * len(values), color=colour, **SEED_STYLE)
+        axes.plot(values, [line] * len(values), color=colour, **SEED_STYLE)
         if values:
-            axes.plot([row.mean(tag)], [place], color=colour, **MEAN_STYLE)
+            axes.plot([row.mean(tag)], [line], color=colour, **MEAN_STYLE)
     for row, style in _lines(result):
         if isfinite(row.mean(tag)):
             axes.axvline(row.mean(tag), zorder=0, **style)

@@ -97,7 +97,7 @@ def _contradictions(file: GridFile) -> list[str]:
         *((not values, f"'axes.{axis}' has no values.") for axis, values in file.axes.items()),
         *(("base" in changes, f"'maps.{name}' must not set 'base': a map only changes keys.")
           for name, changes in file.maps.items()),
-        *((name in changes, f"'{place}' must not set '{name}': the grid does, by 'name' and 'seeds'.")
-          for place, changes in changed.items() if isinstance(changes, dict) for name in SET_BY_THE_GRID),
+        *((name in changes, f"'{where}' must not set '{name}': the grid does, by 'name' and 'seeds'.")
+          for where, changes in changed.items() if isinstance(changes, dict) for name in SET_BY_THE_GRID),
     ]  # fmt: skip
     return [message for wrong, message in checks if wrong]

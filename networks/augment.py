@@ -43,12 +43,12 @@ def turned(tiles: Tensor, ways: np.ndarray) -> Tensor:
     if tiles.ndim != 4 or tiles.shape[2] != tiles.shape[3]:
         raise ValueError(f"random_dihedral needs square tiles (N, C, S, S). Got {tuple(tiles.shape)} instead.")
     on_device = torch.from_numpy(ways).to(tiles.device, non_blocking=True)
-    places = _source_pixels(tiles.shape[-1], tiles.device)[on_device]  # (N, S * S)
+    sources = _source_pixels(tiles.shape[-1], tiles.device)[on_device]  # (N, S * S)
     pixels = _movable(tiles).flatten(2)  # (N, C, S * S)
     if tiles.is_contiguous(memory_format=torch.channels_last):  # the result is then too
-        result = pixels.transpose(1, 2).gather(1, places[:, :, None].expand(-1, -1, tiles.shape[1])).transpose(1, 2)
+        result = pixels.transpose(1, 2).gather(1, sources[:, :, None].expand(-1, -1, tiles.shape[1])).transpose(1, 2)
     else:
-        result = pixels.gather(2, places[:, None].expand(-1, tiles.shape[1], -1))
+        result = pixels.gather(2, sources[:, None].expand(-1, tiles.shape[1], -1))
     return result.unflatten(2, tiles.shape[2:]).view(tiles.dtype)
 
 

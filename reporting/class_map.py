@@ -64,11 +64,11 @@ def _truth(classified: Classified, image: TiffReader, shown: tuple) -> np.ndarra
 
 def _classes(path: Path, codes: ClassCodes, start: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
     """Return the class indices (h, w) of every step-th pixel of a land-cover map. start: column and row of the first"""
-    index = {code: place for place, code in enumerate(codes.codes)}
+    index = {code: number for number, code in enumerate(codes.codes)}
     with rasterio.open(path) as file:
         height, width = (min(number * step, side - first) for number, side, first in
                          zip(shape, file.shape, start[::-1].tolist()))  # fmt: skip
         window = RasterWindow(*start.tolist(), width, height)
         values = file.read(1, window=window, out_shape=shape, resampling=Resampling.nearest)
-    different, places = np.unique(values, return_inverse=True)
-    return np.array([index.get(value, NO_LABEL) for value in different.tolist()], np.uint8)[places].reshape(shape)
+    different, inverse = np.unique(values, return_inverse=True)
+    return np.array([index.get(value, NO_LABEL) for value in different.tolist()], np.uint8)[inverse].reshape(shape)

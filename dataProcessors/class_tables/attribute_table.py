@@ -35,12 +35,12 @@ class CodeRow:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of an attribute table: its title in plain letters, GDAL's type and usage, and its place in a row."""
+    """A column of an attribute table: its title in plain letters, GDAL's type and usage, and its number in a row."""
 
     title: str
     type: int
     usage: int
-    place: int
+    number: int
 
 
 def table_rows(table: ElementTree.Element, of_uint32: bool = False) -> list[CodeRow] | None:
@@ -53,7 +53,7 @@ def table_rows(table: ElementTree.Element, of_uint32: bool = False) -> list[Code
     Raises:
         ValueError, OverflowError, LookupError: a row is too short, or a code is no number
     """
-    columns = [_column(field, place) for place, field in enumerate(table.iterfind("FieldDefn"))]
+    columns = [_column(field, number) for number, field in enumerate(table.iterfind("FieldDefn"))]
     cells = [[cell.text or "" for cell in row.iterfind("F")] for row in table.iterfind("Row")]
     names = _of_usage(columns, NAME) or _titled(columns, NAME_TITLES) or _only_text(columns)
     ranges = _ranges(table, columns, cells)
@@ -62,13 +62,13 @@ def table_rows(table: ElementTree.Element, of_uint32: bool = False) -> list[Code
     if of_uint32:
         ranges = [_unwrapped(low, high) for low, high in ranges]
     colours = _colours(columns, cells)
-    rows = zip(ranges, (row[names.place].strip() for row in cells), colours)
+    rows = zip(ranges, (row[names.number].strip() for row in cells), colours)
     return [CodeRow(*codes, name, colour) for codes, name, colour in rows if name]
 
 
-def _column(field: ElementTree.Element, place: int) -> Column:
+def _column(field: ElementTree.Element, number: int) -> Column:
     title = plain_title(field.findtext("Name", ""))
-    return Column(title, int(field.findtext("Type", "0")), int(field.findtext("Usage", "0")), place)
+    return Column(title, int(field.findtext("Type", "0")), int(field.findtext("Usage", "0")), number)
 
 
 def plain_title(title: str) -> str:
@@ -98,14 +98,14 @@ def _ranges(
     low, high = _of_usage(columns, MIN), _of_usage(columns, MAX)
     single = _of_usage(columns, MIN_MAX)
     if single is None and low and high:
-        return [(code_number(row[low.place]), code_number(row[high.place])) for row in cells]
+        return [(code_number(row[low.number]), code_number(row[high.number])) for row in cells]
     single = single or low or high
     if single is None and "Row0Min" in table.attrib and "BinSize" in table.attrib:
         return _bins(code_number(table.attrib["Row0Min"]), code_number(table.attrib["BinSize"]), len(cells))
     single = single or _titled(columns, VALUE_TITLES)
     if single is None:
         return None
-    return [(code, code) for code in (code_number(row[single.place]) for row in cells)]
+    return [(code, code) for code in (code_number(row[single.number]) for row in cells)]
 
 
 def _unwrapped(low: float, high: float) -> tuple[float, float]:
@@ -142,8 +142,8 @@ def _colours(columns: list[Column], cells: list[list[str]]) -> list[Colour | Non
     ]
     if None in parts:
         return [None] * len(cells)
-    places = [part.place for part in parts if part is not None]
-    values = [[float(row[place] or 0) for place in places] for row in cells]
+    numbers = [part.number for part in parts if part is not None]
+    values = [[float(row[number] or 0) for number in numbers] for row in cells]
     largest = max((value for row in values for value in row), default=0)
     scale = 255 if largest <= 1 and all(part is not None and part.type == REAL for part in parts) else 1
     return [colour_of([scale * value for value in row]) for row in values]
@@ -163,12 +163,12 @@ def attribute_table_xml(rows: Sequence[tuple[int, str, Colour]]) -> str:
     colours = (("Red", INTEGER, RED), ("Green", INTEGER, GREEN), ("Blue", INTEGER, BLUE))
     kind = INTEGER if all(-(2**31) <= code < 2**31 for code, *_ in rows) else REAL  # GDAL's integers have 32 bits
     columns = (("Value", kind, MIN_MAX), ("Class_Name", TEXT, NAME), *colours)
-    for place, (title, kind, usage) in enumerate(columns):
-        field = ElementTree.SubElement(table, "FieldDefn", index=str(place))
+    for index, (title, kind, usage) in enumerate(columns):
+        field = ElementTree.SubElement(table, "FieldDefn", index=str(index))
         for key, text in (("Name", title), ("Type", str(kind)), ("Usage", str(usage))):
             ElementTree.SubElement(field, key).text = text
-    for place, (code, name, colour) in enumerate(rows):
-        row = ElementTree.SubElement(table, "Row", index=str(place))
+    for index, (code, name, colour) in enumerate(rows):
+        row = ElementTree.SubElement(table, "Row", index=str(index))
         for cell in (str(code), "".join(c for c in name if c.isprintable()), *map(str, colour)):
             ElementTree.SubElement(row, "F").text = cell
     ElementTree.indent(root)

@@ -30,7 +30,7 @@ class FileNames:
     """The named codes of one band, and the file or the part of it that names them."""
 
     rows: list[CodeRow]
-    place: str
+    origin: str
 
 
 def vrt_of(file: DatasetReader) -> ElementTree.Element:
@@ -71,12 +71,12 @@ def names_of_file(path: str, vrt: ElementTree.Element, band: int) -> FileNames |
     )
 
 
-def _names_in_xml(place: str, root: ElementTree.Element | None, tag: str, band: int) -> FileNames | None:
+def _names_in_xml(origin: str, root: ElementTree.Element | None, tag: str, band: int) -> FileNames | None:
     try:
-        rows = _rows(place, _band_element(root, tag, band))
+        rows = _rows(origin, _band_element(root, tag, band))
     except BAD_NUMBERS as error:
-        raise MapError(f"{place}: cannot be read ({error}). Copy the file again, or remove it.") from None
-    return FileNames(rows, place) if rows else None
+        raise MapError(f"{origin}: cannot be read ({error}). Copy the file again, or remove it.") from None
+    return FileNames(rows, origin) if rows else None
 
 
 def _names_beside(path: str, suffix: str, read: Callable[[str], dict[int, str]], band: int) -> FileNames | None:
@@ -112,7 +112,7 @@ def _band_element(root: ElementTree.Element | None, tag: str, band: int) -> Elem
     return next((each for each in bands if each.get("band", "1") == str(band)), None)
 
 
-def _rows(place: str, band: ElementTree.Element | None) -> list[CodeRow]:
+def _rows(origin: str, band: ElementTree.Element | None) -> list[CodeRow]:
     """Return the rows of the category names, whose places are their codes, or else of the attribute table."""
     categories = [] if band is None else [(item.text or "").strip() for item in band.iterfind("CategoryNames/Category")]
     if any(categories):
@@ -125,6 +125,6 @@ def _rows(place: str, band: ElementTree.Element | None) -> list[CodeRow]:
         log.warning(
             "%s: the attribute table with the columns %s was not understood and is not used: it does not say which "
             "column holds the codes and which the names. Call them Value and Class_Name, or describe the classes in a "
-            "JSON file and name it in 'maps.legends'", place, ", ".join(titles) or "(none)",
+            "JSON file and name it in 'maps.legends'", origin, ", ".join(titles) or "(none)",
         )  # fmt: skip
     return rows or []

@@ -34,9 +34,9 @@ class Table(NamedTuple):
 
     def column(self, titles: Sequence[str]) -> list | None:
         """Return the column that has the first of these plain titles that occurs; None: none occurs."""
-        places = {plain_title(title): place for place, title in reversed(list(enumerate(self.titles)))}
-        place = next((places[title] for title in titles if title in places), None)
-        return None if place is None else [row[place] for row in self.rows]
+        indices = {plain_title(title): index for index, title in reversed(list(enumerate(self.titles)))}
+        index = next((indices[title] for title in titles if title in indices), None)
+        return None if index is None else [row[index] for row in self.rows]
 
     def codes(self) -> list[int] | None:
         """Return the column of codes; None: there is none.

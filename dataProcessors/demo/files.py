@@ -147,9 +147,9 @@ def _landscape_pixels(crs: CRS, transform: Affine, width: int, height: int) -> t
 def _misplace(x: np.ndarray, y: np.ndarray, seed: int) -> None:
     """Shift the nodes as an inaccurate survey would: smoothly, mostly by 1 to 3 pixels, in place."""
     rng = np.random.default_rng([seed, 314])
-    for places in (x, y):
-        shift = 1.3 * smooth_noise(rng, max(places.shape), 3)[: places.shape[0], : places.shape[1]]
-        places += np.clip(shift, -3, 3)
+    for coordinates in (x, y):
+        shift = 1.3 * smooth_noise(rng, max(coordinates.shape), 3)[: coordinates.shape[0], : coordinates.shape[1]]
+        coordinates += np.clip(shift, -3, 3)
 
 
 def _between(x: np.ndarray, y: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

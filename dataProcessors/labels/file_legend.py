@@ -37,14 +37,14 @@ def legend_of_names(sample: Sample, threads: int) -> Decoder | None:
     if len(classes) >= NO_LABEL:
         classes = _only_occurring(classes, occurring_codes(source, threads))
     if not 1 <= len(classes) < NO_LABEL:
-        log.warning("%s: %d named classes are not used, 1 to %d are possible", names.place, len(classes), NO_LABEL - 1)
+        log.warning("%s: %d named classes are not used, 1 to %d are possible", names.origin, len(classes), NO_LABEL - 1)
         return None
     _check_range([row.low for row in classes], source.path)
     legend = replace(_legend(classes, sample.palette), no_data=_codes_of(dropped, sample))
     index = {row: i for i, row in enumerate(classes)}
     indices = np.array([index.get(row, NO_LABEL) for row in names.rows])  # in the file's order: the first row counts
     decoder = range_decoder(legend, [(row.low, row.high) for row in names.rows], indices)
-    return _if_it_fits(sample, decoder, names.place, dropped)
+    return _if_it_fits(sample, decoder, names.origin, dropped)
 
 
 def _codes_of(rows: list[CodeRow], sample: Sample) -> tuple[int, ...]:
@@ -53,25 +53,25 @@ def _codes_of(rows: list[CodeRow], sample: Sample) -> tuple[int, ...]:
     return tuple(code for code in codes if any(row.low <= code <= row.high for row in rows))
 
 
-def _if_it_fits(sample: Sample, decoder: Decoder, place: str, dropped: list[CodeRow]) -> Decoder | None:
+def _if_it_fits(sample: Sample, decoder: Decoder, origin: str, dropped: list[CodeRow]) -> Decoder | None:
     share = sample.explained(decoder)
     if share < HALF_NAMED:
         log.warning(
             "%s: its class names are not used, because %.1f%% of the pixels with data have a code with a name. Codes "
-            "without one: %s", place, 100 * share, sample.unexplained(decoder),
+            "without one: %s", origin, 100 * share, sample.unexplained(decoder),
         )  # fmt: skip
         return None
     if share < WELL_NAMED:
         log.warning(
             "%s: %.1f%% of the pixels with data have a code without a name and are unlabelled: %s. If these are "
             "classes, describe all of them in a JSON file and name it in 'maps.legends'",
-            place, 100 - 100 * share, sample.unexplained(decoder),
+            origin, 100 - 100 * share, sample.unexplained(decoder),
         )  # fmt: skip
     about = ""
     if dropped:
         about = "no class by its name: " + ", ".join(f"{row.name} ({_codes_text(row)})" for row in dropped)
-        log.info("%s: %s", place, about)
-    return replace(decoder, reason=f"class names in {place}", explained=share, about_classes=about)
+        log.info("%s: %s", origin, about)
+    return replace(decoder, reason=f"class names in {origin}", explained=share, about_classes=about)
 
 
 def _split(source: LabelSource, names: FileNames) -> tuple[list[CodeRow], list[CodeRow]]:

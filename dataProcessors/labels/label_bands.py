@@ -164,7 +164,7 @@ class LabelHandles(Handles):
 def plain_vrt(path: str, file: DatasetReader, vrt: ElementTree.Element, bands: LabelBands) -> str:
     """Return a VRT with the bands of values and of flags, without nodata values, masks and overviews."""
     t, srs = file.transform, "" if file.crs is None else f"<SRS>{escape(file.crs.to_wkt())}</SRS>"
-    place = ", ".join(repr(float(each)) for each in (t.c, t.a, t.b, t.f, t.d, t.e))
+    transform = ", ".join(repr(float(each)) for each in (t.c, t.a, t.b, t.f, t.d, t.e))
     sources = [(GDAL_TYPES[bands.dtype.name], str(each)) for each in bands.values]
     sources += [(GDAL_TYPES[bands.dtype.name], flag) for flag in bands.flags]
     name = escape(_gdal_name(path, file, vrt))
@@ -176,7 +176,7 @@ def plain_vrt(path: str, file: DatasetReader, vrt: ElementTree.Element, bands: L
         for number, (kind, band) in enumerate(sources, 1)
     )
     size = f'rasterXSize="{file.width}" rasterYSize="{file.height}"'
-    return f"<VRTDataset {size}>{srs}<GeoTransform>{place}</GeoTransform>{listed}</VRTDataset>"
+    return f"<VRTDataset {size}>{srs}<GeoTransform>{transform}</GeoTransform>{listed}</VRTDataset>"
 
 
 def _gdal_name(path: str, file: DatasetReader, vrt: ElementTree.Element) -> str:

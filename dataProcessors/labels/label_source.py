@@ -113,8 +113,8 @@ class LabelSource:
         height, width = decimated_shape(window, step)
         if self.is_warped:
             first = Affine.translation(window.x + 0.5, window.y + 0.5)  # the centres of the pixels that are taken
-            place = self.grid.transform @ first @ Affine.scale(step) @ Affine.translation(-0.5, -0.5)
-            coarse = self._handles_on(Grid(self.grid.crs, place, width, height))
+            transform = self.grid.transform @ first @ Affine.scale(step) @ Affine.translation(-0.5, -0.5)
+            coarse = self._handles_on(Grid(self.grid.crs, transform, width, height))
             return self._decoded(*self._read(coarse, Window(0, 0, width, height)))
         lines = [Window(window.x, y, window.width, 1) for y in range(window.y, window.y + window.height, step)]
         return np.concatenate([self.read_window(*line)[:, :, ::step] for line in lines], 1)

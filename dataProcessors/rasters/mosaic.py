@@ -40,15 +40,15 @@ class Mosaic:
     ):  # fmt: skip
         self.files, self.path = tuple(files), files_in_words(files)
         sources = open_alike(files, bands, nodata)
-        self.grid, places = common_grid([(source.path, source.grid) for source in sources], crs)
-        self._parts = [_placed(source, place, self.grid) for source, place in zip(sources, places)]
+        self.grid, placements = common_grid([(source.path, source.grid) for source in sources], crs)
+        self._parts = [_placed(source, placement, self.grid) for source, placement in zip(sources, placements)]
         self._windows = np.array([part.window for part in self._parts])
         self.map_files = MapFiles([file for source in sources for file in source.map_files.files])
         first = sources[0]
         self.dtype, self.bands, self.padding = first.dtype, first.bands, first.padding
         self.shown_bands, self.overview_bands = first.shown_bands, first.overview_bands
         self.synthetic = any(source.synthetic for source in sources)
-        is_whole = not any(source.has_validity for source in sources) and covers(places, self.grid)
+        is_whole = not any(source.has_validity for source in sources) and covers(placements, self.grid)
         self.has_validity = self.dtype.kind != "f" and not is_whole
         self.channels = len(self.bands) + self.has_validity
         self.description = first.description | {"nodata": _shared_rules(sources), "files": list(self.files)}
@@ -60,10 +60,10 @@ class Mosaic:
             "places": [[str(source.grid.crs), list(source.grid.transform)] for source in sources],
             "crs": str(self.grid.crs), "parts": [part for source in sources for part in source.parts],
         }  # fmt: skip
-        self._log(places)
+        self._log(placements)
 
-    def _log(self, places: list[FilePlacement]) -> None:
-        looked_up = sum(not place.is_aligned for place in places)
+    def _log(self, placements: list[FilePlacement]) -> None:
+        looked_up = sum(not each.is_aligned for each in placements)
         warped = f"; {looked_up:,} of them are warped onto it (nearest neighbour)" if looked_up else ""
         across, down = (np.hypot(*column) for column in np.array(self.grid.transform[:6]).reshape(2, 3).T[:2])
         log.info(
@@ -124,15 +124,17 @@ class Mosaic:
         return np.concatenate(strips, 1)
 
 
-def _placed(source: ImageSource, place: FilePlacement, grid: Grid) -> PlacedImage:
-    return CopiedImage(source, place.window) if place.is_aligned else LookedUpImage(source, place.window, grid)
+def _placed(source: ImageSource, placement: FilePlacement, grid: Grid) -> PlacedImage:
+    return (
+        CopiedImage(source, placement.window) if placement.is_aligned else LookedUpImage(source, placement.window, grid)
+    )
 
 
-def covers(places: list[FilePlacement], grid: Grid) -> bool:
+def covers(placements: list[FilePlacement], grid: Grid) -> bool:
     """Return whether files that need no warping cover every pixel of a grid."""
-    if not all(place.is_aligned for place in places):
+    if not all(each.is_aligned for each in placements):
         return False
-    windows = np.array([place.window for place in places])
+    windows = np.array([each.window for each in placements])
     corners, ends = windows[:, :2], windows[:, :2] + windows[:, 2:]
     x, y = (np.unique(np.concatenate([corners[:, axis], ends[:, axis]])) for axis in (0, 1))
     cells = np.zeros((len(y) - 1, len(x) - 1), bool)  # between the edges of all files

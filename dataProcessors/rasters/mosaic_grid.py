@@ -49,20 +49,20 @@ def common_grid(files: Files, crs: str | None) -> tuple[Grid, list[FilePlacement
             "gdal_edit.py -a_srs."
         )
     lattice = grid if target is None else _lattice(first, grid, target)
-    places = [_place(lattice, path, each) for path, each in files]
+    placements = [_place(lattice, path, each) for path, each in files]
     if target is None:
-        for (path, each), place in zip(files, places):
-            if not place.is_aligned:
+        for (path, each), placement in zip(files, placements):
+            if not placement.is_aligned:
                 raise MapError(_difference(first, grid, path, each) + _advice(grid))
-    low = np.min([place.window[:2] for place in places], 0)
-    high = np.max([np.add(place.window[:2], place.window[2:]) for place in places], 0)
+    low = np.min([each.window[:2] for each in placements], 0)
+    high = np.max([np.add(each.window[:2], each.window[2:]) for each in placements], 0)
     whole = lattice.part(Window(*low.tolist(), *(high - low).tolist()))
-    return whole, [_moved(place, *low.tolist()) for place in places]
+    return whole, [_moved(each, *low.tolist()) for each in placements]
 
 
-def _moved(place: FilePlacement, left: int, top: int) -> FilePlacement:
-    window = place.window
-    return place._replace(window=window._replace(x=window.x - left, y=window.y - top))
+def _moved(placement: FilePlacement, left: int, top: int) -> FilePlacement:
+    window = placement.window
+    return placement._replace(window=window._replace(x=window.x - left, y=window.y - top))
 
 
 def _parsed(crs: str) -> CRS:

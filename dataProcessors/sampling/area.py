@@ -86,8 +86,8 @@ class Area:
 
     def inside(self, positions: np.ndarray) -> np.ndarray:
         """Return which tiles lie completely in the window: (N,) bool."""
-        place = without_dates(positions)
-        return np.all((place >= self._low) & (place <= self._high), axis=-1)
+        xy = without_dates(positions)
+        return np.all((xy >= self._low) & (xy <= self._high), axis=-1)
 
     def touches_reserved(self, positions: np.ndarray) -> np.ndarray:
         """Return which tiles have a pixel in a reserved cell: (N,) bool."""
@@ -97,10 +97,10 @@ class Area:
 
     def has_data(self, positions: np.ndarray) -> np.ndarray:
         """Return which tiles, all inside the window, have enough data at their date: (N,) bool."""
-        accepted, dates, place = np.zeros(len(positions), bool), dates_of(positions), without_dates(positions)
+        accepted, dates, xy = np.zeros(len(positions), bool), dates_of(positions), without_dates(positions)
         for number, limit in enumerate(self._limits):
             own = dates == number
-            accepted[own] = limit.accepts(place[own])
+            accepted[own] = limit.accepts(xy[own])
         return accepted
 
     def at_random_dates(self, positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -126,8 +126,8 @@ def training_pool(area: Area, summary: Summary, shares: ReadProportions, size: i
         short = _missing(_tally(found), {c for c, rounds in empty_rounds.items() if rounds < PATIENCE}, size)
         if not short:
             break
-        places = {c: max(4 * missing, MIN_PROPOSED) * 2 ** empty_rounds[c] for c, missing in short.items()}
-        proposed = [_around_class(summary.counts[c], summary, area, n, rng) for c, n in places.items()]
+        proposals = {c: max(4 * missing, MIN_PROPOSED) * 2 ** empty_rounds[c] for c, missing in short.items()}
+        proposed = [_around_class(summary.counts[c], summary, area, n, rng) for c, n in proposals.items()]
         grown = _without_repetition(found, _labelled(np.concatenate(proposed), shares), list(short))
         gained = _tally(grown) - _tally(found)
         empty_rounds |= {c: 0 if gained[c] else empty_rounds[c] + 1 for c in short}

@@ -50,10 +50,10 @@ class SupervisedSampler(TileSampler):
 
     def _index_of(self, positions: np.ndarray) -> np.ndarray:
         keys = _keys(np.asarray(positions, np.int64))
-        place = np.minimum(np.searchsorted(self._sorted_keys, keys), len(self._sorted_keys) - 1)
-        if (self._sorted_keys[place] != keys).any():
+        index = np.minimum(np.searchsorted(self._sorted_keys, keys), len(self._sorted_keys) - 1)
+        if (self._sorted_keys[index] != keys).any():
             raise SamplingError("Labels are known for tiles of the training pool only.")
-        return self._by_key[place]
+        return self._by_key[index]
 
     @property
     def coordinates(self) -> int:

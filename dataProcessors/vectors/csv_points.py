@@ -24,14 +24,14 @@ class PointTable(NamedTuple):
         header: names of the columns
         rows: N lists of cells as text; a list may have fewer cells than there are columns, or more
         lonlat: (N, 2) longitude and latitude in EPSG:4326, NaN where a cell is empty
-        places: names of the columns that hold them
+        coordinates: names of the columns that hold them
         delimiter: character between the cells
     """
 
     header: list[str]
     rows: list[list[str]]
     lonlat: np.ndarray
-    places: tuple[str, str]
+    coordinates: tuple[str, str]
     delimiter: str
 
 
@@ -42,10 +42,10 @@ def read_points(path: str) -> PointTable:
         MapError: the file cannot be read, or holds what is no longitude and latitude in degrees
     """
     header, rows, delimiter = _read(path)
-    places = _coordinate(path, header, LONGITUDE), _coordinate(path, header, LATITUDE)
-    x, y = (_degrees(path, rows, header.index(name), limit) for name, limit in zip(places, (360, 90)))
+    coordinates = _coordinate(path, header, LONGITUDE), _coordinate(path, header, LATITUDE)
+    x, y = (_degrees(path, rows, header.index(name), limit) for name, limit in zip(coordinates, (360, 90)))
     x = (x + 180) % 360 - 180  # some count longitudes from 0 to 360
-    return PointTable(header, rows, np.column_stack([x, y]), places, delimiter)
+    return PointTable(header, rows, np.column_stack([x, y]), coordinates, delimiter)
 
 
 class CsvPoints:
@@ -67,7 +67,7 @@ class CsvPoints:
         self.path, self.crs = path, CRS.from_epsg(4326)
         self.settings: dict[str, Any] = {}
         table = read_points(path)
-        self.column = check_column(path, column, table.header, table.places)
+        self.column = check_column(path, column, table.header, table.coordinates)
         self._points = table.lonlat
         at = table.header.index(self.column)
         self._values: list[Value] = [_as_class(row[at]) if at < len(row) else None for row in table.rows]

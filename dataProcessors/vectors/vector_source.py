@@ -145,7 +145,7 @@ class VectorSource:
         return drawn[None]
 
     def _draw_polygons(
-        self, features: Features, classes: np.ndarray, place: Affine, shape: tuple[int, int], box: Box
+        self, features: Features, classes: np.ndarray, transform: Affine, shape: tuple[int, int], box: Box
     ) -> np.ndarray:
         nothing = np.full(shape, NO_LABEL, np.uint8)
         if not len(features.polygons):
@@ -159,7 +159,7 @@ class VectorSource:
             return nothing
         points, polygon_of = shapely.get_coordinates(polygons, return_index=True)
         with add_path_to_errors(self.path):
-            points = np.column_stack(apply_affine(place, *self.grid.pixels_of(self.file.crs, *points.T)))
+            points = np.column_stack(apply_affine(transform, *self.grid.pixels_of(self.file.crs, *points.T)))
         finite = np.isfinite(points).all(1)
         drawn = np.bincount(polygon_of[~finite], minlength=len(polygons)) == 0  # others leave what the CRS is made for
         if not drawn.any():
@@ -167,10 +167,10 @@ class VectorSource:
         there = shapely.set_coordinates(polygons[drawn], points[drawn[polygon_of]])
         return rasterize(zip(there, of[drawn].tolist()), shape, fill=NO_LABEL, dtype="uint8")
 
-    def _draw_points(self, features: Features, classes: np.ndarray, place: Affine, drawn: np.ndarray) -> None:
+    def _draw_points(self, features: Features, classes: np.ndarray, transform: Affine, drawn: np.ndarray) -> None:
         of = classes[features.point_of]
         with add_path_to_errors(self.path):
-            columns, rows = apply_affine(place, *self.grid.pixels_of(self.file.crs, *features.points.T))
+            columns, rows = apply_affine(transform, *self.grid.pixels_of(self.file.crs, *features.points.T))
         height, width = drawn.shape
         inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height) & (of != NO_LABEL)
         for column, row, index in zip(columns[inside].astype(int), rows[inside].astype(int), of[inside]):

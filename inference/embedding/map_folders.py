@@ -22,8 +22,8 @@ INCOMPLETE = ".incomplete"  # end of the name of a folder that is not complete y
 
 def embedded_folder(run: TrainedRun, image: TiffReader, stride: int, float32: bool = False) -> Path:
     """Return the folder of an embedded map; it changes with network, map, its place, grid and type."""
-    place = str(image.crs), list(image.transform)  # a file beside the map may say these, and may be corrected
-    identity = FORMAT, run.digest, image.key, place, list(image.window), run.config.max_nodata, stride, float32
+    georeference = str(image.crs), list(image.transform)  # a file beside the map may say these, and may be corrected
+    identity = FORMAT, run.digest, image.key, georeference, list(image.window), run.config.max_nodata, stride, float32
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     stem = re.sub(r"[^\w.-]", "_", "-".join(filter(None, [Path(image.source.map_files.name).stem, run.date])))
     return run.folder / EMBEDDED / f"{stem}-{stride}px-{digest[:8]}"

@@ -62,10 +62,10 @@ class RasterFile:
         Raises:
             StorageError: the disk refuses a write
         """
-        place = {"crs": grid.crs, "transform": grid.transform @ Affine.translation(window.x, window.y)}
+        where = {"crs": grid.crs, "transform": grid.transform @ Affine.translation(window.x, window.y)}
         shape = {"width": window.width, "height": window.height, "count": len(self.bands)}
         with atomic_write(self.path) as temporary:
-            options = {"dtype": self.dtype, "nodata": self.nodata, **place, **shape, **OPTIONS, **self.compression}
+            options = {"dtype": self.dtype, "nodata": self.nodata, **where, **shape, **OPTIONS, **self.compression}
             with rasterio.open(temporary, "w", **options) as file:
                 self._describe(file)
                 yield file
@@ -129,9 +129,9 @@ def _blocks_lie_in(file: DatasetReader, length: int) -> bool:
     """Return whether all blocks of a GeoTIFF lie in a file of so many bytes."""
     for band, (height, width) in zip(file.indexes, file.block_shapes):
         columns, rows = -(-file.width // width), -(-file.height // height)
-        for place in (f"{column}_{row}" for row in range(rows) for column in range(columns)):
+        for block in (f"{column}_{row}" for row in range(rows) for column in range(columns)):
             offset, size = (
-                int(file.get_tag_item(f"BLOCK_{what}_{place}", "TIFF", bidx=band) or 0) for what in ("OFFSET", "SIZE")
+                int(file.get_tag_item(f"BLOCK_{what}_{block}", "TIFF", bidx=band) or 0) for what in ("OFFSET", "SIZE")
             )
             if not 0 < offset <= offset + size <= length:
                 return False

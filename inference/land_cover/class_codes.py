@@ -19,7 +19,7 @@ class ClassCodes:
 
     Attributes:
         legend: of the K classes
-        codes: K pixel values: those of the label map, or the places in the legend where that holds only colours
+        codes: K pixel values: those of the label map, or the indices in the legend where that holds only colours
         dtype: of the pixels
         nodata: pixel value without a class
     """

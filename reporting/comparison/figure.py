@@ -42,10 +42,10 @@ def comparison_figure(rows: list[TableRow], tags: list[str]) -> Figure:
     labels = legible(labels, [f"run {number}" for number in range(1, len(labels) + 1)])
     figure = new_figure(LETTER_WIDTH * max(map(len, labels)) + PANEL_WIDTH * columns, 0.6 + height * grid_rows)
     cast(ConstrainedLayoutEngine, figure.get_layout_engine()).set(w_pad=0.1, h_pad=0.08)
-    for place, tag in enumerate(tags):
-        axes = figure.add_subplot(grid_rows, columns, place + 1)
+    for index, tag in enumerate(tags):
+        axes = figure.add_subplot(grid_rows, columns, index + 1)
         _draw_panel(axes, shown, tag)
-        axes.set_yticks(range(len(shown)), labels if place % columns == 0 else [""] * len(shown), parse_math=False)
+        axes.set_yticks(range(len(shown)), labels if index % columns == 0 else [""] * len(shown), parse_math=False)
     _add_legend(figure, shown)
     return figure
 
@@ -53,14 +53,14 @@ def comparison_figure(rows: list[TableRow], tags: list[str]) -> Figure:
 def _draw_panel(axes: Axes, rows: list[TableRow], tag: str) -> None:
     means = [row.finite_scores(tag)[0].mean for row in rows if row.is_run and row.finite_scores(tag)]
     best = min(means) if less_is_better(tag) else max(means)
-    places = {row.label: place for place, row in enumerate(rows) if row.is_run}
-    for place, row in enumerate(rows):
+    lines = {row.label: line for line, row in enumerate(rows) if row.is_run}
+    for line, row in enumerate(rows):
         for score in row.finite_scores(tag):
             style = _style(row.feature_sets[0].features, score.mean == best and len(means) > 1)
-            axes.errorbar(score.mean, place, xerr=score.std if isfinite(score.std) else None, **style)
+            axes.errorbar(score.mean, line, xerr=score.std if isfinite(score.std) else None, **style)
         if not row.is_run:
-            _draw_yardsticks(axes, row, tag, places)
-    axes.axhline(len(places) - 0.5, color="0.75", linewidth=0.8)  # between runs and yardsticks
+            _draw_yardsticks(axes, row, tag, lines)
+    axes.axhline(len(lines) - 0.5, color="0.75", linewidth=0.8)  # between runs and yardsticks
     finish_panel(axes, tag, len(rows))
 
 
@@ -76,14 +76,14 @@ def _style(features: str, is_best: bool) -> dict:
     }
 
 
-def _draw_yardsticks(axes: Axes, row: TableRow, tag: str, places: dict[str, int]) -> None:
+def _draw_yardsticks(axes: Axes, row: TableRow, tag: str, lines: dict[str, int]) -> None:
     """Draw the yardsticks as vertical lines through the rows of their runs."""
     colour = look(row.feature_sets[0].features).colour
     for feature_set in row.feature_sets:
         for run in feature_set.runs if tag in feature_set.scores else []:
             if tag in run.scores[TRAINED]:
-                mean, place = feature_set.scores[tag].mean, places[run.name]
-                axes.vlines(mean, place - 0.5, place + 0.5, color=colour, linewidth=1, alpha=0.7, zorder=0)
+                mean, line = feature_set.scores[tag].mean, lines[run.name]
+                axes.vlines(mean, line - 0.5, line + 0.5, color=colour, linewidth=1, alpha=0.7, zorder=0)
 
 
 def finish_panel(axes: Axes, tag: str, rows: int) -> None:

@@ -66,8 +66,8 @@ def score_tags(runs: list[ComparedRun]) -> list[str]:
     """Return the tags of all scores of trained networks, sorted by group, metric and model in order of appearance."""
     tags = dict.fromkeys(tag for run in runs for tag in run.scores[TRAINED] if is_score(tag))
     parts = [tag.split("/") for tag in tags]
-    places = [list(dict.fromkeys(part[level] for part in parts if level < len(part))) for level in range(3)]
-    return sorted(tags, key=lambda tag: [place.index(part) for place, part in zip(places, tag.split("/"))])
+    orders = [list(dict.fromkeys(part[level] for part in parts if level < len(part))) for level in range(3)]
+    return sorted(tags, key=lambda tag: [order.index(part) for order, part in zip(orders, tag.split("/"))])
 
 
 def header_words(tag: str) -> list[str]:

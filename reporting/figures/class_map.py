@@ -24,8 +24,8 @@ def class_map(rgb: np.ndarray, truth: np.ndarray | None, predicted: np.ndarray, 
     panels = {"image": rgb} | {name: label_picture(each, legend) for name, each in classes.items()}
     height, width = predicted.shape
     figure = new_figure(len(panels) * PANEL_WIDTH, PANEL_WIDTH * min(height / width, 2) + 1.2)
-    for place, (name, picture) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(1, len(panels), place, title=name, xticks=[], yticks=[])
+    for number, (name, picture) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, len(panels), number, title=name, xticks=[], yticks=[])
         axes.imshow(picture, interpolation="nearest")
     figure.suptitle(title)
     occurring = np.unique(np.stack(list(classes.values())))

@@ -24,8 +24,8 @@ def proportions(predicted: np.ndarray, truth: np.ndarray, legend: Legend, title:
     rows = max(1, -(-len(shown) // columns))
     figure = new_figure(0.4 + 2.2 * columns, 0.9 + 2.4 * rows)
     names, colours = class_names(legend, width=26), class_colours(legend) / 255
-    for place, c in enumerate(shown, start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    for number, c in enumerate(shown, start=1):
+        axes = figure.add_subplot(rows, columns, number)
         _draw_panel(axes, truth[:, c], predicted[:, c])
         axes.set_title(names[c], fontsize=9, loc="left", x=0.1)
         axes.scatter([0.04], [1.07], color=colours[c], transform=axes.transAxes, **SWATCH_STYLE)

@@ -61,8 +61,8 @@ def segmentation_map(
         f"errors{share}": _error_picture(rgb, counted, wrong),
     }
     inside = reserved[((reserved > -CELL_TILES * size) & (reserved < (width, height))).all(axis=1)]
-    for place, (name, picture) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(1, 4, place, title=name, xticks=[], yticks=[])
+    for number, (name, picture) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, 4, number, title=name, xticks=[], yticks=[])
         axes.imshow(picture, interpolation="nearest", extent=(0, width, height, 0))
         axes.autoscale(False)
         outline_squares(axes, inside, CELL_TILES * size, "black", linewidth=2.2)
@@ -102,12 +102,12 @@ def class_iou_chart(iou: np.ndarray, other_iou: dict[str, np.ndarray], legend: L
     figure = new_figure(8, 1.8 + 0.36 * max(1, len(shown)))
     axes = figure.add_subplot(xlim=(0, 1), xlabel="intersection over union")
     figure.suptitle(title, fontsize=11)
-    names, colours, places = class_names(legend, width=30, lines=1), class_colours(legend) / 255, np.arange(len(shown))
-    axes.barh(places, np.nan_to_num(iou[shown]), color=colours[shown], edgecolor="black", linewidth=0.6)
+    names, colours, bars = class_names(legend, width=30, lines=1), class_colours(legend) / 255, np.arange(len(shown))
+    axes.barh(bars, np.nan_to_num(iou[shown]), color=colours[shown], edgecolor="black", linewidth=0.6)
     for features, values in other_iou.items():
         marker = _marker(features)
-        axes.scatter(values[shown], places, label=feature_title(features), clip_on=False, zorder=3, **marker)
-    axes.set_yticks(places, [names[c] for c in shown])
+        axes.scatter(values[shown], bars, label=feature_title(features), clip_on=False, zorder=3, **marker)
+    axes.set_yticks(bars, [names[c] for c in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
     _write_values(axes, np.nan_to_num(iou[shown]))
     figure.legend(loc="outside lower center", fontsize=9, ncols=MARKER_COLUMNS)
@@ -123,5 +123,5 @@ def _marker(features: str) -> dict[str, Any]:
 
 
 def _write_values(axes: Axes, values: np.ndarray) -> None:
-    for place, value in enumerate(values):
-        axes.text(1.01, place, f"{value:.2f}", transform=axes.get_yaxis_transform(), va="center", fontsize=9)
+    for bar, value in enumerate(values):
+        axes.text(1.01, bar, f"{value:.2f}", transform=axes.get_yaxis_transform(), va="center", fontsize=9)

@@ -31,7 +31,7 @@ def tile_rows(
     columns = max((len(indices) for _, indices in rows), default=0)
     blocks = [_block(pixels, rows, columns, factor) for pixels in pictures.values()]
     height, width = blocks[0].shape[:2]
-    lefts = [margin + place * (width + PICTURES_GAP) for place in range(len(blocks))]
+    lefts = [margin + number * (width + PICTURES_GAP) for number in range(len(blocks))]
     strip = np.full((TITLE_HEIGHT + height, lefts[-1] + width, 3), BACKGROUND, np.uint8)
     for left, block in zip(lefts, blocks):
         strip[TITLE_HEIGHT:, left : left + width] = block

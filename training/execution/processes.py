@@ -146,8 +146,8 @@ class Processes:
 
     def barrier(self) -> None:
         """Wait until all processes get here, however long that takes; a signal ends the wait."""
-        place = f"all/{next(self._waits)}"
-        names = [f"{place}/{rank}" for rank in range(self.number)]
+        name = f"all/{next(self._waits)}"
+        names = [f"{name}/{rank}" for rank in range(self.number)]
         self._note(names[self.share.rank])
         self._wait_for(names)
 
@@ -162,12 +162,12 @@ class Processes:
             self._note(name)
 
     def _note(self, name: str) -> None:
-        """Note for all processes that this one has reached a place."""
+        """Note for all processes that this one has got to a point of the program."""
         if self.store is not None:
             self.store.set(name, "")
 
     def _wait_for(self, names: list[str]) -> None:
-        """Wait until places are reached; not in a collective, which signals could not interrupt."""
+        """Wait until all of these are noted; not in a collective, which signals could not interrupt."""
         while self.store is not None and not self.store.check(names):
             time.sleep(POLL_SECONDS)
 

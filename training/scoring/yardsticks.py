@@ -55,8 +55,8 @@ def yardsticks(config: Config, maps: OpenMaps) -> dict[str, EmbedPositions]:
     }
     for name, raster in open_rasters(config).items():
         aligned = AlignedRaster(raster, image.grid, image.window)
-        place = {"grid": list(image.transform), "crs": str(image.crs)}
-        identity = {"version": VERSIONS["rasters"], **place, **raster.identity}
+        georeference = {"grid": list(image.transform), "crs": str(image.crs)}
+        identity = {"version": VERSIONS["rasters"], **georeference, **raster.identity}
         sets[name] = store.stored(name, identity, _of_raster(aligned, name, size))
     return sets
 

@@ -72,10 +72,10 @@ class HardestTuples:
         if not len(hardest):
             return
         tiles = tiles_of_terms(hardest)
-        for place, term in enumerate(hardest):
-            if all(indices[place] >= 0 for indices in tiles.values()):
+        for index, term in enumerate(hardest):
+            if all(indices[index] >= 0 for indices in tiles.values()):
                 self.losses.append(float(terms[term]))
-                self.positions.append({role: positions[indices[place]].tolist() for role, indices in tiles.items()})
+                self.positions.append({role: positions[indices[index]].tolist() for role, indices in tiles.items()})
         self._sort()
 
     def _sort(self) -> None:
@@ -86,8 +86,8 @@ class HardestTuples:
     def tiles_by_role(self) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
         """Return the positions (n, 2) of all their tiles, and for each role its name and its indices into them."""
         roles = list(self.positions[0]) if self.positions else []
-        places = [tiles[role] for role in roles for tiles in self.positions]
-        positions = np.array(places, np.int64) if places else np.empty((0, 2), np.int64)
+        of_tiles = [tiles[role] for role in roles for tiles in self.positions]
+        positions = np.array(of_tiles, np.int64) if of_tiles else np.empty((0, 2), np.int64)
         indices = np.arange(len(positions)).reshape(len(roles), len(self.positions))
         return positions, list(zip(roles, indices))
 

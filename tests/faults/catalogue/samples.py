@@ -38,7 +38,10 @@ SAMPLING = (
     ),
     Fault(
         "data-of-one-date-counts-for-all", "dataProcessors/sampling", ("Area.has_data",),
-        (("limit.accepts(place[own])", "self._limits[0].accepts(place[own])"),),
+        (
+            ("limit.accepts(place[own])", "self._limits[0].accepts(place[own])"),
+            ("limit.accepts(xy[own])", "self._limits[0].accepts(xy[own])"),
+        ),
         "wrong index", "A tile is drawn at a date at which it lies under clouds.",
         ("test_dates.py",),
     ),
