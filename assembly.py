@@ -112,7 +112,7 @@ def check_before_start(config: Config, weights: bool | str, processes: Processes
 
 
 def check_division(config: Config, processes: int) -> None:
-    """Raise a ConfigError if the processes cannot get equal shares of a batch."""
+    """Raise a ConfigError if the processes cannot get equal shares of a batch, or less than batch norm needs."""
     clusters = config.magnet_clusters if config.loss_name == "magnetloss" else 1
     what = f"'magnet_clusters' x 'batch_size' ({clusters} x {config.batch_size})" if clusters > 1 else "'batch_size'"
     if clusters * config.batch_size % processes:
@@ -120,6 +120,8 @@ def check_division(config: Config, processes: int) -> None:
             f"{what} must be a multiple of the number of processes, {processes}, among which the tiles of a step are "
             f"divided. Got {clusters * config.batch_size}."
         )
+    if clusters > 1 and clusters * config.batch_size == processes > 1:  # each anchor of another loss has more tiles
+        raise ConfigError(f"{what} must give each of the {processes} processes two tiles at least: choose larger ones.")
 
 
 def check_equal_devices(device: torch.device, processes: Processes) -> None:

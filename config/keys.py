@@ -186,7 +186,7 @@ class Keys(BaseModel):
 
     # machine
     device: str = key("auto, cpu, cuda, cuda:N or mps", "auto", pattern=r"^(auto|cpu|mps|cuda(:(0|[1-9]\d?))?)$")
-    threads: Annotated[Integer, Field(ge=1)] | Literal["auto"] = key("CPU cores this run may use", "auto")
+    threads: Annotated[Integer, Field(ge=1, le=100_000)] | Literal["auto"] = key("CPU cores this run may use", "auto")
     precision: Literal["auto", "fp32", "bf16"] = key(
         "auto: bf16 on GPUs; on a CPU where it gains a tenth, measured once for a machine and network and kept in "
         "data/cache, whatever `cache` says",

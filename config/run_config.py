@@ -58,8 +58,9 @@ class Config(Keys):
     def best_score(self) -> str:
         """Name of the score by which the best network is chosen.
 
-        By default it is one that training without labels can improve: MAP@R asks for one heap of tiles for each class,
-        and is often best before the training. Without a label map the run has no such score: the last network is kept.
+        By default it is one that training without labels can improve: MAP@R asks that all tiles of a class lie
+        together, and is often best before the training. Without a label map the run has no such score: the last network
+        is kept.
         """
         choices = [
             None if self.validation_map is None else self.best_metric,

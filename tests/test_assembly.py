@@ -1,10 +1,11 @@
-"""The parts of a run that are fitted to its maps before the training."""
+"""The parts of a run that are fitted to its maps before the training, and how a step is divided."""
 
+import pytest
 import torch
 from runs_for_tests import config_file
 
-from assembly import make_head_inputs
-from config import load
+from assembly import check_division, make_head_inputs
+from config import ConfigError, load
 from dataProcessors.maps import open_maps
 from networks import common_axes
 from networks.common_axes import standardised
@@ -36,3 +37,22 @@ def test_without_axes_no_tiles_are_read_for_them(workplace, monkeypatch):
     monkeypatch.setattr(type(maps), "near_tiles", None)
     inputs = make_head_inputs(config, maps)
     assert inputs.axes is None and inputs.num_features == 12 and inputs.mean.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("keys", "processes", "words"),
+    [
+        ({"loss": "tripletloss", "batch_size": 6}, 4, r"'batch_size' must be a multiple .* 4, .* Got 6"),
+        ({"loss": "magnetloss", "magnet_clusters": 2, "batch_size": 3}, 4, r"\(2 x 3\) must be a multiple .* Got 6"),
+        ({"loss": "magnetloss", "magnet_clusters": 2, "batch_size": 2}, 4, r"\(2 x 2\) must give each .* two tiles"),
+    ],
+)
+def test_a_step_that_cannot_be_divided_is_refused(workplace, keys, processes, words):
+    with pytest.raises(ConfigError, match=words):
+        check_division(load(config_file("divided", **keys)), processes)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_a_step_of_enough_tiles_is_divided(workplace, processes):
+    for keys in ({"loss": "tripletloss", "batch_size": processes}, {"loss": "magnetloss", "magnet_clusters": 6}):
+        check_division(load(config_file("divided", **keys)), processes)

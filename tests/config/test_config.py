@@ -51,7 +51,7 @@ def test_required_keys(missing):
      ("margin", float("inf")), ("random_reset", 1.1), ("max_nodata", 1), ("validation_spacing", 3), ("seed", -1),
      ("name", "../up"), ("name", ""), ("name", "a/../b"), ("name", "/a"), ("name", "a/"),
      ("device", "gpu"), ("device", "cuda:x"), ("device", "cuda:01"), ("device", "cuda:384"),
-     ("threads", 0), ("threads", "many"), ("precision", "fp16"),
+     ("threads", 0), ("threads", 10**12), ("threads", "many"), ("precision", "fp16"),
      ("network", "../up"), ("network", ""), ("network", 3), ("freeze", 0), ("freeze", -1), ("freeze", 1.5),
      ("pretrained", ""), ("pretrained", 3),
      ("loss", None), ("mining", "HARD"), ("mining", [[]]),
