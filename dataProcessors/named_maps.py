@@ -5,7 +5,7 @@ from pathlib import Path
 from config import Config, LabelFile, Maps
 from dataProcessors.imageSampler import ImageSampler
 from dataProcessors.rasters.image_files import image_files
-from dataProcessors.rasters.opening import MapError
+from dataProcessors.rasters.opening import MapError, no_such_file
 from dataProcessors.rasters.remote_options import is_missing
 from dataProcessors.tiffreader import GEOMAP
 
@@ -58,8 +58,7 @@ def _check_files(maps: Maps, label_map: str | None) -> Maps:
     if not missing:
         return maps
     problems = [
-        f"{path}: there is no such file" + (f"; {DOWNLOAD_HINTS[path]}" if path in DOWNLOAD_HINTS else "")
-        for path in missing
+        no_such_file(path) + (f"; {DOWNLOAD_HINTS[path]}" if path in DOWNLOAD_HINTS else "") for path in missing
     ]
     advice = "Put it there, set the paths of your own maps in 'maps', or try the demo map: python main.py maps=demo"
     raise MapError(f"{'. '.join(problems)}. {advice}")

@@ -14,7 +14,14 @@ from rasterio.windows import Window as RasterWindow
 from dataProcessors.rasters.grid import EXTENT_POINTS, Grid, Window, apply_affine
 from dataProcessors.rasters.handles import WARP_TOLERANCE, auxiliary_files
 from dataProcessors.rasters.map_file import map_file
-from dataProcessors.rasters.opening import GDAL_ERRORS, MapError, add_path_to_errors, convert_read_errors, open_raster
+from dataProcessors.rasters.opening import (
+    GDAL_ERRORS,
+    MapError,
+    add_path_to_errors,
+    convert_read_errors,
+    no_such_file,
+    open_raster,
+)
 from dataProcessors.rasters.opening import error_text as gdal_text
 from dataProcessors.rasters.remote_options import is_missing
 
@@ -55,7 +62,7 @@ class FeatureRaster:
     def __init__(self, path: str, dequantise: str = "none"):
         self.path, self.dequantise = path, dequantise
         if is_missing(path):
-            raise MapError(f"{path}: there is no such file. Correct its path in 'yardsticks', or remove it there.")
+            raise MapError(f"{no_such_file(path)}. Correct its path in 'yardsticks', or remove it there.")
         self.map_file = map_file(path)
         with self.map_file.read(lambda: open_raster(path)) as file:
             self.bands = [i for i, use in zip(file.indexes, file.colorinterp) if use != ColorInterp.alpha]

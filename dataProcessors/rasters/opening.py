@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from dataProcessors.rasters.remote_options import is_missing
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
 LONLAT = "EPSG:4326"
 MAX_REASON = 200  # characters; GDAL repeats whole CRSs in its messages
+SUBDATASET = re.compile(r"[A-Za-z]\w+:(?!//).+:.+")  # GDAL's names of them: driver:file:name
 
 logging.getLogger("rasterio").setLevel(logging.WARNING)  # lower levels repeat the text of the errors
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)  # reported as a MapError where it matters
@@ -40,7 +42,7 @@ def open_raster(path: str) -> DatasetReader:
         MapError: the file does not exist, or cannot be read as a raster
     """
     if is_missing(path):
-        raise MapError(f"{path}: there is no such file. Give a GeoTIFF's path in 'maps', or set 'maps' to \"demo\".")
+        raise MapError(f"{no_such_file(path)}. Give a GeoTIFF's path in 'maps', or set 'maps' to \"demo\".")
     try:
         file = rasterio.open(path)
         georeference = file.crs, file.transform  # GDAL reads them only when they are accessed
@@ -50,13 +52,26 @@ def open_raster(path: str) -> DatasetReader:
             "Copy it again, or set another path in 'maps'."
         ) from None
     if not file.count:
-        raise MapError(
-            f"{path}: the file has no bands. "
-            "Use a GeoTIFF, for example one that gdal_translate writes from a subdataset of the file."
-        )
+        raise MapError(f"{path}: the file has no bands. {_way_to_bands(file.subdatasets)}")
     _check_transform(path, georeference[1])
     _check_place(path, file)
     return file
+
+
+def no_such_file(path: str) -> str:
+    """Say that a file is missing. A subdataset is none: GDAL's name of it does not tell when its pixels change."""
+    said = f"{path}: there is no such file"
+    return f"{said}; write this subdataset to one: {_translate(path)}" if SUBDATASET.match(path) else said
+
+
+def _way_to_bands(subdatasets: list[str]) -> str:
+    if not subdatasets:
+        return "Use a GeoTIFF."
+    return f"It has {len(subdatasets)} subdatasets. Write one of them to a file: {_translate(subdatasets[0])}"
+
+
+def _translate(name: str) -> str:
+    return command("gdal_translate", name, "map.tif")
 
 
 def _check_place(path: str, file: DatasetReader) -> None:

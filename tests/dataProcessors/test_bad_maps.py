@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio.shutil
 from affine import Affine
 from fields_for_tests import CODES, HERE, ROTATED, SOUTH_UP, assert_refused, config_of, put_image, put_labels, warnings
 from maps_for_tests import grid_of, noise, patches
@@ -16,6 +17,11 @@ from dataProcessors.maps import open_maps
 
 pytestmark = pytest.mark.usefixtures("fields")
 LOCAL = CRS.from_wkt('LOCAL_CS["arbitrary",UNIT["metre",1]]')
+
+
+def netcdf() -> None:
+    """The image as a netCDF, whose bands are subdatasets."""
+    rasterio.shutil.copy("image.tif", "image.nc", driver="netCDF")
 
 
 def half_missing() -> list[str]:
@@ -62,6 +68,9 @@ FAULTS = {
     "folder": (lambda: Path("folder").mkdir(), ["maps.image=folder"], "folder", "as a raster file", "'maps'"),
     "text": (lambda: Path("image.tif").write_text("text") and None, [], "image.tif", "as a raster file"),
     "label map is text": (lambda: Path("labels.tif").write_text("text") and None, [], "labels.tif", "raster file"),
+    "several subdatasets": (netcdf, ["maps.image=image.nc"], "image.nc", "no bands", "gdal_translate", ":Band1"),
+    "a subdataset": (netcdf, ["maps.image=NETCDF:image.nc:Band1"], "NETCDF:image.nc:Band1", "there is no such file",
+                     "gdal_translate NETCDF:image.nc:Band1 map.tif"),
     "empty": (lambda: Path("image.tif").write_bytes(b"") and None, [], "image.tif", "as a raster file", "'maps'"),
     "image without CRS, label map of another size": (
         lambda: put_image(crs=None) and None, [], "labels.tif", "384 x 384", "192 x 192", "gdal_edit.py -a_srs"),
