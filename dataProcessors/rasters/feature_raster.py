@@ -27,6 +27,7 @@ from dataProcessors.rasters.remote_options import is_missing
 
 log = logging.getLogger(__name__)
 ALPHAEARTH_NODATA = -128
+OPAQUE = {"SRC_ALPHA_MAX": "1"}  # from which alpha on a pixel counts as a whole; in 16 bits GDAL takes 1 as transparent
 
 Dequantise = Callable[[np.ndarray, DatasetReader, list[int]], np.ndarray]  # values (C, h, w), file, bands -> (C, h, w)
 
@@ -184,7 +185,7 @@ class AlignedRaster:
                 warped = WarpedVRT(
                     file, crs=self.grid.crs, transform=self.grid.transform, width=self.grid.width,
                     height=self.grid.height, resampling=resampling, tolerance=WARP_TOLERANCE,
-                    src_nodata=self.raster.nodata, add_alpha=ColorInterp.alpha not in file.colorinterp,
+                    src_nodata=self.raster.nodata, add_alpha=ColorInterp.alpha not in file.colorinterp, **OPAQUE,
                 )  # fmt: skip
             except GDAL_ERRORS as error:
                 raise MapError(f"{self.path}: cannot be warped to the image's pixels: {gdal_text(error)}") from None

@@ -49,6 +49,23 @@ def test_a_source_with_nodata_masks_and_alpha_has_no_labels_there(image, tmp_pat
         assert differing(whole(opened(path, image, "clc")) != NO_LABEL, inside & (visible[3] > 0)) < TIES
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
+def test_an_alpha_of_one_is_opaque(image, tmp_path, dtype):
+    place, height, width = around(image.grid, LAEA, 100.0, PART)
+    codes = patches(height, width, [1, 2], 3).astype(dtype)
+    alpha = patches(height, width, [0, 1], 2, seed=1).astype(dtype)
+    path = write_map(
+        tmp_path / "labels.tif",
+        np.stack([codes, alpha]),
+        LAEA,
+        place,
+        colorinterp=[ColorInterp.gray, ColorInterp.alpha],
+    )
+    (_, shown), inside = looked_up(path, image.grid)
+    assert 0.1 < (shown == 0)[inside].mean() < 0.9
+    assert differing(whole(opened(path, image)) != NO_LABEL, inside & (shown > 0)) < TIES
+
+
 def test_codes_that_only_masked_pixels_have_are_no_classes(image, tmp_path):
     path = labels_in(image, tmp_path, [3, 9])
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:

@@ -103,16 +103,22 @@ def test_overviews_are_never_used(tmp_path):
     assert set(np.unique(values[np.broadcast_to(valid[:, None], values.shape)])) <= {1, 100}
 
 
-def test_an_alpha_band_is_no_feature(tmp_path):
-    pixels = noise((3, 50, 60))
-    pixels[2] = 255
+@pytest.mark.parametrize(
+    ("dtype", "opaque"), [("uint8", 255), ("uint8", 1), ("uint16", 1), ("int16", 1), ("int16", 255), ("float32", 1)]
+)
+def test_an_alpha_band_is_no_feature(tmp_path, dtype, opaque):
+    pixels = noise((3, 50, 60)).astype(dtype)
+    pixels[2] = opaque
     pixels[2, :20] = 0
     interpretation = [rasterio.enums.ColorInterp[name] for name in ("gray", "undefined", "alpha")]
     path = write_map(tmp_path / "a.tif", pixels, colorinterp=interpretation)
     values, valid = tiles_of(path)
     assert values.shape[1] == 2
-    np.testing.assert_array_equal(valid[0], np.arange(SIZE)[:, None] * np.ones(SIZE) >= 20)
-    np.testing.assert_array_equal(values[1][:, valid[1]], pixels[:2, 17:33, 31:47][:, valid[1]])
+    for (left, top), tile, there in zip(POSITIONS, values, valid):
+        part = pixels[:, top : top + SIZE, left : left + SIZE]
+        np.testing.assert_array_equal(there[: part.shape[1], : part.shape[2]], part[2] > 0)
+        np.testing.assert_array_equal(tile[:, there], part[:2][:, part[2] > 0])
+    assert 0 < valid[1].mean() < 1
 
 
 @pytest.mark.parametrize(
