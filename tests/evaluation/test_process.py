@@ -90,10 +90,11 @@ def test_stopping_ends_a_busy_process_at_once():
 def test_a_process_that_has_ended_is_not_killed_again(monkeypatch):
     """Its number may be that of another process by then."""
     ended = EvaluationProcess(1)
-    ended.call(os.getpid)
+    number = ended.call(os.getpid)
     ended.stop()
     for child in multiprocessing.active_children():
-        child.join(60)
+        if child.pid == number:  # others go on
+            child.join(60)
     killed: list[int] = []
     monkeypatch.setattr(process.os, "kill", lambda number, signal: killed.append(number))
     ended.stop()
