@@ -21,7 +21,6 @@ from training.execution.openmp import limit_spinning
 from training.runs.interruption import EndedElsewhere, Interrupted, Interruption
 
 if TYPE_CHECKING:
-    from inference.core.trained_run import TrainedRun
     from training.execution.processes import Processes
     from training.runs.resuming import Run
 
@@ -64,12 +63,9 @@ def resume(arguments: argparse.Namespace, interruption: Interruption) -> None:
     from training.runs.resuming import open_run
 
     (folder,) = arguments.targets
-    with (
-        joined_processes(interruption) as processes,
-        open_run(folder, arguments.overrides, processes or ALONE) as run,
-    ):
+    with joined_processes(interruption) as joined, open_run(folder, arguments.overrides, joined or ALONE) as run:
         if not run.is_complete:
-            make_run(run.config, interruption, run, processes)
+            make_run(run.config, interruption, run, joined)
         elif run.processes.is_first:
             print(run.describe_end())
             if page := write_missing_report(run.folder):
@@ -111,10 +107,9 @@ def embed(arguments: argparse.Namespace, interruption: Interruption) -> None:
     from apply import EmbedOptions, check_takes_points, embed_around_points, embed_dates
     from training.execution.processes import ALONE
 
-    (path,) = arguments.targets
+    chosen = arguments.targets[0], arguments.overrides, arguments.date
     options = EmbedOptions(arguments.stride, arguments.float32, arguments.classes)
     with joined_processes(interruption) as processes:
-        chosen = path, arguments.overrides, arguments.date
         if arguments.at is None:
             print(embed_dates(*chosen, arguments.output, options, processes or ALONE))
         else:
@@ -125,27 +120,22 @@ def embed(arguments: argparse.Namespace, interruption: Interruption) -> None:
 def classify(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Write the land cover of a whole map, as a simple model reads it from the embeddings."""
     from apply import classify_map
+    from inference import open_trained
 
-    run = open_run_to_apply(arguments)
+    run = open_trained(arguments.targets[0], arguments.overrides, arguments.date)
     print(classify_map(run, arguments.stride, arguments.model, arguments.proportions, arguments.output))
 
 
 def search(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Find the places of a map that are most similar to examples."""
     from apply import search_map
+    from inference import open_trained
     from inference.similar_places.searching import Query
 
+    run = open_trained(arguments.targets[0], arguments.overrides, arguments.date)
     examples, counter_examples = (tuple(map(tuple, places)) for places in (arguments.at, arguments.counter_examples))
     query = Query(examples, counter_examples, arguments.tile, arguments.k)
-    print(search_map(open_run_to_apply(arguments), arguments.stride, query, arguments.index, arguments.output))
-
-
-def open_run_to_apply(arguments: argparse.Namespace) -> "TrainedRun":
-    """Open the trained network that is applied to a map, with what the command line says of both."""
-    from inference.core.trained_run import open_trained
-
-    (path,) = arguments.targets
-    return open_trained(path, arguments.overrides, arguments.date)
+    print(search_map(run, arguments.stride, query, arguments.index, arguments.output))
 
 
 def networks(arguments: argparse.Namespace, interruption: Interruption) -> None:
