@@ -132,6 +132,24 @@ def parse(argv: list[str], verbs: Mapping[str, Verb]) -> argparse.Namespace:
     Raises:
         ConfigError: the file of keys cannot be read
     """
+    parser = _make_parser(verbs)
+    is_verb = argv and (argv[0] in verbs or argv[0] in ("-h", "--help"))
+    arguments, rest = parser.parse_known_args(argv if is_verb else ["train", *argv])
+    verb = verbs[arguments.verb]
+    items = arguments.items + rest  # argparse takes all from one place only, before or between the options
+    arguments.overrides = [item for item in items if "=" in item]
+    arguments.targets = [Path(item) for item in items if "=" not in item]
+    if not arguments.targets and verb.default:
+        arguments.targets = [Path(verb.default)]
+    if problem := _problem(arguments, rest, verbs):
+        parser.error(problem)
+    if verb.takes_overrides and arguments.keys is not None:
+        arguments.overrides[:0] = overrides_in(arguments.keys)
+    return arguments
+
+
+def _make_parser(verbs: Mapping[str, Verb]) -> Parser:
+    """Return argparse's parser of the whole command line."""
     parser = Parser(
         prog="main.py",
         description="Metric embeddings for satellite image classification. Without a verb: train.",
@@ -140,26 +158,20 @@ def parse(argv: list[str], verbs: Mapping[str, Verb]) -> argparse.Namespace:
     parsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in verbs.items():
         _add_verb(parsers, name, verb)
-    is_verb = argv and (argv[0] in verbs or argv[0] in ("-h", "--help"))
-    arguments, rest = parser.parse_known_args(argv if is_verb else ["train", *argv])
-    unknown = [item for item in rest if item.startswith("-")]
-    if unknown:
-        parser.error(
-            f"unknown option: {' '.join(unknown)}. `python main.py {arguments.verb} --help` lists its options."
-        )
-    arguments.items += rest  # argparse takes all from one place only, before or between the options
-    arguments.overrides = [item for item in arguments.items if "=" in item]
-    named = [item for item in arguments.items if "=" not in item]
-    verb = verbs[arguments.verb]
-    arguments.targets = [Path(item) for item in named or filter(None, [verb.default])]
+    return parser
+
+
+def _problem(arguments: argparse.Namespace, rest: list[str], verbs: Mapping[str, Verb]) -> str | None:
+    """Return what is wrong with what the verb was given; None: nothing. rest: what argparse did not know."""
+    name, verb = arguments.verb, verbs[arguments.verb]
+    if unknown := [item for item in rest if item.startswith("-")]:
+        return f"unknown option: {' '.join(unknown)}. `python main.py {name} --help` lists its options."
     if arguments.overrides and not verb.takes_overrides:
-        parser.error(f"{arguments.verb} takes no key=value. Got {' '.join(arguments.overrides)}.")
+        return f"{name} takes no key=value. Got {' '.join(arguments.overrides)}."
     if len(arguments.targets) != 1 and not verb.takes_many:
-        given = " ".join(arguments.items) or "nothing"
-        parser.error(f"{arguments.verb} takes one {verb.target}. Got {given}. Verbs are {', '.join(verbs)}.")
-    if verb.takes_overrides and arguments.keys is not None:
-        arguments.overrides[:0] = overrides_in(arguments.keys)
-    return arguments
+        given = " ".join([*arguments.items, *rest]) or "nothing"
+        return f"{name} takes one {verb.target}. Got {given}. Verbs are {', '.join(verbs)}."
+    return None
 
 
 def _add_verb(parsers: "argparse._SubParsersAction[Parser]", name: str, verb: Verb) -> None:
