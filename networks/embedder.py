@@ -23,8 +23,9 @@ class Embedder(nn.Module):
 
     With Fourier features, an embedding is what the head makes and, beside it, Fourier features of that and of the
     head's further inputs, which are fitted to trained weights and are zeros before. In training mode it is the head's
-    part alone, which goes through the projection head, if there is one. With test-time augmentation, an embedding
-    outside training mode is the mean over all views of a tile, scaled like those of the views.
+    part alone, or what the projection head, if there is one, makes of that part before it is scaled. With test-time
+    augmentation, an embedding outside training mode is the mean over all views of a tile, scaled like those of the
+    views.
 
     Args:
         backbone: module with `num_features`; (N, C, H, W) float32 -> (N, num_features)
@@ -78,15 +79,10 @@ class Embedder(nn.Module):
             with_fourier: False: the head's part alone, as in training mode, for what training does in evaluation mode
         """
         given = (tiles,) if valid is None else (tiles, valid)
-        of_view = partial(self._of_view, with_fourier=with_fourier and not self.training)
-        if self.training or not self.test_time_augmentation:
-            embeddings = of_view(*given)
-        else:
-            embeddings = self._scaled(mean_over_views(of_view, *given))
-        if self.projection is None or not self.training:
-            return embeddings
-        with torch.autocast(tiles.device.type, enabled=False):
-            return self.projection(embeddings)
+        if self.training:
+            return self._for_loss(*given)
+        of_view = partial(self._of_view, with_fourier=with_fourier)
+        return self._scaled(mean_over_views(of_view, *given)) if self.test_time_augmentation else of_view(*given)
 
     def learned(self, tiles: Tensor, valid: Tensor | None = None) -> tuple[Tensor, ...]:
         """Return the head's part of the embeddings, not scaled (N, D'), and the head's further inputs, if any (N, F).
@@ -99,6 +95,12 @@ class Embedder(nn.Module):
         with torch.autocast(tiles.device.type, enabled=False):
             further = [self.head_inputs(tiles, has_data(tiles, masks))] if self.head_inputs is not None else []
             return self.head(torch.cat([features.float(), *further], 1)), *further
+
+    def _for_loss(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return what the loss sees: what the projection head makes of the head's part, or else that part itself."""
+        head_part = self.learned(tiles, valid)[0]
+        with torch.autocast(tiles.device.type, enabled=False):
+            return self._scaled(head_part) if self.projection is None else self.projection(head_part)
 
     def _of_view(self, tiles: Tensor, valid: Tensor | None = None, *, with_fourier: bool) -> Tensor:
         """Return the embeddings (N, D) float32 of tiles as they lie, or the head's part of them."""

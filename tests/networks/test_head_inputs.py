@@ -152,6 +152,13 @@ def test_projection_head_is_dropped_after_training():
     twin.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("projection")})
 
 
+def test_a_projection_head_sees_embeddings_before_they_are_scaled():
+    sample, pixels = tiles(40), tiles()
+    scaled, plain = (network(projection=(20, 5), norm_output=norm, sample=sample).train() for norm in (True, False))
+    assert torch.equal(scaled(pixels), plain(pixels)), "the same seed, so the same weights"
+    torch.testing.assert_close(plain(pixels), plain.projection(plain.learned(pixels)[0]))
+
+
 def test_layers_of_a_head():
     kinds = [type(layer) for layer in embedding_head(8, (20, 5), 3)]
     assert kinds == [nn.Linear, nn.BatchNorm1d, nn.ReLU] * 2 + [nn.Linear]

@@ -58,10 +58,17 @@ NETWORKS = (
         ("test_fourier_features.py",),
     ),
     Fault(
-        "projection-head-sees-fourier-features", "networks", ("Embedder.forward",),
-        (("with_fourier and not self.training", "with_fourier"),),
+        "projection-head-sees-fourier-features", "networks", ("Embedder._for_loss", "Embedder.forward"),
+        (("self.learned(tiles, valid)[0]", "self._of_view(tiles, valid, with_fourier=True)"),
+         ("with_fourier and not self.training", "with_fourier")),
         "missing mode", "The loss sees Fourier features, which are zeros or of older weights.",
         ("test_fourier_features.py",),
+    ),
+    Fault(
+        "projection-head-of-scaled-embeddings", "networks", ("Embedder._for_loss",),
+        (("self.projection(head_part)", "self.projection(self._scaled(head_part))"),),
+        "wrong order", "A loss that needs embeddings of free length gets what was scaled to length 1.",
+        ("test_head_inputs.py",),
     ),
 )  # fmt: skip
 
