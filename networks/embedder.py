@@ -97,7 +97,7 @@ class Embedder(nn.Module):
             return self.head(torch.cat([features.float(), *further], 1)), *further
 
     def _for_loss(self, tiles: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Return what the loss sees: what the projection head makes of the head's part, or else that part itself."""
+        """Return what the loss sees (N, D): the projection head's output, or else the head's part, scaled."""
         head_part = self.learned(tiles, valid)[0]
         with torch.autocast(tiles.device.type, enabled=False):
             return self._scaled(head_part) if self.projection is None else self.projection(head_part)
