@@ -96,6 +96,15 @@ def test_has_data_equals_a_slow_loop_and_reads_only_what_the_counts_leave_open()
     assert world.asked == asked_before + len(positions)
 
 
+def test_a_tile_at_the_limit_that_holds_all_data_of_its_block_has_enough():
+    window = Window(0, 0, 128, 128)
+    for missing in range(100):
+        there = Summary(window, np.array([[[100 - missing]]], np.uint16))
+        for limit, enough in ((missing / 100, True), ((missing - 0.5) / 100, False)):
+            exact = NodataLimit(there, 10, limit, lambda places, share=missing / 100: np.full(len(places), share))
+            assert exact.accepts(np.array([[0, 0]])).tolist() == [enough]
+
+
 def test_places_over_small_gaps_have_the_same_chance_as_all_others():
     """Tiles whose middle lies in a block without data are drawn too, where enough of them has data."""
     there = np.ones((1200, 1200), bool)
