@@ -63,7 +63,7 @@ def run_training(
     elif processes.is_first:
         maps.check_scored_tiles()
     step = make_step(config, maps, processes.share)
-    scaling = normalisation(maps.images, config.image_size)
+    scaling = normalisation(maps.images, config.image_size, maps.area)
     network = make_network(config, maps, scaling, weights)
     execution = resolve(config, network, maps.read(pools["fit"].positions[:TRIAL_TILES]), processes=processes)
     config = config.model_copy(update=execution.resolved())
@@ -167,9 +167,9 @@ def make_head_inputs(config: Config, maps: OpenMaps) -> HeadInputs | None:
     """Return the further inputs of the network's head, fitted to tiles of the map; None: there are none."""
     if not config.head_inputs:
         return None
-    scaling = standardisation(maps.images, config.image_size)
+    scaling = standardisation(maps.images, config.image_size, maps.area)
     inputs = HeadInputs(config.head_inputs, *scaling, config.minimum_noise_fraction)
-    inputs.fit(torch.from_numpy(sample_tiles(maps.images, config.image_size)))
+    inputs.fit(torch.from_numpy(sample_tiles(maps.images, config.image_size, area=maps.area)))
     return fit_axes(inputs, maps) if inputs.num_pairs else inputs
 
 

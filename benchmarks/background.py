@@ -79,7 +79,7 @@ def train(setting: Setting, config: Config, maps: OpenMaps) -> tuple[int, float]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     torch.set_num_threads(1)
-    network = make_network(config, maps, normalisation(maps.image, config.image_size))
+    network = make_network(config, maps, normalisation(maps.image, config.image_size, maps.area))
     execution = resolve(config, network, maps.read(maps.pools["fit"].positions[:TRIAL_TILES]))
     with redirect_stdout(StringIO()), threadpool_limits(1), Run(folder, config, None, True, lock_folder(folder)) as run:
         reporter, scored = make_reporter(config, maps, run), []

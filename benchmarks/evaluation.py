@@ -92,7 +92,7 @@ def prepare_run(setting: Setting) -> Run:
     })  # fmt: skip
     threads = resolve_threads(config)
     opened = open_maps(config, threads)
-    scaling = normalisation(opened.image, config.image_size)
+    scaling = normalisation(opened.image, config.image_size, opened.area)
     network = make_network(config, opened, scaling)
     execution = resolve(config, network, opened.read(opened.pools["fit"].positions[:TRIAL_TILES]))
     return Run(config, opened, ForwardPass(config, network, execution, opened), threads)

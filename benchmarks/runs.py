@@ -33,7 +33,7 @@ def open_run(setting: Setting, paths: BenchmarkMaps, **keys) -> tuple[Config, Op
 
 def save_untrained(folder: Path, config: Config, maps: OpenMaps) -> Path:
     """Write the checkpoint of a network with its initial weights, as that of a run; return its path."""
-    scaling = normalisation(maps.image, config.image_size)
+    scaling = normalisation(maps.image, config.image_size, maps.area)
     network = build(Architecture.of(config, len(maps.image.bands)), Normalise(*scaling), config.seed)
     metadata = {"config": config_as_dict(config), "maps": maps.fingerprints()}
     folder.mkdir(parents=True, exist_ok=True)

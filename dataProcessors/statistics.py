@@ -8,6 +8,7 @@ from dataProcessors.dated_images import DatedImages
 from dataProcessors.prepared.blocks import BLOCK
 from dataProcessors.rasters.image_part import ImagePart
 from dataProcessors.rasters.nodata import valid_mask
+from dataProcessors.sampling.area import Area
 from dataProcessors.sampling.dates import at_all_dates
 from dataProcessors.tiffreader import TiffReader
 
@@ -20,45 +21,55 @@ MIN_FILLER_SHARE = 0.1  # share of a map's pixels; one value in all bands of so 
 MIN_FILLER_PEAK = 3  # ... if it is this many times as frequent as the values next to it; else the map has low contrast
 
 
-def sample_tiles(image: Image | ImagePart, size: int, n: int = SAMPLE_TILES) -> np.ndarray:
+def sample_tiles(image: Image | ImagePart, size: int, n: int = SAMPLE_TILES, area: Area | None = None) -> np.ndarray:
     """Read n tiles (n, channels, size, size) from all over the part of the map in use, the same at every call.
 
     Of several dates, the n tiles of each date.
+
+    Args:
+        image: the map
+        size: side of the tiles in pixels
+        n: number of tiles of each date
+        area: of the map, with its dates; its tiles stand in for those that lack data. None: none do
     """
     size = min(size, image.window.width, image.window.height)
     rng = np.random.default_rng(0)
     high = np.array(image.window[2:]) - size + 1
     positions = np.array(image.window[:2]) + rng.integers(0, high, (n, 2))
     dates = image.dates if isinstance(image, DatedImages) else 1
-    return image.read(at_all_dates(positions, dates), size)
+    positions = at_all_dates(positions, dates)
+    if area is not None:
+        lacking = ~area.has_data(positions)
+        positions[lacking] = area.draw(int(lacking.sum()), rng)
+    return image.read(positions, size)
 
 
-def normalisation(image: Image, size: int) -> Scaling:
+def normalisation(image: Image, size: int, area: Area | None = None) -> Scaling:
     """Return offset (C,) and scale (C,) per band: a network's input is (x - offset) * scale.
 
-    uint8 RGB becomes x / 127.5 - 1; any other map is standardised.
+    uint8 RGB becomes x / 127.5 - 1; any other map is standardised. For the arguments see `sample_tiles`.
     """
     bands = len(image.bands)
     if image.dtype == np.uint8 and bands == 3:
         return np.full(bands, 127.5), np.full(bands, 1 / 127.5)
-    return standardisation(image, size)
+    return standardisation(image, size, area)
 
 
-def standardisation(image: Image, size: int) -> Scaling:
+def standardisation(image: Image, size: int, area: Area | None = None) -> Scaling:
     """Return offset (C,) and scale (C,) that give every band mean 0 and standard deviation 1, estimated by a sample."""
-    mean, deviation = _mean_and_deviation(image, size)
+    mean, deviation = _mean_and_deviation(image, sample_tiles(image, size, area=area))
     return mean, 1 / np.where(deviation > 0, deviation, 1)
 
 
 def band_levels(image: TiffReader | ImagePart, size: int) -> dict[str, list[float]]:
     """Return mean and deviation of each band, estimated by a sample: what tells whether two maps are alike."""
-    return dict(zip(("mean", "deviation"), (values.tolist() for values in _mean_and_deviation(image, size))))
+    mean, deviation = _mean_and_deviation(image, sample_tiles(image, size))
+    return {"mean": mean.tolist(), "deviation": deviation.tolist()}
 
 
-def _mean_and_deviation(image: Image | ImagePart, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean (C,) and deviation (C,) of the bands over a sample of tiles; 0 and 1 if it holds no data."""
+def _mean_and_deviation(image: Image | ImagePart, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (C,) and deviation (C,) of the bands over tiles of a map; 0 and 1 if they hold no data."""
     bands = len(image.bands)
-    pixels = sample_tiles(image, size)
     with_data = pixels[:, :bands].swapaxes(0, 1)[:, valid_mask(pixels, image.has_validity)].astype(np.float64)
     if not with_data.size:
         return np.zeros(bands), np.ones(bands)

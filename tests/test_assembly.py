@@ -1,8 +1,10 @@
 """The parts of a run that are fitted to its maps before the training, and how a step is divided."""
 
+import numpy as np
 import pytest
 import torch
-from runs_for_tests import config_file
+from maps_for_tests import write_map
+from runs_for_tests import config_file, fields
 
 from assembly import check_division, make_head_inputs
 from config import ConfigError, load
@@ -30,6 +32,21 @@ def test_axes_of_head_inputs_are_those_of_near_tiles_one_by_one(workplace, monke
     found = torch.cat(features) @ inputs.axes
     found -= found.mean(0)  # where they begin does not matter
     torch.testing.assert_close(found.double(), coordinates, atol=1e-3, rtol=1e-3)
+
+
+def test_head_inputs_have_deviation_1_over_the_tiles_that_can_be_drawn(tmp_path, monkeypatch):
+    """Whatever part of the map is without data: tiles that are never drawn have no part in the scale."""
+    monkeypatch.chdir(tmp_path)
+    pixels, classes = fields(4)
+    pixels = pixels.copy()
+    pixels[:, :, :200] = 0
+    write_map(tmp_path / "image.tif", pixels, nodata=0, photometric="MINISBLACK")
+    write_map(tmp_path / "labels.tif", (classes + 1).astype(np.uint8)[None])
+    config, maps = opened(maps={"image": "image.tif", "labels": {"fields": "labels.tif"}})
+    inputs = make_head_inputs(config, maps)
+    places = maps.area.draw(500, np.random.default_rng(0))
+    for feature in inputs.of_sample(torch.from_numpy(maps.read(places))).T:
+        assert feature.mean().abs() < 0.25 and 0.8 < feature.std() < 1.25
 
 
 def test_without_axes_no_tiles_are_read_for_them(workplace, monkeypatch):

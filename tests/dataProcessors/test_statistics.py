@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from maps_for_tests import noise, write_map
 
+from dataProcessors.sampling.area import Area
+from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.statistics import (
     band_statistics,
     normalisation,
@@ -56,6 +58,37 @@ def test_sampled_tiles_are_the_same_every_time_and_from_all_over(tmp_path):
     assert np.array_equal(tiles, sample_tiles(reader, 30))
     corners = tiles[:, :, 0, 0].astype(int)
     assert corners.min() < 10 and corners[:, 0].max() > 350 and corners[:, 1].max() > 250
+
+
+def with_area(path, pixels, size, **options):
+    """Return a map and its training area."""
+    reader = TiffReader(write_map(path, pixels, nodata=0, photometric="MINISBLACK", **options))
+    limit = NodataLimit(reader.summary, size, 0.1, lambda places: reader.nodata_share(places, size))
+    return reader, Area(reader.window, size, 4, limit)
+
+
+def test_tiles_of_the_area_stand_in_for_those_that_lack_data(tmp_path):
+    pixels = noise((2, 300, 400), "uint16") + 1
+    pixels[:, np.add.outer(np.arange(300), np.arange(400)) < 300] = 0  # the corner of a scene that lies aslant
+    reader, area = with_area(tmp_path / "a.tif", pixels, 30)
+    anywhere, found = sample_tiles(reader, 30), sample_tiles(reader, 30, area=area)
+    for before, tile in zip(anywhere, found, strict=True):
+        lacks_data = (before[2] == 0).sum() > 0.1 * 30 * 30
+        assert (tile[2] == 0).sum() <= 0.1 * 30 * 30
+        assert lacks_data or np.array_equal(tile, before)
+    assert 50 < ((anywhere[:, 2] == 0).mean((1, 2)) > 0.1).sum() < 150
+    assert np.array_equal(found, sample_tiles(reader, 30, area=area))
+
+
+def test_the_scale_of_a_map_that_holds_data_in_one_corner_alone(tmp_path):
+    pixels = np.zeros((2, 2000, 2000), "uint16")
+    pixels[:, :60, :60] = noise((2, 60, 60), "uint16") + 1
+    reader, area = with_area(tmp_path / "a.tif", pixels, 16)
+    assert [each.tolist() for each in standardisation(reader, 16)] == [[0, 0], [1, 1]], "no drawn tile holds data"
+    offset, scale = standardisation(reader, 16, area)
+    assert np.array_equal(normalisation(reader, 16, area), (offset, scale))
+    of_corner = pixels[:, :60, :60].reshape(2, -1).astype(float)
+    np.testing.assert_allclose((offset, scale), (of_corner.mean(1), 1 / of_corner.std(1)), rtol=0.05)
 
 
 def test_a_filler_of_any_size_is_warned_of(tmp_path, caplog):

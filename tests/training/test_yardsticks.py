@@ -54,6 +54,17 @@ def test_random_convolutions_are_computed_once_and_equal(folder, cache):
     assert len(list(Path("data/cache/features").glob("*.npz"))) == (1 if cache else 0)
 
 
+def test_random_convolutions_are_kept_for_each_scale(folder):
+    """Tiles of the training area stand in for sampled ones that lack data, and it depends on the reserved cells."""
+    pixels = noise((4, 220, 240), "uint16") + 1
+    pixels[:, :, :90] = 0
+    write_map(Path("image.tif"), pixels, nodata=0, photometric="MINISBLACK")
+    for spacing in (4, 6):
+        kept, anew = (config_with(cache=cache, validation_spacing=spacing) for cache in (True, False))
+        found, expected = (sets_of(config)["random_convolutions"](POSITIONS[1:3]) for config in (kept, anew))
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_features_of_a_raster_equal_a_slow_loop(folder, caplog, monkeypatch):
     monkeypatch.setattr(module, "RASTER_TILES", 3)
     pixels = noise((5, 220, 240), "int8", seed=4)

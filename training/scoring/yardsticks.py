@@ -32,9 +32,9 @@ def yardsticks(config: Config, maps: OpenMaps) -> dict[str, EmbedPositions]:
     Raises:
         MapError: a raster of the config cannot be used, or lies elsewhere
     """
-    image, size = maps.image, config.image_size
-    scaling = normalisation(image, size)
-    convolutions = RandomConvolutions(*standardisation(image, size))
+    image, size, area = maps.image, config.image_size, maps.area.of_first_date()
+    scaling, standard = normalisation(image, size, area), standardisation(image, size, area)
+    convolutions = RandomConvolutions(*standard)
     identity = {"size": size, "window": list(image.window)}
     store = FeatureStore(run_maps.CACHE if config.cache else None, image.key, identity)
 
@@ -49,7 +49,7 @@ def yardsticks(config: Config, maps: OpenMaps) -> dict[str, EmbedPositions]:
         "band_statistics": _of_tiles(maps, of_bands, "band statistics"),
         "random_convolutions": store.stored(
             "random_convolutions",
-            {"version": VERSIONS["convolutions"]},
+            {"version": VERSIONS["convolutions"], "scaling": [values.tolist() for values in standard]},
             _of_tiles(maps, convolve, "random convolutions"),
         ),
     }

@@ -76,7 +76,8 @@ def test_another_map_is_embedded_by_its_own_rules(here, kind):
 def test_pixels_are_scaled_as_in_training(here, kind):
     pixels = write_maps(kind)
     run = open_trained(run_on("image.tif"))
-    in_training = Normalise(*normalisation(open_maps(run.config, 1).image, SIZE))
+    maps = open_maps(run.config, 1)
+    in_training = Normalise(*normalisation(maps.image, SIZE, maps.area))
     tile = torch.from_numpy(pixels[None])
     assert torch.equal(run.network.normalisation(tile), in_training(tile))
     assert (in_training(tile)[0, :, 2, 1] != 0).all()
