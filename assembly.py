@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from config import Config, ConfigError, UserError
+from config import Config, ConfigError, UserError, check_together
 from dataProcessors.maps import OpenMaps, open_maps
+from dataProcessors.named_maps import check_map_files
 from dataProcessors.statistics import Scaling, normalisation, sample_tiles, standardisation
 from networks import Architecture, Embedder, HeadInputs, Normalise, build, check, local_statistics
 from reporting.map_view import MapView, show_map, shown_bands
@@ -104,11 +105,14 @@ def follow(
 
 
 def check_before_start(config: Config, weights: bool | str, processes: Processes = ALONE) -> None:
-    """Raise a UserError for problems that can be found before any long work. weights: the initial ones."""
-    check_division(config, processes.number)
-    check_equal_devices(resolve_device(config.device, processes), processes)
-    check_writable(RESULTS)
-    check(config.network, config.image_size, weights, config.freeze)
+    """Raise a UserError for all problems that can be found before any long work. weights: the initial ones."""
+    check_together(
+        lambda: check_division(config, processes.number),
+        lambda: check_equal_devices(resolve_device(config.device, processes), processes),
+        lambda: check_writable(RESULTS),
+        lambda: check(config.network, config.image_size, weights, config.freeze),
+        lambda: check_map_files(config),
+    )
 
 
 def check_division(config: Config, processes: int) -> None:

@@ -34,7 +34,7 @@ def explain(problem: ErrorDetails, content: dict, config: type[BaseModel], maps:
     if name == "maps" and isinstance(content.get("maps"), dict):
         model, prefix, name, content = maps, "maps.", inner[1], content["maps"]  # inner[0]: name of the model
     if name not in model.model_fields:
-        return f"'{prefix}{name}' is not a key of the config. {_nearest(name, prefix, model)}"
+        return f"'{prefix}{name}' is not a key of the config. {_advice(name, config, maps)}"
     expected = _expected(model.model_fields[name])
     if name not in content:
         return f"'{prefix}{name}' is missing: {expected}."
@@ -69,9 +69,14 @@ def key_help(name: str, field: FieldInfo) -> str:
     return f"{name}: {description}{expected}; {default}"
 
 
-def _nearest(name: str, prefix: str, model: type[BaseModel]) -> str:
-    nearest = difflib.get_close_matches(name, model.model_fields, 1, cutoff=0.5)
-    return f"Did you mean '{prefix}{nearest[0]}'?" if nearest else LIST_OF_KEYS
+def _advice(name: str, config: type[BaseModel], maps: type[BaseModel]) -> str:
+    """Return what to do with a key that there is not: the nearest one may belong at another place."""
+    outer, _, inner = name.partition(".")
+    if inner and outer in config.model_fields:
+        return f'Write "{outer}": {{"{inner}": ...}} here, without a dot.'
+    places = {key: f"'{key}'" for key in config.model_fields} | {key: f"'maps.{key}'" for key in maps.model_fields}
+    nearest = difflib.get_close_matches(name, places, 1, cutoff=0.5)
+    return f"Did you mean {places[nearest[0]]}?" if nearest else LIST_OF_KEYS
 
 
 def _short(value: Any) -> str:

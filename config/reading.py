@@ -26,9 +26,14 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: all problems in one message
     """
     content = read_object(Path(path))
-    for override in overrides:
-        apply_override(content, override)
-    return validate(content, str(path))
+    problems = _apply(content, overrides)
+    try:
+        config = validate(content, str(path))
+    except ConfigError as error:
+        raise type(error)("\n".join([*problems, str(error)])) from None
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return config
 
 
 def read_object(path: Path, kind: str = "config", verb: str = "train") -> dict:
@@ -46,7 +51,7 @@ def read_object(path: Path, kind: str = "config", verb: str = "train") -> dict:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
-            f"{path}: there is no such {kind} file. `python main.py {verb} --help` lists the keys of a {kind}."
+            f"{path}: there is no such {kind} file. `python main.py {verb} --help` lists the keys."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the {kind} file cannot be read: {error}") from None
@@ -58,7 +63,7 @@ def read_object(path: Path, kind: str = "config", verb: str = "train") -> dict:
         advice = f" {ADVICE}." if '\\"' in text else ""  # a path that ends in a backslash leaves its string open
         raise ConfigError(f"{path}: {one_line(explain_json(error))}{advice}") from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a {kind} must be one JSON object, {{...}}. Got {type(content).__name__}.")
+        raise ConfigError(f"{path}: a {kind} file must be one JSON object, {{...}}. Got {type(content).__name__}.")
     return content
 
 
@@ -90,6 +95,17 @@ def overrides_in(path: Path) -> list[str]:
         ConfigError: the file is missing, cannot be read, or holds something else
     """
     return [f"{key}={json.dumps(value)}" for key, value in read_object(path, "keys").items()]
+
+
+def _apply(content: dict, overrides: Sequence[str]) -> list[str]:
+    """Set the keys of all overrides in the plain values of a config; return what is wrong with others."""
+    problems = []
+    for override in overrides:
+        try:
+            apply_override(content, override)
+        except ConfigError as error:
+            problems.append(str(error))
+    return problems
 
 
 def apply_override(content: dict, override: str) -> None:

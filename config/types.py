@@ -143,7 +143,7 @@ class Maps(BaseModel):
         'CRS onto which the files of the image are warped, such as "EPSG:3035"; null: they are on one grid already',
         None,
     )
-    labels: dict[str, LabelMap] = key(
+    labels: dict[Text, LabelMap] = key(
         "label map's name -> its path, or {path, band} for one band of codes among several, or {path, layer, column} "
         "for polygons and points; may be missing where validation_map is null",
         {},
@@ -155,7 +155,7 @@ class Maps(BaseModel):
         "bands to use, counted from 1 or by the names that the file gives them; null: all", None
     )
     nodata: Number | None = key("nodata value of the image, in addition to what the file declares", None)
-    legends: dict[str, str] = key(
+    legends: dict[Text, Text] = key(
         "label map's name -> its legend: osm, clc, worldcover ..., or a JSON file of classes (name, color, code)", {}
     )
 

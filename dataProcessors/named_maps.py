@@ -26,6 +26,12 @@ def map_files(config: Config) -> Maps:
     return _check_files(named_maps(config), config.validation_map)
 
 
+def check_map_files(config: Config) -> None:
+    """Raise a MapError as `map_files` does; the demo map need not be there, and is not created."""
+    if config.maps == "germany" or isinstance(config.maps, Maps):
+        map_files(config)
+
+
 def scored_labels(config: Config, files: Maps) -> tuple[str, LabelFile]:
     """Return the name that the user gave the label map of the evaluation, and its file."""
     return next((name, file) for name, file in files.labels.items() if name.lower() == config.validation_map)

@@ -24,10 +24,10 @@ class GridFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Text | None = key(
+    name: Text = key(
         "folder of the grid under results/: letters, digits and _ . + - without blanks; null: the file's name",
-        None, pattern=r"^\w[\w.+-]*$",
-    )  # fmt: skip
+        pattern=r"^\w[\w.+-]*$",
+    )
     base: Changes = key("the config that is changed: a path, from the folder of this file, or an object of keys", {})
     configs: NamedChanges = key(
         'name of a row -> the keys that it changes; "base" among them is another base, and a path alone only that', {}
@@ -55,6 +55,8 @@ def read_grid_file(path: Path) -> GridFile:
         ConfigError: all problems in one message
     """
     content = read_object(path, "grid", "grid")
+    if content.get("name") is None:
+        content["name"] = path.stem
     try:
         file, problems = GridFile(**content), []
     except ValidationError as error:
@@ -97,6 +99,9 @@ def _contradictions(file: GridFile) -> list[str]:
         *((not values, f"'axes.{axis}' has no values.") for axis, values in file.axes.items()),
         *(("base" in changes, f"'maps.{name}' must not set 'base': a map only changes keys.")
           for name, changes in file.maps.items()),
+        *((not isinstance(changes["base"], (str, dict)),
+           f"'{where}.base' must be a path, from this file's folder, or an object of keys. Got {changes['base']!r}.")
+          for where, changes in changed.items() if isinstance(changes, dict) and "base" in changes),
         *((name in changes, f"'{where}' must not set '{name}': the grid does, by 'name' and 'seeds'.")
           for where, changes in changed.items() if isinstance(changes, dict) for name in SET_BY_THE_GRID),
     ]  # fmt: skip

@@ -14,7 +14,8 @@ from storage import Lock, check_writable, convert_write_errors
 from training.runs.interruption import Interrupted, Interruption
 
 log = logging.getLogger(__name__)
-CHECKED_KEYS = ("network", "image_size", "pretrained", "freeze", "device")  # that are checked before a run starts
+# that are checked before a run starts
+CHECKED_KEYS = ("network", "image_size", "pretrained", "freeze", "device", "maps", "validation_map")
 
 
 def make_grid(path: Path, interruption: Interruption, dry_run: bool = False) -> int:
@@ -74,19 +75,20 @@ def _make(plan: Plan, missing: list[Cell], interruption: Interruption) -> list[E
 
 
 def _check_before_start(plan: Plan, missing: list[Cell]) -> None:
-    """Raise a UserError with all that can be found before any run starts, such as networks that do not exist."""
+    """Raise a UserError with all that can be found before any run starts, such as missing networks or maps."""
     from assembly import check_before_start
 
     check_writable(plan.folder)
     different = {repr([getattr(cell.config, key) for key in CHECKED_KEYS]): cell for cell in missing}
-    problems = []
+    problems: dict[str, str] = {}  # what is wrong -> the first row and map where it is
     for cell in different.values():
         try:
             check_before_start(cell.config, cell.config.pretrained)
         except UserError as error:
-            problems.append(f"{plan.path}, {cell.row} x {cell.map_name}: {error}")
+            for line in str(error).splitlines():
+                problems.setdefault(line, f"{cell.row} x {cell.map_name}")
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError("\n".join(f"{plan.path}, {where}: {line}" for line, where in problems.items()))
 
 
 def _lock(plan: Plan) -> Lock:

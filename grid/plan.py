@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from config import Config, ConfigError, ContradictionError, validate
 from config.reading import change, read_object
+from evaluation.differences import is_score
 from grid.file import Changes, GridFile, read_grid_file
 from training.runs.folder import RESULTS
 
@@ -109,22 +110,21 @@ def read_plan(path: Path) -> Plan:
         ConfigError: all problems of the file and of the configs of all cells in one message
     """
     file = read_grid_file(path)
-    name = file.name or path.stem
-    planner = _Planner(path, name, file)
+    planner = _Planner(path, file)
     for map_name, changes in file.maps.items():
         for row in _rows(file):
             planner.add(row, map_name, changes)
     problems = [*planner.problems, *_problems(path, file, planner)]
     if problems:
         raise ConfigError("\n".join(problems))
-    return Plan(path, name, file, planner.cells, planner.left_out)
+    return Plan(path, file.name, file, planner.cells, planner.left_out)
 
 
 class _Planner:
     """Makes cells, and collects what is wrong or left out."""
 
-    def __init__(self, path: Path, name: str, file: GridFile):
-        self.path, self.name, self.file = path, name, file
+    def __init__(self, path: Path, file: GridFile):
+        self.path, self.file = path, file
         self.cells: list[Cell] = []
         self.left_out: list[LeftOut] = []
         self.problems: list[str] = []
@@ -168,7 +168,7 @@ class _Planner:
         return self._bases[base]
 
     def _config(self, content: dict, row: str, map_name: str, seed: int) -> Config:
-        given = {"name": f"{self.name}/{cell_name(row, map_name, seed)}", "seed": seed}
+        given = {"name": f"{self.file.name}/{cell_name(row, map_name, seed)}", "seed": seed}
         return validate(content | given, self._source(f"{row} x {map_name}"))
 
     def _source(self, title: str) -> str:
@@ -191,8 +191,9 @@ def _as_keys(changes: Changes) -> dict[str, Any]:
 
 def cell_name(row: str, map_name: str, seed: int) -> str:
     """Return the name of a cell's folder: row, map and seed, with hyphens for all that a run's name may not have."""
-    words = re.sub(r"[^\w.+]+", "-", f"{row}-{map_name}-{seed}")
-    return words.strip("-.+") or str(seed)
+    text = f"{row}-{map_name}-{seed}"  # no \w, which has more digits here than in the pattern of a run's name: "²"
+    words = "".join(each if each.isalpha() or each.isdecimal() or each in "_.+" else "-" for each in text)
+    return re.sub("-+", "-", words).strip("-.+") or str(seed)
 
 
 def _idle_changes(row: Row, config: Config) -> str:
@@ -211,10 +212,11 @@ def _problems(path: Path, file: GridFile, planner: _Planner) -> list[str]:
     names = [row.name for row in _rows(file)]
     if file.reference and file.reference not in names:
         problems.append(f"{path}: 'reference' must be one of the rows: {'; '.join(names)}. Got '{file.reference}'.")
-    scores = {metric: None for cell in planner.cells for metric in cell.config.metrics}
+    scores = dict.fromkeys(filter(is_score, (metric for cell in planner.cells for metric in cell.config.metrics)))
     unknown = [tag for tag in file.figures or () if tag not in scores]
-    if unknown and scores and not planner.problems:
-        problems.append(f"{path}: 'figures' has {', '.join(unknown)}, which no run has. Scores: {', '.join(scores)}.")
+    if unknown and planner.cells and not planner.problems:
+        there = f"Scores: {', '.join(scores)}." if scores else "Nothing is scored: remove them."
+        problems.append(f"{path}: 'figures' has {', '.join(unknown)}, which no run has. {there}")
     for name in file.maps:
         if not planner.problems and all(cell.map_name != name for cell in planner.cells):
             left_out = [each for each in planner.left_out if each.map_name == name]

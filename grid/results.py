@@ -120,24 +120,43 @@ def _yardsticks(runs: list[ComparedRun], features: str, cell_of: dict[str, Cell]
 
     The untrained networks of two kinds of network are two rows. cell_of: name of a run -> its cell
     """
-    groups: list[tuple[set[str], list[FeatureSet]]] = []  # names of rows, and their sets: one for each seed
-    for feature_set in yardstick_sets(runs, features):
-        names = {cell_of[run.name].row for run in feature_set.runs}
-        group = next((group for group in groups if group[0] & names), None)
-        if group is None:
-            groups.append((names, [feature_set]))
-        else:
-            group[0].update(names)
-            group[1].append(feature_set)
-    title, order = feature_title(features), [cell.row for cell in cell_of.values()]
-    labels = [abbreviate(sorted(names, key=order.index)) for names, _ in groups]
-    rows = [Row(title if len(groups) == 1 else f"{title} ({label})", features) for label in labels]
-    for row, (_, feature_sets) in zip(rows, groups):
-        for feature_set in feature_sets:
+    groups = _alike(_sets_by_config(runs, features, cell_of))
+    title = feature_title(features)
+    rows = [Row(title if len(groups) == 1 else f"{title} ({abbreviate(names)})", features) for names, _ in groups]
+    for row, (_, sets) in zip(rows, groups):
+        for seed, feature_set in sorted(sets.items()):
             run = feature_set.runs[0]
-            cell = cell_of[run.name]
-            row.add(cell.seed, feature_set.scores, _draws(cell.folder, run.step).get(features, {}))
+            row.add(seed, feature_set.scores, _draws(cell_of[run.name].folder, run.step).get(features, {}))
     return rows
+
+
+def _sets_by_config(
+    runs: list[ComparedRun], features: str, cell_of: dict[str, Cell]
+) -> dict[str, dict[int, FeatureSet]]:
+    """Return name of a config -> seed -> the yardstick beside it, in the order of the grid."""
+    sets: dict[str, dict[int, FeatureSet]] = {cell_of[run.name].row: {} for run in runs}
+    for feature_set in yardstick_sets(runs, features):
+        for cell in (cell_of[run.name] for run in feature_set.runs):
+            sets[cell.row][cell.seed] = feature_set
+    return sets
+
+
+def _alike(sets: dict[str, dict[int, FeatureSet]]) -> list[tuple[list[str], dict[int, FeatureSet]]]:
+    """Return the configs in groups, each with its sets by seed: those that share a set in each seed that both have.
+
+    A seed alone does not make a group: there, two networks may score alike by chance.
+    """
+    groups: list[tuple[list[str], dict[int, FeatureSet]]] = []
+    for name, own in sets.items():
+        for names, theirs in groups:
+            common = own.keys() & theirs.keys()
+            if common and all(own[seed] is theirs[seed] for seed in common):
+                names.append(name)
+                theirs.update(own)
+                break
+        else:
+            groups += [([name], dict(own))] if own else []
+    return groups
 
 
 def _draws(folder: Path, step: int) -> Draws:

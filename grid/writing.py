@@ -38,8 +38,9 @@ def write_tables(plan: Plan) -> str:
     save_figure(grid_figure(results, lambda result: shown_tags(plan, result.tags)), folder / "figure")
     width = shutil.get_terminal_size((DEFAULT_WIDTH, 0)).columns
     tables = [console_table(summary_table(plan, result), width) for result in results]
-    about = "\n".join(textwrap.fill(each, width) for each in [_about(plan, results), *map(_warning, results)] if each)
-    return "\n\n".join(["", *tables, f"{about}\nWritten: {folder}/summary.md, figure.png and others"])
+    about = [_about(plan, results), *(_warning(plan, result) for result in results)]
+    told = "\n".join(textwrap.fill(each, width) for each in about if each)
+    return "\n\n".join(["", *tables, f"{told}\nWritten: {folder}/summary.md, figure.png and others"])
 
 
 def _csv(rows: Iterable[list]) -> str:
@@ -103,7 +104,7 @@ def markdown_text(plan: Plan, results: list[MapResults]) -> str:
     """Return the tables in GitHub's Markdown: of each map the scores, and the differences to row and yardsticks."""
     parts = [f"# Grid {plan.name}", _about(plan, results)]
     for result in results:
-        parts += [markdown_table(summary_table(plan, result)), *filter(None, [_warning(result)])]
+        parts += [markdown_table(summary_table(plan, result)), *filter(None, [_warning(plan, result)])]
         for reference in (plan.reference, BEST_YARDSTICK):
             table = difference_table(plan, result, reference)
             parts += [markdown_table(table, 3)] if table.row_labels else []
@@ -119,11 +120,14 @@ def _about(plan: Plan, results: list[MapResults]) -> str:
     )
 
 
-def _warning(result: MapResults) -> str:
-    """Return a warning if not all configs are scored on the same tiles of a map, else ""."""
+def _warning(plan: Plan, result: MapResults) -> str:
+    """Return a warning if not all configs are scored on the same tiles of a map, or by equally many runs, else ""."""
     differing = [key for key in differing_keys([run for _, run in result.runs]) if key != "seed"]
-    warning = comparability_warning(differing)
-    return f"Map {result.name}: {warning} Differences are then not on equal tiles." if warning else ""
+    tiles, seeds = comparability_warning(differing), len(plan.file.seeds)
+    fewer = [f"{row.label} has {len(row.steps)}" for row in result.configs if len(row.steps) < seeds]
+    warnings = [f"{tiles} Differences are then not on equal tiles."] if tiles else []
+    warnings += [f"Not all means are over {seeds} seeds: {', '.join(fewer)}."] if fewer else []
+    return f"Map {result.name}: {' '.join(warnings)}" if warnings else ""
 
 
 def summary_table(plan: Plan, result: MapResults) -> Table:

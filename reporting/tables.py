@@ -79,6 +79,9 @@ def _console_column(header: list[str], cells: list[Cell]) -> list[str]:
 
 def shorten(names: list[str], max_length: int) -> list[str]:
     """Shorten names to `max_length` letters, cut in the middle; names stay longer if they would become equal."""
-    half = max_length // 2
-    short = [name if len(name) <= max_length else f"{name[:half]}…{name[half + 1 - max_length :]}" for name in names]
-    return short if len(set(short)) == len(set(names)) else shorten(names, max_length + 4)
+    for length in range(max_length, max(map(len, names), default=0), 4):
+        half = length // 2
+        short = [name if len(name) <= length else f"{name[:half]}…{name[half + 1 - length :]}" for name in names]
+        if len(set(short)) == len(set(names)):
+            return short
+    return names

@@ -6,8 +6,8 @@ import torch
 from maps_for_tests import write_map
 from runs_for_tests import config_file, fields
 
-from assembly import check_division, make_head_inputs
-from config import ConfigError, load
+from assembly import check_before_start, check_division, make_head_inputs
+from config import ConfigError, UserError, load
 from dataProcessors.maps import open_maps
 from networks import common_axes
 from networks.common_axes import standardised
@@ -73,3 +73,14 @@ def test_a_step_that_cannot_be_divided_is_refused(workplace, keys, processes, wo
 def test_a_step_of_enough_tiles_is_divided(workplace, processes):
     for keys in ({"loss": "tripletloss", "batch_size": processes}, {"loss": "magnetloss", "magnet_clusters": 6}):
         check_division(load(config_file("divided", **keys)), processes)
+
+
+def test_all_that_can_be_known_before_a_run_is_told_at_once(workplace):
+    maps = {"image": "none.tif", "labels": {"fields": "labels.tif"}}
+    config = load(config_file("wrong", network="no_such_network", device="cuda:98", maps=maps))
+    with pytest.raises(UserError) as told:
+        check_before_start(config, False)
+    device, network, image = str(told.value).splitlines()
+    assert "'device' is cuda:98" in device and "'no_such_network'" in network and image.startswith("none.tif: there is")
+    check_before_start(load(config_file("right", maps="demo", validation_map="osm")), False)
+    assert not (workplace / "data/demo").exists(), "the demo map is made later"

@@ -42,7 +42,8 @@ def test_keys_may_stand_in_a_file(tmp_path, capsys):
     config = load(tmp_path / "my.json", given.overrides)
     assert (config.maps.image, config.maps.nodata, config.seed) == ((URL, "b.tif"), 0, 2)
     assert main.main(["my.json", "--keys", str(tmp_path / "none.json")]) == 2
-    assert "none.json: there is no such" in capsys.readouterr().err
+    told = "none.json: there is no such keys file. `python main.py train --help` lists the keys.\n"
+    assert capsys.readouterr().err.endswith(told)
     with pytest.raises(SystemExit):
         command_line.parse(["compare", "--keys", str(path)], main.VERBS)
 

@@ -40,6 +40,18 @@ def test_unknown_keys_of_maps_and_keys_like_no_other():
     assert "'zzzzqq' is not a key of the config. `python main.py train --help`" in message(MINIMAL | {"zzzzqq": 1})
 
 
+@pytest.mark.parametrize("key", ["image", "labels", "rect", "bands", "nodata", "crs"])
+def test_a_key_at_a_wrong_place_is_answered_with_its_own(key):
+    assert f"'{key}' is not a key of the config. Did you mean 'maps.{key}'?" in message(MINIMAL | {key: 1})
+    told = "'maps.image_size' is not a key of the config. Did you mean 'image_size'?"
+    assert told in message(own_maps(image_size=32))
+
+
+def test_a_nested_key_in_a_file_has_no_dot():
+    told = message(MINIMAL | {"maps.image": "a.tif"})
+    assert told.endswith(""" is not a key of the config. Write "maps": {"image": ...} here, without a dot.""")
+
+
 @pytest.mark.parametrize("missing", MINIMAL)
 def test_required_keys(missing):
     assert f"'{missing}' is missing" in message({key: value for key, value in MINIMAL.items() if key != missing})

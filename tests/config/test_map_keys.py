@@ -16,6 +16,7 @@ from config import ConfigError, LabelFile, validate
      ({"legends": {"clc": "clc"}}, "'maps.legends' has names that 'maps.labels' does not have: clc"),
      ({"labels": {"osm": "a", "OSM": "b"}}, "upper and lower case"), ({"labels": {}}, "'maps.labels'"),
      ({"labels": {"own": "a"}}, "'validation_map' must be one of the label maps: own. Got 'osm'"),
+     ({"labels": {"osm": "a", "": "b"}}, "'maps.labels'"), ({"legends": {"osm": ""}}, "'maps.legends'"),
      ({"bands": [0]}, "'maps.bands'"), ({"image": ""}, "'maps.image'"), ({"nodata": "none"}, "'maps.nodata'")],
 )  # fmt: skip
 def test_maps_in_contradiction(changes, part):
@@ -45,6 +46,7 @@ def test_bands_have_numbers_or_names():
 
 
 def test_label_maps_may_have_any_name_in_any_case():
+    assert validate(own_maps(labels={"../a b/ü\n": "a"}) | {"validation_map": "../a b/ü\n"})
     assert validate(own_maps(labels={"My Land": "a"}) | {"validation_map": "My Land"}).validation_map == "my land"
     assert "osm, clc" in message(MINIMAL | {"validation_map": "nlcd"})
 

@@ -61,7 +61,7 @@ def test_spellings_of_booleans(tmp_path, text, value):
     ("text", "part"),
     [('{"loss": 1,\n "loss": 2}', "the key 'loss' occurs twice"), ('{"loss": 1,\n "network" 2}', "line 2, column 12"),
      ('{"loss": ', "not valid JSON"), ("[" * 5000, "nested too deeply"), ("", "the config file is empty"),
-     ("// nothing\n", "not valid JSON"), ("[1]", "one JSON object"), ('"x"', "one JSON object")],
+     ("// nothing\n", "not valid JSON"), ("[1]", "a config file must be one JSON object"), ('"x"', "one JSON object")],
 )  # fmt: skip
 def test_what_is_no_config_file(tmp_path, text, part):
     path = written(tmp_path, text)
@@ -104,6 +104,17 @@ def test_an_override_reaches_into_given_maps(tmp_path):
 def test_an_override_without_a_key_or_value(tmp_path, override):
     with pytest.raises(ConfigError, match="key=value"):
         load(written(tmp_path, json.dumps(MINIMAL)), [override])
+
+
+def test_wrong_overrides_are_told_with_all_that_is_wrong_with_the_config(tmp_path):
+    path = written(tmp_path, json.dumps(MINIMAL | {"margin": -1}))
+    with pytest.raises(ConfigError) as caught:
+        load(path, ["=3", "epochs=0", 'pretrained="C:\\data"', "seed=1"])
+    starts = ["'=3' must have", "'pretrained': line 1", f"{path}: 'margin'", f"{path}: 'epochs'"]
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 4 and all(line.startswith(start) for line, start in zip(sorted(lines), sorted(starts)))
+    with pytest.raises(ConfigError, match=r"^'=3' must have[^\n]*$"):
+        load(written(tmp_path, json.dumps(MINIMAL)), ["=3", "epochs=2"])
 
 
 def test_an_override_is_validated(tmp_path):

@@ -1,6 +1,7 @@
 """A grid of real runs, stopped in the middle and made again."""
 
 import csv
+import json
 import os
 import signal
 from pathlib import Path
@@ -96,10 +97,14 @@ def test_a_run_that_fails_is_told_at_the_end_and_the_others_go_on(small_grid, mo
 def test_what_a_run_would_refuse_is_told_before_any_starts(small_grid, monkeypatch, capsys):
     monkeypatch.setattr(grid.running, "launch", None)
     path = small_grid("refused", seeds=[0])
-    path.write_text(path.read_text().replace('"loss": "magnetloss"', '"network": "no_such_network"'))
+    content = json.loads(path.read_text())
+    content["configs"]["magnet"] = {"network": "no_such_network"}
+    content["maps"]["far"] = {"maps": {"image": "none.tif", "labels": {"fields": "labels.tif"}}}
+    path.write_text(json.dumps(content))
     assert main.main(["grid", str(path)]) == 2
-    told = capsys.readouterr().err
-    assert "refused.json, magnet x fields: " in told and "no_such_network" in told
+    of_network, of_map = capsys.readouterr().err.splitlines()
+    assert of_network.startswith("refused.json, magnet x fields: There is no 'network' 'no_such_network'")
+    assert of_map.startswith("refused.json, triplet x far: none.tif: there is no such file")
     assert not Path("results/refused").exists()
 
 

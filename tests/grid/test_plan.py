@@ -116,6 +116,8 @@ def test_all_problems_of_all_cells_are_told_at_once():
         ({"configs": None, "axes": {"a": {}, "b": {"x": {}}}}, "'axes.a' has no values"),
         ({"maps": {"m": {"base": "x.json"}}}, "'maps.m' must not set 'base'"),
         ({"configs": {"a": {"seed": 3}}}, "'configs.a' must not set 'seed'"),
+        ({"configs": {"a": {"base": None}}}, "'configs.a.base' must be a path, from this file's folder, or an object"),
+        ({"configs": None, "axes": {"a": {"x": {"base": ["y"]}}}}, "'axes.a.x.base' must be a path"),
         ({"base": "missing.json"}, "missing.json: there is no such config file"),
         ({"configs": {"a b": {}, "a-B": {}}}, "would share a folder: a b x demo, seed 0; a b x demo, seed 1; a-B x"),
         ({"reference": "none"}, "'reference' must be one of the rows: triplet; magnet. Got 'none'"),
@@ -127,6 +129,26 @@ def test_what_is_wrong_with_a_grid(keys, told):
     with pytest.raises(ConfigError) as caught:
         read_plan(grid_file(**keys))
     assert told in str(caught.value)
+
+
+def test_a_file_whose_name_no_folder_can_have_needs_a_name_for_the_grid():
+    with pytest.raises(ConfigError) as caught:
+        read_plan(grid_file("my grid"))
+    assert str(caught.value).startswith("my grid.json: 'name' cannot be 'my grid'. It is: folder of the grid")
+    assert "\n" not in str(caught.value)
+    assert read_plan(grid_file("my grid", name="own")).name == "own"
+
+
+@pytest.mark.parametrize("name", ["10 m²", "½", "日本 ①", "-.+", "e\u0301", "৴", "a\nb/c"])
+def test_rows_and_maps_may_have_any_name(name):
+    plan = read_plan(grid_file(configs={name: {}}, maps={name: {}}, seeds=[3]))
+    assert plan.cells[0].folder.parent == Path("results/grid") and plan.rows == [name]
+
+
+def test_what_only_describes_an_embedding_is_no_score_of_a_grid():
+    unlabelled = BASE | {"validation_map": None, "single_class_classifiers": [], "multi_class_classifiers": []}
+    (line,) = problems(base=unlabelled, figures=["embedding/used_dimensions"])
+    assert line.endswith("'figures' has embedding/used_dimensions, which no run has. Nothing is scored: remove them.")
 
 
 def test_a_grid_file_that_is_not_there_leads_to_the_help_of_grids(tmp_path):

@@ -165,7 +165,10 @@ def test_differences_of_too_few_runs():
 def test_only_complete_runs_count(undrawn):
     plan = made({("triplet", 0): 0.6, ("magnet", 0): 0.7})
     scored(next(cell for cell in plan.cells if cell.row == "magnet" and cell.seed == 1), 0.9, step=10)
-    assert "2 of 4 runs are complete" in write_tables(plan)
+    told = write_tables(plan)
+    assert "2 of 4 runs are complete" in told
+    fewer = "Map demo: Not all means are over 2 seeds: triplet has 1, magnet has 1."
+    assert fewer in told and fewer in Path("results/grid/summary.md").read_text(encoding="utf8")
     assert cells_of("magnet", "## Map demo")[0] == "**0.700**", "no spread of one seed"
     assert {row["seed"] for row in rows_of("grid.csv")} == {"0"}
 
@@ -185,6 +188,25 @@ def test_yardsticks_that_differ_between_configs_have_rows_of_their_own(undrawn):
     ]  # fmt: skip
     assert cells_of("untrained (c)", "## Map demo")[0] == "0.300 ±0.000"
     assert float(rows_of("summary.csv")[5][f"{ACCURACY} mean"]) == pytest.approx(0.45)
+
+
+def test_yardsticks_that_are_equal_in_one_seed_alone_have_rows_of_their_own(undrawn):
+    plan = read_plan(grid_file(configs={"a": {}, "b": {}, "c": {}}))
+    for cell in plan.cells:
+        scored(cell, 0.6, untrained=0.3 if (cell.row, cell.seed) == ("b", 0) else 0.5)
+    write_tables(plan)
+    rows = {row["config"]: row for row in rows_of("summary.csv") if row["features"] == "untrained"}
+    assert {name: float(row[f"{ACCURACY} mean"]) for name, row in rows.items()} == {
+        "untrained (a, c)": 0.5, "untrained (b)": 0.4,
+    }  # fmt: skip
+    assert {row["seeds"] for row in rows.values()} == {"2"}
+
+
+def test_yardsticks_of_configs_without_a_common_seed_have_rows_of_their_own(undrawn):
+    write_tables(made({("triplet", 0): 0.6, ("magnet", 1): 0.7}))
+    assert {row["config"] for row in rows_of("summary.csv") if row["features"] == "band_statistics"} == {
+        "band statistics (triplet)", "band statistics (magnet)",
+    }  # fmt: skip
 
 
 def test_configs_that_are_scored_on_different_tiles_are_pointed_out(undrawn):

@@ -6,7 +6,7 @@ from areas_for_tests import reserved_pixels, touched
 from maps_for_tests import counted, patches
 
 from dataProcessors.legends.legend import NO_LABEL, proportions
-from dataProcessors.prepared.blocks import Summary
+from dataProcessors.prepared.blocks import BLOCK, Summary
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling import pool as pools
 from dataProcessors.sampling.area import Area, SamplingError
@@ -112,6 +112,19 @@ def test_a_rare_class_gives_all_it_has():
     assert counts.sum() == 4000 and abs(counts[0] - counts[1]) <= 0.2 * counts[0]
 
 
+def test_tiles_of_a_rare_class_lie_around_its_blocks_not_behind_their_corners():
+    """The single pixel is the first of a block: 16 x 16 tiles that see it have their middle there, 1 its corner."""
+    classes = quarters((0, 1, NO_LABEL), weights=(3, 3, 14))
+    area, before = LabelMap(classes, 3).area, -np.indices((SIZE, SIZE)).reshape(2, -1).T
+    x, y = next(
+        (x, y) for y in range(BLOCK, 1920, BLOCK) for x in range(BLOCK, 1920, BLOCK) if area.fits((x, y) + before).all()
+    )
+    classes[y - 40 : y + 40, x - 40 : x + 40] = NO_LABEL
+    classes[y, x] = 2
+    pool = LabelMap(classes, 3).training(1000)
+    assert 0.8 * 16**2 < (pool.labels == 2).sum() <= SIZE**2
+
+
 def test_a_map_that_holds_fewer_tiles_gives_fewer():
     classes = np.full((640, 640), NO_LABEL, np.uint8)
     x, y = free_place(LabelMap(classes, 1).area)
@@ -162,6 +175,25 @@ def test_on_a_large_map_only_promising_tiles_are_read(monkeypatch):
     assert world.read <= 60 + 2 * 10
     assert 1 in pool.labels
     assert len(pool) == 50
+
+
+def test_a_promising_tile_has_its_middle_in_a_block_with_the_class(monkeypatch):
+    monkeypatch.setattr(pools, "MAX_CANDIDATES", 10)
+    monkeypatch.setattr(pools, "MAX_PER_CLASS", 10)
+    classes = np.zeros((2048, 2048), np.uint8)
+    tiles = LabelMap(classes, 1, spacing=5).area.scored_tiles()
+    x, y = next(tile for tile in tiles if tile[0] % BLOCK == BLOCK - SIZE // 2)
+    classes[y : y + SIZE, x : x + SIZE // 2] = NO_LABEL
+    classes[y : y + SIZE, x + SIZE // 2 : x + SIZE] = 1  # in the block of its middle, not in that of its corner
+    pool = LabelMap(classes, 2, spacing=5).score(30)
+    assert pool.positions[pool.labels == 1].tolist() == [[x, y]]
+
+
+def test_of_equally_promising_tiles_those_of_the_whole_map_are_read(monkeypatch):
+    monkeypatch.setattr(pools, "MAX_CANDIDATES", 4)
+    monkeypatch.setattr(pools, "MAX_PER_CLASS", 60)
+    pool = LabelMap(np.zeros((2048, 2048), np.uint8), 1).score(64)
+    assert np.all(np.abs(np.median(pool.positions, 0) - 1024) < 400)
 
 
 def test_equal_seeds_give_equal_pools():

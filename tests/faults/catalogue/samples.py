@@ -57,6 +57,24 @@ SAMPLING = (
         "missing shuffle", "A pool has first a tile of every class, and so on, instead of a random order.",
         ("test_pool.py",),
     ),
+    Fault(
+        "rare-classes-behind-the-corners-of-their-blocks", "dataProcessors/sampling", ("_around_class",),
+        (("middles - area.size // 2, rng", "middles, rng"),),
+        "offset", "Tiles are looked for half a tile beside the places of a rare class, and fewer are found.",
+        ("test_pool.py",),
+    ),
+    Fault(
+        "promising-by-the-corner-of-a-tile", "dataProcessors/sampling", ("_promising",),
+        (("(candidates + size // 2 - summary", "(candidates - summary"),),
+        "offset", "A tile of a reserved cell is judged by the block of its corner, which may hold none of its class.",
+        ("test_pool.py",),
+    ),
+    Fault(
+        "scored-tiles-from-the-end-of-the-map", "dataProcessors/sampling", ("_promising",),
+        (("order = rng.permutation(len(candidates))", "order = np.arange(len(candidates))"),),
+        "ties", "On a large map, of equally good blocks the last ones are chosen: all scored tiles lie in one part.",
+        ("test_pool.py",),
+    ),
 )  # fmt: skip
 
 DEMO = (

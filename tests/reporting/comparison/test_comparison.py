@@ -151,10 +151,17 @@ def test_order_and_names(undrawn):
 
 def test_short_names_still_differ():
     assert shorten(["abcdefghij", "abc"], 6) == ["abc…ij", "abc"]
-    assert shorten(["abcdefghij", "abcdXfghij"], 5) == ["abcde…ghij", "abcdX…ghij"][:0] or [
-        "abcdefghij",
-        "abcdXfghij",
-    ]
+    assert shorten(["abcdefghij", "abcdXfghij"], 5) == ["abcdefghij", "abcdXfghij"]
+    assert shorten(["abXdefghijklm", "abYdefghijklm"] * 2, 5) == ["abXd…jklm", "abYd…jklm"] * 2
+    assert shorten([], 5) == []
+
+
+def test_names_that_differ_far_inside_are_not_shortened_in_many_calls():
+    """As the lists of the files of two maps, of which one has a file more."""
+    files = [f"data/tiles/{number:04}.tif" for number in range(800)]
+    names = [", ".join(files), ", ".join(files[:400] + files[401:])]
+    short = shorten(names, 32)
+    assert short[0] != short[1] and max(map(len, short)) < max(map(len, names))
 
 
 def test_compare_as_a_user_calls_it(folder):
