@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PIECES, PIECE_BYTES = 64, 4096  # of the sample
-ARCHIVES = re.compile(r"/(/?vsi(zip|tar|gzip|7z|rar)/)+")  # before GDAL's names of what is in them
+# before the path in GDAL's and rasterio's names of what is in archives, and of files
+PREFIX = re.compile(r"/(/?vsi(zip|tar|gzip|7z|rar)/)+|((zip|tar|gzip)(\+file)?|file)://")
 
 
 def file_status(path: str | Path) -> tuple[str, int, int] | None:
@@ -25,10 +26,10 @@ def file_status(path: str | Path) -> tuple[str, int, int] | None:
 
 def _holder(path: str | Path) -> Path:
     """Return the file or folder that holds what GDAL calls so: of /vsizip/maps.zip/map.tif the archive maps.zip."""
-    found = ARCHIVES.match(str(path))
+    found = PREFIX.match(str(path))
     if found is None:
         return Path(path)
-    within = Path(re.sub("[{}]", "", str(path)[found.end() :]))  # GDAL may put the archive's name into braces
+    within = Path(re.sub("[{}]", "", str(path)[found.end() :]).replace("!", "/"))  # {archive}/file, or archive!file
     return next((each for each in (within, *within.parents) if each.is_file()), Path(path))
 
 
@@ -62,7 +63,7 @@ def file_identity(path: str, pieces: int = PIECES) -> dict[str, object]:
         return {"path": str(Path(path).resolve()) if os.path.exists(path) else path}
     resolved, size, modified = status
     sample = _table(resolved) if os.path.isdir(resolved) else _sample(resolved, size, pieces)
-    inside = {"inside": path.rpartition(_holder(path).name)[2]} if ARCHIVES.match(path) else {}
+    inside = {"inside": path.rpartition(_holder(path).name)[2]} if PREFIX.match(path) else {}
     return {"name": Path(resolved).name, "bytes": size, "modified": modified, "sample": sample, **inside}
 
 

@@ -52,7 +52,9 @@ def test_a_changed_folder_is_prepared_anew(tmp_path):
     assert assert_reads(tmp_path / "a.zarr", tmp_path)[0].key != before.key
 
 
-@pytest.mark.parametrize("name", ["/vsizip/{}/a.tif", "/vsizip/{{{}}}/a.tif"])
+@pytest.mark.parametrize(
+    "name", ["/vsizip/{}/maps.zip/a.tif", "/vsizip/{{{}/maps.zip}}/a.tif", "zip://{}/maps.zip!a.tif", "file://{}/a.tif"]
+)
 def test_a_changed_archive_is_prepared_anew(tmp_path, name):
     def pack(seed):
         with zipfile.ZipFile(tmp_path / "maps.zip", "w") as archive:
@@ -60,7 +62,7 @@ def test_a_changed_archive_is_prepared_anew(tmp_path, name):
                 archive.write(write_map(tmp_path / file, noise((1, 300, 200), seed=seed)), file)
 
     pack(0)
-    path = name.format(tmp_path / "maps.zip")
+    path = name.format(tmp_path)
     before = assert_reads(path, tmp_path)[0]
     assert TiffReader(path).key == before.key != TiffReader(path.replace("a.tif", "b.tif")).key
     assert [each.is_unused for each in entries(tmp_path / "cache")] == [False]
