@@ -38,9 +38,10 @@ class NodataLimit:
         """Return which tiles, all inside the window, have at most `max_nodata` of nodata pixels: (N,) bool."""
         first = (positions - self._block_origin) // BLOCK
         last = (positions - self._block_origin + self.size - 1) // BLOCK + 1
-        tolerated = self.max_nodata * self.size**2  # pixels
-        enough = _sums(self._missing, first, last) <= tolerated  # even with all nodata of its blocks in the tile
-        too_few = _sums(self._with_data, first, last) < self.size**2 - tolerated  # even with all their data
+        pixels = self.size**2  # 29 / 100 is 0.29, but 0.29 * 100 is less than 29: so shares are compared
+        most = _sums(self._missing, first, last) / pixels  # all nodata of its blocks is in the tile
+        least = (pixels - _sums(self._with_data, first, last)) / pixels  # all their data is
+        enough, too_few = self.max_nodata >= most, self.max_nodata < least
         if self.nodata_share is None:
             return enough
         unclear = ~enough & ~too_few if self._exact else np.ones(len(positions), bool)
