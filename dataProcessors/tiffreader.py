@@ -119,7 +119,7 @@ class TiffReader:
     def nodata_share(self, positions: np.ndarray, size: int) -> np.ndarray:
         """Return the nodata share of each tile's pixels: (N,) float."""
         parts = in_parts(positions, size, self.channels * (1 + self.dtype.itemsize))
-        shares = [np.mean(~valid_mask(self.read(part, size), self.has_validity), (-2, -1)) for part in parts]
+        shares = [(~valid_mask(self.read(part, size), self.has_validity)).mean((-2, -1)) for part in parts]
         return np.concatenate(shares) if shares else np.zeros(0)
 
     def overview(self) -> tuple[np.ndarray, int, tuple[int, int]]:

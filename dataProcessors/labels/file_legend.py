@@ -2,7 +2,6 @@
 
 import colorsys
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ from dataProcessors.labels.label_source import LabelSource
 from dataProcessors.labels.occurring import occurring_codes
 from dataProcessors.labels.sample import Sample, check_whole_numbers
 from dataProcessors.legends.decoders import Decoder, code_decoder, range_decoder
-from dataProcessors.legends.legend import MAX_CODE, NO_LABEL, Colour, Legend
+from dataProcessors.legends.legend import MAX_CODE, NO_LABEL, Colour, Legend, told_apart
 from dataProcessors.rasters.opening import MapError
 
 log = logging.getLogger(__name__)
@@ -98,8 +97,7 @@ def _only_occurring(rows: list[CodeRow], codes: dict[int, int]) -> list[CodeRow]
 
 def _legend(rows: list[CodeRow], palette: dict[int, Colour]) -> Legend:
     """Return the legend of rows of codes; equal names are told apart by their codes."""
-    repeated = {name for name, count in Counter(row.name for row in rows).items() if count > 1}
-    names = tuple(f"{row.name} ({_codes_text(row)})" if row.name in repeated else row.name for row in rows)
+    names = told_apart([row.name for row in rows], map(_codes_text, rows))
     codes = tuple(int(np.ceil(row.low)) for row in rows)
     colours = _different_colours([row.colour or palette.get(code) for row, code in zip(rows, codes)])
     return Legend("own codes", names, colours, codes)

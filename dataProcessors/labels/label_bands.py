@@ -180,8 +180,11 @@ def plain_vrt(path: str, file: DatasetReader, vrt: ElementTree.Element, bands: L
 
 
 def _gdal_name(path: str, file: DatasetReader, vrt: ElementTree.Element) -> str:
-    """Return the name by which GDAL opens a file: an absolute path, or for example that of a remote file."""
+    """Return the name by which GDAL opens a file: an absolute path, or for example that of a remote file.
+
+    Links are not followed: GDAL looks for a mask beside the link.
+    """
     if os.path.exists(path):
-        return str(Path(path).resolve())
+        return str(Path(path).absolute())
     source = None if file.driver == "VRT" else vrt.findtext(".//SourceFilename")
     return source or file.files[0]

@@ -72,7 +72,8 @@ def _open_features(
         legend = Legend(name, names, tuple(distinct_colour(i) for i in range(len(names))), codes)
         reason = f"every value of the column {source.file.column!r} is a class"
     else:
-        classes = classes_of_legend(source.path, legend, counts)
+        codes, classes = classes_of_legend(source.path, legend, counts)
+        legend = replace(legend, codes=codes)
         reason = f"the config names this legend: {title(legend)}"
     source.set_classes(classes)
     explained = sum(counts[value] for value in classes) / sum(counts.values())

@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -83,6 +85,8 @@ def find_builtin(word: str) -> Legend | None:
 def legend_from_json(name: str, entry: dict[str, Any]) -> Legend:
     """Return a legend from the content of a file of products/, or of a user's legend file.
 
+    Classes of equal names are told apart by their codes, or by their numbers from 1.
+
     Args:
         name: of the legend
         entry: {"classes": [{"name": ..., "color": [r, g, b], "code": ...}, ...]}; all classes have a code, or none.
@@ -102,11 +106,18 @@ def legend_from_json(name: str, entry: dict[str, Any]) -> Legend:
     no_data = tuple(entry.get("no_data", ()))
     for numbering in code_sets if codes is None else (codes, *code_sets):
         _check_codes(numbering, len(classes), no_data)
-    names, colours = tuple(str(c["name"]) for c in classes), _colours([c["color"] for c in classes])
+    names = told_apart([str(c["name"]) for c in classes], codes or range(1, len(classes) + 1))
+    colours, without = _colours([c["color"] for c in classes]), _colours(entry.get("no_data_colors", ()))
     return Legend(
-        name, names, colours, codes, code_sets, no_data, _colours(entry.get("no_data_colors", ())),
+        name, names, colours, codes, code_sets, no_data, without,
         aliases=tuple(map(str, entry.get("aliases", ()))), **{key: str(entry.get(key, "")) for key in TEXTS},
     )  # fmt: skip
+
+
+def told_apart(names: Sequence[str], marks: Iterable[object]) -> tuple[str, ...]:
+    """Return names, with their marks behind those that occur more than once."""
+    counts = Counter(names)
+    return tuple(f"{name} ({mark})" if counts[name] > 1 else name for name, mark in zip(names, marks))
 
 
 def _colours(listed: list[list[int]]) -> tuple[Colour, ...]:

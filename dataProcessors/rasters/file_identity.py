@@ -2,21 +2,35 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 PIECES, PIECE_BYTES = 64, 4096  # of the sample
+# before the path in GDAL's and rasterio's names of what is in archives, and of files
+PREFIX = re.compile(r"/(/?vsi(zip|tar|gzip|7z|rar)/)+|((zip|tar|gzip)(\+file)?|file)://")
 
 
 def file_status(path: str | Path) -> tuple[str, int, int] | None:
     """Return absolute path, bytes and modification time (ns) of a file; None for a remote or missing one.
 
-    Of a folder, such as a Zarr, bytes and time are those of all files in it: the sum, and the latest.
+    Of a folder, such as a Zarr, bytes and time are those of all files in it: the sum, and the latest. Of a file in an
+    archive all three are the archive's.
     """
-    found = [os.stat(file) for file in _files_of(path)]
+    holder = _holder(path)
+    found = [os.stat(file) for file in _files_of(holder)]
     if not found:
         return None
-    return str(Path(path).resolve()), sum(about.st_size for about in found), max(about.st_mtime_ns for about in found)
+    return str(holder.resolve()), sum(about.st_size for about in found), max(about.st_mtime_ns for about in found)
+
+
+def _holder(path: str | Path) -> Path:
+    """Return the file or folder that holds what GDAL calls so: of /vsizip/maps.zip/map.tif the archive maps.zip."""
+    found = PREFIX.match(str(path))
+    if found is None:
+        return Path(path)
+    within = Path(re.sub("[{}]", "", str(path)[found.end() :]).replace("!", "/"))  # {archive}/file, or archive!file
+    return next((each for each in (within, *within.parents) if each.is_file()), Path(path))
 
 
 def _files_of(path: str | Path) -> list[Path]:
@@ -49,7 +63,8 @@ def file_identity(path: str, pieces: int = PIECES) -> dict[str, object]:
         return {"path": str(Path(path).resolve()) if os.path.exists(path) else path}
     resolved, size, modified = status
     sample = _table(resolved) if os.path.isdir(resolved) else _sample(resolved, size, pieces)
-    return {"name": Path(resolved).name, "bytes": size, "modified": modified, "sample": sample}
+    inside = {"inside": path.rpartition(_holder(path).name)[2]} if PREFIX.match(path) else {}
+    return {"name": Path(resolved).name, "bytes": size, "modified": modified, "sample": sample, **inside}
 
 
 def _sample(path: str, size: int, pieces: int) -> str:

@@ -104,13 +104,17 @@ class Grid:
         return apply_affine(~self.transform, np.asarray(x, float), np.asarray(y, float))
 
     def lonlat(self, points: np.ndarray) -> np.ndarray:
-        """Transform points (N, 2), column and row, to longitude, latitude (N, 2) in EPSG:4326; NaN where undefined."""
+        """Transform points (N, 2), column and row, to longitude, latitude (N, 2) in EPSG:4326; NaN where undefined.
+
+        Longitudes are those from -180 to 180, also where the grid counts them from 0 to 360.
+        """
         x, y = apply_affine(self.transform, *np.asarray(points, float).T)
         try:
             places = np.column_stack(_transformed(self.crs, LONLAT, x, y)) if self.crs else np.full((len(x), 2), np.nan)
         except UserError:  # a local CRS without a place on Earth
             places = np.full((len(x), 2), np.nan)
-        return np.where(np.isfinite(places), places, np.nan)
+        places = np.where(np.isfinite(places), places, np.nan)
+        return places - TURN * np.round(places / TURN) * (1, 0)
 
     def lonlat_bounds(self) -> Bounds:
         """Return the grid's west, south, east, north in EPSG:4326, from points all over it: its edges are curves.

@@ -100,7 +100,7 @@ def _other_files(file: DatasetReader, seen: set[str]) -> Iterator[str]:
     yield from file.files[1:]
     if file.driver != "VRT":
         return
-    root, folder = ElementTree.fromstring(file.tags(ns="xml:VRT")["xml:VRT"]), Path(file.name).parent
+    root, folder = ElementTree.fromstring(file.tags(ns="xml:VRT")["xml:VRT"]), Path(file.name).resolve().parent
     sources = [*root.iter("SourceFilename"), *root.iter("SourceDataset")]
     named = [(each.text, each.get("relativeToVRT") == "1") for each in sources if each.text]
     for name in dict.fromkeys(str(folder / text) if is_relative else text for text, is_relative in named):

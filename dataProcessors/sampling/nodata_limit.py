@@ -7,8 +7,6 @@ import numpy as np
 from dataProcessors.prepared.blocks import BLOCK, Summary, block_pixels, block_shape
 from dataProcessors.rasters.grid import Window
 
-ROUNDING = 1e-6  # pixels: 0.29 x 100 is a little less than 29 in floats
-
 
 class NodataLimit:
     """The limit on the share of a tile's pixels that may be without data.
@@ -40,9 +38,10 @@ class NodataLimit:
         """Return which tiles, all inside the window, have at most `max_nodata` of nodata pixels: (N,) bool."""
         first = (positions - self._block_origin) // BLOCK
         last = (positions - self._block_origin + self.size - 1) // BLOCK + 1
-        tolerated = np.floor(self.max_nodata * self.size**2 + ROUNDING)  # pixels
-        enough = _sums(self._missing, first, last) <= tolerated  # even with all nodata of its blocks in the tile
-        too_few = _sums(self._with_data, first, last) < self.size**2 - tolerated  # even with all their data
+        pixels = self.size**2  # 29 / 100 is 0.29, but 0.29 * 100 is less than 29: so shares are compared
+        most = _sums(self._missing, first, last) / pixels  # all nodata of its blocks is in the tile
+        least = (pixels - _sums(self._with_data, first, last)) / pixels  # all their data is
+        enough, too_few = self.max_nodata >= most, self.max_nodata < least
         if self.nodata_share is None:
             return enough
         unclear = ~enough & ~too_few if self._exact else np.ones(len(positions), bool)

@@ -14,8 +14,10 @@ MAX_SHOWN = 5  # values that a message names
 MIN_NUMBERED = 10  # features; of fewer, each may well be of a class of its own
 
 
-def classes_of_legend(path: str, legend: Legend, counts: Counter) -> dict[Value, int]:
-    """Return value -> class index by a legend: its codes in one of their numberings, else its names.
+def classes_of_legend(path: str, legend: Legend, counts: Counter) -> tuple[tuple[int, ...] | None, dict[Value, int]]:
+    """Return the codes of a legend that its classes have in a column, and value -> class index.
+
+    The column has the codes in one of their numberings, or the names of the classes; these have the legend's own codes.
 
     Args:
         path: of the file, for messages
@@ -24,8 +26,9 @@ def classes_of_legend(path: str, legend: Legend, counts: Counter) -> dict[Value,
     Raises:
         MapError: the legend knows fewer than MIN_EXPLAINED of the features
     """
-    ways = [_by_code(numbering, counts) for numbering in legend.numberings] + [_by_name(legend.names, counts)]
-    known = max(ways, key=lambda way: sum(counts[value] for value in way))
+    ways = [(numbering, _by_code(numbering, counts)) for numbering in legend.numberings]
+    ways.append((legend.codes, _by_name(legend.names, counts)))
+    codes, known = max(ways, key=lambda way: sum(counts[value] for value in way[1]))
     expected = {value: number for value, number in counts.items() if _number(value) not in legend.no_data}
     share = sum(counts[value] for value in known) / max(sum(expected.values()), 1)
     others = sorted(set(expected) - set(known), key=lambda value: -counts[value])
@@ -37,7 +40,7 @@ def classes_of_legend(path: str, legend: Legend, counts: Counter) -> dict[Value,
         )
     if others:
         log.warning("%s: features without a class in the legend %s: %s", path, legend.name, unknown)
-    return known
+    return codes, known
 
 
 def own_classes(path: str, counts: Counter) -> tuple[tuple[str, ...], tuple[int, ...] | None, dict[Value, int]]:

@@ -21,6 +21,7 @@ REQUIREMENTS = "pyogrio==0.13.0 shapely==2.2.0"
 BATCH = 20_000  # features that are read at once where the whole file is
 SLOW_BYTES = 50_000_000  # of a GeoJSON file, which is read as a whole for every part of the map
 SHAPEFILE_PARTS = (".dbf", ".shx", ".prj", ".cpg")
+JSON = ("json", ".geojsonl")  # ends of the names of GeoJSON files
 UNMERGED = "-wal"  # of the file beside a GeoPackage that holds what a program which has it open has changed last
 
 
@@ -40,13 +41,16 @@ class OgrFeatures:
         self._ogr, self._shapely = _libraries(path)
         self._layer = self._choose_layer(layer)
         about = self._call(self._ogr.read_info)
+        self._is_json = path.lower().endswith(JSON)
         self.column = check_column(path, column, list(map(str, about["fields"])))
         self.crs = _crs(path, about["crs"])
         self.settings: dict[str, Any] = {"layer": self._layer, "parts": [file_status(each) for each in _parts(path)]}
+        if self._is_json:
+            self.settings["order"] = "of the file"  # earlier revisions took that of its own numbers
 
     def batches(self) -> Iterator[Features]:
         """Yield all features, BATCH at a time."""
-        if self.path.lower().endswith(("json", ".geojsonl")) and os.path.getsize(self.path) > SLOW_BYTES:
+        if self._is_json and os.path.getsize(self.path) > SLOW_BYTES:
             log.warning(
                 "%s: a large GeoJSON file is slow, as it is read as a whole for every part of the map. Convert it: "
                 "%s", self.path, command("ogr2ogr", "labels.gpkg", self.path),
@@ -74,7 +78,9 @@ class OgrFeatures:
 
     def _read(self, **options: Any) -> Features:
         _, fids, wkb, columns = self._call(self._ogr.raw.read, columns=[self.column], return_fids=True, **options)
-        order = np.argsort(fids, kind="stable")  # an index in the file may give them in another one
+        # an index in the file may give features in another order than they have; those of GeoJSON have numbers of
+        # their own, in any order, and come in that of the file
+        order = np.arange(len(fids)) if self._is_json else np.argsort(fids, kind="stable")
         with add_path_to_errors(self.path):
             values = [as_value(value) for value in np.asarray(columns[0], object)[order]]
         try:

@@ -11,6 +11,7 @@ from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.rasters.opening import GDAL_ERRORS, error_text
 from inference.core.embedded_map import NODATA, EmbeddedMap
+from inference.files.raster_file import move_side_file
 from storage import StorageError, atomic_write, check_space, convert_write_errors, storage_error, temporary_folder
 
 BLOCK_BYTES = 1 << 24  # of a block with all its bands, at most; memory holds a few
@@ -45,6 +46,7 @@ def write_cog(embedded: EmbeddedMap, path: Path) -> None:
             raise StorageError(f"{path}: was not written as a whole: is the disk full? Free some space there.")
         with atomic_write(path) as temporary:
             os.replace(copy, temporary)
+            move_side_file(copy, path)
 
 
 def cog_bytes(tiles: int, tile_bytes: int) -> int:

@@ -1,5 +1,7 @@
 """GeoTIFFs that are larger than memory: written strip by strip, with overviews, and seen only when they are whole."""
 
+import os
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from rasterio.windows import Window as RasterWindow
 
 from dataProcessors.rasters.grid import Grid, Window
 from dataProcessors.rasters.opening import GDAL_ERRORS, error_text
-from storage import atomic_write
+from storage import atomic_write, write_text
 
 TILE = 256  # pixels; a strip of so many rows is written at once
 OVERVIEWS_SHARE = 4 / 3  # size of a raster with its overviews
@@ -73,6 +75,7 @@ class RasterFile:
             _add_overviews(temporary, factors)
             if not is_whole(temporary, len(factors)):  # GDAL reports no error if the disk is full as it closes a file
                 raise OSError("only a part of it could be")
+            move_side_file(temporary, self.path)
 
     def _describe(self, file: DatasetWriter) -> None:
         for number, name in enumerate(self.bands, 1):
@@ -91,6 +94,25 @@ def _add_overviews(path: Path, factors: list[int]) -> None:
             file.build_overviews(factors, Resampling.nearest)
         except GDAL_ERRORS as error:
             raise OSError(error_text(error)) from None
+
+
+def side_file(path: Path) -> Path:
+    """Return the file in which GDAL keeps what a raster cannot hold itself: beside it."""
+    return path.with_name(f"{path.name}.aux.xml")
+
+
+def move_side_file(path: Path, target: Path) -> None:
+    """Move what GDAL has written beside a raster, such as a CRS that no GeoTIFF can hold, to beside another one."""
+    if side_file(path).exists():
+        os.replace(side_file(path), side_file(target))
+
+
+def write_side_file(path: Path, text: str) -> None:
+    """Write what GDAL reads beside a raster, XML such as names of classes; a CRS that it keeps there stays."""
+    root = ElementTree.fromstring(text)
+    if side_file(path).exists():
+        root.extend(ElementTree.parse(side_file(path)).getroot().findall("SRS"))
+    write_text(side_file(path), ElementTree.tostring(root, encoding="unicode") + "\n")
 
 
 def write_part(file: DatasetWriter, corner: tuple[int, int], bands: Iterable[np.ndarray]) -> None:

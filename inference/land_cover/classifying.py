@@ -13,7 +13,7 @@ from evaluation.scores import Score
 from inference.core.embedded_map import EmbeddedMap
 from inference.core.matching_maps import check_belongs
 from inference.core.trained_run import TrainedRun
-from inference.files.raster_file import OVERVIEWS_SHARE, bytes_needed
+from inference.files.raster_file import OVERVIEWS_SHARE, bytes_needed, write_side_file
 from inference.land_cover.class_codes import ClassCodes, class_codes
 from inference.land_cover.files import LandCoverFiles
 from inference.land_cover.layers import PERCENT_NODATA, class_layers, proportion_layers, write_layers
@@ -102,7 +102,7 @@ def _write(run: TrainedRun, embedded: EmbeddedMap, maps: OpenMaps, model: str, f
     table = _table(classified, embedded, fitted)
     write_text(files.table, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     if not files.proportions:
-        write_text(files.names, codes.side_file())
+        write_side_file(files.map, codes.side_file())
     return classified
 
 

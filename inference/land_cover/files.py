@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inference.files.outputs import check_new_files
+from inference.files.raster_file import side_file
 
 SUFFIXES = (".tif", ".tiff")
 
@@ -27,8 +28,8 @@ class LandCoverFiles:
 
     @property
     def names(self) -> Path:
-        """What GDAL reads beside the map: names of classes. There is none for proportions."""
-        return self.map.with_name(f"{self.map.name}.aux.xml")
+        """What GDAL reads beside the map: names of classes. For proportions there are none."""
+        return side_file(self.map)
 
     @property
     def confidence(self) -> Path:

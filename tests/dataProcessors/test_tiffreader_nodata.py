@@ -13,7 +13,6 @@ from dataProcessors.prepared.blocks import block_pixels
 from dataProcessors.rasters.image_source import ImageSource
 from dataProcessors.rasters.nodata import valid_mask
 from dataProcessors.rasters.opening import MapError
-from dataProcessors.sampling.nodata_limit import NodataLimit
 from dataProcessors.tiffreader import TiffReader
 
 RGBA = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
@@ -151,15 +150,3 @@ def test_shares_without_data_of_any_number_of_tiles(tmp_path, monkeypatch):
     monkeypatch.setattr("dataProcessors.tiffreader.MAX_BATCH_BYTES", 40 * 40 * 4 * 7)  # 7 tiles
     assert np.allclose(reader.nodata_share(positions, 40), expected)
     assert reader.nodata_share(positions[:0], 40).shape == (0,)
-
-
-def test_a_tile_at_the_limit_has_enough_data(tmp_path):
-    """Limits are decimal fractions, and 1 - 0.7 is more than 0.3 in floats."""
-    missing = np.arange(100)[:, None] < np.arange(100)  # in the k-th tile, k pixels
-    pixels = np.where(missing, 0, 1).T.reshape(100, 10, 10).swapaxes(0, 1).reshape(1, 10, 1000).astype(np.uint8)
-    reader = TiffReader(write_map(tmp_path / "a.tif", pixels, nodata=0))
-    places = np.stack([np.arange(0, 1000, 10), np.zeros(100, int)], 1)
-    assert reader.nodata_share(places, 10).tolist() == [k / 100 for k in range(100)]
-    for k in range(100):
-        limit = NodataLimit(reader.summary, 10, k / 100, lambda some: reader.nodata_share(some, 10))
-        assert limit.accepts(places).sum() == k + 1

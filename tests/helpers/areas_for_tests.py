@@ -42,7 +42,7 @@ class Map:
 
     def shares(self, positions, size):
         self.asked += len(positions)
-        return np.array([1 - self.there[y : y + size, x : x + size].mean() for x, y in positions.tolist()])
+        return np.array([(~self.there[y : y + size, x : x + size]).mean() for x, y in positions.tolist()])
 
     def area(self, size, max_nodata=0.1, spacing=4):
         limit = NodataLimit(self.summary, size, max_nodata, partial(self.shares, size=size))

@@ -16,6 +16,9 @@ from dataProcessors.rasters.grid import Grid
 ZION = Path(__file__).parents[3] / "shared/realdata/zion"  # a real map; tests are skipped if it is missing
 UTM32 = CRS.from_epsg(32632)
 LONLAT = CRS.from_epsg(4326)
+ROTATED_POLE = CRS.from_string(  # of weather models; no GeoTIFF can hold it
+    "+proj=ob_tran +o_proj=longlat +o_lon_p=-162 +o_lat_p=39.25 +lon_0=180 +to_meter=0.0174532925199433 +datum=WGS84"
+)
 CORNER = Affine(10, 0, 600_000, 0, -10, 5_500_000)  # 10 m pixels in the middle of Germany
 
 

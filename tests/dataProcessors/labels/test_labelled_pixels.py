@@ -84,6 +84,21 @@ def test_nodata_mask_and_alpha_count_together(read, tmp_path):
     assert np.array_equal(names, expected)
 
 
+def test_a_mask_beside_a_link_counts(read, tmp_path):
+    """Files that are kept elsewhere, under other names, as tools for data do: each has a link of its own."""
+    shown = np.arange(SIDE)[:, None] * np.ones(SIDE) >= 30
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
+        path = put(tmp_path, FIVE)
+        with rasterio.open(path, "r+") as file:
+            file.write_mask(shown)
+    (tmp_path / "store").mkdir()
+    for number, each in enumerate((path, path.with_name(f"{path.name}.msk"))):
+        each.rename(tmp_path / "store" / str(number))
+        each.symlink_to(tmp_path / "store" / str(number))
+    _, names = read(path)
+    assert np.array_equal(names, np.where(shown, np.char.add("class ", FIVE.astype(str)), ""))
+
+
 @pytest.mark.parametrize(
     ("nodata", "dtype", "code"),
     [(-128, "uint8", 128), (128, "uint8", 128), (255, "int8", -1), (-1, "uint16", 65535), (65535, "int16", -1),

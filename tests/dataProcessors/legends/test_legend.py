@@ -45,6 +45,13 @@ def test_a_legend_from_json():
     assert (full.no_data, full.no_data_colors, full.title, full.aliases) == ((0, 9), ((255,) * 3,), "Own", ("mine",))
 
 
+def test_classes_of_one_name_are_told_apart():
+    red = {"name": "red", "color": [255, 0, 0]}
+    assert legend_from_json("own", {"classes": [GREEN, red, GREEN]}).names == ("green (1)", "red", "green (3)")
+    numbered = [each | {"code": code} for each, code in zip((GREEN, red, GREEN), (30, 20, 10))]
+    assert legend_from_json("own", {"classes": numbered}).names == ("green (30)", "red", "green (10)")
+
+
 TWO = [GREEN | {"code": 1}, {"name": "red", "color": [255, 0, 0], "code": 2}]
 
 

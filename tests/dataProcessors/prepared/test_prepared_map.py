@@ -2,6 +2,7 @@
 
 import errno
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,25 @@ def test_a_changed_folder_is_prepared_anew(tmp_path):
         file.write(noise((1, 300, 200), seed=1))
     assert [each.is_unused for each in entries(tmp_path / "cache")] == [True]
     assert assert_reads(tmp_path / "a.zarr", tmp_path)[0].key != before.key
+
+
+@pytest.mark.parametrize(
+    "name", ["/vsizip/{}/maps.zip/a.tif", "/vsizip/{{{}/maps.zip}}/a.tif", "zip://{}/maps.zip!a.tif", "file://{}/a.tif"]
+)
+def test_a_changed_archive_is_prepared_anew(tmp_path, name):
+    def pack(seed):
+        with zipfile.ZipFile(tmp_path / "maps.zip", "w") as archive:
+            for file in ("a.tif", "b.tif"):
+                archive.write(write_map(tmp_path / file, noise((1, 300, 200), seed=seed)), file)
+
+    pack(0)
+    path = name.format(tmp_path)
+    before = assert_reads(path, tmp_path)[0]
+    assert TiffReader(path).key == before.key != TiffReader(path.replace("a.tif", "b.tif")).key
+    assert [each.is_unused for each in entries(tmp_path / "cache")] == [False]
+    pack(1)
+    assert [each.is_unused for each in entries(tmp_path / "cache")] == [True]
+    assert assert_reads(path, tmp_path)[0].key != before.key
 
 
 def test_what_is_read_otherwise_is_prepared_otherwise(tmp_path):
@@ -125,8 +145,9 @@ def test_blocks_are_announced_only_while_tiles_come_from_the_disk(tmp_path, monk
     assert calls == [3, 6, 6, 6], "one place for the first tile, two for the second; then memory has it all"
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
 @pytest.mark.parametrize("changed", ["inner.tif", "masking.tif", "masked.tif.msk"])
-def test_a_changed_part_of_a_vrt_is_prepared_anew(tmp_path, changed):
+def test_a_changed_part_of_a_vrt_is_prepared_anew(tmp_path, changed, is_linked):
     """GDAL lists neither the parts of a VRT in a VRT, nor those of masks, nor the masks beside parts."""
     shape, mask = (150, 140), np.ones((150, 140), bool)
     for name in ("inner.tif", "masking.tif"):
@@ -139,6 +160,11 @@ def test_a_changed_part_of_a_vrt_is_prepared_anew(tmp_path, changed):
     rasterio.shutil.copy(tmp_path / "masked.tif", tmp_path / "masked.vrt", driver="VRT")
     outer = [write_vrt(tmp_path / "outer.vrt", shape, vrt_band(1, "uint8", vrt_source("inner.vrt")))]
     paths = [*outer, tmp_path / "inner.vrt", tmp_path / "masked.vrt"]
+    if is_linked:  # parts lie beside the file that a link leads to
+        (tmp_path / "links").mkdir()
+        for path in paths:
+            (tmp_path / "links" / path.name).symlink_to(path)
+        paths = [tmp_path / "links" / path.name for path in paths]
     before = [TiffReader(path).key for path in paths]
     assert [TiffReader(path).key for path in paths] == before
     later = (tmp_path / changed).stat().st_mtime_ns + 10**9

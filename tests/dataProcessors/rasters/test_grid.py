@@ -99,6 +99,8 @@ def test_longitudes_from_0_to_360():
     assert grid.window_of((10, 0, 20, 10)) == Window(20, 160, 20, 20)
     with pytest.raises(UserError, match=r"lies at both ends of the image, which covers \[0\.0000, .* 360\.0000"):
         grid.window_of((-10, 0, 10, 10))
+    places = grid.lonlat(np.array([[0, 0], [20, 180], [360, 180], [361, 180], [719, 360]]))
+    assert places.tolist() == [[0, 90], [10, 0], [180, 0], [-179.5, 0], [-0.5, -90]]
 
 
 def test_lonlat_image_cuts_exactly():

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from areas_for_tests import Map, a_third_missing, reserved_pixels, touched
+from maps_for_tests import write_map
 
 from config import UserError
 from dataProcessors.prepared.blocks import Summary
 from dataProcessors.rasters.grid import Window
 from dataProcessors.sampling.area import Area, SamplingError
 from dataProcessors.sampling.nodata_limit import NodataLimit
+from dataProcessors.tiffreader import TiffReader
 
 WINDOWS = [Window(0, 0, 1300, 1100), Window(217, 61, 1111, 1499), Window(40, 1000, 500, 2000)]
 
@@ -96,13 +98,17 @@ def test_has_data_equals_a_slow_loop_and_reads_only_what_the_counts_leave_open()
     assert world.asked == asked_before + len(positions)
 
 
-def test_a_tile_at_the_limit_that_holds_all_data_of_its_block_has_enough():
-    window = Window(0, 0, 128, 128)
-    for missing in range(100):
-        there = Summary(window, np.array([[[100 - missing]]], np.uint16))
-        for limit, enough in ((missing / 100, True), ((missing - 0.5) / 100, False)):
-            exact = NodataLimit(there, 10, limit, lambda places, share=missing / 100: np.full(len(places), share))
-            assert exact.accepts(np.array([[0, 0]])).tolist() == [enough]
+@pytest.mark.parametrize("missing", range(1, 100))
+def test_a_share_that_is_just_tolerated_is_accepted_and_one_pixel_more_is_not(tmp_path, missing):
+    there = np.arange(100).reshape(10, 10) >= missing
+    world, tile = Map(there, Window(0, 0, 10, 10)), np.zeros((1, 2), np.int64)
+    image = TiffReader(write_map(tmp_path / "a.tif", np.ones((1, 10, 10), np.uint8), mask=there))
+    assert image.nodata_share(tile, 10).tolist() == [missing / 100]
+    for share, is_accepted in ((missing / 100, True), ((missing - 1) / 100, False)):
+        by_counts = NodataLimit(world.summary, 10, share, lambda positions: pytest.fail("the counts decide"))
+        estimate = Summary(world.window, world.summary.counts, exact=False)
+        by_pixels = NodataLimit(estimate, 10, share, lambda positions: image.nodata_share(positions, 10))
+        assert [each.accepts(tile).tolist() for each in (by_counts, by_pixels)] == [[is_accepted]] * 2
 
 
 def test_places_over_small_gaps_have_the_same_chance_as_all_others():

@@ -7,9 +7,10 @@ import pytest
 from maps_for_tests import grid_of
 from vectors_for_tests import read_map, write_csv
 
-from dataProcessors.legends.legend import NO_LABEL, Legend
+from dataProcessors.legends.legend import NO_LABEL, Legend, builtin_legends
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.vectors.feature_classes import classes_of_legend, own_classes, warn_of_numbers
+from inference.land_cover.class_codes import class_codes
 
 
 def test_classes_have_one_order_whatever_the_order_of_the_features():
@@ -25,12 +26,24 @@ def test_classes_have_one_order_whatever_the_order_of_the_features():
 
 def test_classes_of_a_legend_by_code_or_name(caplog):
     legend = Legend("own", ("forest", "water"), ((0, 9, 0), (0, 0, 9)), (311, 512), ((1, 2),), (48,))
-    assert classes_of_legend("f", legend, Counter({"311": 5, "512": 1, 48: 30})) == {"311": 0, "512": 1}
-    assert classes_of_legend("f", legend, Counter({1: 5, 2: 1})) == {1: 0, 2: 1}
-    assert classes_of_legend("f", legend, Counter({"Forest": 99, "WATER": 1, "x": 2})) == {"Forest": 0, "WATER": 1}
+    by_code, by_name = {"311": 0, "512": 1}, {"Forest": 0, "WATER": 1}
+    assert classes_of_legend("f", legend, Counter({"311": 5, "512": 1, 48: 30})) == ((311, 512), by_code)
+    assert classes_of_legend("f", legend, Counter({1: 5, 2: 1})) == ((1, 2), {1: 0, 2: 1})
+    assert classes_of_legend("f", legend, Counter({"Forest": 99, "WATER": 1, "x": 2})) == ((311, 512), by_name)
     assert "x (2)" in caplog.text
     with pytest.raises(MapError, match=r"50.0% of the features have a code or name of the legend own. Others: x \(4\)"):
         classes_of_legend("f", legend, Counter({"forest": 4, "x": 4}))
+
+
+def test_classes_have_the_codes_of_the_column(tmp_path):
+    """CORINE's polygons have codes of three digits, its rasters 1 to 44: a land-cover map follows its label map."""
+    grid, clc = grid_of(200, 150), builtin_legends()["clc"]
+    for codes in clc.numberings:
+        path = write_csv(tmp_path / "p.csv", grid, [(9.5, 20.5), (40.5, 20.5)], [codes[0], codes[40]])
+        reader = read_map(tmp_path, {"path": str(path), "column": "class"}, hint="clc")
+        assert class_codes(reader.legend).codes == reader.legend.codes == codes
+        found = reader.read(np.array([[9, 20], [40, 20]]), 1).ravel().tolist()
+        assert [reader.legend.codes[index] for index in found] == [codes[0], codes[40]]
 
 
 def test_a_column_that_may_number_the_features_is_told(caplog):

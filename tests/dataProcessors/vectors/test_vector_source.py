@@ -117,6 +117,25 @@ def test_holes_parts_and_later_polygons(tmp_path):
 
 
 @needs_pyogrio
+@pytest.mark.parametrize("suffix", ["geojson", "gpkg"])
+def test_later_polygons_count_whatever_numbers_a_file_gives_them(tmp_path, suffix):
+    """GeoJSON may give its features numbers in any order; other files number them in theirs."""
+    grid = grid_of(120, 90)
+    shapes, values = stars(40, grid, seed=4), [i % 5 for i in range(40)]
+    path = write_geojson(tmp_path / "labels.geojson", shapes, values, grid=grid)
+    content = json.loads(path.read_text())
+    for feature, number in zip(content["features"], np.random.default_rng(0).permutation(40).tolist()):
+        feature["id"] = number
+    path.write_text(json.dumps(content))
+    if suffix != "geojson":
+        path = convert(path, tmp_path / f"labels.{suffix}")
+    wanted = drawn_slowly(shapes, values, grid.window)
+    for window in (grid.window, Window(30, 20, 50, 60)):  # where a part is read, an index may give another order
+        x, y, width, height = window
+        assert np.array_equal(opened(path, grid)[0].read_window(*window)[0], wanted[y : y + height, x : x + width])
+
+
+@needs_pyogrio
 def test_points_label_one_pixel(tmp_path):
     grid = grid_of(60, 50)
     places = np.random.default_rng(3).uniform((-5, -5), (65, 55), (200, 2))

@@ -8,12 +8,13 @@ import pytest
 import rasterio
 from affine import Affine
 from embedded_for_tests import SHA, write_embedded
-from maps_for_tests import CORNER
+from maps_for_tests import CORNER, ROTATED_POLE
 from processes_for_tests import process
 
 from inference.core.embedded_map import open_embedded
 from inference.files import cog
 from inference.files.cog import write_cog
+from inference.files.outputs import write_output
 from storage import StorageError
 
 SOUTH_UP = Affine(10, 0, 600_000, 0, 10, 5_500_000)  # rows from south to north
@@ -68,6 +69,14 @@ def test_a_pixel_lies_around_the_middle_of_its_tile(tmp_path, place, stride, siz
             assert np.allclose(file.transform @ (column + 0.5, row + 0.5), place @ (x, y))
         side = file.transform @ (1, 0), file.transform @ (0, 0)
         assert np.hypot(*np.subtract(*side)) == pytest.approx(10 * stride)
+
+
+def test_a_crs_that_no_geotiff_holds_stands_beside_the_file(tmp_path):
+    embedded = write_embedded(tmp_path / "embedded", crs=ROTATED_POLE)
+    write_output(embedded, tmp_path / "e.tif")
+    with rasterio.open(tmp_path / "e.tif") as file:
+        assert file.crs == ROTATED_POLE
+    assert {path.name for path in tmp_path.iterdir()} == {"embedded", "e.tif", "e.tif.aux.xml", "e.tif.json"}
 
 
 def test_says_what_the_values_are(tmp_path):

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from maps_for_tests import grid_of
+from maps_for_tests import ROTATED_POLE, grid_of
 
+from dataProcessors.class_tables.class_names import category_names_xml, names_of_file, vrt_of
 from dataProcessors.rasters.grid import Window
 from inference.files.raster_file import (
     DEFLATE,
@@ -17,6 +18,7 @@ from inference.files.raster_file import (
     is_whole,
     overview_factors,
     write_part,
+    write_side_file,
 )
 from storage import StorageError
 
@@ -28,11 +30,11 @@ def codes(seed=0):
     return np.random.default_rng(seed).choice(np.array([1, 5, 9, 255], np.uint8), (WINDOW.height, WINDOW.width))
 
 
-def write(path, compression=DEFLATE, pixels=None, palette=PALETTE):
+def write(path, compression=DEFLATE, pixels=None, palette=PALETTE, grid=GRID):
     pixels = codes()[None] if pixels is None else pixels
     names = tuple(f"band {number}" for number in range(len(pixels)))
     raster = RasterFile(path, "uint8", 255, names, compression, palette)
-    with raster.open(GRID, WINDOW) as file:
+    with raster.open(grid, WINDOW) as file:
         for top in range(0, WINDOW.height, TILE):
             for left in range(0, WINDOW.width, 2 * TILE):
                 write_part(file, (left, top), pixels[:, top : top + TILE, left : left + 2 * TILE])
@@ -56,6 +58,15 @@ def test_pixels_place_and_overviews_of_codes_that_are_there(tmp_path, compressio
     assert (half == blocks).any(0).all(), "each is one of its four pixels"
     write(tmp_path / "b.tif", compression)
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+
+
+def test_a_crs_that_no_geotiff_holds_stands_beside_the_file_with_the_names(tmp_path):
+    write(tmp_path / "a.tif", grid=grid_of(1500, 1300, crs=ROTATED_POLE))
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "a.tif.aux.xml"}
+    write_side_file(tmp_path / "a.tif", category_names_xml(["", "water"]))
+    with rasterio.open(tmp_path / "a.tif") as file:
+        assert file.crs == ROTATED_POLE and file.transform @ (0, 0) == GRID.transform @ (30, 20)
+        assert [row.name for row in names_of_file(file.name, vrt_of(file), 1).rows] == ["water"]
 
 
 def test_a_small_raster_has_no_overviews():

@@ -199,9 +199,14 @@ def test_polygons_go_counterclockwise_around_their_tiles(tmp_path, transform):
 def test_a_tile_on_the_antimeridian_is_no_belt_around_the_earth(tmp_path):
     image = opened(tmp_path, "EPSG:4326", Affine(0.01, 0, 179.5, 0, -0.01, 10))
     run, embedded = run_of(tmp_path, SIZE), embedded_image(tmp_path / "embedded", image, SIZE, STRIDE)
-    write = results_geojson(search(run, embedded, image, Query((place(image, 3, 40),), k=40)))
-    for feature in write["features"]:
-        assert np.ptp(np.array(feature["geometry"]["coordinates"][0])[:, 0]) == pytest.approx(0.16, abs=1e-6)
+    found = search(run, embedded, image, Query((place(image, 3, 40),), k=40))
+    lon = 179.5 + (found.positions[:, 0] + SIZE / 2) * 0.01
+    assert (lon > 180.1).any() and np.allclose(found.lonlat[:, 0], np.where(lon > 180, lon - 360, lon))
+    for feature, middle in zip(results_geojson(found)["features"], found.lonlat[:, 0]):
+        east = np.array(feature["geometry"]["coordinates"][0])[:4, 0]
+        assert np.ptp(east) == pytest.approx(0.16, abs=1e-6)
+        assert (east.mean() - middle) / 360 == pytest.approx(round((east.mean() - middle) / 360), abs=1e-6)
+        assert np.abs(east).max() <= 180 or abs(middle) > 179.9, "only those that lie on both sides of it go on"
 
 
 def test_without_a_crs_there_are_no_polygons_and_no_coordinates(tmp_path):
