@@ -89,7 +89,7 @@ def _inside(window: Window, columns: np.ndarray, rows: np.ndarray) -> np.ndarray
 
 
 def has_other_longitudes(source: LabelSource, window: Window) -> bool:
-    """Return whether the maps would overlap if one of them counted longitudes from -180, and not from 0."""
+    """Return whether more of the maps would overlap if one of them counted longitudes from -180, and not from 0."""
     native = source.native_grid
     if native.crs is None or source.grid.crs is None or not native.crs.is_geographic:
         return False
@@ -97,4 +97,5 @@ def has_other_longitudes(source: LabelSource, window: Window) -> bool:
     columns, rows = native.pixels_of(source.grid.crs, *apply_affine(source.grid.transform, columns, rows))
     to_pixels = ~native.transform
     turn = np.array([to_pixels.a, to_pixels.d]) * 360  # columns and rows
-    return any(_inside(native.window, columns + x, rows + y).any() for x, y in (-turn, turn))
+    beside = ~_inside(native.window, columns, rows)
+    return any((beside & _inside(native.window, columns + x, rows + y)).any() for x, y in (-turn, turn))

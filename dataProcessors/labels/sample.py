@@ -1,5 +1,6 @@
 """A sample of a label map's values where it has data, and how much of it a way to read the map explains."""
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,10 +18,15 @@ from dataProcessors.rasters.bands import colour_table
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
 
+log = logging.getLogger(__name__)
 FREQUENT = 0.01  # share of the pixels with data from which on a colour must be in a legend
 MIN_EXPLAINED = 0.95  # share of the pixels with data that a legend must explain
 MOSTLY = 0.5  # share of the pixels whose three bands are equal, from which on they are no colours
 SHOWN_VALUES = 5
+OTHER_LONGITUDES = (
+    "One of them counts longitudes from 0 to 360, the other from -180 to 180. Convert the one from 0 to 360: gdalwarp "
+    "-t_srs EPSG:4326 --config CENTER_LONG 0 IN.tif OUT.tif"
+)
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ def take_sample(source: LabelSource, window: Window) -> Sample:
     values, valid = sample_labels(source, window)
     if not valid.any():
         raise MapError(_no_overlap(source, window))
+    if has_other_longitudes(source, window):
+        log.warning("%s: covers only a part of the image in use. %s", source.path, OTHER_LONGITUDES)
     sample = Sample(source, values[:, valid][:, None], _palette(source))
     check_whole_numbers(source, values[0][valid])
     return sample
@@ -119,10 +127,7 @@ def check_whole_numbers(source: LabelSource, values: np.ndarray) -> None:
 def _no_overlap(source: LabelSource, window: Window) -> str:
     problem = f"{source.path}: the label map does not overlap the part of the image in use. "
     if has_other_longitudes(source, window):
-        return problem + (
-            "One of them counts longitudes from 0 to 360, the other from -180 to 180. Convert the one from 0 to 360: "
-            "gdalwarp -t_srs EPSG:4326 --config CENTER_LONG 0 IN.tif OUT.tif"
-        )
+        return problem + OTHER_LONGITUDES
     return problem + "Choose a label map of the same place, or another 'maps.rect'."
 
 

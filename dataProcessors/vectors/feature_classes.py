@@ -26,8 +26,10 @@ def classes_of_legend(path: str, legend: Legend, counts: Counter) -> tuple[tuple
     Raises:
         MapError: the legend knows fewer than MIN_EXPLAINED of the features
     """
-    ways = [(numbering, _by_code(numbering, counts)) for numbering in legend.numberings]
-    ways.append((legend.codes, _by_name(legend.names, counts)))
+    ways: list[tuple[tuple[int, ...] | None, dict[Value, int]]] = [
+        *((numbering, _by_code(numbering, counts)) for numbering in legend.numberings),
+        (legend.codes, _by_name(legend.names, counts)),
+    ]
     codes, known = max(ways, key=lambda way: sum(counts[value] for value in way[1]))
     expected = {value: number for value, number in counts.items() if _number(value) not in legend.no_data}
     share = sum(counts[value] for value in known) / max(sum(expected.values()), 1)

@@ -6,12 +6,13 @@ import rasterio
 from affine import Affine
 from label_files_for_tests import FIVE, SIDE, put
 from labels_for_tests import LAEA, labels_in, opened, whole
-from maps_for_tests import LONLAT, UTM32, noise, write_map
+from maps_for_tests import LONLAT, UTM32, noise, patches, write_map
 from rasterio.crs import CRS
 
 from dataProcessors.label_reader import LabelReader
 from dataProcessors.labels.label_source import LabelSource
 from dataProcessors.labels.overlap import POINTS_PER_PART, covering_window, labelled_points, sample_labels
+from dataProcessors.legends.legend import NO_LABEL
 from dataProcessors.rasters.grid import Window
 from dataProcessors.rasters.opening import MapError
 from dataProcessors.tiffreader import TiffReader
@@ -58,6 +59,26 @@ def test_longitudes_from_0_to_360_are_named_as_the_cause(tmp_path, of_image, of_
     far = put(tmp_path, FIVE, name="far.tif", **placed(30))
     with pytest.raises(MapError, match="Choose a label map of the same place"):
         LabelReader(far, "lc", image)
+
+
+@pytest.mark.parametrize(
+    ("crs", "place", "of_labels", "labelled"),
+    [
+        (LONLAT, Affine(0.1, 0, 175, 0, -0.1, 40), -180, 50), (LONLAT, Affine(0.1, 0, -5, 0, -0.1, 40), 0, 50),
+        (LONLAT, Affine(0.1, 0, 165, 0, -0.1, 40), -180, 100), (LONLAT, Affine(0.1, 0, 175, 0, -0.1, 40), 0, 100),
+        (CRS.from_epsg(32660), Affine(1000, 0, 700_000, 0, -1000, 4e6), -180, 100),
+    ],
+)  # fmt: skip
+def test_longitudes_that_are_counted_otherwise_are_told_where_they_leave_a_part_unlabelled(
+    tmp_path, caplog, crs, place, of_labels, labelled
+):
+    """Maps of the whole Earth; those that need no other count are not warned of, also in a zone over 180 degrees."""
+    image = TiffReader(write_map(tmp_path / "image.tif", noise((1, 100, 100)), crs, place))
+    whole_earth = Affine(10, 0, of_labels, 0, -10, 90)
+    path = write_map(tmp_path / "labels.tif", patches(18, 36, [1, 2], 1)[None].astype(np.uint8), LONLAT, whole_earth)
+    found = whole(opened(path, image)) != NO_LABEL
+    assert found.all(0).sum() == found.any(0).sum() == labelled
+    assert ("covers only a part of the image in use. One of them counts longitudes" in caplog.text) == (labelled < 100)
 
 
 @pytest.mark.parametrize("crs", ["EPSG:32632", LONLAT])
