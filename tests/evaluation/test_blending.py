@@ -1,5 +1,7 @@
 """Blending against a slow loop over pixels, in strips of all heights, and where no window says anything."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -88,7 +90,11 @@ def test_no_window_at_all():
     assert not blended.means().any()
 
 
-def test_equal_means_take_the_lowest_class_whatever_the_order_of_the_sums():
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_equal_means_take_the_lowest_class_whatever_the_order_of_the_sums(order):
     axis, line = Axis(np.array([0, 1, 2]), 3, 5), Axis(np.array([0]), 1, 1)
-    votes = np.array([[0.1, 0.7, 0.2], [0.2, 0.1, 0.7], [0.7, 0.2, 0.1]])[None]
-    assert blend(votes, line, axis).winners[0].tolist() == [1, 2, 0, 0, 0]
+    votes = np.array([[0.1, 0.7, 0.2], [0.2, 0.1, 0.7], [0.7, 0.2, 0.1]])[list(order)]
+    winners = blend(votes[None], line, axis).winners[0]
+    assert winners[2] == 0, "each class has 0.1, 0.2 and 0.7, whose sum depends on their order in the last digit"
+    alone_or_two = [votes[0], votes[0] + votes[1], votes[1] + votes[2], votes[2]]
+    assert winners[[0, 1, 3, 4]].tolist() == [each.argmax() for each in alone_or_two]

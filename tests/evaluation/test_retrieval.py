@@ -177,6 +177,12 @@ def test_the_quick_search_gives_way_where_it_cannot_tell_tiles_apart(offset, dou
     assert not (doubled and quick_nearest(embeddings, rows, 7)[1].any())
 
 
+def test_the_quick_search_counts_the_rounding_of_far_tiles_where_the_row_itself_is_at_0():
+    embeddings = np.zeros((60, 2))
+    embeddings[1:, 0] = 1 + 2e-15 * np.arange(59)[::-1]  # each a few steps of float64 nearer than the one before
+    assert nearest(embeddings, np.array([0]), 5).tolist() == [[59, 58, 57, 56, 55]]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_embeddings_that_are_not_finite_are_refused_by_row(bad):
     embeddings, proportions, labels = random_tiles(0)

@@ -135,9 +135,17 @@ def test_spread_is_over_patches_and_seeded():
     tables = rng.integers(0, 50, (12, 3, 3))
     figure, spread = metric_and_spread(tables, pixel_accuracy, 3)
     assert figure == pytest.approx(np.trace(tables.sum(axis=0)) / tables.sum())
-    assert 0 < spread < 0.2
     assert metric_and_spread(tables, pixel_accuracy, 3) == (figure, spread)
+    assert metric_and_spread(tables, pixel_accuracy, 4)[1] != spread
     assert metric_and_spread(tables[:1].repeat(5, axis=0), mean_iou, 3)[1] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("patches", [10, 40])
+def test_spread_is_that_of_a_mean_over_so_many_patches(patches):
+    right = np.random.default_rng(0).integers(400, 1000, patches)  # of 1000 pixels each, so that the figure is a mean
+    tables = np.array([[[each, 1000 - each], [0, 0]] for each in right])
+    spreads = [metric_and_spread(tables, pixel_accuracy, seed)[1] for seed in range(20)]
+    assert np.mean(spreads) == pytest.approx(np.std(right / 1000) / np.sqrt(patches), rel=0.1)
 
 
 @pytest.mark.parametrize("name", sorted(CLASSIFIERS))

@@ -128,6 +128,14 @@ def test_places_over_small_gaps_have_the_same_chance_as_all_others():
     assert abs(middle_missing.sum() / (middle_missing.sum() + ring.sum()) - share) < 0.1
 
 
+def test_a_tile_that_holds_all_data_of_its_blocks_may_lack_as_much_as_is_tolerated():
+    there = np.zeros((256, 256), bool)
+    there[30:50, 40:60] = True
+    for missing, accepted in ((2, True), (3, False)):  # rows of 20
+        there[30 : 30 + missing] = False
+        assert Map(there, Window(0, 0, 256, 256)).area(20, 0.1).has_data(np.array([[40, 30]])).tolist() == [accepted]
+
+
 def test_without_exact_shares_only_what_the_counts_show_is_accepted():
     there = a_third_missing()
     world = Map(there, Window(0, 0, 1300, 1500))

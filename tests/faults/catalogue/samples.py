@@ -18,6 +18,12 @@ SAMPLING = (
         ("test_area.py", "test_image_sampler.py"),
     ),
     Fault(
+        "tile-with-all-data-of-its-blocks-is-refused", "dataProcessors/sampling", ("NodataLimit.accepts",),
+        (("< self.size**2 - tolerated", "<= self.size**2 - tolerated"),),
+        "boundary", "A tile that holds all data of its blocks, and lacks exactly as much as is tolerated, is refused.",
+        ("test_area.py",),
+    ),
+    Fault(
         "steps-are-drawn-without-the-seed", "dataProcessors/sampling", ("TileSampler.begin_step",),
         (("[self.seed, step]", "[0, step]"),),
         "seed not used", "Runs of every seed draw the same tiles.",

@@ -16,6 +16,12 @@ EVALUATION = (
         ("test_retrieval.py", "test_neighbours.py"),
     ),
     Fault(
+        "rounding-of-far-tiles-is-not-counted", "evaluation", ("quick_nearest",),
+        (("(squares[rows] + squares.max())", "squares[rows]"),),
+        "tolerance", "Around short embeddings the order of far neighbours is taken for certain.",
+        ("test_retrieval.py", "test_neighbours.py"),
+    ),
+    Fault(
         "predictions-over-one-are-not-clipped", "evaluation", ("normalised",),
         ((", 0, 1)", ", 0, None)"),),
         "clipped range", "Predicted shares over 1 keep their weight as rows are scaled to 1.",
@@ -32,6 +38,12 @@ EVALUATION = (
         (("[seed, i]", "[seed]"),),
         "seed", "Every draw of an evaluation takes the same tiles, and no score has a spread.",
         ("test_scoring.py",),
+    ),
+    Fault(
+        "equal-means-told-apart-by-rounding", "evaluation", ("Blend.winners",),
+        (("self.sums.round(TIE_DECIMALS).argmax", "self.sums.argmax"),),
+        "ties", "Where classes have equal means, the order in which windows are added decides.",
+        ("test_blending.py", "test_segmentation.py"),
     ),
 )  # fmt: skip
 
