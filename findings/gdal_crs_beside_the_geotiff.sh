@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # GDAL: a GeoTIFF of a rotated pole has its CRS in another file, and a COG as well
 #
-# Versions: rasterio 1.4.4 with GDAL 3.10.3 on Python 3.11. rasterio 1.5.2 with GDAL 3.12.2 on Python 3.13 does the same.
+# Versions: rasterio 1.4.4 with GDAL 3.10.3 on Python 3.11. rasterio 1.5.2 with GDAL 3.12.2 on Python 3.13 does the
+# same.
 #
 # Behaviour: GeoTIFF has no keys for some projections, such as the rotated pole of regional weather and climate models
 # (+proj=ob_tran) or the Lambert conformal conic alternative (+proj=lcca). GDAL then writes the CRS into NAME.aux.xml
-# beside the file, without a message. rasterio reads it from there, so the file seems complete; a copy of the file alone,
+# beside the file, without a message. rasterio reads it from there, so the file seems complete; a copy of it alone,
 # and one that was written under a temporary name and renamed, has no CRS. The COG driver does the same, though a COG is
 # meant to be read from a server as one file. A CRS that GeoTIFF can hold (here EPSG:3035) stays in the file.
 #
