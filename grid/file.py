@@ -104,5 +104,17 @@ def _contradictions(file: GridFile) -> list[str]:
           for where, changes in changed.items() if isinstance(changes, dict) and "base" in changes),
         *((name in changes, f"'{where}' must not set '{name}': the grid does, by 'name' and 'seeds'.")
           for where, changes in changed.items() if isinstance(changes, dict) for name in SET_BY_THE_GRID),
+        *((len(axes) > 1, f"'{name}' is changed by several axes: {', '.join(axes)}. Only the last one would count.")
+          for name, axes in _changing_axes(file).items()),
     ]  # fmt: skip
     return [message for wrong, message in checks if wrong]
+
+
+def _changing_axes(file: GridFile) -> dict[str, list[str]]:
+    """Return key -> the axes that change it."""
+    found: dict[str, list[str]] = {}
+    for axis, values in file.axes.items():
+        names = (name for each in values.values() for name in (each if isinstance(each, dict) else ("base",)))
+        for name in dict.fromkeys(names):
+            found.setdefault(name, []).append(axis)
+    return found

@@ -118,6 +118,10 @@ def test_all_problems_of_all_cells_are_told_at_once():
         ({"configs": {"a": {"seed": 3}}}, "'configs.a' must not set 'seed'"),
         ({"configs": {"a": {"base": None}}}, "'configs.a.base' must be a path, from this file's folder, or an object"),
         ({"configs": None, "axes": {"a": {"x": {"base": ["y"]}}}}, "'axes.a.x.base' must be a path"),
+        (
+            {"configs": None, "axes": {"a": {"x": {"margin": 1}}, "b": {"y": {}}, "c": {"z": {"margin": 2}}}},
+            "'margin' is changed by several axes: a, c. Only the last one would count.",
+        ),
         ({"base": "missing.json"}, "missing.json: there is no such config file"),
         ({"configs": {"a b": {}, "a-B": {}}}, "would share a folder: a b x demo, seed 0; a b x demo, seed 1; a-B x"),
         ({"reference": "none"}, "'reference' must be one of the rows: triplet; magnet. Got 'none'"),
