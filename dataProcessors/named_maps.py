@@ -60,7 +60,7 @@ def named_maps(config: Config) -> Maps:
 def _check_files(maps: Maps, label_map: str | None) -> Maps:
     images = [file for image in maps.images.values() for file in image_files(image)]
     needed = images + [file.path for name, file in maps.labels.items() if name.lower() == label_map]
-    missing = [path for path in needed if is_missing(path)]
+    missing = [path for path in dict.fromkeys(needed) if is_missing(path)]
     if not missing:
         return maps
     problems = [

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -215,7 +216,8 @@ def test_a_pickled_object_is_refused_and_not_run(tmp_path, monkeypatch, resnet, 
 
 
 def test_what_is_no_file_of_weights_is_one_line_before_the_maps_are_opened(tmp_path, workplace, capsys):
-    path = config_file("files", maps={"image": "nowhere.tif", "labels": {"fields": "nowhere.tif"}})
+    path = config_file("files", maps={"image": "no-map.tif", "labels": {"fields": "no-map.tif"}})
+    Path("no-map.tif").write_text("opened, it would be what is told")
     nothing = saved(tmp_path, {"other.weight": torch.zeros(2)})
     nan = saved(tmp_path, {"layer1.0.conv1.weight": torch.full((32, 32, 3, 3), torch.nan)}, "weights.pt")
     plain = saved(tmp_path, torch.zeros(3), "weights.bin")

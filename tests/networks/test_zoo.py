@@ -1,5 +1,7 @@
 """The model zoo: any model of timm by name, frozen parts, and the verb that lists networks."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -64,7 +66,8 @@ def test_names_of_the_project_keep_their_meaning():
 
 
 def test_an_unknown_network_is_answered_with_the_nearest_before_the_maps_are_opened(workplace, capsys):
-    path = config_file("unknown", maps={"image": "nowhere.tif", "labels": {"fields": "nowhere.tif"}})
+    path = config_file("unknown", maps={"image": "no-map.tif", "labels": {"fields": "no-map.tif"}})
+    Path("no-map.tif").write_text("opened, it would be what is told")
     told = refused(capsys, path, "network=eficientnet_b0")
     assert "'eficientnet_b0'" in told and "efficientnet_b0" in told and "python main.py networks" in told
     assert "resnet18.nosuchtag" in refused(capsys, path, "network=resnet18.nosuchtag")
