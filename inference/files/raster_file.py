@@ -102,9 +102,14 @@ def side_file(path: Path) -> Path:
 
 
 def move_side_file(path: Path, target: Path) -> None:
-    """Move what GDAL has written beside a raster, such as a CRS that no GeoTIFF can hold, to beside another one."""
+    """Move what GDAL has written beside a raster, such as a CRS that no GeoTIFF can hold, to beside another one.
+
+    What lay there belongs to a raster that is replaced, and goes: GDAL would take its CRS before that of the new one.
+    """
     if side_file(path).exists():
         os.replace(side_file(path), side_file(target))
+    else:
+        side_file(target).unlink(missing_ok=True)
 
 
 def write_side_file(path: Path, text: str) -> None:

@@ -69,6 +69,17 @@ def test_a_crs_that_no_geotiff_holds_stands_beside_the_file_with_the_names(tmp_p
         assert [row.name for row in names_of_file(file.name, vrt_of(file), 1).rows] == ["water"]
 
 
+def test_a_replaced_raster_leaves_no_crs_behind(tmp_path):
+    """Who is told to remove a file removes that file alone."""
+    write(tmp_path / "a.tif", grid=grid_of(1500, 1300, crs=ROTATED_POLE))
+    (tmp_path / "a.tif").unlink()
+    write(tmp_path / "a.tif")
+    write_side_file(tmp_path / "a.tif", category_names_xml(["", "water"]))
+    with rasterio.open(tmp_path / "a.tif") as file:
+        assert file.crs == GRID.crs
+        assert [row.name for row in names_of_file(file.name, vrt_of(file), 1).rows] == ["water"]
+
+
 def test_a_small_raster_has_no_overviews():
     assert overview_factors(Window(0, 0, 512, 100)) == []
     assert overview_factors(Window(0, 0, 513, 100)) == [2]
